@@ -1,0 +1,53 @@
+"""Tell whoever waits how far a long loop is: a bar on a terminal, log lines elsewhere."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+__all__ = ["track"]
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+EVERY_S = 30.0
+
+
+def track(
+    items: Iterable[T], what: str, *, total: int | None = None, unit: str = "it", step: int = 1
+) -> Iterator[T]:
+    """Yield ``items`` and report progress with the time that is left.
+
+    Parameters
+    ----------
+    items : iterable
+    what : str
+        What is being done, for people: ``"extract m01"``.
+    total : int, optional
+        Number of units in all; ``len(items) * step`` where that is known.
+    unit : str
+        Name of a unit: ``"frames"``.
+    step : int
+        Units that one item stands for (a block of frames, say).
+    """
+    if total is None and hasattr(items, "__len__"):
+        total = len(items) * step
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        with tqdm(total=total, desc=what, unit=unit) as bar:
+            for item in items:
+                yield item
+                bar.update(step)
+        return
+    start = reported = time.monotonic()
+    done = 0
+    for item in items:
+        yield item
+        done += step
+        now = time.monotonic()
+        if now - reported >= EVERY_S:
+            reported = now
+            rate = done / (now - start)
+            left = f", {(total - done) / rate / 60:.1f} min left" if total else ""
+            log.info("%s: %d of %s %s, %.0f/s%s", what, done, total or "?", unit, rate, left)

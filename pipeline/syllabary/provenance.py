@@ -1,0 +1,192 @@
+"""Where a result came from: version, code, settings, seed and inputs, as one JSON text.
+
+There are no dates and no host names in it, so that the same command twice writes the same
+bytes. ``code_of`` is a digest of the syntax a step can reach: it follows imports from the
+step's function, and neither comments nor docstrings count.
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import __version__
+
+__all__ = ["Provenance", "code_of", "digest", "generator"]
+
+PACKAGE = Path(__file__).parent
+BLOCK = 1 << 20
+# Above this size a digest reads evenly spaced blocks: a one-hour raw recording has 47 GB.
+WHOLE_FILE_LIMIT = 256 * BLOCK
+SAMPLED_BLOCKS = 64
+
+
+class Provenance(NamedTuple):
+    """What made a file."""
+
+    step: str
+    settings: Mapping[str, Any]
+    seed: int | None
+    inputs: Mapping[str, str]
+    code: str
+    version: str = __version__
+
+    def to_json(self) -> str:
+        """Return the record as JSON with sorted keys."""
+        return json.dumps(self._asdict(), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Provenance":
+        """Read back what ``to_json`` wrote."""
+        return cls(**json.loads(text))
+
+
+def digest(path: Path | str) -> str:
+    """Return a BLAKE2 digest of a file's content, or of a folder's files in name order.
+
+    Files above 256 MiB are sampled: their size and 64 evenly spaced blocks of 1 MiB, the
+    first and the last among them. The digest says so with the prefix ``sampled-``.
+    """
+    path = Path(path)
+    if path.is_dir():
+        parts = [f"{p.relative_to(path)}:{digest(p)}" for p in sorted(path.rglob("*")) if p.is_file()]
+        return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+    size = path.stat().st_size
+    summary = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        if size <= WHOLE_FILE_LIMIT:
+            while block := file.read(BLOCK):
+                summary.update(block)
+            return summary.hexdigest()
+        summary.update(str(size).encode())
+        for i in range(SAMPLED_BLOCKS):
+            file.seek(i * (size - BLOCK) // (SAMPLED_BLOCKS - 1))
+            summary.update(file.read(BLOCK))
+    return "sampled-" + summary.hexdigest()
+
+
+def generator(seed: int, *names: str | int) -> np.random.Generator:
+    """Return the random generator of one named thing in a study of one seed.
+
+    The same seed and names give the same numbers whatever else ran before.
+    """
+    text = "\0".join(map(str, (seed, *names)))
+    words = hashlib.blake2b(text.encode(), digest_size=32).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(words, "little")))
+
+
+@cache
+def code_of(step: str) -> str:
+    """Digest the code that one function of ``steps.py`` can reach.
+
+    The function's own syntax counts, the module-level names of ``steps.py`` it uses, and
+    every file of the package that its imports lead to, transitively. A call of
+    ``registry.find`` or ``registry.names`` reaches the whole folder it names.
+
+    Parameters
+    ----------
+    step : str
+        Name of a function in ``steps.py``.
+    """
+    tree = _syntax(PACKAGE / "steps.py")
+    defined = {name: node for node in tree.body for name in _names_of(node)}
+    if step not in defined:
+        raise KeyError(f"steps.py defines no {step!r}")
+    own: dict[str, ast.AST] = {}
+    pending = [step]
+    while pending:
+        name = pending.pop()
+        if name not in own:
+            own[name] = defined[name]
+            used = {n.id for n in ast.walk(defined[name]) if isinstance(n, ast.Name)}
+            pending += [other for other in used if other in defined and other not in own]
+    files: set[Path] = set()
+    for node in own.values():
+        _follow(node, PACKAGE / "steps.py", files)
+    summary = hashlib.blake2b(digest_size=16)
+    for name in sorted(own):
+        summary.update(ast.dump(own[name]).encode())
+    for path in sorted(files):
+        if path.name != "steps.py":
+            summary.update(str(path.relative_to(PACKAGE)).encode())
+            summary.update(ast.dump(_syntax(path)).encode())
+    return summary.hexdigest()
+
+
+@cache
+def _syntax(path: Path) -> ast.Module:
+    """Parse a file and forget its docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                if isinstance(first.value.value, str):
+                    node.body = node.body[1:]
+    return tree
+
+
+def _names_of(node: ast.stmt) -> list[str]:
+    """Names that one top-level statement defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name.split(".")[0] for alias in node.names]
+    targets: Iterable[ast.expr] = ()
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = (node.target,)
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _follow(node: ast.AST, place: Path, files: set[Path]) -> None:
+    """Add to ``files`` every file of the package that imports below ``node`` lead to."""
+    for path in _imported(node, place):
+        if path not in files:
+            files.add(path)
+            _follow(_syntax(path), path, files)
+
+
+def _imported(node: ast.AST, place: Path) -> Iterable[Path]:
+    package = ("syllabary", *place.relative_to(PACKAGE).parent.parts)
+    for item in ast.walk(node):
+        if isinstance(item, ast.ImportFrom):
+            base = package[: len(package) - item.level + 1] if item.level else ()
+            module = (*base, *(item.module.split(".") if item.module else ()))
+            if module[:1] == ("syllabary",):
+                yield from _files(module)
+                for alias in item.names:
+                    yield from _files((*module, alias.name))
+        elif isinstance(item, ast.Import):
+            for alias in item.names:
+                yield from _files(tuple(alias.name.split(".")))
+        elif isinstance(item, ast.Call) and _is_registry(item.func):
+            folder = item.args[0] if item.args else None
+            if isinstance(folder, ast.Constant) and isinstance(folder.value, str):
+                inside = PACKAGE.joinpath(*folder.value.split(".")[1:])
+                yield from sorted(inside.rglob("*.py"))
+
+
+def _is_registry(function: ast.expr) -> bool:
+    return (
+        isinstance(function, ast.Attribute)
+        and isinstance(function.value, ast.Name)
+        and function.value.id == "registry"
+    )
+
+
+def _files(module: tuple[str, ...]) -> Iterable[Path]:
+    """Files that importing a dotted name runs: its packages' front pages and itself."""
+    if module[:1] != ("syllabary",):
+        return
+    for depth in range(1, len(module) + 1):
+        place = PACKAGE.joinpath(*module[1:depth])
+        for path in (place / "__init__.py", place.with_suffix(".py")):
+            if depth > 1 and path.is_file():
+                yield path

@@ -1,0 +1,233 @@
+"""The mouse cut out of every frame, upright and heading along +x, one row per tick.
+
+``crops.h5`` is written block by block and read block by block, so that a recording of any
+length fits in memory.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import BadInput, ShapeError
+from ..provenance import Provenance
+from . import files
+
+__all__ = ["SCALARS", "TRACKING", "Crops", "CropsWriter"]
+
+SCHEMA = 1
+CHUNK_TICKS = 16
+SCALARS = (
+    "x_mm", "y_mm", "heading_rad", "speed_mm_s", "turning_rad_s", "length_mm", "width_mm",
+    "height_mm", "height_max_mm", "area_mm2", "center_distance_mm", "wall_distance_mm",
+)  # fmt: skip
+TRACKING = ("x_px", "y_px", "heading_rad", "heading_confidence", "found")
+
+
+class CropsWriter:
+    """Write ``crops.h5`` in blocks; the file appears under its name only when complete.
+
+    Parameters
+    ----------
+    path : path
+    recording : str
+        Name of the recording.
+    pixel_mm : float
+        Side of a crop pixel on the floor, mm.
+    size : (int, int)
+        Rows and columns of a crop.
+    height_step_mm : float
+        Height of one count, mm.
+
+    Use as a context manager: ``append`` blocks in the order of ticks, then ``finish`` once.
+    Leaving the block without ``finish`` removes what was written.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        recording: str,
+        pixel_mm: float,
+        size: tuple[int, int] = (80, 80),
+        height_step_mm: float = 1.0,
+    ) -> None:
+        self.path = Path(path)
+        self.size = size
+        self.attributes = {
+            "recording": recording,
+            "schema": SCHEMA,
+            "pixel_mm": float(pixel_mm),
+            "height_step_mm": float(height_step_mm),
+        }
+        self.finished = False
+
+    def __enter__(self) -> Self:
+        self._whole_file = files.create(self.path)
+        self._h5 = h5py.File(self._whole_file.__enter__(), "w")
+        for name, dtype in (("heights", np.uint8), ("observed", np.bool_)):
+            self._h5.create_dataset(
+                name,
+                shape=(0, *self.size),
+                maxshape=(None, *self.size),
+                dtype=dtype,
+                chunks=(CHUNK_TICKS, *self.size),
+                compression="gzip",
+                compression_opts=1,
+                shuffle=True,
+            )
+        return self
+
+    def append(self, heights: npt.NDArray[np.uint8], observed: npt.NDArray[np.bool_]) -> None:
+        """Add ticks: heights and observed pixels, both (n, rows, columns)."""
+        if heights.shape != observed.shape or heights.shape[1:] != self.size:
+            raise ShapeError(
+                f"crops are {heights.shape} heights and {observed.shape} observed pixels; both "
+                f"must be (ticks, {self.size[0]}, {self.size[1]})."
+            )
+        done = len(self._h5["heights"])
+        for name, block in (("heights", heights), ("observed", observed)):
+            self._h5[name].resize(done + len(block), axis=0)
+            self._h5[name][done:] = block
+
+    def finish(
+        self,
+        *,
+        frame: npt.NDArray[np.integer],
+        time_s: npt.NDArray[np.floating],
+        start_time: str,
+        scalars: Mapping[str, npt.NDArray[np.floating]],
+        tracking: Mapping[str, npt.NDArray[np.generic]],
+        arena: Mapping[str, npt.NDArray[np.generic]],
+        provenance: Provenance,
+    ) -> None:
+        """Add what belongs to the whole recording and allow the file to appear.
+
+        Parameters
+        ----------
+        frame : (T,) int
+            Source frame of each tick, -1 where it was dropped.
+        time_s : (T,) float
+            Seconds since the first frame.
+        start_time : str
+            ISO 8601 time of the first frame, or empty.
+        scalars, tracking : mappings of (T,) arrays
+            Exactly the names in ``SCALARS`` and ``TRACKING``; NaN where missing.
+        arena : mapping of arrays
+            ``background_mm, mask, floor_plane, intrinsics``.
+        """
+        ticks = len(self._h5["heights"])
+        for group, columns, wanted in (("scalars", scalars, SCALARS), ("tracking", tracking, TRACKING)):
+            if set(columns) != set(wanted):
+                raise ShapeError(f"{group} are {sorted(columns)}; wanted {sorted(wanted)}.")
+        lengths = {len(frame), len(time_s), *(len(v) for m in (scalars, tracking) for v in m.values())}
+        if lengths != {ticks}:
+            raise ShapeError(f"{self.path}: {ticks} crops, but columns of {sorted(lengths)} ticks.")
+        self._h5["frame"] = np.asarray(frame, np.int32)
+        self._h5["time_s"] = np.asarray(time_s, np.float64)
+        for name in SCALARS:
+            self._h5[f"scalars/{name}"] = np.asarray(scalars[name], np.float32)
+        for name in TRACKING:
+            dtype = np.bool_ if name == "found" else np.float32
+            self._h5[f"tracking/{name}"] = np.asarray(tracking[name], dtype)
+        for name, value in arena.items():
+            packing = {"compression": "gzip", "compression_opts": 1} if np.ndim(value) > 1 else {}
+            self._h5.create_dataset(f"arena/{name}", data=value, **packing)
+        self._h5.attrs.update(
+            {**self.attributes, "start_time": start_time, "provenance": provenance.to_json()}
+        )
+        self.finished = True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._h5.close()
+        if kind is None and not self.finished:
+            error = RuntimeError(f"{self.path}: closed before finish()")
+            kind = type(error)
+        self._whole_file.__exit__(kind, error, trace)
+        if error is not None and trace is None:
+            raise error
+
+
+class Crops:
+    """Read ``crops.h5``; heights come in slices, everything else whole.
+
+    Attributes
+    ----------
+    recording, start_time : str
+    pixel_mm, height_step_mm : float
+    frame : (T,) int32
+    time_s : (T,) float64
+    scalars, tracking : DataFrame, T rows
+    arena : dict of arrays
+    provenance : Provenance
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise BadInput(f"{path}: no such file; crops are made by 'syllabary extract'.")
+        try:
+            self._h5 = h5py.File(self.path, "r")
+        except OSError as error:
+            raise BadInput(f"{path}: not a whole HDF5 file ({error}); extract it again.") from None
+        missing = [n for n in ("heights", "observed", "frame", "time_s") if n not in self._h5]
+        if missing or self._h5.attrs.get("schema") != SCHEMA:
+            self._h5.close()
+            raise BadInput(
+                f"{path}: not crops of schema {SCHEMA} (lacks {', '.join(missing) or 'its schema'}); "
+                "extract it again with this version."
+            )
+        self.recording = str(self._h5.attrs["recording"])
+        self.start_time = str(self._h5.attrs["start_time"])
+        self.pixel_mm = float(self._h5.attrs["pixel_mm"])
+        self.height_step_mm = float(self._h5.attrs["height_step_mm"])
+        self.provenance = Provenance.from_json(self._h5.attrs["provenance"])
+        self.frame = self._h5["frame"][()]
+        self.time_s = self._h5["time_s"][()]
+        self.scalars = pd.DataFrame({n: self._h5[f"scalars/{n}"][()] for n in SCALARS})
+        self.tracking = pd.DataFrame({n: self._h5[f"tracking/{n}"][()] for n in TRACKING})
+        self.arena = {name: item[()] for name, item in self._h5["arena"].items()}
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of a crop."""
+        return self._h5["heights"].shape[1:]
+
+    def heights(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.uint8]:
+        """Return heights of ticks [start, stop), counts, 0 = floor."""
+        return self._h5["heights"][start:stop]
+
+    def observed(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.bool_]:
+        """Return which pixels of ticks [start, stop) were measured."""
+        return self._h5["observed"][start:stop]
+
+    def blocks(
+        self, ticks: int = 1024
+    ) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.bool_]]]:
+        """Yield (first tick, heights, observed) of consecutive blocks."""
+        for start in range(0, len(self), ticks):
+            stop = min(start + ticks, len(self))
+            yield start, self.heights(start, stop), self.observed(start, stop)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._h5.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()

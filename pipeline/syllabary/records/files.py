@@ -1,0 +1,45 @@
+"""Whole files or none: written under a temporary name, then renamed."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import BadInput
+
+__all__ = ["create", "require"]
+
+
+@contextlib.contextmanager
+def create(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends well.
+
+    The temporary name keeps the suffix, so that libraries which look at it still work. If
+    the block raises, the temporary file is removed and ``path`` is as it was before. A full
+    disk becomes a ``BadInput`` that says how to go on.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno == 28:  # ENOSPC
+            raise BadInput(
+                f"{path}: the disk is full; free some space (or move the results folder) and "
+                "run the same command again."
+            ) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def require(path: Path | str, made_by: str) -> Path:
+    """Return ``path`` if it is a file, else say which step makes it."""
+    path = Path(path)
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file; it is made by 'syllabary {made_by}'.")
+    return path

@@ -1,0 +1,52 @@
+"""What a model believes about a recording: latents and state probabilities per tick."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ShapeError
+from ..provenance import Provenance
+from . import files
+
+__all__ = ["Posterior"]
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Posterior of one recording under one model.
+
+    Attributes
+    ----------
+    mean, sd : (T, D) float32
+        Continuous state of each tick, NaN where the model has none.
+    states : (T, K) float16
+        Probability of each state, columns in order of syllables (0 commonest).
+    """
+
+    mean: npt.NDArray[np.float32]
+    sd: npt.NDArray[np.float32]
+    states: npt.NDArray[np.float16]
+
+    def save(self, path: Path | str, provenance: Provenance) -> None:
+        """Write the file whole or not at all."""
+        if not len(self.mean) == len(self.sd) == len(self.states):
+            raise ShapeError(
+                f"{path}: mean, sd and states have {len(self.mean)}, {len(self.sd)} and "
+                f"{len(self.states)} ticks; they share the recording's ticks."
+            )
+        with files.create(path) as temporary, h5py.File(temporary, "w") as h5:
+            for name, dtype in (("mean", np.float32), ("sd", np.float32), ("states", np.float16)):
+                values = np.asarray(getattr(self, name), dtype)
+                h5.create_dataset(
+                    name, data=values, compression="gzip", compression_opts=1, shuffle=True
+                )
+            h5.attrs["provenance"] = provenance.to_json()
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Posterior":
+        """Read a posterior; arrays are whole in memory."""
+        with h5py.File(files.require(path, "segment"), "r") as h5:
+            return cls(h5["mean"][()], h5["sd"][()], h5["states"][()])

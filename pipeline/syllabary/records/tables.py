@@ -1,0 +1,91 @@
+"""Tables in parquet, with their provenance in the file's own metadata.
+
+``LABELS`` and ``TRUTH`` are the columns that stages rely on; a table may have more.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import BadInput
+from ..provenance import Provenance
+from . import files
+
+__all__ = ["LABELS", "TRUTH", "provenance_of", "read", "write"]
+
+KEY = b"syllabary"
+# One row per tick. syllable and bout are -1 where the model says nothing (no frame at all).
+LABELS = {
+    "frame": "int32",
+    "time_s": "float64",
+    "syllable": "int16",
+    "probability": "float32",
+    "entropy_nats": "float32",
+    "surprise_nats": "float32",
+    "bout": "int32",
+    "name": "string",
+}
+TRUTH = {
+    "frame": "int32",
+    "time_s": "float64",
+    "syllable": "int16",
+    "behaviour": "string",
+    "x_mm": "float32",
+    "y_mm": "float32",
+    "heading_rad": "float32",
+    "height_mm": "float32",
+    "dropped": "bool",
+}
+
+
+def write(
+    path: Path | str,
+    table: pd.DataFrame,
+    provenance: Provenance,
+    columns: Mapping[str, str] | None = None,
+) -> None:
+    """Write a table whole or not at all.
+
+    Parameters
+    ----------
+    columns : mapping of name to dtype, optional
+        Columns the table must have, in this order, cast to these types.
+    """
+    if columns is not None:
+        missing = [name for name in columns if name not in table]
+        if missing:
+            raise BadInput(f"{path}: the table lacks {', '.join(missing)}.")
+        rest = [name for name in table if name not in columns]
+        table = table[[*columns, *rest]].astype(dict(columns))
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    metadata = {**(arrow.schema.metadata or {}), KEY: provenance.to_json().encode()}
+    with files.create(path) as temporary:
+        pq.write_table(arrow.replace_schema_metadata(metadata), temporary, compression="zstd")
+
+
+def read(path: Path | str, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Read a table; ``columns`` are those it must have."""
+    path = Path(path)
+    if not path.is_file():
+        raise BadInput(f"{path}: no such table; the step that makes it has not run.")
+    try:
+        table = pq.read_table(path).to_pandas()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadInput(f"{path}: not a whole parquet table ({error}); make it again.") from None
+    missing = [name for name in columns or () if name not in table]
+    if missing:
+        raise BadInput(
+            f"{path}: lacks the column {', '.join(missing)}; it has {', '.join(table.columns)}."
+        )
+    return table
+
+
+def provenance_of(path: Path | str) -> Provenance:
+    """Return what made a table."""
+    metadata = pq.read_schema(path).metadata or {}
+    if KEY not in metadata:
+        raise BadInput(f"{path}: carries no provenance; it was not written by syllabary.")
+    return Provenance.from_json(metadata[KEY].decode())

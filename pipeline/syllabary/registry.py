@@ -1,0 +1,57 @@
+"""A folder is a registry: the name of a file is the name a user writes in the config.
+
+``names("syllabary.export")`` lists what the folder offers; ``find("syllabary.export",
+"csv")`` imports that one file. There is no list to edit when a file is added.
+"""
+
+import difflib
+import importlib
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+from .errors import UnknownName
+
+__all__ = ["find", "names"]
+
+# Files that serve the whole folder and are nobody's choice in a config.
+SHARED = frozenset({"settings"})
+
+
+def names(folder: str) -> list[str]:
+    """Return the names a package offers, sorted.
+
+    Parameters
+    ----------
+    folder : str
+        Dotted name of a package, such as ``"syllabary.depth.readers"``. Files whose name
+        starts with an underscore, and ``settings``, are not offered.
+    """
+    spec = importlib.util.find_spec(folder)
+    if spec is None or not spec.submodule_search_locations:
+        raise UnknownName(f"{folder} is not a folder of modules.")
+    entries = (entry for place in spec.submodule_search_locations for entry in Path(place).iterdir())
+    found = {
+        entry.stem
+        for entry in entries
+        if entry.suffix == ".py" or (entry.is_dir() and (entry / "__init__.py").exists())
+    }
+    return sorted(name for name in found - SHARED if not name.startswith("_"))
+
+
+def find(folder: str, name: str) -> ModuleType:
+    """Import one module of a folder by the name users write.
+
+    Raises
+    ------
+    UnknownName
+        The folder has no such file; the message names the nearest one.
+    """
+    known = names(folder)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise UnknownName(
+            f"no {folder.removeprefix('syllabary.')} {name!r}{hint} Known: {', '.join(known)}."
+        )
+    return importlib.import_module(f"{folder}.{name}")

@@ -1,0 +1,1 @@
+"""A mouse of known syllables, seen by a depth camera."""
