@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 __all__ = ["track"]
@@ -30,7 +30,7 @@ def track(
     step : int
         Units that one item stands for (a block of frames, say).
     """
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items) * step
     if sys.stderr.isatty():
         from tqdm import tqdm

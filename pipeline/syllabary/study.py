@@ -1,0 +1,1 @@
+"""A study: its settings, its recordings, its files."""
