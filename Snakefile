@@ -1,0 +1,24 @@
+# Raw depth video to behavioural syllables: rules are included in the order in which data flow.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/extract.smk"
+include: "workflow/rules/fit.smk"
+include: "workflow/rules/segment.smk"
+include: "workflow/rules/summarize.smk"
+include: "workflow/rules/draw.smk"
+
+
+rule all:
+    input:
+        targets(),

@@ -1,1 +1,164 @@
-"""Argument parsing, nothing else."""
+"""Argument parsing, nothing else: ``syllabary STEP ...`` offers every step by hand.
+
+A verb is made from each function of ``steps``: a path becomes an option, and its section
+of the config is read from ``--config``. ``syllabary run`` runs the whole workflow in a study
+folder, ``syllabary new`` makes one, ``syllabary score`` compares labels with the truth.
+"""
+
+import inspect
+import re
+import subprocess
+import sys
+import textwrap
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import __version__, steps
+
+__all__ = ["app", "main"]
+
+VERBS = ("simulate", "extract", "check", "reduce", "fit", "segment", "summarize", "export", "draw")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Depth video of freely moving mice to behavioural syllables.",
+)
+
+
+def main() -> None:
+    """Run the command line; a mistake of the caller's becomes one sentence."""
+    import logging
+
+    logging.basicConfig(level="INFO", format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except steps.SyllabaryError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(context: typer.Context) -> None:
+    """Run the workflow in this folder; further options go to Snakemake (``-n`` to look first)."""
+    home = _workflow()
+    command = [
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(home / "Snakefile")),
+        *("--workflow-profile", str(home / "profiles" / "default")),
+        *context.args,
+    ]
+    raise typer.Exit(subprocess.call(command))
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="Folder to make; it must not exist or be empty.")],
+) -> None:
+    """Make a study folder with a config and a table of recordings to fill in."""
+    steps.new_study(folder, _workflow() / "config")
+    typer.echo(f"{folder}: list your recordings in config/recordings.tsv, then: syllabary run")
+
+
+@app.command()
+def score(
+    labels: Annotated[Path, typer.Argument(help="Labels of a recording (.parquet).")],
+    truth: Annotated[Path, typer.Argument(help="Its true syllables (truth.parquet).")],
+) -> None:
+    """Compare labels with the true syllables of a recording."""
+    typer.echo(steps.compare(labels, truth))
+
+
+def _workflow() -> Path:
+    """Return where Snakefile, workflow and profiles lie: in the wheel, or in the checkout."""
+    package = Path(__file__).parent
+    shipped = package / "shipped"
+    return shipped if shipped.is_dir() else package.parents[1]
+
+
+def _command(step: Callable[..., None]) -> Callable[..., None]:
+    """Make a command of a step: its signature with config file in place of settings and seed."""
+    helps = _helps(step)
+    hints = typing.get_type_hints(step)
+    parameters = inspect.signature(step).parameters
+    options = []
+    for name, parameter in parameters.items():
+        if name in ("settings", "seed", "recordings"):
+            continue
+        many = typing.get_origin(hints[name]) is not None and hints[name] is Sequence[Path]
+        kind: Any = list[Path] if many else str if hints[name] is str else Path
+        required = parameter.default is inspect.Parameter.empty
+        option = typer.Option(help=helps.get(name, ""), show_default=False)
+        options.append(
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if required else None,
+                annotation=Annotated[kind if required else kind | None, option],
+            )
+        )
+    if {"settings", "seed", "recordings"} & set(parameters):
+        option = typer.Option(help="Settings of the study; this step reads its own section.")
+        options.append(
+            inspect.Parameter(
+                "config",
+                inspect.Parameter.KEYWORD_ONLY,
+                default=Path("config/config.yaml"),
+                annotation=Annotated[Path, option],
+            )
+        )
+    if step.__name__ == "fit":
+        option = typer.Option(help="Name of the model in the section 'models'.")
+        options.append(
+            inspect.Parameter(
+                "name",
+                inspect.Parameter.KEYWORD_ONLY,
+                default="pca-arhmm",
+                annotation=Annotated[str, option],
+            )
+        )
+
+    def command(**arguments: Any) -> None:
+        config = arguments.pop("config", None)
+        section = arguments.pop("name", step.__name__)
+        given = steps.parameters(config, section, wanted=tuple(parameters)) if config else {}
+        step(**arguments, **given)
+
+    command.__name__ = step.__name__
+    command.__doc__ = (inspect.getdoc(step) or "").split("\n\n")[0].replace("\n", " ")
+    command.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    command.__annotations__ = {option.name: option.annotation for option in options}
+    return command
+
+
+def _helps(step: Callable[..., None]) -> Mapping[str, str]:
+    """Read the parameters' descriptions from a NumPy docstring."""
+    text = inspect.getdoc(step) or ""
+    section = text.partition("Parameters\n----------\n")[2].partition("\n\n")[0]
+    found = {}
+    for names, description in re.findall(r"^(\S[^\n]*)\n((?:    [^\n]*\n?)+)", section + "\n", re.M):
+        for name in names.split(","):
+            found[name.strip()] = " ".join(textwrap.dedent(description).split())
+    return found
+
+
+for _verb in VERBS:
+    app.command(name=_verb)(_command(getattr(steps, _verb)))

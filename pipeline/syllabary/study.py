@@ -1,1 +1,207 @@
-"""A study: its settings, its recordings, its files."""
+"""A study: its settings, its recordings, and what must be true before any work starts.
+
+``read_config`` checks the whole of ``config.yaml``; ``read_recordings`` the table of
+recordings, and decides who is held out; ``require_sources`` looks at every raw recording
+without reading a frame. The file names of a study live in the workflow's rules.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from .depth.settings import CheckSettings, ExtractSettings
+from .errors import BadInput, BadSetting
+from .export.settings import ExportSettings
+from .figures.settings import DrawSettings
+from .settings import Field, Settings, read
+from .simulate.settings import SimulateSettings
+from .svae.settings import ModelSettings, ReduceSettings
+from .syllables.settings import ChangepointSettings, SummarizeSettings
+
+__all__ = ["Config", "read_config", "read_recordings", "require_sources", "schema"]
+
+SIMULATED = "simulated"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+ROLES = ("train", "held_out", "apply")
+REQUIRED = ("recording", "path", "subject", "group")
+HELD_OUT_FROM = 4  # animals in a group
+HELD_OUT_SHARE = 5  # one in so many
+
+
+class ReduceSection(ReduceSettings):
+    """Principal components, and the model-free change points found in them."""
+
+    changepoints: ChangepointSettings = ChangepointSettings()
+
+
+class MachineSettings(Settings):
+    """How to run; never a rule's parameter, and without influence on any result."""
+
+    log_level: Literal["debug", "info", "warning"] = Field(
+        "info", description="What the log files of the steps tell."
+    )
+
+
+class Config(Settings):
+    """The whole of ``config.yaml``: a section per step."""
+
+    seed: int = Field(0, ge=0, description="Seed of everything random in the study.")
+    recordings: str = Field(
+        "config/recordings.tsv", description="Table of recordings, tab separated."
+    )
+    simulate: SimulateSettings = SimulateSettings()
+    extract: ExtractSettings = ExtractSettings()
+    check: CheckSettings = CheckSettings()
+    reduce: ReduceSection = ReduceSection()
+    models: dict[str, ModelSettings] = Field(
+        {"pca-arhmm": ModelSettings()},
+        min_length=1,
+        description="Models to fit, or paths of models fitted elsewhere, by name.",
+    )
+    summarize: SummarizeSettings = SummarizeSettings()
+    export: ExportSettings = ExportSettings()
+    draw: DrawSettings = DrawSettings()
+    machine: MachineSettings = MachineSettings()
+
+
+def read_config(values: Mapping[str, Any]) -> Config:
+    """Check a parsed ``config.yaml``.
+
+    Raises
+    ------
+    BadSetting
+        One sentence that names every wrong key and the nearest right one.
+    """
+    config = read(Config, values, "")
+    for name, model in config.models.items():
+        if not NAME.fullmatch(name):
+            raise BadSetting(f"model name {name!r}: use letters, digits, '_', '.' and '-' only.")
+        if model.path is not None and not Path(model.path).is_file():
+            raise BadInput(f"models.{name}.path: no file {model.path!r}; give a model.safetensors.")
+    return config
+
+
+def check_choices(config: Config) -> None:
+    """Check the settings that live behind a name: priors, networks, export formats.
+
+    Kept apart from ``read_config`` because it imports the mathematics.
+    """
+    from .export.settings import require_formats
+    from .svae.settings import require_choices
+
+    for name, model in config.models.items():
+        require_choices(model, f"models.{name}")
+    require_formats(config.export)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of ``config.yaml``."""
+    return Config.model_json_schema()
+
+
+def read_recordings(path: Path | str) -> pd.DataFrame:
+    """Read and check the table of recordings; decide the role of each.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by recording: ``recording, path, subject, group, role`` and covariates.
+
+    Raises
+    ------
+    BadInput
+        The table is missing, lacks a column, names a recording twice, or has a bad value.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadInput(
+            f"{path}: no table of recordings; write one with the columns {', '.join(REQUIRED)} "
+            "(config/README.md shows how), or name another with the setting 'recordings'."
+        )
+    table = pd.read_csv(path, sep="\t", dtype=str, comment="#", skipinitialspace=True)
+    missing = [name for name in REQUIRED if name not in table]
+    if missing:
+        raise BadInput(
+            f"{path}: lacks the column {', '.join(missing)}; it has {', '.join(table.columns)} "
+            "(columns are separated by tabs)."
+        )
+    if table.empty:
+        raise BadInput(f"{path}: lists no recording; add a row for each.")
+    for name in REQUIRED:
+        empty = table.index[table[name].isna()]
+        if len(empty):
+            raise BadInput(f"{path}, line {empty[0] + 2}: no {name}; every recording needs one.")
+    for line, name in zip(table.index + 2, table["recording"], strict=True):
+        if not NAME.fullmatch(name):
+            raise BadInput(
+                f"{path}, line {line}: recording name {name!r} becomes a file name; use letters, "
+                "digits, '_', '.' and '-' only, and start with a letter or digit."
+            )
+    _require_once(path, table, "recording", "name")
+    _require_once(path, table[table["path"] != SIMULATED], "path", "path")
+    for subject, rows in table.groupby("subject"):
+        if rows["group"].nunique() > 1:
+            raise BadInput(
+                f"{path}: subject {subject!r} is in the groups {', '.join(rows['group'].unique())}; "
+                "an animal belongs to one group (make the condition a covariate column instead)."
+            )
+    given = table["role"] if "role" in table else pd.Series(pd.NA, table.index, dtype="object")
+    wrong = table.index[given.notna() & ~given.isin(ROLES)]
+    if len(wrong):
+        raise BadInput(
+            f"{path}, line {wrong[0] + 2}: role {given[wrong[0]]!r}; wanted {', '.join(ROLES)}, or "
+            "nothing."
+        )
+    table["role"] = given.where(given.notna(), _default_roles(table[given.isna()]))
+    if not (table["role"] == "train").any():
+        raise BadInput(f"{path}: no recording has the role 'train'; a model needs at least one.")
+    return table.set_index("recording", drop=False)
+
+
+def _require_once(path: Path, table: pd.DataFrame, column: str, what: str) -> None:
+    again = table.index[table[column].duplicated()]
+    if len(again):
+        value = table[column][again[0]]
+        first = table.index[table[column] == value][0]
+        raise BadInput(
+            f"{path}, line {again[0] + 2}: the {what} {value!r} is already on line {first + 2}; list "
+            "each recording once."
+        )
+
+
+def _default_roles(table: pd.DataFrame) -> pd.Series:
+    """One animal in five is held out, in every group of four or more, by a digest of its name."""
+    roles = pd.Series("train", table.index, dtype="object")
+    for _, rows in table.groupby("group"):
+        subjects = sorted(
+            rows["subject"].unique(), key=lambda s: hashlib.blake2b(s.encode()).hexdigest()
+        )
+        if len(subjects) >= HELD_OUT_FROM:
+            held_out = subjects[: max(1, round(len(subjects) / HELD_OUT_SHARE))]
+            roles[rows.index[rows["subject"].isin(held_out)]] = "held_out"
+    return roles
+
+
+def require_sources(recordings: pd.DataFrame) -> None:
+    """Look at every raw recording, frames unread; collect what is wrong with each.
+
+    Raises
+    ------
+    BadInput
+        A line for each recording that cannot be read.
+    """
+    from .depth.sources import require
+
+    faults = []
+    for row in recordings.itertuples():
+        if row.path != SIMULATED:
+            try:
+                require(Path(row.path))
+            except BadInput as error:
+                faults.append(f"{row.recording}: {error}")
+    if faults:
+        raise BadInput("\n".join(faults))

@@ -22,6 +22,8 @@ __all__ = ["SCALARS", "TRACKING", "Crops", "CropsWriter"]
 
 SCHEMA = 1
 CHUNK_TICKS = 16
+# Ticks written at once: fixed, so that the bytes do not depend on how blocks arrive.
+BLOCK_TICKS = 64
 SCALARS = (
     "x_mm", "y_mm", "heading_rad", "speed_mm_s", "turning_rad_s", "length_mm", "width_mm",
     "height_mm", "height_max_mm", "area_mm2", "center_distance_mm", "wall_distance_mm",
@@ -66,6 +68,7 @@ class CropsWriter:
             "height_step_mm": float(height_step_mm),
         }
         self.finished = False
+        self._waiting: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]] = []
 
     def __enter__(self) -> Self:
         self._whole_file = files.create(self.path)
@@ -90,10 +93,22 @@ class CropsWriter:
                 f"crops are {heights.shape} heights and {observed.shape} observed pixels; both "
                 f"must be (ticks, {self.size[0]}, {self.size[1]})."
             )
-        done = len(self._h5["heights"])
-        for name, block in (("heights", heights), ("observed", observed)):
-            self._h5[name].resize(done + len(block), axis=0)
-            self._h5[name][done:] = block
+        self._waiting.append((heights, observed))
+        if sum(len(block) for block, _ in self._waiting) >= BLOCK_TICKS:
+            self._write(whole_blocks_only=True)
+
+    def _write(self, *, whole_blocks_only: bool) -> None:
+        if not self._waiting:
+            return
+        heights, observed = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
+        ready = len(heights) - (len(heights) % BLOCK_TICKS if whole_blocks_only else 0)
+        for start in range(0, ready, BLOCK_TICKS):
+            stop = min(start + BLOCK_TICKS, ready)
+            done = len(self._h5["heights"])
+            for name, block in (("heights", heights), ("observed", observed)):
+                self._h5[name].resize(done + stop - start, axis=0)
+                self._h5[name][done:] = block[start:stop]
+        self._waiting = [(heights[ready:].copy(), observed[ready:].copy())]
 
     def finish(
         self,
@@ -121,6 +136,7 @@ class CropsWriter:
         arena : mapping of arrays
             ``background_mm, mask, floor_plane, intrinsics``.
         """
+        self._write(whole_blocks_only=False)
         ticks = len(self._h5["heights"])
         for group, columns, wanted in (("scalars", scalars, SCALARS), ("tracking", tracking, TRACKING)):
             if set(columns) != set(wanted):

@@ -1,0 +1,65 @@
+# `make demo` and `make test` need nothing done before them: each makes the environment it lacks.
+#
+#   make demo        a simulated study from raw depth video to a report
+#   make test        the tests that a fresh clone on this machine allows
+#   make test-all    the same and what `apt` and the extras can bring (browser, peers, Slurm)
+#   make lint        formatters, linters, types, floors
+#   make benchmark   speed and memory beside a peer (see benchmarks/README.md)
+#   make clean       forget results; raw data are never touched
+#
+# Variables: PYTHON (3.11 to 3.13), VENV, CORES, PIP_ARGS. On a Linux machine without an NVIDIA GPU
+#   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+# takes the CPU build of torch (0.2 GB instead of several).
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV ?= .venv
+CORES ?= all
+PIP_ARGS ?=
+BIN = $(VENV)/bin
+# One thread in every numerical library: jobs, not threads, fill the cores.
+export OMP_NUM_THREADS = 1
+export OPENBLAS_NUM_THREADS = 1
+export MKL_NUM_THREADS = 1
+
+.PHONY: demo test test-all lint format benchmark clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.run
+	$(BIN)/snakemake --cores $(CORES)
+	@echo
+	@echo "Report: $(CURDIR)/results/report/index.html"
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not peers and not slurm"
+
+test-all: $(VENV)/.test
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+benchmark: $(VENV)/.test
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf results logs .snakemake
+
+# A stamp for each set of extras; the environment itself is made by whichever comes first.
+$(VENV)/.run: EXTRAS =
+$(VENV)/.test: EXTRAS = [test]
+$(VENV)/.dev: EXTRAS = [dev,test]
+$(VENV)/.run $(VENV)/.test $(VENV)/.dev: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed and '$(PYTHON)' is not one: make PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".$(EXTRAS)"
+	touch $@

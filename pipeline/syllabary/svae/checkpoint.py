@@ -1,0 +1,102 @@
+"""Tensors and their meaning in one safetensors file: no code in it, same content same bytes."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import numpy.typing as npt
+import safetensors
+import safetensors.torch
+import torch
+
+from ..errors import BadInput
+from ..records import files
+
+__all__ = ["flatten", "load", "restore", "save"]
+
+# One key: the library writes several in an order that differs from run to run.
+KEY = "syllabary"
+Record = TypeVar("Record", bound=tuple[Any, ...])
+
+
+def save(
+    path: Path | str,
+    tensors: Mapping[str, torch.Tensor | npt.NDArray[Any]],
+    metadata: Mapping[str, Any],
+) -> None:
+    """Write named arrays and JSON metadata whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Where to write; the folder is made if need be.
+    tensors : mapping of name to tensor or array
+        Any shape; bool, integer or floating.
+    metadata : mapping
+        Anything JSON can hold; floats survive exactly, NaN and infinity included.
+    """
+    arrays = {
+        name: torch.as_tensor(value).detach().cpu().contiguous() for name, value in tensors.items()
+    }
+    text = json.dumps(metadata, sort_keys=True)
+    content = safetensors.torch.save({k: arrays[k].clone() for k in sorted(arrays)}, {KEY: text})
+    with files.create(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def load(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read back the tensors and the metadata that ``save`` wrote.
+
+    Raises
+    ------
+    BadInput
+        The file is missing, truncated, or not one of ours.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file; a model is made by 'syllabary fit'.")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise BadInput(
+            f"{path}: not a whole safetensors file ({error}); make it again or copy it again."
+        ) from None
+    if KEY not in metadata:
+        raise BadInput(f"{path}: a safetensors file of another program; give one that syllabary wrote.")
+    return tensors, json.loads(metadata[KEY])
+
+
+def flatten(record: tuple[Any, ...], prefix: str = "") -> dict[str, torch.Tensor]:
+    """Name every tensor of a NamedTuple of tensors, NamedTuples inside it with dots."""
+    tensors: dict[str, torch.Tensor] = {}
+    for name, value in record._asdict().items():  # type: ignore[attr-defined]
+        if isinstance(value, tuple):
+            tensors |= flatten(value, f"{prefix}{name}.")
+        else:
+            tensors[prefix + name] = torch.as_tensor(value)
+    return tensors
+
+
+def restore(kind: type[Record], tensors: Mapping[str, torch.Tensor], prefix: str = "") -> Record:
+    """Build a NamedTuple from the names that ``flatten`` gave.
+
+    Raises
+    ------
+    BadInput
+        A tensor is missing: the file is of another model or another version.
+    """
+    values: dict[str, Any] = {}
+    for name, hint in get_type_hints(kind).items():
+        if isinstance(hint, type) and issubclass(hint, tuple):
+            values[name] = restore(hint, tensors, f"{prefix}{name}.")
+        elif prefix + name in tensors:
+            values[name] = tensors[prefix + name]
+        else:
+            raise BadInput(
+                f"no tensor {prefix + name!r} where {kind.__module__}.{kind.__name__} needs one; "
+                "the file is of another model, or of another version of syllabary: fit again."
+            )
+    return kind(**values)

@@ -1,0 +1,101 @@
+"""Settings of the stages between crops and posterior: `reduce`, `fit` and `segment`."""
+
+from typing import Any, Literal
+
+from ..settings import Field, Settings, read
+
+__all__ = [
+    "ModelSettings",
+    "ReduceSettings",
+    "TrainingSettings",
+    "prior_settings",
+    "require_choices",
+]
+
+
+class ReduceSettings(Settings):
+    """PCA of the crops: what the networks start from, and the baseline by itself."""
+
+    components: int = Field(10, ge=1, le=100, description="latent dimensions D")
+    frames: int = Field(
+        50_000,
+        ge=100,
+        description="frames that components are fitted on, at most; spread over all recordings",
+    )
+    smoothing_mm: float = Field(
+        2.0, ge=0, description="SD of the Gaussian that crops are smoothed with while fitting; 0 = none"
+    )
+    min_observed_fraction: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="a frame with a smaller share of measured pixels has no latents",
+    )
+    min_pixel_observed_fraction: float = Field(
+        0.1, gt=0, le=1, description="a pixel measured in a smaller share of frames is left out"
+    )
+    passes: int = Field(12, ge=1, description="passes over the frames, at most; it stops when settled")
+
+
+class TrainingSettings(Settings):
+    """How long a model is trained, and what it aims at."""
+
+    target_duration_s: float | None = Field(
+        None,
+        gt=0,
+        description="median duration of a syllable; without one, of the model-free segments",
+    )
+    restarts: int = Field(
+        4, ge=1, description="starts from different clusters; the one of highest bound is kept"
+    )
+    restart_sweeps: int = Field(25, ge=1, description="sweeps over the recordings in each start")
+    sweeps: int = Field(100, ge=0, description="sweeps after the choice, at most")
+    tolerance_nats: float = Field(
+        1e-4, gt=0, description="rise of the bound per frame and sweep below which training ends"
+    )
+    duration_tolerance: float = Field(
+        0.05, gt=0, lt=1, description="relative distance from the target duration that is accepted"
+    )
+    duration_frames: int = Field(
+        200_000,
+        ge=1000,
+        description="frames, in whole recordings, on which the stickiness is solved; at least one recording",
+    )
+
+
+class ModelSettings(Settings):
+    """A model: how frames become latents, and how latents are believed to move."""
+
+    network: Literal["pca"] = Field(
+        "pca", description="from frames to latents: the components of `reduce`"
+    )
+    prior: str = Field("arhmm", description="how latents move: a file in `priors/`")
+    prior_settings: dict[str, Any] = Field(
+        {}, description="settings of the prior; `Settings` in its file says which there are"
+    )
+    training: TrainingSettings = Field(TrainingSettings(), description="how it is trained")
+    path: str | None = Field(
+        None, description="a model.safetensors trained elsewhere: nothing is fitted"
+    )
+
+
+def prior_settings(model: ModelSettings, where: str = "model") -> Settings:
+    """Check the prior's name and its settings, and return them.
+
+    Importing the prior imports the mathematics, which reading a config does not.
+
+    Raises
+    ------
+    UnknownName, BadSetting
+        There is no such prior, or it has no such setting.
+    """
+    from .. import registry
+
+    chosen = registry.find("syllabary.priors", model.prior)
+    checked: Settings = read(chosen.Settings, model.prior_settings, f"{where}.prior_settings")
+    return checked
+
+
+def require_choices(model: ModelSettings, where: str) -> None:
+    """Check what lies behind the names in a model's settings."""
+    prior_settings(model, where)

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from syllabary.errors import BadInput, ShapeError
+from syllabary.provenance import Provenance
+from syllabary.records.crops import SCALARS, TRACKING, Crops, CropsWriter
+
+MADE = Provenance("extract", {"pixel_mm": 1.85}, None, {}, "code")
+
+
+def rest(ticks):
+    return {
+        "frame": np.arange(ticks),
+        "time_s": np.arange(ticks) / 30,
+        "start_time": "2026-01-01T00:00:00Z",
+        "scalars": {name: np.full(ticks, 1.5) for name in SCALARS},
+        "tracking": {name: np.ones(ticks) for name in TRACKING},
+        "arena": {"mask": np.ones((4, 5), bool), "floor_plane": np.arange(3.0)},
+        "provenance": MADE,
+    }
+
+
+def write(path, heights, observed, pieces):
+    with CropsWriter(path, recording="m1", pixel_mm=1.85, size=heights.shape[1:]) as writer:
+        for h, o in zip(np.array_split(heights, pieces), np.array_split(observed, pieces), strict=True):
+            writer.append(h, o)
+        writer.finish(**rest(len(heights)))
+
+
+@pytest.fixture
+def block(rng):
+    return rng.integers(0, 255, (50, 8, 6), np.uint8), rng.random((50, 8, 6)) > 0.1
+
+
+def test_what_is_read_is_what_was_written(tmp_path, block):
+    heights, observed = block
+    write(tmp_path / "crops.h5", heights, observed, 3)
+    with Crops(tmp_path / "crops.h5") as crops:
+        assert (len(crops), crops.size, crops.recording) == (50, (8, 6), "m1")
+        np.testing.assert_array_equal(crops.heights(7, 21), heights[7:21])
+        np.testing.assert_array_equal(crops.observed(), observed)
+        joined = np.concatenate([h for _, h, _ in crops.blocks(13)])
+        np.testing.assert_array_equal(joined, heights)
+        assert crops.provenance == MADE
+        assert crops.tracking["found"].dtype == bool
+        assert crops.arena["floor_plane"].tolist() == [0, 1, 2]
+
+
+def test_pieces_do_not_show_in_the_bytes(tmp_path, block):
+    for pieces in (1, 7):
+        write(tmp_path / f"{pieces}.h5", *block, pieces)
+    assert (tmp_path / "1.h5").read_bytes() == (tmp_path / "7.h5").read_bytes()
+
+
+def test_an_interrupted_recording_leaves_nothing(tmp_path, block):
+    def interrupt():
+        with CropsWriter(tmp_path / "c.h5", recording="m1", pixel_mm=1, size=(8, 6)) as writer:
+            writer.append(*block)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unfinished_recording_leaves_nothing(tmp_path, block):
+    def forget():
+        with CropsWriter(tmp_path / "c.h5", recording="m1", pixel_mm=1, size=(8, 6)) as writer:
+            writer.append(*block)
+
+    with pytest.raises(RuntimeError, match=r"before finish"):
+        forget()
+    assert not list(tmp_path.iterdir())
+
+
+def test_columns_of_another_length_are_refused(tmp_path, block):
+    def cut():
+        with CropsWriter(tmp_path / "c.h5", recording="m1", pixel_mm=1, size=(8, 6)) as writer:
+            writer.append(*block)
+            writer.finish(**rest(49))
+
+    with pytest.raises(ShapeError, match=r"50 crops, but columns of \[49\] ticks"):
+        cut()
+
+
+def test_a_truncated_file_says_so(tmp_path, block):
+    write(tmp_path / "crops.h5", *block, 1)
+    content = (tmp_path / "crops.h5").read_bytes()
+    (tmp_path / "crops.h5").write_bytes(content[: len(content) // 2])
+    with pytest.raises(BadInput, match=r"crops\.h5: not a whole HDF5 file .*; extract it again"):
+        Crops(tmp_path / "crops.h5")
+
+
+def test_a_missing_file_says_so(tmp_path):
+    with pytest.raises(BadInput, match="made by 'syllabary extract'"):
+        Crops(tmp_path / "crops.h5")

@@ -1,0 +1,77 @@
+# What the rules share: the checked study, the files of a recording, and how a step is called.
+import re
+import sys
+from pathlib import Path
+
+from syllabary import steps
+
+try:
+    STUDY, RECORDINGS = steps.open_study(config, look=workflow.is_main_process)
+except steps.SyllabaryError as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+
+SIMULATED = "simulated"
+RAW = ("depth.dat", "depth_ts.txt", "metadata.json")
+TRUE = [r for r in RECORDINGS.index if RECORDINGS.path[r] == SIMULATED]
+TRAIN = [r for r in RECORDINGS.index if RECORDINGS.role[r] == "train"]
+MODELS = list(STUDY.models)
+
+
+wildcard_constraints:
+    recording="|".join(map(re.escape, RECORDINGS.index)),
+    model="|".join(map(re.escape, MODELS)),
+
+
+def settings_of(section):
+    """The checked section with its defaults: its own settings are all a rule depends on."""
+    return getattr(STUDY, section).model_dump(mode="json")
+
+
+def row_of(recording):
+    """Who is in a recording, for the tables."""
+    return {
+        name: RECORDINGS[name][recording] for name in ("recording", "subject", "group", "role")
+    }
+
+
+def rows():
+    return [row_of(recording) for recording in RECORDINGS.index]
+
+
+def source_of(wildcards):
+    """What `extract` reads: the folder that `simulate` fills, or the user's own path."""
+    if wildcards.recording in TRUE:
+        return f"results/simulated/{wildcards.recording}"
+    return RECORDINGS.path[wildcards.recording]
+
+
+def raw_files(wildcards):
+    """Files of a raw recording, so that a changed one is extracted again."""
+    if wildcards.recording in TRUE:
+        return [f"results/simulated/{wildcards.recording}/{name}" for name in RAW]
+    return steps.source_files(RECORDINGS.path[wildcards.recording])
+
+
+def model_file(wildcards):
+    """A model's file: fitted here, or named by its path."""
+    return STUDY.models[wildcards.model].path or f"results/models/{wildcards.model}/model.safetensors"
+
+
+def names_file(wildcards):
+    """Names that people gave to the syllables of a model, if they did."""
+    path = Path(f"config/names/{wildcards.model}.tsv")
+    return {"names": str(path)} if path.is_file() else {}
+
+
+def of_recordings(pattern, recordings=tuple(RECORDINGS.index)):
+    """One path for each recording; `{{model}}` in the pattern stays a wildcard."""
+    return expand(pattern, recording=recordings, allow_missing=True)
+
+
+def targets():
+    """All that a study ends with."""
+    return [
+        "results/report",
+        "results/figures",
+        *expand("results/export/{format}/{model}", format=STUDY.export.formats, model=MODELS),
+    ]

@@ -1,0 +1,42 @@
+# Raw depth video to upright crops, and a verdict on each recording.
+
+
+rule extract:
+    input:
+        raw=raw_files,
+    output:
+        crops="results/recordings/{recording}/crops.h5",
+        preview="results/recordings/{recording}/preview.mp4",
+    log:
+        "logs/extract/{recording}.log",
+    benchmark:
+        "results/timing/extract/{recording}.tsv"
+    params:
+        source=source_of,
+        recording="{recording}",
+        settings=settings_of("extract"),
+        code=steps.code_of("extract"),
+    # Raw video is large: extract what there is before more is simulated.
+    priority: 10
+    resources:
+        mem_mb=1500,
+    script:
+        "../scripts/step.py"
+
+
+rule check:
+    input:
+        crops="results/recordings/{recording}/crops.h5",
+    output:
+        quality="results/recordings/{recording}/quality.json",
+    log:
+        "logs/check/{recording}.log",
+    benchmark:
+        "results/timing/check/{recording}.tsv"
+    params:
+        settings=settings_of("check"),
+        code=steps.code_of("check"),
+    resources:
+        mem_mb=1000,
+    script:
+        "../scripts/step.py"

@@ -1,0 +1,46 @@
+# Training crops to principal components, change points and models.
+
+
+rule reduce:
+    input:
+        crops=of_recordings("results/recordings/{recording}/crops.h5", TRAIN),
+        quality=of_recordings("results/recordings/{recording}/quality.json", TRAIN),
+    output:
+        pca="results/models/pca.h5",
+        changepoints="results/models/changepoints.parquet",
+    log:
+        "logs/reduce.log",
+    benchmark:
+        "results/timing/reduce/all.tsv"
+    params:
+        settings=settings_of("reduce"),
+        seed=STUDY.seed,
+        code=steps.code_of("reduce"),
+    resources:
+        mem_mb=4000,
+    script:
+        "../scripts/step.py"
+
+
+rule fit:
+    input:
+        crops=of_recordings("results/recordings/{recording}/crops.h5", TRAIN),
+        quality=of_recordings("results/recordings/{recording}/quality.json", TRAIN),
+        pca="results/models/pca.h5",
+        changepoints="results/models/changepoints.parquet",
+    output:
+        model="results/models/{model}/model.safetensors",
+        settings_used="results/models/{model}/settings.json",
+        history="results/models/{model}/history.parquet",
+    log:
+        "logs/fit/{model}.log",
+    benchmark:
+        "results/timing/fit/{model}.tsv"
+    params:
+        settings=lambda wildcards: STUDY.models[wildcards.model].model_dump(mode="json"),
+        seed=STUDY.seed,
+        code=steps.code_of("fit"),
+    resources:
+        mem_mb=4000,
+    script:
+        "../scripts/step.py"

@@ -1,0 +1,38 @@
+"""Run the step that bears the rule's name, on the rule's named files and parameters."""
+
+import inspect
+import logging
+import sys
+from pathlib import Path
+
+from syllabary import steps
+
+job = snakemake  # noqa: F821  (Snakemake puts this name here)
+
+logging.basicConfig(
+    filename=job.log[0],
+    filemode="w",
+    level=job.config.get("machine", {}).get("log_level", "info").upper(),
+    format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+)
+log = logging.getLogger(job.rule)
+
+
+def paths(value):
+    """A named input or output as a path, or as a list of paths."""
+    return Path(value) if isinstance(value, str) else [Path(item) for item in value]
+
+
+step = getattr(steps, job.rule)
+files = {name: paths(value) for part in (job.input, job.output) for name, value in part.items()}
+known = inspect.signature(step).parameters
+arguments = {name: value for name, value in {**job.params, **files}.items() if name in known}
+try:
+    step(**arguments)
+except steps.SyllabaryError as error:
+    log.error("%s: %s", type(error).__name__, error)
+    sys.exit(f"{job.rule}: {type(error).__name__}: {error}")
+except Exception:
+    log.exception("%s failed", job.rule)
+    raise
+log.info("done")
