@@ -144,7 +144,7 @@ def read_recordings(path: Path | str) -> pd.DataFrame:
     _require_once(path, table, "recording", "name")
     _require_once(path, table[table["path"] != SIMULATED], "path", "path")
     for subject, rows in table.groupby("subject"):
-        if rows["group"].nunique() > 1:
+        if len(rows["group"].unique()) > 1:
             raise BadInput(
                 f"{path}: subject {subject!r} is in the groups {', '.join(rows['group'].unique())}; "
                 "an animal belongs to one group (make the condition a covariate column instead)."
