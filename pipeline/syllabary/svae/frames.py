@@ -1,0 +1,126 @@
+"""Training frames for PCA: a sample over all recordings, held in memory as it is on disk.
+
+Heights stay counts of one byte and missing pixels bits, so that 50,000 frames of 80 x 80
+take 0.4 GB; ``blocks`` unpacks a few at a time.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BadInput
+from ..progress import track
+from ..records.crops import CHUNK_TICKS, Crops
+from .settings import ReduceSettings
+
+__all__ = ["BLOCK", "Frames", "sample", "select"]
+
+BLOCK = 256
+
+
+class Frames(NamedTuple):
+    """Training frames.
+
+    Attributes
+    ----------
+    heights : (n, P) uint8
+        Counts.
+    missing : (n, P / 8) uint8
+        A bit per pixel, 1 where nothing was measured.
+    step_mm : (n,) float32
+        Height of a count, mm.
+    """
+
+    heights: npt.NDArray[np.uint8]
+    missing: npt.NDArray[np.uint8]
+    step_mm: npt.NDArray[np.float32]
+
+    def blocks(
+        self, mean: npt.NDArray[np.float64]
+    ) -> Iterator[tuple[slice, npt.NDArray[np.float32], npt.NDArray[np.bool_]]]:
+        """Yield rows, deviations from the mean (zero where missing), and missing pixels."""
+        pixels = self.heights.shape[1]
+        for start in range(0, len(self.heights), BLOCK):
+            rows = slice(start, start + BLOCK)
+            missing = np.unpackbits(self.missing[rows], axis=1, count=pixels).view(bool)
+            deviation = self.heights[rows] * self.step_mm[rows, None]
+            deviation -= mean.astype(np.float32)
+            deviation[missing] = 0
+            yield rows, deviation, missing
+
+
+def sample(
+    paths: Sequence[Path], limit: int, rng: np.random.Generator
+) -> tuple[Frames, tuple[int, int], float]:
+    """Read all frames, or pieces of one storage chunk each spread evenly at random."""
+    pieces: list[npt.NDArray[np.intp]] = []
+    kinds: set[tuple[tuple[int, int], float]] = set()
+    for path in paths:
+        with Crops(path) as crops:
+            kinds.add((crops.size, crops.pixel_mm))
+            pieces.append(np.unique(np.flatnonzero(crops.frame >= 0) // CHUNK_TICKS))
+    if len(kinds) > 1:
+        found = "; ".join(f"{size[0]}x{size[1]} at {mm:g} mm" for size, mm in sorted(kinds))
+        raise BadInput(f"crops of these recordings differ ({found}); extract all with one crop setting.")
+    owner = np.repeat(np.arange(len(pieces)), [len(p) for p in pieces])
+    if not len(owner):
+        raise BadInput(f"no frame in any of {len(paths)} recordings; PCA needs train recordings.")
+    wanted = min(len(owner), -(-limit // CHUNK_TICKS))
+    chosen = np.sort(rng.choice(len(owner), wanted, replace=False))
+    piece = np.concatenate(pieces)
+    (size, pixel_mm) = kinds.pop()
+    heights, missing, steps = [], [], []
+    for i in track(np.unique(owner[chosen]), "pca: read frames", unit="recordings"):
+        with Crops(paths[i]) as crops:
+            for run in _runs(piece[chosen[owner[chosen] == i]]):
+                ticks = slice(run[0] * CHUNK_TICKS, (run[-1] + 1) * CHUNK_TICKS)
+                seen = crops.frame[ticks] >= 0
+                heights.append(crops.heights(ticks.start, ticks.stop)[seen])
+                observed = crops.observed(ticks.start, ticks.stop)[seen]
+                missing.append(np.packbits(~observed.reshape(len(observed), -1), axis=1))
+                steps.append(np.full(seen.sum(), crops.height_step_mm, np.float32))
+    flat = np.concatenate(heights).reshape(-1, size[0] * size[1])
+    return Frames(flat, np.concatenate(missing), np.concatenate(steps)), size, pixel_mm
+
+
+def _runs(pieces: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.intp]]:
+    """Split sorted pieces into consecutive runs of at most 64, to read each at once."""
+    breaks = np.flatnonzero(np.diff(pieces) > 1) + 1
+    for run in np.split(pieces, breaks):
+        yield from np.split(run, range(64, len(run), 64))
+
+
+def select(
+    frames: Frames, settings: ReduceSettings
+) -> tuple[Frames, npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Drop pixels that say nothing and frames that measured little.
+
+    Returns the rest, the mean of every pixel (0 where it was never measured), and which
+    pixels are used.
+    """
+    pixels = frames.heights.shape[1]
+    count, total, square = np.zeros((3, pixels))
+    for _, heights, missing in frames.blocks(np.zeros(pixels)):
+        count += (~missing).sum(0)
+        total += heights.sum(0, dtype=np.float64)
+        square += (heights.astype(np.float64) ** 2).sum(0)
+    mean = total / np.maximum(count, 1)
+    varies = square / np.maximum(count, 1) - mean**2 > 1e-9 * np.maximum(mean**2, 1)
+    used = varies & (count >= settings.min_pixel_observed_fraction * len(frames.heights))
+    keep = np.zeros(len(frames.heights), bool)
+    bits = []
+    for rows, _, missing in frames.blocks(mean):
+        least = settings.min_observed_fraction * used.sum()
+        keep[rows] = (~missing[:, used]).sum(1) >= max(least, 1)
+        bits.append(np.packbits(missing[:, used], axis=1))
+    if min(keep.sum(), used.sum()) <= settings.components:
+        raise BadInput(
+            f"only {keep.sum()} frames and {used.sum()} pixels are measured well enough for PCA of "
+            f"{settings.components} components; look at the recordings' quality.json, or lower "
+            "reduce.components or reduce.min_observed_fraction."
+        )
+    kept = Frames(frames.heights[:, used][keep], np.concatenate(bits)[keep], frames.step_mm[keep])
+    return kept, mean, used

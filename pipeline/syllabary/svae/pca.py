@@ -1,0 +1,331 @@
+"""Principal components of crops with missing pixels, in passes over blocks of frames.
+
+A crop is x = mean + Vᵀ s + noise, with orthonormal components V (D, P) on P used pixels.
+Missing pixels are filled with what the components so far expect of them, and the
+components are the leading directions of the filled frames, found by subspace iteration:
+a pass costs O(frames · P · D) and no P × P matrix is formed. Smoothing is a symmetric
+operator S, so smoothed frames never exist either: (S C S) Q needs S on a few images only.
+
+The latents of a frame are ``s`` given its measured pixels under a Gaussian prior
+(doi:10.1111/1467-9868.00196, the posterior mean of probabilistic PCA), divided by their
+standard deviation over the training frames. A frame measured everywhere gives exactly
+``components @ (heights - mean) / scale``, so a linear layer can reproduce them.
+
+Work is done in blocks whose layout depends on the recording alone, with BLAS held to one
+thread: neither the chunk size nor the number of threads changes a bit.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Self
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import scipy.ndimage
+import threadpoolctl  # type: ignore[import-untyped]
+
+from ..errors import BadInput, ShapeError
+from ..progress import track
+from ..provenance import Provenance, generator
+from ..records import files
+from ..records.crops import Crops
+from . import frames as training_frames
+from .frames import BLOCK, Frames
+from .latents import LatentSeries
+from .settings import ReduceSettings
+
+__all__ = ["Pca", "fit", "load", "reconstruct", "save", "scores"]
+
+log = logging.getLogger(__name__)
+
+# The subspace that is iterated is wider than what is kept, so that few passes suffice.
+WIDENING = 10
+SETTLED_ANGLE_RAD = 1e-3
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pca:
+    """Components of crops.
+
+    Attributes
+    ----------
+    mean : (H, W) float64
+        Mean height, mm.
+    components : (D, H, W) float64
+        Orthonormal images, zero outside ``used``; the largest loading of each is positive.
+    scale : (D,) float64
+        Standard deviation of each coordinate over the training frames, mm.
+    explained_variance_ratio : (D,) float64
+        Share of the variance of all used pixels.
+    noise_variance_mm2 : () float64
+        Mean squared residual of a measured pixel, mm².
+    used : (H, W) bool
+        Pixels that vary and are measured often enough.
+    pixel_mm, min_observed_fraction : () float64
+        Side of a pixel; share of used pixels a frame must have measured to get latents.
+    """
+
+    mean: Array
+    components: Array
+    scale: Array
+    explained_variance_ratio: Array
+    noise_variance_mm2: Array
+    used: npt.NDArray[np.bool_]
+    pixel_mm: Array
+    min_observed_fraction: Array
+
+    def tensors(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return every array by name, as checkpoints store them."""
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, npt.NDArray[np.generic]]) -> Self:
+        """Rebuild from what ``tensors`` returned."""
+        missing = [field.name for field in fields(cls) if field.name not in tensors]
+        if missing:
+            raise BadInput(f"these tensors are no PCA: {', '.join(missing)} missing.")
+        arrays = {
+            field.name: np.asarray(tensors[field.name], bool if field.name == "used" else np.float64)
+            for field in fields(cls)
+        }
+        return cls(**arrays)
+
+
+def fit(crops_paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> Pca:
+    """Fit components to frames spread over recordings.
+
+    Parameters
+    ----------
+    crops_paths : sequence of paths
+        Training recordings, all with crops of one size and one ``pixel_mm``.
+    settings : ReduceSettings
+    seed : int
+        Seed of the study; chooses frames (when there are more than ``settings.frames``)
+        and the start of the iteration.
+
+    Raises
+    ------
+    BadInput
+        Recordings disagree about size or ``pixel_mm``, or too little was measured.
+    """
+    rng = generator(seed, "pca")
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        frames, size, pixel_mm = training_frames.sample(crops_paths, settings.frames, rng)
+        frames, image, used = training_frames.select(frames, settings)
+        smooth = _smoother(used, size, settings.smoothing_mm / pixel_mm)
+        wide = min(2 * settings.components + WIDENING, *frames.heights.shape)
+        start = rng.standard_normal((frames.heights.shape[1], wide))
+        basis, mean, ridge = _iterate(frames, image[used], start, settings, smooth)
+        # Leading directions of smoothed frames, turned until raw coordinates do not correlate.
+        coordinates, noise, _ = _coordinates_of(frames, mean, basis, ridge)
+        mean += coordinates.mean(0) @ basis
+        variance, turn = np.linalg.eigh(np.atleast_2d(np.cov(coordinates.T, bias=True)))
+        basis = turn[:, ::-1].T @ basis
+        basis *= np.sign(basis[np.arange(len(basis)), np.abs(basis).argmax(1)])[:, None]
+        ridge = _ridge(noise, variance[::-1])
+        coordinates, noise, total = _coordinates_of(frames, mean, basis, ridge)
+    scale = coordinates.std(0)
+    components = np.zeros((len(basis), used.size))
+    components[:, used] = basis
+    image[used] = mean
+    return Pca(
+        mean=image.reshape(size),
+        components=components.reshape(-1, *size),
+        scale=scale,
+        explained_variance_ratio=scale**2 / total,
+        noise_variance_mm2=np.asarray(noise),
+        used=used.reshape(size),
+        pixel_mm=np.asarray(pixel_mm),
+        min_observed_fraction=np.asarray(settings.min_observed_fraction),
+    )
+
+
+def scores(pca: Pca, crops: Crops, *, chunk: int = 2048) -> LatentSeries:
+    """Return the whitened latents of every tick of a recording.
+
+    Parameters
+    ----------
+    pca : Pca
+    crops : Crops
+    chunk : int
+        Ticks to hold in memory at once; the result does not depend on it.
+
+    Raises
+    ------
+    ShapeError
+        Crops of another size or another ``pixel_mm`` than the components.
+    """
+    if crops.size != pca.mean.shape or not np.isclose(crops.pixel_mm, pca.pixel_mm, rtol=1e-6):
+        raise ShapeError(
+            f"{crops.path}: crops are {crops.size} at {crops.pixel_mm:g} mm, but the components are "
+            f"{pca.mean.shape} at {pca.pixel_mm:g} mm; extract with the same crop settings."
+        )
+    basis, mean = pca.components[:, pca.used], pca.mean[pca.used]
+    ridge = _ridge(float(pca.noise_variance_mm2), pca.scale**2)
+    values = np.full((len(crops), len(basis)), np.nan)
+    seen = np.zeros(len(crops), bool)
+    chunk = -(-chunk // BLOCK) * BLOCK
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        for first, heights, observed in crops.blocks(chunk):
+            for start in range(0, len(heights), BLOCK):
+                missing = ~observed[start : start + BLOCK][:, pca.used]
+                deviation = heights[start : start + BLOCK][:, pca.used] * crops.height_step_mm - mean
+                deviation[missing] = 0
+                rows = slice(first + start, first + start + len(missing))
+                enough = 1 - missing.mean(1) >= pca.min_observed_fraction
+                seen[rows] = enough & (crops.frame[rows] >= 0)
+                expected, _ = _posterior(deviation, missing, basis, ridge)
+                values[rows] = expected * (1 + ridge) / pca.scale
+    values[~seen] = np.nan
+    return LatentSeries(values, seen)
+
+
+def reconstruct(pca: Pca, latents: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Return the crops that whitened latents (T, D) stand for: (T, H, W) heights, mm."""
+    latents = np.asarray(latents, np.float64)
+    if latents.ndim != 2 or latents.shape[1] != len(pca.scale):
+        raise ShapeError(f"latents are {latents.shape}; these components take (T, {len(pca.scale)}).")
+    heights = np.empty((len(latents), *pca.mean.shape), np.float32)
+    for start in range(0, len(latents), BLOCK):
+        rows = slice(start, start + BLOCK)
+        heights[rows] = pca.mean + np.tensordot(latents[rows] * pca.scale, pca.components, axes=1)
+    return heights
+
+
+def save(path: Path | str, pca: Pca, provenance: Provenance) -> None:
+    """Write ``pca.h5`` whole or not at all."""
+    with files.create(path) as temporary, h5py.File(temporary, "w") as h5:
+        for name, value in pca.tensors().items():
+            h5[name] = value
+        h5.attrs["provenance"] = provenance.to_json()
+
+
+def load(path: Path | str) -> Pca:
+    """Read what ``save`` wrote."""
+    with h5py.File(files.require(path, "reduce"), "r") as h5:
+        return Pca.from_tensors({name: item[()] for name, item in h5.items()})
+
+
+def _iterate(
+    frames: Frames,
+    mean: Array,
+    start: Array,
+    settings: ReduceSettings,
+    smooth: Callable[[Array], Array],
+) -> tuple[Array, Array, Array]:
+    """Subspace iteration on S C S with missing pixels filled in.
+
+    Parameters
+    ----------
+    mean : (P,) float64
+    start : (P, L) float64
+        Any L directions, L > D.
+    smooth : function
+        S: images in columns (P, L) to images in columns.
+
+    Returns
+    -------
+    basis (D, P), mean (P,) and ridge (D,)
+        Leading directions and what ``_posterior`` needs beside them.
+    """
+    count, kept = len(frames.heights), settings.components
+    wide, _ = np.linalg.qr(smooth(start))
+    basis, ridge = np.zeros((kept, len(mean))), np.ones(kept)
+    for done in track(range(settings.passes), "pca: passes", unit="passes"):
+        probe = smooth(wide)
+        image, inner, residual, measured = np.zeros_like(wide), np.zeros((wide.shape[1],) * 2), 0.0, 0
+        total_x, total_y = np.zeros(len(mean)), np.zeros(wide.shape[1])
+        for _, deviation, missing in frames.blocks(mean):
+            expected, left = _posterior(deviation, missing, basis, ridge)
+            residual += left
+            measured += missing.size - int(missing.sum())
+            filled = deviation + missing * (expected @ basis).astype(np.float32)
+            y = filled @ probe.astype(np.float32)
+            image += filled.T @ y
+            inner += y.T @ y
+            total_x += filled.sum(0)
+            total_y += y.sum(0)
+        image = smooth(image / count - np.outer(total_x, total_y) / count**2)
+        variance, turn = np.linalg.eigh(inner / count - np.outer(total_y, total_y) / count**2)
+        wide, _ = np.linalg.qr(image @ turn[:, ::-1])
+        overlap = np.linalg.svd(basis @ wide[:, :kept], compute_uv=False)
+        angle = np.arccos(min(overlap.min(), 1.0))
+        basis, mean = wide[:, :kept].T.copy(), mean + total_x / count
+        ridge = _ridge(residual / measured, variance[::-1][:kept])
+        log.debug("pca: pass %d turned the components by %.2g rad", done + 1, angle)
+        if angle < SETTLED_ANGLE_RAD:
+            break
+    return basis, mean, ridge
+
+
+def _coordinates_of(
+    frames: Frames, mean: Array, basis: Array, ridge: Array
+) -> tuple[Array, float, float]:
+    """Coordinates of every training frame (n, D), noise and total variance, mm²."""
+    coordinates = np.empty((len(frames.heights), len(basis)))
+    residual, measured = 0.0, 0
+    for rows, deviation, missing in frames.blocks(mean):
+        expected, left = _posterior(deviation, missing, basis, ridge)
+        coordinates[rows] = expected * (1 + ridge)
+        residual += left
+        measured += missing.size - int(missing.sum())
+    noise = residual / measured
+    return coordinates, noise, float(coordinates.var(0).sum()) + noise * len(mean)
+
+
+def _posterior(
+    deviation: npt.NDArray[np.floating],
+    missing: npt.NDArray[np.bool_],
+    basis: Array,
+    ridge: Array,
+) -> tuple[Array, float]:
+    """Coordinates (n, D) that measured pixels make most probable, and the squared residual left.
+
+    Parameters
+    ----------
+    deviation : (n, P) float32 or float64
+        Heights minus the mean, zero where missing; products with pixels have its dtype.
+    missing : (n, P) bool
+    basis : (D, P) float64
+        Orthonormal rows.
+    ridge : (D,) float64
+        Noise variance over the variance of each coordinate.
+    """
+    dtype = deviation.dtype
+    product = (deviation @ basis.T.astype(dtype)).astype(np.float64)
+    row, column = np.triu_indices(len(basis))
+    gram = np.tile(np.eye(len(basis)), (len(deviation), 1, 1))
+    gaps = np.flatnonzero(missing.any(1))
+    if len(gaps):
+        lost = missing[gaps].astype(dtype) @ (basis[row] * basis[column]).T.astype(dtype)
+        gram[gaps[:, None], row, column] -= lost
+        gram[gaps[:, None], column, row] = gram[gaps[:, None], row, column]
+    expected = np.linalg.solve(gram + np.diag(ridge), product[..., None])[..., 0]
+    fitted = np.einsum("ni,nij,nj->", expected, gram, expected) - 2 * np.sum(expected * product)
+    return np.asarray(expected, np.float64), float(np.sum(deviation.astype(np.float64) ** 2) + fitted)
+
+
+def _ridge(noise: float, variance: Array) -> Array:
+    """Noise over signal; ``variance`` is of coordinates and contains the noise."""
+    return noise / np.maximum(variance - noise, 1e-3 * variance)
+
+
+def _smoother(
+    used: npt.NDArray[np.bool_], size: tuple[int, int], sigma_px: float
+) -> Callable[[Array], Array]:
+    """Return S, which smooths images given as columns of used pixels; S is symmetric."""
+
+    def smooth(columns: Array) -> Array:
+        images = np.zeros((columns.shape[1], used.size))
+        images[:, used] = columns.T
+        blurred = scipy.ndimage.gaussian_filter(
+            images.reshape(-1, *size), (0, sigma_px, sigma_px), mode="constant"
+        )
+        return blurred.reshape(len(images), -1)[:, used].T
+
+    return smooth if sigma_px > 0 else lambda columns: columns
