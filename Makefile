@@ -5,6 +5,7 @@
 #   make test-all    the same and what `apt` and the extras can bring (browser, peers, Slurm)
 #   make lint        formatters, linters, types, floors
 #   make benchmark   speed and memory beside a peer (see benchmarks/README.md)
+#   make schema      write config.yaml and its JSON schema from the settings models
 #   make clean       forget results; raw data are never touched
 #
 # Variables: PYTHON (3.11 to 3.13), VENV, CORES, PIP_ARGS. On a Linux machine without an NVIDIA GPU
@@ -21,7 +22,7 @@ export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 export MKL_NUM_THREADS = 1
 
-.PHONY: demo test test-all lint format benchmark clean
+.PHONY: demo test test-all lint format schema benchmark clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.run
@@ -46,6 +47,11 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+schema: $(VENV)/.run
+	$(BIN)/python -c "import json; from syllabary import study; \
+	  open('config/config.yaml', 'w').write(study.template()); \
+	  open('workflow/schemas/config.schema.json', 'w').write(json.dumps(study.schema(), indent=1) + chr(10))"
 
 benchmark: $(VENV)/.test
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

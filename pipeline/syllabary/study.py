@@ -6,6 +6,7 @@ without reading a frame. The file names of a study live in the workflow's rules.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ from .simulate.settings import SimulateSettings
 from .svae.settings import ModelSettings, ReduceSettings
 from .syllables.settings import ChangepointSettings, SummarizeSettings
 
-__all__ = ["Config", "read_config", "read_recordings", "require_sources", "schema"]
+__all__ = ["Config", "read_config", "read_recordings", "require_sources", "schema", "template"]
 
 SIMULATED = "simulated"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -205,3 +206,35 @@ def require_sources(recordings: pd.DataFrame) -> None:
                 faults.append(f"{row.recording}: {error}")
     if faults:
         raise BadInput("\n".join(faults))
+
+
+def template() -> str:
+    """Return a ``config.yaml`` that spells out every default, with its description above it."""
+    import yaml
+
+    lines = ["# Every setting with its default; a section per step. What is left out takes its default."]
+
+    def write(model: Settings, depth: int) -> None:
+        for name, field in type(model).model_fields.items():
+            value = getattr(model, name)
+            pad = "  " * depth
+            if depth == 0:
+                lines.append("")
+            about = field.description or (type(value).__doc__ or "").partition("\n")[0]
+            if about:
+                lines.append(f"{pad}# {' '.join(about.split())}")
+            if isinstance(value, Settings):
+                lines.append(f"{pad}{name}:")
+                write(value, depth + 1)
+            elif isinstance(value, dict) and any(isinstance(v, Settings) for v in value.values()):
+                lines.append(f"{pad}{name}:")
+                for key, item in value.items():
+                    lines.append(f"{pad}  {key}:")
+                    write(item, depth + 2)
+            else:
+                plain = json.loads(model.model_dump_json(include={name}))[name]
+                text = yaml.safe_dump(plain, default_flow_style=True, width=1000, sort_keys=False)
+                lines.append(f"{pad}{name}: {text.removesuffix('...' + chr(10)).strip()}")
+
+    write(Config(), 0)
+    return "\n".join(lines) + "\n"
