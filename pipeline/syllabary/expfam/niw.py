@@ -118,7 +118,7 @@ def from_standard(standard: Standard) -> Natural:
 def to_standard(natural: Natural) -> Standard:
     """Textbook parameters of the natural ones."""
     mean, _, scale, degrees = mniw.to_standard(_regression(natural))
-    return Standard(mean=mean[..., 0], mean_observations=natural.precision, scale=scale, degrees=degrees)
+    return Standard(mean=mean[..., 0], mean_count=natural.precision, scale=scale, degrees=degrees)
 
 
 def divergence(q: Natural, p: Natural) -> Tensor:
