@@ -1,0 +1,80 @@
+"""Bouts: unbroken runs of one syllable within a recording."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["COLUMNS", "join", "table"]
+
+COLUMNS = {
+    "recording": "string",
+    "subject": "string",
+    "group": "string",
+    "role": "string",
+    "bout": "int32",
+    "syllable": "int16",
+    "name": "string",
+    "start_tick": "int32",
+    "stop_tick": "int32",
+    "start_s": "float64",
+    "stop_s": "float64",
+    "duration_s": "float64",
+    "probability": "float32",
+}
+
+
+def table(
+    labels: pd.DataFrame, *, recording: str, subject: str, group: str, role: str = "train"
+) -> pd.DataFrame:
+    """Return the bouts of one recording, a row each, in order of time.
+
+    Parameters
+    ----------
+    labels : DataFrame
+        A row per tick with the columns of ``records.tables.LABELS``.
+
+    Returns
+    -------
+    DataFrame
+        ``COLUMNS``. ``stop_tick`` is exclusive and ``stop_s`` the time of that tick (one
+        median interval after the last tick at the end), so that neighbours touch.
+        ``probability`` is the mean over the bout.
+    """
+    ticks = np.flatnonzero(labels["bout"].to_numpy() >= 0)
+    bout = labels["bout"].to_numpy()[ticks]
+    first = np.flatnonzero(np.diff(bout, prepend=-1))
+    last = np.flatnonzero(np.diff(bout, append=-1)) if len(bout) else first
+    time_s = labels["time_s"].to_numpy(np.float64)
+    interval_s = np.median(np.diff(time_s)) if len(time_s) > 1 else 0.0
+    edges_s = np.append(time_s, time_s[-1:] + interval_s)
+    start, stop = ticks[first], ticks[last] + 1
+    total = (
+        np.add.reduceat(labels["probability"].to_numpy(np.float64)[ticks], first) if len(first) else 0
+    )
+    found = pd.DataFrame(
+        {
+            "recording": recording,
+            "subject": subject,
+            "group": group,
+            "role": role,
+            "bout": bout[first],
+            "syllable": labels["syllable"].to_numpy()[start],
+            "name": labels["name"].array[start] if "name" in labels else pd.NA,
+            "start_tick": start,
+            "stop_tick": stop,
+            "start_s": edges_s[start],
+            "stop_s": edges_s[stop],
+            "duration_s": edges_s[stop] - edges_s[start],
+            "probability": total / np.maximum(stop - start, 1),
+        }
+    )
+    return found.astype(COLUMNS)
+
+
+def join(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put the bouts of recordings below each other."""
+    found = [part for part in tables if len(part)]
+    if not found:
+        return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in COLUMNS.items()})
+    return pd.concat(found, ignore_index=True)
