@@ -1,1 +1,34 @@
-"""Front page to be written by its room."""
+"""Raw depth frames to upright crops of one mouse, and what is wrong with them.
+
+In reading order: ``settings``; ``sources`` (which reader opens a path; cheap checks) and
+``readers/`` (one file per raw format); ``ticks`` (timestamps to a clock without holes);
+``camera`` (pixels and depths to millimetres and back); ``background`` (the empty arena);
+``arena`` (floor plane, mask, the arena's frame); ``tracking`` (where the mouse is and how
+it lies); ``heading/`` (which end is the head); ``scalars`` (what tables hold); ``crops``
+(the one warp); ``extraction`` (the two passes over a recording); ``legacy`` (what MoSeq2
+has already extracted); ``preview`` (a movie to look at); ``quality`` (the verdict).
+
+F frames of a raw recording, T ticks of its clock. Depth is mm along the optical axis,
+images are ``[row, column]``, pixel positions ``(x, y)`` with the center of the first pixel
+at (0, 0). The *camera frame* has its origin in the lens, x image right, y image down, z away
+from the camera; the *arena frame* has its origin on the floor at the arena's center, x image
+right, y image down along the floor, z up. Angles are rad from +x towards +y.
+"""
+
+__all__ = [
+    "arena",
+    "background",
+    "camera",
+    "crops",
+    "extraction",
+    "heading",
+    "legacy",
+    "preview",
+    "quality",
+    "readers",
+    "scalars",
+    "settings",
+    "sources",
+    "ticks",
+    "tracking",
+]

@@ -1,0 +1,290 @@
+"""The arena: its floor plane, what belongs to it, and its frame of reference.
+
+A plane n·X = d seen by a pinhole camera has inverse depth 1/Z = (n·r) / d, linear in the ray
+r of a pixel: the floor is fitted to inverse depths by reweighted least squares, without any
+random draw.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import NoFloor
+from .camera import Camera
+from .settings import ArenaSettings
+
+__all__ = ["Arena", "find", "within"]
+
+HISTOGRAM_BIN_MM = 10.0
+# The fit narrows from what a tilted floor may span to the tolerance itself.
+NARROWING = (8.0, 4.0, 2.0, 1.0, 1.0, 1.0)
+MIN_FLOOR_FRACTION = 0.005
+
+
+@dataclass(frozen=True)
+class Arena:
+    """Where the mouse can be, and the frame in which its position is given.
+
+    Attributes
+    ----------
+    camera : Camera
+    background_mm : (rows, columns) uint16
+        Depth of the empty arena, 0 = unknown.
+    mask : (rows, columns) bool
+        The floor, holes filled.
+    floor_plane : (4,) float64
+        Unit normal away from the camera, and its distance from the lens, mm: n·X = d.
+    tolerance_mm, margin_px : float, int
+        How far the floor may leave its plane; how far beyond the floor the mouse is sought.
+    """
+
+    camera: Camera
+    background_mm: npt.NDArray[np.uint16]
+    mask: npt.NDArray[np.bool_]
+    floor_plane: npt.NDArray[np.float64]
+    tolerance_mm: float
+    margin_px: int
+
+    @cached_property
+    def rays(self) -> npt.NDArray[np.float64]:
+        """Position at depth 1 of every pixel, (rows, columns, 3)."""
+        return self.camera.rays(self.mask.shape)
+
+    @cached_property
+    def slant(self) -> npt.NDArray[np.float32]:
+        """Height gained per depth lost at every pixel; 1 for a floor parallel to the image."""
+        return (self.rays @ self.floor_plane[:3]).astype(np.float32)
+
+    @cached_property
+    def plane_mm(self) -> npt.NDArray[np.float32]:
+        """Depth of the floor plane at every pixel."""
+        return (self.floor_plane[3] / self.slant).astype(np.float32)
+
+    @cached_property
+    def floor_mm(self) -> npt.NDArray[np.float32]:
+        """Depth from which heights count: the background near the plane, the plane elsewhere.
+
+        A real floor and sensor leave the plane by some millimetres; walls leave it by more,
+        and what is seen in front of a wall is as high above the floor as the plane says.
+        """
+        low, high = self.plane_mm - self.tolerance_mm, self.plane_mm + self.tolerance_mm
+        return np.where(self.background_mm > 0, np.clip(self.background_mm, low, high), self.plane_mm)
+
+    @cached_property
+    def search(self) -> npt.NDArray[np.bool_]:
+        """Pixels in which the mouse is sought."""
+        size = 2 * self.margin_px + 1
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+        return cv2.dilate(self.mask.astype(np.uint8), disc).astype(bool)
+
+    @cached_property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns that enclose ``search``."""
+        rows, columns = (np.flatnonzero(self.search.any(axis=axis)) for axis in (1, 0))
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+    @cached_property
+    def reference_mm(self) -> npt.NDArray[np.uint16]:
+        """Depth against which the mouse stands out; 0 where it is not sought.
+
+        Floor that the sensor never measures is taken to be the plane.
+        """
+        plane = np.where(self.mask, np.rint(self.plane_mm), 0).astype(np.uint16)
+        return np.where(self.search, np.where(self.background_mm > 0, self.background_mm, plane), 0)
+
+    @cached_property
+    def rotation(self) -> npt.NDArray[np.float64]:
+        """Axes of the arena frame as rows, in the camera frame."""
+        up = -self.floor_plane[:3]
+        right = np.array([1.0, 0.0, 0.0]) - up[0] * up
+        right /= np.linalg.norm(right)
+        return np.stack([right, np.cross(right, up), up])
+
+    @cached_property
+    def origin_mm(self) -> npt.NDArray[np.float64]:
+        """Center of the floor in the camera frame."""
+        depth = self.plane_mm[self.mask].astype(np.float64)
+        # A pixel covers an area that grows with its depth squared.
+        return np.average(self.rays[self.mask] * depth[:, None], axis=0, weights=depth**2)
+
+    def place(self, points: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Turn positions in the camera frame (..., 3) mm into the arena frame."""
+        return (np.asarray(points, np.float64) - self.origin_mm) @ self.rotation.T
+
+    def pixels(self, positions: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Return where positions (..., 3) mm in the arena frame appear, (..., 2) px."""
+        return self.camera.pixels(np.asarray(positions, np.float64) @ self.rotation + self.origin_mm)
+
+    def floor_scale(self, x_px: float, y_px: float) -> npt.NDArray[np.float64]:
+        """Return the px by which a pixel moves per mm on the floor there, (2, 2).
+
+        Columns are the arena's x and y; a level floor gives diag(fx, fy) / depth.
+        """
+        focal = np.array([self.camera.fx_px, self.camera.fy_px])
+        ray = np.array(
+            [(x_px - self.camera.cx_px) / focal[0], (y_px - self.camera.cy_px) / focal[1], 1.0]
+        )
+        depth = self.floor_plane[3] / float(ray @ self.floor_plane[:3])
+        axes = self.rotation[:2].T
+        return focal[:, None] * (axes[:2] - ray[:2, None] * axes[2]) / depth
+
+    @cached_property
+    def wall_px(self) -> npt.NDArray[np.float32]:
+        """Distance of every floor pixel from the floor's edge, px; 0 outside."""
+        padded = cv2.copyMakeBorder(self.mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+        return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+
+    @property
+    def mm_per_px(self) -> float:
+        """Side of a pixel on the floor at the arena's center."""
+        return float(self.origin_mm[2] / np.sqrt(self.camera.fx_px * self.camera.fy_px))
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return what ``crops.h5`` keeps of the arena."""
+        return {
+            "background_mm": self.background_mm,
+            "mask": self.mask,
+            "floor_plane": self.floor_plane,
+            "intrinsics": np.array(self.camera, np.float64),
+            "origin_mm": self.origin_mm,
+        }
+
+
+def find(
+    background_mm: npt.NDArray[np.uint16], camera: Camera, settings: ArenaSettings, *, where: Path | str
+) -> Arena:
+    """Find the arena's floor in the background.
+
+    Parameters
+    ----------
+    background_mm : (rows, columns) uint16
+        Depth of the empty arena, mm; 0 = unknown.
+    where : path
+        The recording, for the message.
+
+    Raises
+    ------
+    NoFloor
+        No plane in the allowed range of depth and tilt is large enough.
+    """
+    near, far = settings.floor_range_mm
+    depth = background_mm.astype(np.float64)
+    valid = (depth >= near) & (depth <= far)
+    central = _centrality(depth.shape)
+    if np.count_nonzero(valid) < MIN_FLOOR_FRACTION * valid.size:
+        found = np.median(depth)
+        raise NoFloor(
+            f"{where}: no plane between {near:.0f} and {far:.0f} mm (median depth {found:.0f} mm). Lens "
+            "covered, or another unit? See extract.arena.floor_range_mm."
+        )
+    # The floor is the commonest depth near the image's center.
+    edges = np.arange(near, far + 2 * HISTOGRAM_BIN_MM, HISTOGRAM_BIN_MM)
+    counts, _ = np.histogram(depth[valid], edges, weights=central[valid])
+    start = edges[np.argmax(np.convolve(counts, np.ones(3), "same"))] + HISTOGRAM_BIN_MM / 2
+    rays = camera.rays(valid.shape)
+    tolerance = settings.floor_tolerance_mm
+    plane = _fit(np.array([0.0, 0.0, 1.0, start]), rays, depth, central * valid, tolerance)
+    mask = _largest(_on_plane(plane, rays, depth, valid, tolerance), central)
+    if np.count_nonzero(mask):
+        plane = _fit(plane, rays, depth, (mask & valid).astype(np.float64), tolerance)
+        mask = _largest(_on_plane(plane, rays, depth, valid, tolerance), central)
+    tilt_deg = float(np.rad2deg(np.arccos(np.clip(plane[2], -1, 1))))
+    if np.count_nonzero(mask) < MIN_FLOOR_FRACTION * mask.size or tilt_deg > settings.max_tilt_deg:
+        raise NoFloor(
+            f"{where}: no flat floor near {start:.0f} mm (found {np.count_nonzero(mask)} pixels within "
+            f"{tolerance:g} mm of a plane tilted by {tilt_deg:.0f} degrees); is that the arena? See "
+            "extract.arena.floor_range_mm and max_tilt_deg."
+        )
+    return _arena(background_mm, mask, camera, plane, settings)
+
+
+def within(
+    mask: npt.NDArray[np.bool_],
+    background_mm: npt.NDArray[np.uint16],
+    camera: Camera,
+    settings: ArenaSettings,
+    *,
+    where: Path | str,
+) -> Arena:
+    """Return the arena whose floor somebody has outlined already.
+
+    Raises
+    ------
+    NoFloor
+        The background is unknown inside the mask.
+    """
+    depth = background_mm.astype(np.float64)
+    known = mask & (depth > 0)
+    if np.count_nonzero(known) < MIN_FLOOR_FRACTION * known.size:
+        raise NoFloor(f"{where}: the background is unknown inside the arena's mask; extract it again.")
+    start = np.array([0.0, 0.0, 1.0, np.median(depth[known])])
+    rays = camera.rays(mask.shape)
+    plane = _fit(start, rays, depth, known.astype(np.float64), settings.floor_tolerance_mm)
+    return _arena(background_mm, mask, camera, plane, settings)
+
+
+def _arena(
+    background_mm: npt.NDArray[np.uint16],
+    mask: npt.NDArray[np.bool_],
+    camera: Camera,
+    plane: npt.NDArray[np.float64],
+    settings: ArenaSettings,
+) -> Arena:
+    margin_px = round(settings.margin_mm * np.sqrt(camera.fx_px * camera.fy_px) / plane[3])
+    return Arena(camera, background_mm, mask, plane, settings.floor_tolerance_mm, margin_px)
+
+
+def _centrality(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Weight of pixels: the arena is what the camera was pointed at."""
+    rows, columns = np.indices(shape)
+    y, x = (rows - (shape[0] - 1) / 2), (columns - (shape[1] - 1) / 2)
+    return np.exp(-0.5 * (x**2 + y**2) / (min(shape) / 4) ** 2)
+
+
+def _fit(
+    plane: npt.NDArray[np.float64],
+    rays: npt.NDArray[np.float64],
+    depth: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+    tolerance: float,
+) -> npt.NDArray[np.float64]:
+    """Refine a plane to the pixels near it, ever nearer."""
+    used = (weight > 1e-6) & (depth > 0)
+    r, z, w = rays[used], depth[used], weight[used]
+    for factor in NARROWING:
+        off = z * (r @ plane[:3]) - plane[3]
+        # Tukey's biweight; z**4 turns errors of inverse depth into errors of depth.
+        bite = w * np.clip(1 - (off / (factor * tolerance)) ** 2, 0, None) ** 2 * (z / plane[3]) ** 4
+        moment = (r * bite[:, None]).T @ r
+        if np.linalg.matrix_rank(moment) < 3:
+            break
+        normal = np.linalg.solve(moment, (r * (bite / z)[:, None]).sum(axis=0))
+        plane = np.append(normal, 1.0) / np.linalg.norm(normal)
+    return plane
+
+
+def _on_plane(
+    plane: npt.NDArray[np.float64],
+    rays: npt.NDArray[np.float64],
+    depth: npt.NDArray[np.float64],
+    valid: npt.NDArray[np.bool_],
+    tolerance: float,
+) -> npt.NDArray[np.bool_]:
+    return valid & (np.abs(depth * (rays @ plane[:3]) - plane[3]) <= tolerance)
+
+
+def _largest(flat: npt.NDArray[np.bool_], central: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Return the connected part with most weight near the image's center, holes filled."""
+    opened = cv2.morphologyEx(flat.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    count, labels = cv2.connectedComponents(opened)
+    if count < 2:
+        return np.zeros(flat.shape, bool)
+    weight = np.bincount(labels.ravel(), weights=central.ravel(), minlength=count)
+    weight[0] = 0.0
+    part = (labels == np.argmax(weight)).astype(np.uint8)
+    outlines, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.zeros_like(part), outlines, -1, 1, cv2.FILLED).astype(bool)

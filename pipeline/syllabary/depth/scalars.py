@@ -1,0 +1,94 @@
+"""The scalars of every tick, in mm, rad and s, from real timestamps; NaN where missing."""
+
+import numpy as np
+import numpy.typing as npt
+
+from .arena import Arena
+from .ticks import Ticks
+from .tracking import Track
+
+__all__ = ["columns", "rate", "spread_over_ticks"]
+
+Array = npt.NDArray[np.float64]
+
+
+def spread_over_ticks(values: npt.NDArray[np.floating], ticks: Ticks) -> Array:
+    """Give per-frame values (F,) their ticks (T,); dropped ticks are NaN."""
+    out = np.full(len(ticks.frame), np.nan)
+    out[ticks.of_frame] = values
+    return out
+
+
+def rate(values: Array, time_s: Array, *, period: float | None = None) -> Array:
+    """Rate of change per second, from the ticks before and after; NaN where both are missing.
+
+    Parameters
+    ----------
+    values : (T,) or (T, D)
+        NaN where missing. A tick with one neighbor missing takes the step to the other.
+    time_s : (T,)
+    period : float, optional
+        Differences are taken around the circle of this circumference.
+
+    Returns
+    -------
+    as ``values``, per second.
+    """
+    out = np.full_like(values, np.nan)
+    if len(values) < 2:
+        return out
+    columns = (slice(None), *([None] * (values.ndim - 1)))
+    step, dt = np.diff(values, axis=0), np.diff(time_s)[columns]
+    if period is not None:
+        step = (step + period / 2) % period - period / 2
+    known = np.isfinite(step)
+    total, time = np.zeros_like(values), np.zeros_like(values)
+    for place in (slice(None, -1), slice(1, None)):
+        total[place] += np.where(known, step, 0)
+        time[place] += np.where(known, dt, 0)
+    np.divide(total, time, out=out, where=(time > 0) & np.isfinite(values))
+    return out
+
+
+def columns(track: Track, heading_rad: Array, ticks: Ticks, arena: Arena) -> dict[str, Array]:
+    """Return the columns of ``scalars``.
+
+    Parameters
+    ----------
+    track : Track
+        F frames.
+    heading_rad : (F,)
+    """
+
+    def on_ticks(values: Array) -> Array:
+        return spread_over_ticks(values, ticks)
+
+    x, y, heading = on_ticks(track.x_mm), on_ticks(track.y_mm), on_ticks(heading_rad)
+    velocity = rate(np.stack([x, y], axis=-1), ticks.time_s)
+    return {
+        "x_mm": x,
+        "y_mm": y,
+        "heading_rad": heading,
+        "speed_mm_s": np.hypot(velocity[:, 0], velocity[:, 1]),
+        "turning_rad_s": rate(heading, ticks.time_s, period=2 * np.pi),
+        "length_mm": on_ticks(track.length_mm),
+        "width_mm": on_ticks(track.width_mm),
+        "height_mm": on_ticks(track.height_mm),
+        "height_max_mm": on_ticks(track.height_max_mm),
+        "area_mm2": on_ticks(track.area_mm2),
+        "center_distance_mm": np.hypot(x, y),
+        "wall_distance_mm": _wall_distance(x, y, arena),
+    }
+
+
+def _wall_distance(x: Array, y: Array, arena: Arena) -> Array:
+    """Distance from the point of the floor below the mouse to the floor's edge, mm."""
+    out = np.full(len(x), np.nan)
+    seen = np.isfinite(x) & np.isfinite(y)
+    place = np.stack([x[seen], y[seen], np.zeros(np.count_nonzero(seen))], axis=-1)
+    pixel = np.rint(arena.pixels(place)).astype(int)
+    rows = np.clip(pixel[:, 1], 0, arena.mask.shape[0] - 1)
+    cols = np.clip(pixel[:, 0], 0, arena.mask.shape[1] - 1)
+    focal = np.sqrt(arena.camera.fx_px * arena.camera.fy_px)
+    out[seen] = arena.wall_px[rows, cols] * arena.plane_mm[rows, cols] / focal
+    return out

@@ -1,0 +1,164 @@
+"""Settings of the steps ``extract`` and ``check``."""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from ..settings import Field, Settings
+
+__all__ = [
+    "ArenaSettings",
+    "BackgroundSettings",
+    "CameraSettings",
+    "CheckSettings",
+    "CropSettings",
+    "ExtractSettings",
+    "HeadingSettings",
+    "PreviewSettings",
+    "TrackingSettings",
+]
+
+
+class CameraSettings(Settings):
+    """Pinhole camera: a preset, or the four numbers of a calibration."""
+
+    preset: Literal["kinect_v2"] = Field(
+        "kinect_v2", description="Field of view to use where no calibration is given."
+    )
+    fx_px: float | None = Field(None, gt=0, description="Horizontal focal length, px.")
+    fy_px: float | None = Field(None, gt=0, description="Vertical focal length, px.")
+    cx_px: float | None = Field(None, description="Column of the optical axis, px.")
+    cy_px: float | None = Field(None, description="Row of the optical axis, px.")
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        given = [v is not None for v in (self.fx_px, self.fy_px, self.cx_px, self.cy_px)]
+        if any(given) and not all(given):
+            raise ValueError("give all of fx_px, fy_px, cx_px, cy_px, or none of them")
+        return self
+
+
+class BackgroundSettings(Settings):
+    """The empty arena, from frames spread over the recording."""
+
+    frames: int = Field(100, ge=3, le=1000, description="Frames to look at, evenly spread.")
+    object_mm: float = Field(
+        8.0,
+        gt=0,
+        description="Where a pixel's far quantile lies this much behind its median, mm, an animal "
+        "rested there and the floor is the farther of the two.",
+    )
+    far_quantile: float = Field(
+        0.9, gt=0.5, lt=1, description="Quantile of a pixel's depths that only the floor reaches."
+    )
+
+
+class ArenaSettings(Settings):
+    """Floor plane and what belongs to the arena."""
+
+    floor_range_mm: tuple[float, float] = Field(
+        (300.0, 2000.0), description="Nearest and farthest depth of the floor, mm."
+    )
+    floor_tolerance_mm: float = Field(
+        15.0, gt=0, description="Pixels this near to the floor plane, mm, are floor."
+    )
+    max_tilt_deg: float = Field(
+        30.0, gt=0, lt=80, description="Largest angle between floor and image plane, degrees."
+    )
+    margin_mm: float = Field(
+        10.0, ge=0, description="The mouse is looked for this far beyond the floor's edge, mm."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        near, far = self.floor_range_mm
+        if not 0 < near < far:
+            raise ValueError("floor_range_mm must be [nearest, farthest], both positive")
+        return self
+
+
+class TrackingSettings(Settings):
+    """What in a frame is the mouse."""
+
+    min_height_mm: int = Field(10, ge=1, le=100, description="Lower than this is floor noise, mm.")
+    max_height_mm: int = Field(200, ge=20, le=255, description="Higher than this is no mouse, mm.")
+    median_px: Literal[1, 3, 5] = Field(3, description="Spatial median filter, px; 1 is none.")
+    tail_width_mm: float = Field(
+        16.0, ge=0, description="Thinner parts (tail, cable) do not count as body, mm."
+    )
+    min_area_mm2: float = Field(300.0, ge=0, description="A smaller thing is no mouse, mm².")
+    max_speed_mm_s: float = Field(
+        2000.0, gt=0, description="Among several things the mouse is one it could have reached, mm/s."
+    )
+
+
+class HeadingSettings(Settings):
+    """Which end is the head."""
+
+    turn_rad_s: float = Field(
+        8.0, gt=0, description="Typical turning speed, rad/s: how far the heading may move in a tick."
+    )
+    switch_probability: float = Field(
+        1e-4, gt=0, lt=0.5, description="Probability per tick of a heading that follows no turn."
+    )
+    walking_speed_mm_s: float = Field(
+        40.0, gt=0, description="Speed along its axis, mm/s, that gives motion one nat of evidence."
+    )
+    evidence_weight: float = Field(
+        0.2, gt=0, le=1, description="Weight of one frame: neighbors tell nearly the same."
+    )
+    learning_rounds: int = Field(
+        3, ge=0, le=20, description="Rounds in which moving frames teach how the head end looks."
+    )
+
+
+class CropSettings(Settings):
+    """The upright crop."""
+
+    pixel_mm: float = Field(1.85, gt=0, description="Side of a crop pixel on the floor, mm.")
+    size_px: int = Field(80, ge=16, le=512, description="Rows and columns of a crop.")
+
+
+class PreviewSettings(Settings):
+    """The movie to look at."""
+
+    fps: float = Field(10.0, gt=0, le=60, description="Frames per second of the movie.")
+    max_frames: int = Field(1800, ge=1, description="Longer recordings are shown faster.")
+    height_px: int = Field(320, ge=80, le=1080, description="Height of the movie, px.")
+
+
+class ExtractSettings(Settings):
+    """Step ``extract``: raw depth to upright crops."""
+
+    camera: CameraSettings = CameraSettings()
+    background: BackgroundSettings = BackgroundSettings()
+    arena: ArenaSettings = ArenaSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    heading: HeadingSettings = HeadingSettings()
+    crop: CropSettings = CropSettings()
+    preview: PreviewSettings = PreviewSettings()
+
+
+class CheckSettings(Settings):
+    """Step ``check``: from which fraction on a recording is warned about or rejected."""
+
+    dropped_warn: float = Field(0.05, ge=0, le=1, description="Fraction of dropped ticks.")
+    dropped_reject: float = Field(0.3, ge=0, le=1, description="Fraction of dropped ticks.")
+    missing_mouse_warn: float = Field(0.02, ge=0, le=1, description="Fraction of frames without mouse.")
+    missing_mouse_reject: float = Field(
+        0.25, ge=0, le=1, description="Fraction of frames without mouse."
+    )
+    uncertain_heading_warn: float = Field(
+        0.05, ge=0, le=1, description="Fraction of frames whose head end is uncertain."
+    )
+    uncertain_heading_below: float = Field(
+        0.9, ge=0.5, le=1, description="Less heading confidence than this is uncertain."
+    )
+    clipped_warn: float = Field(
+        0.05, ge=0, le=1, description="Fraction of crops in which the mouse touches the border."
+    )
+    jump_speed_mm_s: float = Field(
+        2000.0, gt=0, description="Faster than this is a tracking jump, mm/s."
+    )
+    jumps_warn: float = Field(0.005, ge=0, le=1, description="Fraction of frames with tracking jumps.")
+    min_duration_s: float = Field(10.0, ge=0, description="Shorter recordings are rejected, s.")

@@ -1,0 +1,67 @@
+"""Where a body is, how it lies and how large it is, from the points of its surface.
+
+Every point stands for the patch its pixel covers; moments are weighted by these patches, so
+that neither perspective nor unequal focal lengths stretch the mouse.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Shape", "measure"]
+
+
+class Shape(NamedTuple):
+    """Position, axis and size in the arena frame.
+
+    Attributes
+    ----------
+    x_mm, y_mm : float
+        Centroid of the patches.
+    axis_rad : float
+        Long axis, in (-pi/2, pi/2]; which end is the head is not known here.
+    elongation : float
+        (l1 - l2) / (l1 + l2) of the variances along and across; 0 = round, 1 = a line.
+    length_mm, width_mm : float
+        Axes of the ellipse of equal second moments, 4 standard deviations.
+    area_mm2 : float
+    height_mm, height_max_mm : float
+    """
+
+    x_mm: float
+    y_mm: float
+    axis_rad: float
+    elongation: float
+    length_mm: float
+    width_mm: float
+    area_mm2: float
+    height_mm: float
+    height_max_mm: float
+
+
+def measure(
+    x_mm: npt.NDArray[np.float64],
+    y_mm: npt.NDArray[np.float64],
+    height_mm: npt.NDArray[np.floating],
+    patch_mm2: npt.NDArray[np.float64],
+) -> Shape:
+    """Measure a body of n >= 1 points; all arguments are (n,)."""
+    area = float(patch_mm2.sum())
+    weight = patch_mm2 / area
+    x, y = float(weight @ x_mm), float(weight @ y_mm)
+    dx, dy = x_mm - x, y_mm - y
+    xx, xy, yy = float(weight @ (dx * dx)), float(weight @ (dx * dy)), float(weight @ (dy * dy))
+    spread = float(np.hypot(2 * xy, xx - yy))
+    total = xx + yy
+    return Shape(
+        x_mm=x,
+        y_mm=y,
+        axis_rad=float(0.5 * np.arctan2(2 * xy, xx - yy)),
+        elongation=spread / total if total > 0 else 0.0,
+        length_mm=4 * float(np.sqrt(max(0.0, (total + spread) / 2))),
+        width_mm=4 * float(np.sqrt(max(0.0, (total - spread) / 2))),
+        area_mm2=area,
+        height_mm=float(weight @ height_mm),
+        height_max_mm=float(height_mm.max()),
+    )
