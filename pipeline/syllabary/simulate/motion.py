@@ -1,0 +1,195 @@
+"""Pose and path of a whole session: programmes are followed, the wall is respected.
+
+Every channel is a damped spring that follows its programme's target, or drifts back to the
+animal's own posture where the programme has none; position and speed never jump, also not
+at the border between two syllables. Rhythms are added on top under an envelope that is zero
+at the borders.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from ..provenance import generator
+from . import grammar
+from .body import CHANNELS, Build, Footprint, footprint, grow, solids
+from .programmes import PROGRAMMES, Bout
+from .settings import SimulateSettings
+
+__all__ = ["Motion", "footprints", "perform"]
+
+F64 = npt.NDArray[np.float64]
+
+STEPS_PER_TICK = 4
+PITCH = CHANNELS.index("pitch")
+# How fast a channel follows a target, rad/s of its spring: heads and paws are quicker than trunks.
+FOLLOW = {"pitch": 26.0, "arch": 26.0, "stretch": 28.0, "lift": 28.0, "bend": 30.0, "roll": 28.0}
+FOLLOW_OTHERS = 36.0
+# A channel without a target: pull towards the own posture (1/s²) and drag (1/s).
+PULL, DRAG = 9.0, 14.0
+# Spread and memory of the slow drift of posture.
+DRIFT = {
+    "arch": (0.16, 5.0), "stretch": (0.085, 6.0), "lift": (1.6, 8.0), "bend": (0.26, 4.0),
+    "roll": (0.07, 4.0), "head_pitch": (0.22, 4.0), "head_yaw": (0.28, 3.0), "tail": (0.5, 4.0),
+    "pitch": (0.06, 5.0),
+}  # fmt: skip
+AT_REST = {"paw_left": 0.0, "paw_right": 0.0, "foot_left": 0.0, "foot_right": 0.0, "gait": 0.0}
+
+
+class Motion(NamedTuple):
+    """A session, one row per tick."""
+
+    build: Build
+    syllable: npt.NDArray[np.int16]  # (T,)
+    pose: F64  # (T, P)
+    x_mm: F64  # (T,) origin of the body frame, arena frame
+    y_mm: F64  # (T,)
+    heading_rad: F64  # (T,) not wrapped
+
+
+def perform(
+    settings: SimulateSettings, *, recording: str, subject: str, group: str, seed: int
+) -> Motion:
+    """Let one animal behave for one session.
+
+    The animal's build depends on ``seed`` and ``subject``; what it does also on
+    ``recording``. Memory grows with the session by about 150 bytes a tick.
+    """
+    build = grow(settings.mouse, generator(seed, "mouse", subject))
+    rng = generator(seed, "motion", subject, recording)
+    interval_s = settings.camera.interval_ms / 1000
+    ticks = settings.ticks
+    syllables, lengths = grammar.sentence(group, ticks, interval_s, build.tempo, rng)
+    drift = _drift(settings, build, ticks, interval_s, rng)
+
+    step_s = interval_s / STEPS_PER_TICK
+    angle, radius = rng.uniform(-np.pi, np.pi), 0.5 * settings.arena.radius_mm * rng.random()
+    # x, y, heading, forward speed, turning speed
+    path = np.array([radius * np.cos(angle), radius * np.sin(angle), rng.uniform(-np.pi, np.pi), 0, 0])
+    pose, speed = drift[0].copy(), np.zeros(len(CHANNELS))
+    poses, paths = np.empty((ticks, len(CHANNELS))), np.empty((ticks, 3))
+    follow = np.array([FOLLOW.get(name, FOLLOW_OTHERS) for name in CHANNELS])
+    reach = np.array([50.0, 34.0]) * build.length + np.array([4.0, 10.0])
+    done = 0
+    for syllable, length in zip(syllables, lengths, strict=True):
+        steps = int(length) * STEPS_PER_TICK
+        programme = PROGRAMMES[grammar.NAMES[syllable]]
+        strength = np.exp(settings.mouse.strength_sd * rng.standard_normal())
+        bout = Bout(
+            time=step_s * np.arange(steps, dtype=np.float64),
+            phase=np.arange(steps) / max(steps - 1, 1),
+            start=pose.copy(),
+            strength=build.vigor * float(np.clip(strength, 0.5, 1.8)),
+            tempo=build.tempo * float(np.exp(0.06 * rng.standard_normal())),
+            beat=rng.uniform(-np.pi, np.pi),
+            toss=rng.uniform(-1, 1),
+        )
+        wish = programme.move(bout)
+        targets = np.full((steps, len(CHANNELS)), np.nan)
+        rhythms = np.zeros((steps, len(CHANNELS)))
+        for name, value in AT_REST.items():
+            targets[:, CHANNELS.index(name)] = value
+        if programme.starts == programme.ends == "down":
+            targets[:, PITCH] = np.repeat(drift[done : done + length, PITCH], STEPS_PER_TICK)
+        for name, course in wish.targets.items():
+            targets[:, CHANNELS.index(name)] = course
+        for name, course in wish.rhythms.items():
+            rhythms[:, CHANNELS.index(name)] = course
+        own = np.repeat(drift[done : done + length], STEPS_PER_TICK, axis=0)
+        _advance(
+            pose, speed, path, targets, rhythms, own, wish.speed * build.length, wish.turn, follow,
+            step_s, settings.arena.radius_mm, reach, poses[done : done + length],
+            paths[done : done + length],
+        )  # fmt: skip
+        done += int(length)
+    return Motion(build, np.repeat(syllables, lengths), poses, *paths.T)
+
+
+def footprints(performed: Motion, block: int = 1024) -> Footprint:
+    """Return where the body is and how high, at every tick, in the body frame."""
+    parts = [
+        footprint(*solids(performed.pose[start : start + block], performed.build))
+        for start in range(0, len(performed.pose), block)
+    ]
+    return Footprint(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _drift(
+    settings: SimulateSettings, build: Build, ticks: int, interval_s: float, rng: np.random.Generator
+) -> F64:
+    """Own posture of the animal at every tick (T, P): stationary, smooth, forgetful."""
+    from scipy.signal import lfilter
+
+    drift = np.tile(build.posture, (ticks, 1))
+    for name, (spread, memory_s) in DRIFT.items():
+        keep = np.exp(-interval_s / (0.5 * memory_s))
+        # Two leaky sums in a row, scaled to unit variance, after it has forgotten its start.
+        gain = np.sqrt((1 - keep**2) ** 3 / (1 + keep**2))
+        before = round(5 * memory_s / interval_s)
+        noise = rng.standard_normal(before + ticks)
+        course = lfilter([gain], [1, -2 * keep, keep**2], noise)[before:]
+        drift[:, CHANNELS.index(name)] += settings.mouse.posture_drift * spread * course
+    return drift
+
+
+@numba.njit(cache=True)
+def _advance(
+    pose: F64,
+    speed: F64,
+    path: F64,
+    targets: F64,
+    rhythms: F64,
+    own: F64,
+    forward: F64,
+    turn: F64,
+    follow: F64,
+    step_s: float,
+    radius_mm: float,
+    reach: F64,
+    poses: F64,
+    paths: F64,
+) -> None:
+    """Follow one bout; ``pose``, ``speed`` and ``path`` carry over, each tick's first step is kept."""
+    ticks_every = len(targets) // len(poses)
+    for n in range(len(targets)):
+        if n % ticks_every == 0:
+            for p in range(len(pose)):
+                poses[n // ticks_every, p] = pose[p] + rhythms[n, p]
+            for i in range(3):
+                paths[n // ticks_every, i] = path[i]
+        for p in range(len(pose)):
+            if np.isnan(targets[n, p]):
+                force = PULL * (own[n, p] - pose[p]) - DRAG * speed[p]
+            else:
+                force = follow[p] ** 2 * (targets[n, p] - pose[p]) - 2.0 * follow[p] * speed[p]
+            speed[p] += step_s * force
+            pose[p] += step_s * speed[p]
+
+        x, y, heading = path[0], path[1], path[2]
+        cos, sin = np.cos(heading), np.sin(heading)
+        # An animal that runs towards the wall turns along it, to the side it already faces.
+        ahead = np.hypot(x + 1.5 * reach[0] * cos, y + 1.5 * reach[0] * sin)
+        near = min(max((ahead - 0.8 * radius_mm) / (0.3 * radius_mm), 0.0), 1.0)
+        outward = np.arctan2(y, x)
+        off = (heading - outward + np.pi) % (2 * np.pi) - np.pi
+        side = 1.0 if off >= 0 else -1.0
+        facing = max(np.cos(off), 0.0)
+        steer = side * near * facing * min(forward[n] / 40.0, 3.0) * 1.5
+        path[3] += step_s * 16.0 * (forward[n] * (1.0 - 0.6 * near * facing) - path[3])
+        path[4] += step_s * 22.0 * (turn[n] + steer - path[4])
+        heading += step_s * path[4]
+        x += step_s * path[3] * np.cos(heading)
+        y += step_s * path[3] * np.sin(heading)
+        # Nose and rump stay inside: the wall pushes back, gently at first.
+        for end in range(2):
+            away = reach[0] if end == 0 else -reach[1]
+            end_x, end_y = x + away * np.cos(heading), y + away * np.sin(heading)
+            out = np.hypot(end_x, end_y)
+            depth = out - radius_mm
+            if depth > -8.0:
+                push = min((depth + 8.0) * 6.0 * step_s, 8.0) if depth < 0 else depth + 48.0 * step_s
+                x -= push * end_x / out
+                y -= push * end_y / out
+        path[0], path[1], path[2] = x, y, heading

@@ -1,0 +1,122 @@
+"""The section ``simulate`` of ``config.yaml``."""
+
+from typing import Self
+
+from pydantic import model_validator
+
+from ..settings import Field, Settings
+
+__all__ = [
+    "ArenaSettings",
+    "CameraSettings",
+    "DropSettings",
+    "MouseSettings",
+    "NoiseSettings",
+    "SimulateSettings",
+]
+
+
+class CameraSettings(Settings):
+    """A pinhole depth camera above the arena; the defaults are those of a Kinect v2."""
+
+    columns: int = Field(512, ge=64, description="width of a frame, px")
+    rows: int = Field(424, ge=64, description="height of a frame, px")
+    focal_px: float = Field(365.5, gt=0, description="focal length, px")
+    center_x_px: float = Field(256.0, description="column where the optical axis meets the frame, px")
+    center_y_px: float = Field(212.0, description="row where the optical axis meets the frame, px")
+    height_mm: float = Field(673.0, ge=350, le=3000, description="camera above the arena's centre, mm")
+    tilt_x_deg: float = Field(0.4, ge=-10, le=10, description="slope of the floor along +x, degrees")
+    tilt_y_deg: float = Field(-0.3, ge=-10, le=10, description="slope of the floor along +y, degrees")
+    interval_ms: float = Field(33.03, gt=0, description="time between two frames, ms")
+    jitter_ms: float = Field(0.12, ge=0, description="standard deviation of a time stamp, ms")
+
+
+class ArenaSettings(Settings):
+    """A round arena with a wall that may lean outwards."""
+
+    radius_mm: float = Field(200.0, ge=100, description="radius of the floor, mm")
+    wall_height_mm: float = Field(150.0, ge=0, description="height of the wall, mm")
+    wall_slant_deg: float = Field(12.0, ge=0, lt=60, description="lean of the wall, degrees")
+    center_x_mm: float = Field(6.0, description="arena's centre right of the optical axis, mm")
+    center_y_mm: float = Field(-4.0, description="arena's centre below the optical axis, mm")
+    room_depth_mm: float = Field(1890.0, gt=0, description="depth of the room around the arena, mm")
+
+
+class MouseSettings(Settings):
+    """Build and habits of the animals."""
+
+    length_mm: float = Field(
+        84.0, ge=50, le=130, description="nose to tail base of an average animal, mm"
+    )
+    width_mm: float = Field(33.0, ge=15, le=60, description="width at the hips, mm")
+    height_mm: float = Field(34.0, ge=15, le=60, description="height of the back, mm")
+    tail_mm: float = Field(70.0, ge=0, le=120, description="length of the tail, mm")
+    build_sd: float = Field(
+        0.05, ge=0, le=0.15, description="spread of each dimension among animals, fraction"
+    )
+    tempo_sd: float = Field(
+        0.06, ge=0, le=0.3, description="spread of the tempo among animals, fraction"
+    )
+    strength_sd: float = Field(
+        0.25, ge=0, le=0.6, description="spread of amplitude among bouts, fraction"
+    )
+    posture_drift: float = Field(
+        1.0, ge=0, le=2, description="size of slow drifts of posture, 1 is lifelike"
+    )
+
+
+class NoiseSettings(Settings):
+    """What the sensor adds and loses."""
+
+    temporal_sd_mm: float = Field(
+        1.7, ge=0, le=20, description="temporal noise in the middle of the floor, mm"
+    )
+    texture_sd_mm: float = Field(1.2, ge=0, le=20, description="fixed pattern of the background, mm")
+    dropout: float = Field(
+        5e-5, ge=0, le=1, description="probability that a floor pixel is not measured"
+    )
+    edge_dropout: float = Field(0.03, ge=0, le=1, description="the same on the animal's outline")
+    flying: float = Field(
+        0.2, ge=0, le=1, description="part of outline pixels that lie between animal and floor"
+    )
+    reflections: float = Field(
+        0.3, ge=0, le=1, description="strength of the animal's mirror image in the wall"
+    )
+
+
+class DropSettings(Settings):
+    """Frames that the acquisition program lost."""
+
+    single: float = Field(0.001, ge=0, le=0.2, description="probability that one frame is lost")
+    run: float = Field(0.0002, ge=0, le=0.05, description="probability that a run of lost frames begins")
+    longest_run: int = Field(5, ge=2, le=300, description="longest run, frames")
+
+
+class SimulateSettings(Settings):
+    """A simulated recording."""
+
+    duration_s: float = Field(60.0, gt=0, le=86400, description="length of a recording, s")
+    camera: CameraSettings = CameraSettings()
+    arena: ArenaSettings = ArenaSettings()
+    mouse: MouseSettings = MouseSettings()
+    noise: NoiseSettings = NoiseSettings()
+    drops: DropSettings = DropSettings()
+
+    @property
+    def ticks(self) -> int:
+        """Number of camera ticks, at least 2."""
+        return max(2, round(self.duration_s * 1000 / self.camera.interval_ms))
+
+    @model_validator(mode="after")
+    def _camera_is_above_the_wall(self) -> Self:
+        if self.arena.wall_height_mm > self.camera.height_mm - 100:
+            raise ValueError(
+                f"the wall ({self.arena.wall_height_mm:g} mm) must end 100 mm below the camera "
+                f"({self.camera.height_mm:g} mm); lower arena.wall_height_mm or raise camera.height_mm"
+            )
+        if self.arena.radius_mm < 1.3 * self.mouse.length_mm:
+            raise ValueError(
+                f"a mouse of {self.mouse.length_mm:g} mm cannot turn in an arena of radius "
+                f"{self.arena.radius_mm:g} mm; raise arena.radius_mm"
+            )
+        return self
