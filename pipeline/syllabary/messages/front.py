@@ -1,0 +1,93 @@
+"""What every front does before a kernel runs: tensors, leading axes, lengths, backend."""
+
+import math
+from types import ModuleType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .. import registry
+from ..errors import ShapeError
+
+__all__ = ["Array", "as_lengths", "as_tensor", "backend_for", "flatten"]
+
+Array = Tensor | NDArray[np.generic]
+
+
+def as_tensor(array: Array) -> Tensor:
+    """Return a tensor of float32 or float64 on the same memory where possible."""
+    tensor = torch.as_tensor(array)
+    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.double()
+
+
+def flatten(array: Tensor, leading: tuple[int, ...], core: int, name: str) -> Tensor:
+    """Make one leading axis of all but the last ``core`` axes.
+
+    Parameters
+    ----------
+    array : (..., *core axes)
+        Its leading axes broadcast against ``leading``.
+    leading : tuple of int
+        Leading axes of the call.
+    core : int
+        Axes that belong to one sequence.
+    name : str
+        Of the argument, for the message.
+
+    Returns
+    -------
+    (B, *core axes), or (1, *core axes) where all sequences share them; contiguous.
+
+    Raises
+    ------
+    ShapeError
+        The leading axes do not broadcast.
+    """
+    inner = array.shape[array.ndim - core :]
+    outer = array.shape[: array.ndim - core]
+    if math.prod(outer) == 1:
+        return array.reshape(1, *inner).contiguous()
+    try:
+        return array.expand(*leading, *inner).reshape(math.prod(leading), *inner).contiguous()
+    except RuntimeError:
+        raise ShapeError(
+            f"{name} has leading axes {tuple(outer)}, which do not broadcast to the evidence's "
+            f"{leading}; give one for all sequences or one for each."
+        ) from None
+
+
+def as_lengths(lengths: Array | None, leading: tuple[int, ...], frames: int) -> Tensor:
+    """Check and flatten ``lengths``: (B) int64, all ``frames`` by default.
+
+    Raises
+    ------
+    ShapeError
+        Their shape is not that of the leading axes, or one lies outside 0..T.
+    """
+    if lengths is None:
+        return torch.full((math.prod(leading),), frames, dtype=torch.int64)
+    found = torch.as_tensor(lengths)
+    if tuple(found.shape) != leading:
+        raise ShapeError(
+            f"lengths has shape {tuple(found.shape)} but the sequences have leading axes {leading}; "
+            "give one length per sequence."
+        )
+    if found.numel() and (int(found.min()) < 0 or int(found.max()) > frames):
+        raise ShapeError(
+            f"lengths runs from {int(found.min())} to {int(found.max())} but sequences have "
+            f"T={frames} frames; a length counts the frames from the first, 0 to T."
+        )
+    return found.reshape(-1).to(torch.int64).contiguous()
+
+
+def backend_for(name: str, tensor: Tensor) -> ModuleType:
+    """Find a backend by name; ``"auto"`` is the one of the tensor's own device.
+
+    Raises
+    ------
+    UnknownName
+        There is no such backend.
+    """
+    return registry.find("syllabary.messages.backends", tensor.device.type if name == "auto" else name)

@@ -1,0 +1,303 @@
+"""Posterior of a hidden Markov chain: marginals, the best path, samples, and AR evidence.
+
+All potentials are logs in nats and need not be normalised: a prior hands over expected log
+probabilities, whose exponentials sum to less than one.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import ImpossibleEvidence, ShapeError, UnknownName
+from .front import Array, as_lengths, as_tensor, backend_for, flatten
+
+__all__ = ["ChainMarginals", "ar_log_likelihood", "marginals", "path", "sample"]
+
+KEEP = ("all", "filter", "sums")
+
+
+class ChainMarginals(NamedTuple):
+    """What forward and backward sweeps leave behind; padding holds zeros.
+
+    Attributes
+    ----------
+    states : (..., T, K), dtype of the evidence, or None
+        Probability of each state given all frames ("all"), or given the frames so far ("filter").
+    transitions : (..., K, K) float64, or None
+        Expected number of steps from row to column.
+    initial : (..., K) float64, or None
+        Probability of each state at the first frame.
+    log_normalizer : (...) float64
+        Log of the sum over all paths, nats.
+    log_scales : (..., T) float64
+        Its increments: log p(frame t | frames before t), where the potentials are normalised.
+    """
+
+    states: Tensor | None
+    transitions: Tensor | None
+    initial: Tensor | None
+    log_normalizer: Tensor
+    log_scales: Tensor
+
+
+class _Chain(NamedTuple):
+    """Checked potentials with one leading axis, and the leading axes they had."""
+
+    initial: Tensor
+    transition: Tensor
+    evidence: Tensor
+    lengths: Tensor
+    leading: tuple[int, ...]
+
+
+@torch.no_grad()
+def marginals(
+    initial: Array,
+    transition: Array,
+    evidence: Array,
+    *,
+    lengths: Array | None = None,
+    keep: str = "all",
+    backend: str = "auto",
+) -> ChainMarginals:
+    """Posterior marginals of a hidden Markov chain, in O(T K²) time and O(T K) memory.
+
+    Parameters
+    ----------
+    initial, transition : (..., K) and (..., K, K)
+        Log potentials of the first state, and of going from row to column state, nats. Their
+        leading axes broadcast to those of ``evidence``.
+    evidence : (..., T, K) float32 or float64
+        Log potential of each state given its frame, nats; ``-inf`` is impossible.
+    lengths : (...) int, optional
+        Frames that count in each sequence; all T by default. Padding may hold anything.
+    keep : {"all", "filter", "sums"}
+        "all" smooths; "filter" runs forwards only and leaves ``transitions`` and ``initial``
+        out; "sums" leaves ``states`` out.
+    backend : str
+        ``"auto"`` works where the evidence lives; otherwise a name in ``backends/``.
+
+    Raises
+    ------
+    ShapeError, ImpossibleEvidence
+        The potentials disagree about K; at a frame no state is possible (says which).
+
+    References
+    ----------
+    doi:10.1109/5.18626, eqs. 18-27 and 37-38, rewritten for log potentials.
+    """
+    if keep not in KEEP:
+        raise UnknownName(f"no keep {keep!r}. Known: {', '.join(KEEP)}.")
+    chain = _checked(initial, transition, evidence, lengths)
+    count, frames, size = chain.evidence.shape
+    smoothed = keep != "filter"
+    states = torch.zeros_like(chain.evidence) if keep != "sums" else None
+    sums = chain.evidence.new_zeros((count, size, size), dtype=torch.float64) if smoothed else None
+    first = chain.evidence.new_zeros((count, size), dtype=torch.float64) if smoothed else None
+    log_scales = chain.evidence.new_zeros((count, frames), dtype=torch.float64)
+    fault = torch.full_like(chain.lengths, -1)
+    backend_for(backend, chain.evidence).hmm_marginals(
+        *chain[:4], keep, states, sums, first, log_scales, fault
+    )
+    _refuse(fault, chain.leading)
+    return ChainMarginals(
+        states=None if states is None else states.reshape(*chain.leading, frames, size),
+        transitions=None if sums is None else sums.reshape(*chain.leading, size, size),
+        initial=None if first is None else first.reshape(*chain.leading, size),
+        log_normalizer=log_scales.sum(-1).reshape(chain.leading),
+        log_scales=log_scales.reshape(*chain.leading, frames),
+    )
+
+
+@torch.no_grad()
+def path(
+    initial: Array,
+    transition: Array,
+    evidence: Array,
+    *,
+    lengths: Array | None = None,
+    backend: str = "auto",
+) -> Tensor:
+    """Most probable path of states, in O(T K²) time and O(T K) memory.
+
+    Parameters
+    ----------
+    initial, transition, evidence, lengths, backend
+        As for ``marginals``.
+
+    Returns
+    -------
+    (..., T) int64
+        −1 in padding. Of equally probable paths, the one whose last state is lowest, then
+        whose last but one is lowest, and so on.
+
+    Raises
+    ------
+    ShapeError, ImpossibleEvidence
+        As for ``marginals``.
+
+    References
+    ----------
+    doi:10.1109/5.18626, eqs. 104-105.
+    """
+    chain = _checked(initial, transition, evidence, lengths)
+    states = torch.full(chain.evidence.shape[:2], -1, dtype=torch.int64, device=chain.evidence.device)
+    fault = torch.full_like(chain.lengths, -1)
+    backend_for(backend, chain.evidence).hmm_path(*chain[:4], states, fault)
+    _refuse(fault, chain.leading)
+    return states.reshape(*chain.leading, states.shape[1])
+
+
+@torch.no_grad()
+def sample(
+    initial: Array,
+    transition: Array,
+    evidence: Array,
+    rng: np.random.Generator,
+    *,
+    lengths: Array | None = None,
+    backend: str = "auto",
+) -> Tensor:
+    """Draw a path of states from the joint posterior of every sequence.
+
+    Parameters
+    ----------
+    initial, transition, evidence, lengths, backend
+        As for ``marginals``.
+    rng : numpy Generator
+        Gives one number per frame, padding included.
+
+    Returns
+    -------
+    (..., T) int64
+        −1 in padding.
+
+    Raises
+    ------
+    ShapeError, ImpossibleEvidence
+        As for ``marginals``.
+
+    References
+    ----------
+    Forward filtering, backward sampling: doi:10.1093/biomet/81.3.541.
+    """
+    chain = _checked(initial, transition, evidence, lengths)
+    device = chain.evidence.device
+    uniform = torch.from_numpy(rng.random(tuple(chain.evidence.shape[:2]))).to(device)
+    states = torch.full(chain.evidence.shape[:2], -1, dtype=torch.int64, device=device)
+    fault = torch.full_like(chain.lengths, -1)
+    backend_for(backend, chain.evidence).hmm_sample(*chain[:4], uniform, states, fault)
+    _refuse(fault, chain.leading)
+    return states.reshape(*chain.leading, states.shape[1])
+
+
+@torch.no_grad()
+def ar_log_likelihood(
+    latents: Array,
+    regressors: Array,
+    weights_mean: Array,
+    weights_cov: Array | None,
+    precision: Array,
+    log_det: Array,
+    *,
+    backend: str = "auto",
+) -> Tensor:
+    """Expected log density of each frame under each state's regression, nats.
+
+    −½ e'Pe − ½ D s'Vs + ½ log|P| − ½ D log 2π with e = x − M s: the mean of log N(x; W s, Q)
+    over the law of W and Q, in residual form, which keeps float32 accurate where the raw
+    moments of latents far from zero would cancel.
+
+    Parameters
+    ----------
+    latents : (..., T, D) float32 or float64
+    regressors : (..., T, p)
+    weights_mean : (K, D, p)
+        M.
+    weights_cov : (K, p, p), or None for weights that are certain
+        V, covariance of a row of W in units of the noise.
+    precision : (K, D, D)
+        P, the mean of Q⁻¹: ν S⁻¹.
+    log_det : (K)
+        Mean of log |Q⁻¹|, nats.
+    backend : str
+        As for ``marginals``.
+
+    Returns
+    -------
+    (..., T, K), dtype of the latents
+
+    Raises
+    ------
+    ShapeError
+        The arrays disagree about T, D, p or K.
+    """
+    latents, weights_mean = as_tensor(latents), as_tensor(weights_mean).double()
+    regressors = as_tensor(regressors).to(latents.dtype)
+    precision, log_det = as_tensor(precision).double(), as_tensor(log_det).double()
+    size, dimensions, width = weights_mean.shape
+    for name, found, wanted in (
+        ("latents", latents.shape[-1:], (dimensions,)),
+        ("regressors", regressors.shape, (*latents.shape[:-1], width)),
+        ("weights_cov", None if weights_cov is None else weights_cov.shape, (size, width, width)),
+        ("precision", precision.shape, (size, dimensions, dimensions)),
+        ("log_det", log_det.shape, (size,)),
+    ):
+        if found is not None and tuple(found) != wanted:
+            raise ShapeError(
+                f"{name} has shape (..., {', '.join(map(str, found))}) where weights_mean "
+                f"{tuple(weights_mean.shape)} and the latents want (..., {', '.join(map(str, wanted))})."
+            )
+    factor = torch.linalg.cholesky(precision).mT
+    parts = [torch.cat([-factor @ weights_mean, factor], -1)]
+    if weights_cov is not None:
+        spread = torch.linalg.cholesky(as_tensor(weights_cov).double()).mT * math.sqrt(dimensions)
+        parts.append(torch.cat([spread, spread.new_zeros((size, width, dimensions))], -1))
+    # Rows that square and add up to one state's score, with the state as the fastest axis.
+    whitener = torch.cat(parts, 1).permute(2, 1, 0).to(latents.dtype).contiguous()
+    constant = 0.5 * (log_det - dimensions * math.log(2 * math.pi))
+    joint = torch.cat([regressors, latents], -1).reshape(-1, width + dimensions).contiguous()
+    scores = joint.new_empty((len(joint), size))
+    backend_for(backend, latents).ar_log_likelihood(joint, whitener, constant, scores)
+    return scores.reshape(*latents.shape[:-1], size)
+
+
+def _checked(initial: Array, transition: Array, evidence: Array, lengths: Array | None) -> _Chain:
+    initial, transition, evidence = as_tensor(initial), as_tensor(transition), as_tensor(evidence)
+    if evidence.ndim < 2 or evidence.shape[-1] == 0:
+        raise ShapeError(f"evidence has shape {tuple(evidence.shape)}; it is (..., T, K) with K ≥ 1.")
+    frames, size = evidence.shape[-2:]
+    if transition.ndim < 2 or tuple(transition.shape[-2:]) != (size, size):
+        raise ShapeError(
+            f"evidence has K={size} states but transition is {tuple(transition.shape)}; "
+            "potentials of one chain share K."
+        )
+    if initial.ndim < 1 or initial.shape[-1] != size:
+        raise ShapeError(
+            f"evidence has K={size} states but initial is {tuple(initial.shape)}; "
+            "potentials of one chain share K."
+        )
+    leading = tuple(evidence.shape[:-2])
+    return _Chain(
+        initial=flatten(initial.double(), leading, 1, "initial"),
+        transition=flatten(transition.double(), leading, 2, "transition"),
+        evidence=evidence.reshape(math.prod(leading), frames, size).contiguous(),
+        lengths=as_lengths(lengths, leading, frames).to(evidence.device),
+        leading=leading,
+    )
+
+
+def _refuse(fault: Tensor, leading: tuple[int, ...]) -> None:
+    """Raise for the first sequence that has a frame at which no state is possible."""
+    found = (fault >= 0).nonzero()
+    if len(found):
+        sequence = int(found[0, 0])
+        index = ", ".join(str(int(i)) for i in np.unravel_index(sequence, leading)) if leading else ""
+        where = f"sequence {index}, " if index else ""
+        raise ImpossibleEvidence(
+            f"{where}frame {int(fault[sequence])}: no state is possible given the frames before it; "
+            "give a state a finite potential (a missing frame is a row of zeros), and check for NaN."
+        )
