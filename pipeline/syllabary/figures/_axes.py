@@ -1,0 +1,89 @@
+"""How every figure is made and saved: no global state, the same bytes every time."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ..records import files
+
+__all__ = ["INK", "MUTED", "UNITLESS", "new", "save", "style", "swatches", "tidy"]
+
+INK = "#22262b"
+MUTED = "#8a929b"
+# Every axis is labelled "quantity (unit)", or with one of these, which have none.
+UNITLESS = frozenset({
+    "behaviour", "component", "from syllable", "group", "model", "recording", "score", "state",
+    "sweep", "syllable", "to syllable", "true behaviour",
+})  # fmt: skip
+STYLE: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica"],
+    "font.size": 8.5,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 8.5,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "legend.frameon": False,
+    "savefig.facecolor": "white",
+    # Text stays text in SVG, so that it can be edited; ids depend on the content alone.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "syllabary",
+}
+METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+}
+
+
+def new(width_in: float, height_in: float) -> Figure:
+    """Return an empty figure of a size in inches, with its own canvas."""
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def style() -> Any:
+    """Return a context in which figures are drawn and saved in one style."""
+    return mpl.rc_context(STYLE)
+
+
+def tidy(axes: Axes, *, x: str, y: str, title: str = "") -> None:
+    """Label both axes, with units, and give the panel a title."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    if title:
+        axes.set_title(title)
+
+
+def swatches(axes: Axes, colors: Iterable[tuple[float, float, float]], *, axis: str = "x") -> None:
+    """Put a small square of color between each tick 0, 1, 2 ... and its label."""
+    for i, color in enumerate(colors):
+        x, y = (i, -0.025) if axis == "x" else (-0.012, i)
+        place = axes.get_xaxis_transform() if axis == "x" else axes.get_yaxis_transform()
+        axes.plot(x, y, "s", color=color, ms=5, transform=place, clip_on=False, zorder=5)
+    axes.tick_params(axis="x" if axis == "x" else "y", length=0, pad=8)
+
+
+def save(figure: Figure, stem: Path, formats: Iterable[str], dpi: int) -> list[Path]:
+    """Write ``stem.png``, ``stem.svg`` ... whole or not at all; return the paths."""
+    paths = []
+    for suffix in formats:
+        path = stem.with_name(f"{stem.name}.{suffix}")
+        with files.create(path) as temporary, style():
+            figure.savefig(temporary, format=suffix, dpi=dpi, metadata=METADATA.get(suffix))
+        paths.append(path)
+    return paths

@@ -1,0 +1,168 @@
+"""One color per syllable, the same in every figure, movie and page.
+
+Colors follow behaviour, not number: where the truth is known, a syllable takes the color of
+the behaviour it shares most ticks with; otherwise the first model's syllables set the colors
+and other models' syllables follow theirs. What is left over takes shades of its best match.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BadSetting
+from ._data import StudyResults
+from .settings import DrawSettings
+
+__all__ = ["MISSING", "Colors", "hexadecimal", "palette", "shared"]
+
+Color = tuple[float, float, float]
+MISSING: Color = (0.88, 0.89, 0.90)
+GOLDEN = (np.sqrt(5) - 1) / 2
+# Mixing weights of white (positive) or black (negative) for syllables that share a match.
+SHADES = (0.45, -0.35, 0.7, -0.6, 0.25, -0.2)
+MATCHED_RECORDINGS = 24
+
+
+@dataclass(frozen=True)
+class Colors:
+    """Colors of a study: ``truth`` by behaviour, ``models`` by model and syllable."""
+
+    truth: Mapping[str, Color] = field(default_factory=dict)
+    models: Mapping[str, Mapping[int, Color]] = field(default_factory=dict)
+    palette: str = "golden"
+
+    def of(self, model: str, syllable: int) -> Color:
+        """Return the color of one syllable; a tick without a label is light gray."""
+        if syllable < 0:
+            return MISSING
+        known = self.models.get(model, {}).get(syllable)
+        return known if known is not None else palette(syllable + 1, self.palette)[syllable]
+
+
+def palette(count: int, name: str = "golden") -> list[Color]:
+    """Return ``count`` colors, neighbors far apart in hue.
+
+    Raises
+    ------
+    BadSetting
+        ``name`` is neither ``"golden"`` nor a color map of matplotlib.
+    """
+    steps = (0.58 + GOLDEN * np.arange(count)) % 1.0
+    if name == "golden":
+        lightness = np.array([0.66, 0.56, 0.76])[np.arange(count) % 3]
+        return [
+            _oklch(light, 0.135, 2 * np.pi * hue) for light, hue in zip(lightness, steps, strict=True)
+        ]
+    import matplotlib as mpl
+
+    if name not in mpl.colormaps:
+        raise BadSetting(
+            f"setting draw.palette = {name!r}: neither 'golden' nor a color map of matplotlib, such "
+            "as 'turbo' or 'tab20'."
+        )
+    chosen = mpl.colormaps[name]
+    at = np.arange(count) % chosen.N if chosen.N <= 20 else steps
+    return [_rgb(chosen(x)[:3]) for x in at]
+
+
+def hexadecimal(color: Color) -> str:
+    """Return a color as ``#rrggbb``."""
+    return "#" + "".join(f"{round(255 * c):02x}" for c in color)
+
+
+def shared(study: StudyResults, settings: DrawSettings) -> Colors:
+    """Choose the colors of a study.
+
+    At most 24 recordings, evenly spread, are read to see which syllables are the same.
+    """
+    recordings = study.recordings
+    known = [r for r in recordings if r.truth_path is not None]
+    source = known or recordings
+    source = source[:: max(1, len(source) // MATCHED_RECORDINGS)]
+    overlap: dict[str, Counter[tuple[int, Hashable]]] = defaultdict(Counter)
+    total: Counter[Hashable] = Counter()
+    first = study.models[0] if study.models else None
+    for recording in source:
+        truth = recording.truth()
+        labels = {m.name: m.labels_of(recording) for m in study.models}
+        reference: npt.NDArray[np.object_] | None = None
+        if truth is not None:
+            reference = truth["behaviour"].astype(object).to_numpy()
+        elif not known and first is not None and labels[first.name] is not None:
+            reference = labels[first.name]["syllable"].astype(object).to_numpy()  # type: ignore[index]
+        if reference is None:
+            continue
+        total.update(r for r in reference.tolist() if isinstance(r, str) or (r is not None and r >= 0))
+        for name, table in labels.items():
+            if table is not None:
+                pairs = zip(table["syllable"].tolist(), reference.tolist(), strict=False)
+                overlap[name].update(pair for pair in pairs if pair[0] >= 0 and pair[1] in total)
+    # Ties go by name, so that the order never depends on hashing.
+    order = sorted(total, key=lambda r: (-total[r], str(r)) if known else (int(str(r)), ""))
+    size = 1 + max([len(order) - 1, *(int(str(r)) for r in order if not known)], default=-1)
+    colors = palette(size, settings.palette)
+    anchors: dict[Hashable, Color] = {
+        r: colors[i if known else int(str(r))] for i, r in enumerate(order)
+    }
+    return Colors(
+        truth={str(r): c for r, c in anchors.items()} if known else {},
+        models={m.name: _follow(overlap[m.name], anchors) for m in study.models},
+        palette=settings.palette,
+    )
+
+
+def _follow(
+    overlap: Counter[tuple[int, Hashable]], anchors: Mapping[Hashable, Color]
+) -> dict[int, Color]:
+    """Give each syllable the color, or a shade, of the reference it overlaps most."""
+    from scipy.optimize import linear_sum_assignment
+
+    syllables = sorted({syllable for syllable, _ in overlap})
+    references = list(anchors)
+    counts = np.array([[overlap[s, r] for r in references] for s in syllables], dtype=float)
+    if not counts.size:
+        return {}
+    rows, columns = linear_sum_assignment(-counts)
+    # A match counts where it is the syllable's own best, not a leftover of the assignment.
+    chosen: dict[int, Color] = {
+        syllables[i]: anchors[references[j]]
+        for i, j in zip(rows, columns, strict=True)
+        if counts[i, j] == counts[i].max() > 0
+    }
+    extra: Counter[Hashable] = Counter()
+    for i, syllable in enumerate(syllables):
+        if syllable not in chosen:
+            best = references[int(counts[i].argmax())]
+            chosen[syllable] = _shade(anchors[best], SHADES[extra[best] % len(SHADES)])
+            extra[best] += 1
+    return chosen
+
+
+def _shade(color: Color, weight: float) -> Color:
+    target = 1.0 if weight > 0 else 0.0
+    return _rgb(np.array(color) * (1 - abs(weight)) + target * abs(weight))
+
+
+def _oklch(lightness: float, chroma: float, hue: float) -> Color:
+    """Convert OKLCh to sRGB (B. Ottosson, 2020, bottosson.github.io/posts/oklab)."""
+    a, b = chroma * np.cos(hue), chroma * np.sin(hue)
+    to_lms = np.array([
+        [1.0, 0.3963377774, 0.2158037573],
+        [1.0, -0.1055613458, -0.0638541728],
+        [1.0, -0.0894841775, -1.2914855480],
+    ])  # fmt: skip
+    to_rgb = np.array([
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.7076147010],
+    ])  # fmt: skip
+    linear = np.clip(to_rgb @ (to_lms @ np.array([lightness, a, b])) ** 3, 0, 1)
+    return _rgb(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
+
+
+def _rgb(values: npt.ArrayLike) -> Color:
+    red, green, blue = (float(np.clip(v, 0, 1)) for v in np.asarray(values))
+    return red, green, blue

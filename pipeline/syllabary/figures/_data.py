@@ -1,0 +1,179 @@
+"""What figures and the report are drawn from: paths and tables, read when needed.
+
+A study may have thousands of recordings, so crops, labels and truth stay on disk and are
+opened one recording at a time; the tables of a model are read once.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ..errors import BadInput
+from ..records import tables
+from ..records.crops import Crops
+from ..records.posterior import Posterior
+
+if TYPE_CHECKING:
+    from ._colors import Colors
+
+__all__ = ["ModelResults", "Recording", "StudyResults", "View", "syllable_name"]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording: who it is of, and where its files are.
+
+    Attributes
+    ----------
+    crops_path, preview_path, truth_path : Path or None
+        ``crops.h5``, ``preview.mp4`` and, for a simulated recording, ``truth.parquet``.
+    quality : mapping
+        Content of ``quality.json``.
+    """
+
+    name: str
+    subject: str = ""
+    group: str = ""
+    role: str = "train"
+    crops_path: Path | None = None
+    preview_path: Path | None = None
+    truth_path: Path | None = None
+    quality: Mapping[str, Any] = field(default_factory=dict)
+
+    def crops(self) -> Crops | None:
+        """Open the crops; the caller closes them."""
+        return None if self.crops_path is None else Crops(self.crops_path)
+
+    def truth(self) -> pd.DataFrame | None:
+        """Read the known syllables of a simulated recording, a row per tick."""
+        return None if self.truth_path is None else tables.read(self.truth_path, tables.TRUTH)
+
+
+@dataclass(frozen=True)
+class ModelResults:
+    """Everything one model says about a study.
+
+    Attributes
+    ----------
+    settings : mapping
+        The model's settings, for people to read.
+    labels, posteriors : mappings of recording to Path
+    tables : mapping of name to DataFrame or Path
+        ``bouts, usage, transitions, syllables, statistics``; any may be absent.
+    history : DataFrame, Path or None
+        Training: a row per sweep.
+    scores : mapping of mappings
+        ``"all"`` and one entry per role, each a mapping of score to value.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, Path] = field(default_factory=dict)
+    posteriors: Mapping[str, Path] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame | Path] = field(default_factory=dict)
+    history: pd.DataFrame | Path | None = None
+    scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """Return one table, or None where it is absent or empty."""
+        return _table(self.history if name == "history" else self.tables.get(name))
+
+    def labels_of(self, recording: Recording) -> pd.DataFrame | None:
+        """Read the labels of one recording, a row per tick."""
+        path = self.labels.get(recording.name)
+        return None if path is None else tables.read(path, tables.LABELS)
+
+    def posterior_of(self, recording: Recording) -> Posterior | None:
+        """Read the posterior of one recording."""
+        path = self.posteriors.get(recording.name)
+        return None if path is None else Posterior.load(path)
+
+    def names(self) -> dict[int, str]:
+        """Return the behaviour that each named syllable is known by."""
+        syllables = self.table("syllables")
+        if syllables is None or "name" not in syllables:
+            return {}
+        named = syllables.dropna(subset=["name"])
+        return dict(zip(named["syllable"].astype(int), named["name"].astype(str), strict=True))
+
+    def syllables(self, most: int | None = None) -> list[int]:
+        """Return the numbers of the syllables that occur, commonest first."""
+        table = self.table("syllables")
+        if table is None:
+            table = self.table("usage")
+        if table is None:
+            return []
+        used = table.groupby("syllable")["usage"].max() if "usage" in table else None
+        numbers = table["syllable"] if used is None else used.index[used > 0]
+        return sorted({int(s) for s in numbers if s >= 0})[:most]
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study: its recordings and what each model says of them.
+
+    Attributes
+    ----------
+    title : str
+    recordings : tuple of Recording
+    models : tuple of ModelResults
+        In the order they are shown.
+    pca_path : Path or None
+        ``pca.h5``.
+    changepoints : DataFrame, Path or None
+        Model-free change points: ``recording, tick, time_s, score``.
+    """
+
+    title: str = "Behavioural syllables"
+    recordings: tuple[Recording, ...] = ()
+    models: tuple[ModelResults, ...] = ()
+    pca_path: Path | None = None
+    changepoints: pd.DataFrame | Path | None = None
+
+    def __post_init__(self) -> None:
+        for what, names in (
+            ("recordings", [r.name for r in self.recordings]),
+            ("models", [m.name for m in self.models]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1}) if names else []
+            if twice:
+                raise BadInput(f"the study has two {what} named {twice[0]!r}; names must differ.")
+
+    def changepoint_table(self) -> pd.DataFrame | None:
+        """Return the change points, or None where there are none."""
+        return _table(self.changepoints)
+
+    def groups(self) -> list[str]:
+        """Return the groups in the order of their first recording."""
+        return list(dict.fromkeys(r.group for r in self.recordings))
+
+    def truths(self) -> Iterator[tuple[Recording, pd.DataFrame]]:
+        """Yield the recordings whose syllables are known, with their truth."""
+        for recording in self.recordings:
+            truth = recording.truth()
+            if truth is not None:
+                yield recording, truth
+
+
+@dataclass(frozen=True)
+class View:
+    """What one figure shows: the study, and perhaps one model or one recording of it."""
+
+    study: StudyResults
+    colors: "Colors"
+    model: ModelResults | None = None
+    recording: Recording | None = None
+
+
+def syllable_name(syllable: int, names: Mapping[int, str]) -> str:
+    """Return how a syllable is written on an axis: its number, and its name if it has one."""
+    return f"{syllable} {names[syllable]}" if syllable in names else str(syllable)
+
+
+def _table(source: pd.DataFrame | Path | None) -> pd.DataFrame | None:
+    if isinstance(source, Path):
+        source = tables.read(source) if source.is_file() else None
+    return None if source is None or source.empty else source

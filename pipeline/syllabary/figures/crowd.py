@@ -1,0 +1,272 @@
+"""Crowd movies: many examples of one syllable at once, the quickest way to see what it is.
+
+``arena``: crops pasted back where they were, facing as they faced; a dot marks each animal
+while its syllable is on. ``aligned``: the same examples upright, in a grid. Examples start
+together, half a second before the onset.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .. import movies
+from ..provenance import generator
+from ..records.crops import Crops
+from ._colors import Color
+from ._data import ModelResults, StudyResults
+from .settings import DrawSettings
+
+__all__ = ["Clip", "aligned", "arena", "choose", "clips", "ground_of", "write"]
+
+Image = npt.NDArray[np.uint8]
+TALLEST_MM = 90.0
+WIDEST_PX = 448
+MARGIN_PX = 6
+TILE_PX = 96
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One example: L ticks of crops around a bout.
+
+    Attributes
+    ----------
+    heights : (L, H, W) float32
+        Heights, mm.
+    place : (L, 3) float
+        Column and row in the arena image, px, and heading, rad; NaN where not found.
+    is_on : (L,) bool
+        The syllable is on.
+    scale : float
+        Image pixels per crop pixel.
+    """
+
+    heights: npt.NDArray[np.float32]
+    place: npt.NDArray[np.float64]
+    is_on: npt.NDArray[np.bool_]
+    scale: float
+
+
+def choose(bouts: pd.DataFrame, syllable: int, examples: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Pick bouts of one syllable, spread over animals, then over their recordings.
+
+    Bouts of uncommon length are left out where enough others remain.
+
+    Returns
+    -------
+    DataFrame
+        At most ``examples`` rows of ``bouts``, by recording and time.
+    """
+    found = bouts[bouts["syllable"] == syllable]
+    if len(found) > 2 * examples:
+        low, high = found["duration_s"].quantile([0.2, 0.9])
+        found = found[found["duration_s"].between(low, high)]
+    found = found.iloc[rng.permutation(len(found))]
+    turn_in_recording = found.groupby(["subject", "recording"]).cumcount()
+    found = found.assign(turn=turn_in_recording).sort_values("turn", kind="stable")
+    found = found.assign(turn=found.groupby("subject").cumcount()).sort_values("turn", kind="stable")
+    return found.drop(columns="turn").head(examples).sort_values(["recording", "start_tick"])
+
+
+def clips(
+    study: StudyResults, chosen: pd.DataFrame, settings: DrawSettings
+) -> tuple[list[Clip], Image, float]:
+    """Cut the chosen bouts out of their recordings.
+
+    Returns
+    -------
+    clips : list of Clip
+        All of one length L: the lead, the longest bout (at most ``longest_s``), the lead.
+    ground : (H, W) uint8
+        Dim picture of the first recording's empty arena. Arenas of other cameras are laid over
+        it, middle on middle.
+    ticks_per_s : float
+    """
+    paths = {r.name: r.crops_path for r in study.recordings}
+    found: list[Clip] = []
+    ground: Image | None = None
+    rate, lead, longest = 0.0, 0, 0
+    for name, bouts in chosen.groupby("recording", sort=True):
+        path = paths.get(str(name))
+        if path is None or not path.is_file():
+            continue
+        with Crops(path) as crops:
+            picture, corner = ground_of(crops)
+            if ground is None:
+                ground, rate = picture, _rate(crops)
+                lead = round(rate * settings.lead_s)
+                longest = max(
+                    1, round(rate * min(settings.longest_s, float(chosen["duration_s"].max())))
+                )
+            shift = (np.array(ground.shape) - np.array(picture.shape))[::-1] / 2 - corner
+            found += [
+                _cut(crops, start, stop, start - lead, start + longest + lead, shift)
+                for start, stop in zip(bouts["start_tick"], bouts["stop_tick"], strict=True)
+            ]
+    return found, np.zeros((2, 2), np.uint8) if ground is None else ground, rate
+
+
+def _rate(crops: Crops) -> float:
+    steps = np.diff(crops.time_s)
+    return float(1 / np.median(steps)) if len(steps) and np.median(steps) > 0 else 30.0
+
+
+def _cut(
+    crops: Crops, start: int, stop: int, first: int, last: int, shift: npt.NDArray[np.float64]
+) -> Clip:
+    """Cut ticks [first, last), holding the ends where the recording is shorter."""
+    when = np.arange(first, last)
+    ticks = np.clip(when, 0, len(crops) - 1)
+    block = crops.heights(int(ticks[0]), int(ticks[-1]) + 1)[ticks - ticks[0]]
+    track = crops.tracking.iloc[ticks]
+    place = track[["x_px", "y_px", "heading_rad"]].to_numpy(float) + np.append(shift, 0.0)
+    found = track["found"].to_numpy(bool)[:, None]
+    return Clip(
+        heights=block.astype(np.float32) * np.float32(crops.height_step_mm),
+        place=np.where(found, place, np.nan),
+        is_on=(when >= start) & (when < stop),
+        scale=crops.pixel_mm / _pixel_mm(crops),
+    )
+
+
+def _pixel_mm(crops: Crops) -> float:
+    """Return mm per image pixel on the floor: how far mm move when pixels move."""
+    px = crops.tracking[["x_px", "y_px"]].to_numpy(float)
+    mm = crops.scalars[["x_mm", "y_mm"]].to_numpy(float)
+    both = np.isfinite(px).all(1) & np.isfinite(mm).all(1)
+    if both.sum() < 2 or (spread := float(px[both].var(0).sum())) < 1e-3:
+        return crops.pixel_mm
+    ratio = float(np.sqrt(mm[both].var(0).sum() / spread))
+    return ratio if ratio > 0 else crops.pixel_mm
+
+
+def arena(found: list[Clip], ground: Image, color: Color) -> Iterator[Image]:
+    """Yield (H, W, 3) frames: every example where it was, the taller pixel on top.
+
+    Parameters
+    ----------
+    ground : (H, W) uint8
+        Picture of the empty arena in image pixels.
+    color : (float, float, float)
+        Color of the dot.
+    """
+    height, width = ground.shape
+    zoom = min(1.0, WIDEST_PX / width)
+    size = (round(width * zoom), round(height * zoom))
+    floor = cv2.resize(ground, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    dot = tuple(round(255 * c) for c in color)
+    for t in range(len(found[0].is_on)):
+        heights = np.zeros(size[::-1], np.float32)
+        for clip in found:
+            if np.isfinite(clip.place[t]).all():
+                warp = _warp(clip.heights.shape[1:], clip.place[t], clip.scale, zoom)
+                crop = cv2.warpAffine(clip.heights[t], warp, size, flags=cv2.INTER_LINEAR)
+                np.maximum(heights, crop, out=heights)
+        frame = _paint(heights, floor)
+        for clip in found:
+            if clip.is_on[t] and np.isfinite(clip.place[t]).all():
+                x, y = (round(float(v) * zoom) for v in clip.place[t, :2])
+                cv2.circle(frame, (x, y), 5, (255, 255, 255), -1, cv2.LINE_AA)
+                cv2.circle(frame, (x, y), 4, dot, -1, cv2.LINE_AA)
+        yield frame
+
+
+def _warp(
+    shape: tuple[int, ...], place: npt.NDArray[np.float64], scale: float, zoom: float
+) -> npt.NDArray[np.float64]:
+    """Return the 2×3 map from crop pixels to arena pixels: turn by the heading, scale, move."""
+    x, y, heading = place
+    turn = scale * zoom * np.array(
+        [[np.cos(heading), -np.sin(heading)], [np.sin(heading), np.cos(heading)]]
+    )  # fmt: skip
+    middle = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2])
+    move = zoom * np.array([x, y]) - turn @ middle
+    return np.column_stack([turn, move])
+
+
+def aligned(found: list[Clip], color: Color) -> Iterator[Image]:
+    """Yield frames of a grid of upright examples, heading right, framed while the syllable is on."""
+    columns = int(np.ceil(np.sqrt(len(found) * 1.3)))
+    rows = -(-len(found) // columns)
+    frame_color = np.array([round(255 * c) for c in color], np.uint8)
+    for t in range(len(found[0].is_on)):
+        canvas = np.full((rows * TILE_PX, columns * TILE_PX, 3), 24, np.uint8)
+        for i, clip in enumerate(found):
+            top, left = (i // columns) * TILE_PX, (i % columns) * TILE_PX
+            tile = canvas[top + 1 : top + TILE_PX - 1, left + 1 : left + TILE_PX - 1]
+            if clip.is_on[t]:
+                tile[:] = frame_color
+            inner = tile[2:-2, 2:-2]
+            size = (inner.shape[1], inner.shape[0])
+            heights = cv2.resize(clip.heights[t], size, interpolation=cv2.INTER_LINEAR)
+            inner[:] = _paint(heights, np.full(heights.shape, 24, np.float32))
+        yield canvas
+
+
+def _paint(heights: npt.NDArray[np.float32], ground: npt.NDArray[np.float32]) -> Image:
+    """Color heights (mm) over a gray ground; low pixels let the ground through."""
+    level = np.clip(heights * (255 / TALLEST_MM), 0, 255).astype(np.uint8)
+    mouse = cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    # 4 mm of fur is where the floor's noise ends and the animal begins.
+    weight = np.clip(heights / 8, 0, 1)[..., None]
+    mixed = weight * mouse + (1 - weight) * ground[..., None]
+    return mixed.round().astype(np.uint8)
+
+
+def ground_of(crops: Crops) -> tuple[Image, npt.NDArray[np.float64]]:
+    """Return a dim picture of the empty arena, and its top left corner (x, y) in the image, px.
+
+    Where the arena is not known: a plain field around the animal's path.
+    """
+    mask = np.asarray(crops.arena.get("mask", np.zeros((1, 1))), bool)
+    if not mask.any():
+        px = crops.tracking[["x_px", "y_px"]].to_numpy(float)
+        px = px[np.isfinite(px).all(1)] if np.isfinite(px).any() else np.zeros((1, 2))
+        reach = max(crops.size) / 2 * crops.pixel_mm / _pixel_mm(crops)
+        low, high = np.floor(px.min(0) - reach), np.ceil(px.max(0) + reach)
+        rows, columns = (high - low).astype(int)[::-1]
+        return np.full((rows, columns), 34, np.uint8), low
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    top, left = max(0, rows[0] - MARGIN_PX), max(0, columns[0] - MARGIN_PX)
+    inside = mask[top : rows[-1] + MARGIN_PX + 1, left : columns[-1] + MARGIN_PX + 1].astype(np.uint8)
+    wall = cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    picture = np.where(wall > 0, 110, np.where(inside > 0, 46, 18)).astype(np.uint8)
+    return picture, np.array([left, top], float)
+
+
+def write(
+    folder: Path,
+    study: StudyResults,
+    model: ModelResults,
+    syllable: int,
+    settings: DrawSettings,
+    color: Color,
+    *,
+    seed: int,
+) -> dict[str, Path]:
+    """Write ``<folder>/<syllable>-arena.mp4`` and ``-aligned.mp4``.
+
+    Returns
+    -------
+    dict of str to Path
+        The movies; empty where the syllable has no example with crops.
+    """
+    bouts = model.table("bouts")
+    if bouts is None or settings.examples == 0:
+        return {}
+    rng = generator(seed, "crowd", model.name, syllable)
+    chosen = choose(bouts, syllable, settings.examples, rng)
+    found, ground, rate = clips(study, chosen, settings)
+    if not found:
+        return {}
+    fps = settings.fps or rate
+    paths = {}
+    for kind, frames in (("arena", arena(found, ground, color)), ("aligned", aligned(found, color))):
+        paths[kind] = folder / f"{syllable:03d}-{kind}.mp4"
+        movies.write(paths[kind], frames, fps)
+    return paths

@@ -1,0 +1,62 @@
+"""The report: a folder that opens in any browser, without a network and without a server.
+
+``index.html`` holds the scores, figures, syllable tables and crowd movies of every model, at
+most ``inline_mb``; ``recordings/<name>.html`` holds the interactive ethogram of a recording,
+with its preview video beside it. In reading order: ``_assets`` (what is inlined and what is
+linked), ``_tables`` (values as people read them), ``_index``, ``_recording``; the pages
+themselves are in ``templates/``.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ...progress import track
+from ...provenance import Provenance
+from ...records import files
+from .._data import StudyResults
+from ..settings import DrawSettings
+from ..study import Drawings, draw_all, file_stem
+from . import _index, _recording
+
+__all__ = ["write"]
+
+
+def write(
+    folder: Path | str,
+    study: StudyResults,
+    settings: DrawSettings,
+    *,
+    provenance: Provenance,
+    drawings: Drawings | None = None,
+) -> Path:
+    """Write the report of a study.
+
+    Parameters
+    ----------
+    folder : path
+        ``results/report``; pages of the same names are replaced.
+    drawings : Drawings, optional
+        What ``figures.study.draw_all`` returned; drawn into ``<folder>/figures`` if absent.
+
+    Returns
+    -------
+    Path
+        ``index.html``.
+    """
+    folder = Path(folder)
+    if drawings is None:
+        drawings = draw_all(folder / "figures", study, settings, seed=provenance.seed or 0)
+    record: dict[str, Any] = json.loads(provenance.to_json())
+    for recording in track(study.recordings, "recording pages", unit="pages"):
+        page = folder / "recordings" / f"{file_stem(recording.name)}.html"
+        html = _recording.render(page.parent, study, recording, drawings, provenance=record)
+        _write_text(page, html)
+    index = folder / "index.html"
+    _write_text(index, _index.render(folder, study, drawings, settings, provenance=record))
+    return index
+
+
+def _write_text(path: Path, text: str) -> None:
+    with files.create(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))

@@ -1,0 +1,94 @@
+"""Templates, and the choice between inlining a file and laying it beside the page."""
+
+import base64
+import json
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import markupsafe
+
+__all__ = ["Inliner", "embed", "place_beside", "template"]
+
+TEMPLATES = Path(__file__).parent / "templates"
+MIME = {".svg": "image/svg+xml", ".png": "image/png", ".mp4": "video/mp4"}
+# A drawing of many thousand points is smaller, and quicker to show, as pixels.
+LARGEST_SVG = 250_000
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Our own style sheets and scripts go in as they are; everything else is escaped.
+    environment.globals["asset"] = lambda name: markupsafe.Markup(
+        (TEMPLATES / name).read_text(encoding="utf-8")
+    )
+    environment.globals["embed"] = embed
+    return environment
+
+
+def template(name: str) -> jinja2.Template:
+    """Return a template; every value put into it is HTML-escaped."""
+    return _environment().get_template(name)
+
+
+def embed(value: Any) -> markupsafe.Markup:
+    """Return JSON that is safe inside a ``<script type="application/json">``."""
+    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return markupsafe.Markup(text)
+
+
+class Inliner:
+    """Turns files into ``src`` values: data while the budget lasts, then links.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the page; linked files are placed below it.
+    budget : int
+        Characters of data the page may hold.
+    """
+
+    def __init__(self, folder: Path, budget: int) -> None:
+        self.folder = folder
+        self.left = budget
+
+    def source(self, path: Path, beside: str) -> str:
+        """Return the ``src`` of a file, whose place beside the page would be ``beside``."""
+        head = f"data:{MIME[path.suffix]};base64,"
+        length = len(head) + 4 * -(-path.stat().st_size // 3)
+        if length > self.left:
+            place_beside(path, self.folder / beside)
+            return beside
+        self.left -= length
+        return head + base64.b64encode(path.read_bytes()).decode()
+
+    def figure(self, paths: tuple[Path, ...], beside: str) -> str:
+        """Return the ``src`` of a figure: its SVG unless that is large, then its PNG."""
+        by_suffix = {p.suffix: p for p in paths}
+        svg, png = by_suffix.get(".svg"), by_suffix.get(".png")
+        chosen = png if svg is None or (png and svg.stat().st_size > LARGEST_SVG) else svg
+        return "" if chosen is None else self.source(chosen, f"{beside}{chosen.suffix}")
+
+
+def place_beside(path: Path, target: Path) -> None:
+    """Put a file at ``target``: the same bytes on disk where possible, else a copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and target.samefile(path):
+        return
+    target.unlink(missing_ok=True)
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)

@@ -1,0 +1,150 @@
+"""``index.html``: scores first, then each model's figures, syllables and crowd movies."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .._colors import hexadecimal
+from .._data import ModelResults, StudyResults
+from ..settings import DrawSettings
+from ..study import Drawing, Drawings, file_stem
+from . import _assets, _tables
+
+__all__ = ["render"]
+
+LARGEST_TABLE = 5000
+# Figures in the order a reader wants them; others follow by name.
+ORDER = ("usage", "transitions", "durations", "scalars", "scores", "training")
+
+
+def render(
+    folder: Path,
+    study: StudyResults,
+    drawings: Drawings,
+    settings: DrawSettings,
+    *,
+    provenance: Mapping[str, Any],
+) -> str:
+    """Return the page; files beyond its size limit are placed below ``folder``."""
+    page = _assets.template("index.html.j2")
+    rows = _tables.recording_rows(study)
+    columns, scores = _tables.score_table(study.models)
+    context = {
+        "title": study.title,
+        "facts": _facts(study, rows),
+        "score_columns": columns,
+        "score_rows": scores,
+        "recordings": [{**row, "page": f"recordings/{file_stem(row['name'])}.html"} for row in rows],
+        "most_recordings": LARGEST_TABLE,
+        "rejected": [row for row in rows if row["verdict"] == "reject"],
+        "missing": _missing(drawings),
+        "provenance": provenance,
+    }
+    bare = page.render(**context, **_parts(study, drawings, None, settings))
+    limit = int(settings.inline_mb * 1e6)
+    inliner = _assets.Inliner(folder, limit - len(bare.encode()))
+    return page.render(**context, **_parts(study, drawings, inliner, settings))
+
+
+def _facts(study: StudyResults, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    seconds = sum(60 * max(0.0, row["minutes"].sort) for row in rows)
+    subjects = {r.subject for r in study.recordings}
+    groups = [g for g in study.groups() if g]
+    return [
+        (str(len(rows)), "recording" + "s" * (len(rows) != 1)),
+        (str(len(subjects)), "animal" + "s" * (len(subjects) != 1)),
+        (_tables.duration(seconds), "recorded"),
+        (
+            str(len(groups)),
+            "group" + "s" * (len(groups) != 1) + (f": {', '.join(groups)}" if groups else ""),
+        ),
+        (str(len(study.models)), "model" + "s" * (len(study.models) != 1)),
+    ]
+
+
+def _parts(
+    study: StudyResults, drawings: Drawings, inliner: _assets.Inliner | None, settings: DrawSettings
+) -> dict[str, Any]:
+    """Return what holds figures and movies; without an inliner their sources are empty."""
+    # Figures take the budget before movies do, and the movies of all models share what is left.
+    study_figures = _figures([d for d in drawings.figures if d.scope == "study"], inliner)
+    figures = {
+        m.name: _figures([d for d in drawings.figures if d.model == m.name], inliner)
+        for m in study.models
+    }
+    gallery: dict[str, dict[int, dict[str, str]]] = {m.name: {} for m in study.models}
+    for kind in ("arena", "aligned"):
+        for rank in range(settings.max_syllables):
+            for model in study.models:
+                made = drawings.movies.get(model.name, {})
+                syllable = sorted(made)[rank] if rank < len(made) else -1
+                path = made.get(syllable, {}).get(kind)
+                if path is not None:
+                    beside = f"movies/{file_stem(model.name)}/{path.name}"
+                    source = beside if inliner is None else inliner.source(path, beside)
+                    gallery[model.name].setdefault(syllable, {})[kind] = source
+    return {
+        "study_figures": study_figures,
+        "models": [
+            _model(i, model, drawings, figures[model.name], gallery[model.name])
+            for i, model in enumerate(study.models)
+        ],
+    }
+
+
+def _model(
+    index: int,
+    model: ModelResults,
+    drawings: Drawings,
+    figures: list[dict[str, str]],
+    gallery: Mapping[int, Mapping[str, str]],
+) -> dict[str, Any]:
+    columns, cells = _tables.syllable_table(model)
+    names = model.names()
+    syllables = [
+        {
+            "number": s,
+            "name": names.get(s, ""),
+            "color": hexadecimal(drawings.colors.of(model.name, s)),
+            "cells": cells[s],
+            "movies": gallery.get(s, {}),
+        }
+        for s in sorted(cells)
+    ]
+    score_columns, score_rows = _tables.score_table([model])
+    return {
+        "id": f"model-{index}",
+        "name": model.name,
+        "settings": json.dumps(dict(model.settings), indent=2, sort_keys=True, default=str),
+        "figures": figures,
+        "columns": columns,
+        "syllables": syllables,
+        "score_columns": score_columns[1:],
+        "score_rows": [row[1:] for row in score_rows],
+    }
+
+
+def _figures(drawings: list[Drawing], inliner: _assets.Inliner | None) -> list[dict[str, str]]:
+    rank = {name: i for i, name in enumerate(ORDER)}
+    found = []
+    for drawing in sorted(drawings, key=lambda d: (rank.get(d.name, len(rank)), d.name)):
+        if drawing.paths:
+            place = f"figures/{file_stem(drawing.model) + '/' if drawing.model else ''}{drawing.name}"
+            source = "" if inliner is None else inliner.figure(drawing.paths, place)
+            found.append(
+                {"name": drawing.name, "title": drawing.title, "caption": drawing.caption, "src": source}
+            )
+    return found
+
+
+def _missing(drawings: Drawings) -> list[dict[str, str]]:
+    """Return the figures that could not be drawn, and what each needs."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for d in drawings.figures:
+        if d.missing:
+            found.setdefault((d.title, d.missing), []).append(d.model or d.recording)
+    return [
+        {"title": title, "needs": needs, "where": ", ".join(w for w in where if w)[:300]}
+        for (title, needs), where in found.items()
+    ]

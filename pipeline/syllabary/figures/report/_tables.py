@@ -1,0 +1,179 @@
+"""Values as people read them: scores by name, cells that sort, durations in words."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from .._data import ModelResults, Recording, StudyResults
+
+__all__ = [
+    "Cell",
+    "Column",
+    "duration",
+    "flat_scores",
+    "number",
+    "recording_rows",
+    "score_table",
+    "syllable_table",
+]
+
+# Score, its name for people, what it means, and whether more is better (None: neither).
+SCORES: dict[str, tuple[str, str, bool | None]] = {
+    "ami": ("AMI", "adjusted mutual information with the true syllables; 1 is perfect, 0 chance", True),
+    "nmi": ("NMI", "normalized mutual information with the true syllables", True),
+    "ari": ("ARI", "adjusted Rand index against the true syllables", True),
+    "macro_f1": ("macro F1", "mean over behaviours of F1 after matching syllables", True),
+    "boundary_f1": ("boundary F1", "onsets found at the right time", True),
+    "boundary_f1_chance": ("– by chance", "boundary F1 of as many onsets at random times", None),
+    "duration_ratio": ("duration ratio", "median bout over median true bout; 1 is right", None),
+    "states_above_1pct": ("syllables ≥ 1 %", "syllables that take at least 1 % of the time", None),
+    "median_duration_s": ("median bout (s)", "median length of a bout", None),
+}
+
+
+class Column(NamedTuple):
+    """Head of a column: text, what it means, whether it holds numbers."""
+
+    text: str
+    hint: str = ""
+    numeric: bool = True
+
+
+class Cell(NamedTuple):
+    """One value: what is shown, what it sorts by, and whether it is the best of its column."""
+
+    text: str
+    sort: float | str
+    best: bool = False
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Return a number with so many significant digits, or a dash where there is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–" if value is None else str(value)
+    if not math.isfinite(value):
+        return "–"
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6):
+        return f"{int(value)}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{min(decimals, digits)}f}".replace("-", "−")
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in the unit that suits it."""
+    for unit, size, limit in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, math.inf)):
+        if seconds < limit:
+            return f"{number(round(seconds / size, 2))} {unit}"
+    return "–"
+
+
+def _cell(value: Any, digits: int = 3, scale: float = 1.0) -> Cell:
+    try:
+        real = float(value) * scale
+    except (TypeError, ValueError):
+        return Cell("–", -math.inf)
+    return Cell(number(real, digits), real) if math.isfinite(real) else Cell("–", -math.inf)
+
+
+def flat_scores(scores: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Return the numbers among scores; ``{"rear": {"recall": 1}}`` becomes ``rear recall``."""
+    found: dict[str, float] = {}
+    for key, value in scores.items():
+        if isinstance(value, Mapping) and len(value) <= 4:
+            found |= flat_scores(value, f"{prefix}{key} ")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found[f"{prefix}{key}"] = float(value)
+    return found
+
+
+def score_table(models: Iterable[ModelResults]) -> tuple[list[Column], list[list[Cell]]]:
+    """Return a row per model and role, a column per score that any has; the best are marked."""
+    rows = [(m.name, role, flat_scores(s)) for m in models for role, s in m.scores.items()]
+    present = dict.fromkeys(key for _, _, scores in rows for key in scores)
+    keys = [k for k in SCORES if k in present] + [k for k in present if k not in SCORES]
+    columns = [Column("model", numeric=False), Column("recordings", "which were scored", numeric=False)]
+    columns += [Column(*SCORES.get(k, (k.replace("_", " "), "", None))[:2]) for k in keys]
+    best = {
+        (role, key): max((s.get(key, -math.inf) for _, r, s in rows if r == role), default=-math.inf)
+        for _, role, _ in rows
+        for key in keys
+        if SCORES.get(key, ("", "", None))[2]
+    }
+    several = len({name for name, _, _ in rows}) > 1
+    return columns, [
+        [Cell(name, name), Cell(role.replace("_", " "), role)]
+        + [
+            _cell(scores.get(k))._replace(
+                best=several and scores.get(k) == best.get((role, k), math.nan)
+            )
+            for k in keys
+        ]
+        for name, role, scores in rows
+    ]
+
+
+SYLLABLE_COLUMNS: dict[str, tuple[Column, float, int]] = {
+    "usage": (Column("usage (%)", "share of the time"), 100.0, 3),
+    "bouts": (Column("bouts", "number of bouts"), 1.0, 3),
+    "median_duration_s": (Column("median bout (s)", "median length of a bout"), 1.0, 3),
+    "speed_mm_s": (Column("speed (mm/s)", "mean over its ticks"), 1.0, 3),
+    "height_mm": (Column("height (mm)", "mean height of the animal"), 1.0, 3),
+    "height_max_mm": (Column("highest (mm)", "mean of the highest point"), 1.0, 3),
+    "length_mm": (Column("length (mm)", "mean length of the body"), 1.0, 3),
+    "turning_rad_s": (Column("turning (rad/s)", "positive is clockwise from above"), 1.0, 3),
+    "probability": (Column("probability", "mean probability of the syllable while it is on"), 1.0, 3),
+}
+
+
+def syllable_table(model: ModelResults) -> tuple[list[Column], dict[int, list[Cell]]]:
+    """Return the columns of a model's syllables and, by syllable, their values."""
+    table = model.table("syllables")
+    if table is None:
+        return [], {}
+    keys = [k for k in SYLLABLE_COLUMNS if k in table and table[k].notna().any()]
+    columns = [SYLLABLE_COLUMNS[k][0] for k in keys]
+    cells = {
+        int(row["syllable"]): [
+            _cell(row[k], SYLLABLE_COLUMNS[k][2], SYLLABLE_COLUMNS[k][1]) for k in keys
+        ]
+        for row in table.to_dict("records")
+        if row["syllable"] >= 0
+    }
+    smallest = _smallest_q(model)
+    if smallest:
+        columns.append(Column("q", "smallest adjusted p over the comparisons of groups"))
+        for syllable, row in cells.items():
+            row.append(_cell(smallest.get(syllable), 2))
+    return columns, cells
+
+
+def _smallest_q(model: ModelResults) -> dict[int, float]:
+    table = model.table("statistics")
+    if table is None or not {"syllable", "q"} <= set(table) or table["q"].isna().all():
+        return {}
+    return {int(str(s)): float(q) for s, q in table.groupby("syllable")["q"].min().items()}
+
+
+def recording_rows(study: StudyResults) -> list[dict[str, Any]]:
+    """Return what the report says of each recording on one line."""
+    return [_recording_row(r) for r in study.recordings]
+
+
+def _recording_row(recording: Recording) -> dict[str, Any]:
+    quality = recording.quality
+    ticks, fps = quality.get("ticks"), quality.get("median_fps")
+    minutes = ticks / fps / 60 if ticks and fps else None
+    dropped = quality.get("dropped")
+    return {
+        "name": recording.name,
+        "subject": recording.subject,
+        "group": recording.group,
+        "role": recording.role.replace("_", " "),
+        "verdict": str(quality.get("verdict", "")),
+        "reasons": [str(r) for r in quality.get("reasons", ())],
+        "minutes": _cell(minutes),
+        "length": "–" if minutes is None else duration(60 * minutes),
+        "fps": _cell(fps),
+        "dropped": _cell(dropped / ticks if ticks and dropped is not None else None, scale=100),
+        "missing": _cell(quality.get("missing_mouse_fraction"), scale=100),
+    }

@@ -1,0 +1,59 @@
+"""How well labels agree with the known syllables of simulated recordings."""
+
+from collections import Counter
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from . import _axes
+from ._colors import MISSING
+from ._data import View, syllable_name
+from .settings import DrawSettings
+
+__all__ = ["draw"]
+
+TITLE = "Syllables against the truth"
+SCOPE = "model"
+NEEDS = "the truth of simulated recordings"
+CAPTION = (
+    "Where the ticks of each syllable come from: a column adds up to 100 %. A perfect model has one "
+    "dark cell per column; several dark cells in a row are a behaviour split into syllables."
+)
+
+
+def draw(view: View, settings: DrawSettings) -> Figure | None:
+    """Draw the confusion of one model's syllables with the true behaviours."""
+    model = view.model
+    if model is None:
+        return None
+    counts: Counter[tuple[str, int]] = Counter()
+    for recording, truth in view.study.truths():
+        labels = model.labels_of(recording)
+        if labels is not None:
+            counts.update(zip(truth["behaviour"].astype(str), labels["syllable"].tolist(), strict=False))
+    syllables = [s for s in sorted({s for _, s in counts}) if s >= 0][: settings.max_syllables]
+    if not syllables:
+        return None
+    behaviours = sorted({b for b, _ in counts if b not in ("<NA>", "nan", "None")})
+    matrix = np.array([[counts[b, s] for s in syllables] for b in behaviours], float)
+    share = 100 * matrix / np.maximum(matrix.sum(0), 1)
+    # Behaviours go in the order of the syllable they fill most, so that a good model is a diagonal.
+    order = np.lexsort((np.arange(len(behaviours)), np.argmax(share, 1)))
+    figure = _axes.new(max(4.4, 2.4 + 0.3 * len(syllables)), max(2.6, 1.4 + 0.24 * len(behaviours)))
+    axes = figure.subplots()
+    image = axes.imshow(share[order], cmap="magma_r", vmin=0, vmax=100, aspect="auto")
+    names = model.names()
+    labels_shown = [syllable_name(s, names) for s in syllables]
+    axes.set_xticks(range(len(syllables)), labels_shown, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(behaviours)), [behaviours[i] for i in order], fontsize=7.5)
+    _axes.swatches(axes, [view.colors.truth.get(behaviours[i], MISSING) for i in order], axis="y")
+    _axes.swatches(axes, [view.colors.of(model.name, s) for s in syllables])
+    if share.size <= 400:
+        for (i, j), value in np.ndenumerate(share[order]):
+            if value >= 5:
+                tone = "white" if value > 55 else _axes.INK
+                axes.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=6, color=tone)
+    axes.spines[:].set_visible(False)
+    figure.colorbar(image, ax=axes, label="share (% of the syllable)", shrink=0.8)
+    _axes.tidy(axes, x="syllable", y="true behaviour")
+    return figure

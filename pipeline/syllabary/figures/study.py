@@ -1,0 +1,172 @@
+"""Every figure and crowd movie of a study, written where people look for them.
+
+<folder>/<figure>.png                       about the study
+<folder>/<model>/<figure>.png               about one model
+<folder>/recordings/<recording>/<figure>.png
+<folder>/<model>/crowd/<syllable>-arena.mp4
+"""
+
+import hashlib
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+
+from .. import registry
+from ..errors import BadSetting
+from ..progress import track
+from . import _axes, _colors, crowd
+from ._colors import Colors
+from ._data import ModelResults, Recording, StudyResults, View
+from .settings import DrawSettings
+
+__all__ = [
+    "Drawing",
+    "Drawings",
+    "ModelResults",
+    "Recording",
+    "StudyResults",
+    "View",
+    "draw_all",
+    "file_stem",
+    "names",
+    "shown_recordings",
+]
+
+log = logging.getLogger(__name__)
+# Modules of this folder that are not figures themselves.
+OTHERS = frozenset({"crowd", "report", "study"})
+FORMATS = frozenset({"png", "svg", "pdf"})
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure as it was written, or why it was not.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+        One per format; empty where ``missing`` says what the figure needs.
+    """
+
+    name: str
+    title: str
+    caption: str
+    scope: str
+    model: str = ""
+    recording: str = ""
+    paths: tuple[Path, ...] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """What ``draw_all`` wrote: figures, and movies by model, syllable and kind."""
+
+    figures: tuple[Drawing, ...] = ()
+    movies: Mapping[str, Mapping[int, Mapping[str, Path]]] = field(default_factory=dict)
+    colors: Colors = field(default_factory=Colors)
+
+
+def names() -> list[str]:
+    """Return the names of the figures, which are the names of the files in this folder."""
+    return [name for name in registry.names("syllabary.figures") if name not in OTHERS]
+
+
+def file_stem(name: str) -> str:
+    """Return a name as a file name: itself where that is safe, else with a short digest."""
+    if re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,120}", name):
+        return name
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:60].strip("_") or "unnamed"
+    return f"{safe}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
+
+
+def shown_recordings(study: StudyResults, settings: DrawSettings) -> Sequence[Recording]:
+    """Return the recordings that get figures of their own: all, or evenly spread ones."""
+    count = len(study.recordings)
+    if count <= settings.max_recordings:
+        return study.recordings
+    return [
+        study.recordings[i * count // settings.max_recordings] for i in range(settings.max_recordings)
+    ]
+
+
+def draw_all(
+    folder: Path | str, study: StudyResults, settings: DrawSettings, *, seed: int = 0
+) -> Drawings:
+    """Draw every figure and crowd movie of a study.
+
+    Parameters
+    ----------
+    folder : path
+        ``results/figures``.
+    seed : int
+        Chooses the examples of crowd movies.
+
+    Raises
+    ------
+    BadSetting, UnknownName
+        A format or a palette that does not exist; a figure that does not.
+    """
+    folder = Path(folder)
+    unknown = sorted(set(settings.formats) - FORMATS)
+    if unknown or not settings.formats:
+        raise BadSetting(
+            f"setting draw.formats = {list(settings.formats)}: wanted some of "
+            f"{', '.join(sorted(FORMATS))}."
+        )
+    modules = {
+        name: registry.find("syllabary.figures", name)
+        for name in (names() if settings.figures is None else settings.figures)
+        if name not in OTHERS
+    }
+    colors = _colors.shared(study, settings)
+    figures: list[Drawing] = []
+    with _axes.style():
+        views = [
+            (module, View(study, colors, model, recording))
+            for module in modules.values()
+            for model, recording in _subjects(module, study, settings)
+        ]
+        for module, view in track(views, "draw figures", unit="figures"):
+            figures.append(_draw(folder, module, view, settings))
+    movies: dict[str, dict[int, Mapping[str, Path]]] = {}
+    for model in study.models:
+        place = folder / file_stem(model.name) / "crowd"
+        movies[model.name] = {}
+        for syllable in track(model.syllables(settings.max_syllables), f"crowd movies {model.name}"):
+            color = colors.of(model.name, syllable)
+            made = crowd.write(place, study, model, syllable, settings, color, seed=seed)
+            if made:
+                movies[model.name][syllable] = made
+    return Drawings(tuple(figures), movies, colors)
+
+
+def _subjects(
+    module: ModuleType, study: StudyResults, settings: DrawSettings
+) -> list[tuple[ModelResults | None, Recording | None]]:
+    """Return what a figure is drawn for: the study, each model or each shown recording."""
+    if module.SCOPE == "model":
+        return [(model, None) for model in study.models]
+    if module.SCOPE == "recording":
+        return [(None, recording) for recording in shown_recordings(study, settings)]
+    return [(None, None)]
+
+
+def _draw(folder: Path, module: ModuleType, view: View, settings: DrawSettings) -> Drawing:
+    name = module.__name__.rpartition(".")[2]
+    model = view.model.name if view.model else ""
+    recording = view.recording.name if view.recording else ""
+    if view.model is not None:
+        folder = folder / file_stem(view.model.name)
+    elif view.recording is not None:
+        folder = folder / "recordings" / file_stem(view.recording.name)
+    figure = module.draw(view, settings)
+    drawing = Drawing(name, module.TITLE, module.CAPTION, module.SCOPE, model, recording)
+    if figure is None:
+        log.info("no figure %s for %s: needs %s", name, model or recording or "the study", module.NEEDS)
+        return replace(drawing, missing=module.NEEDS)
+    paths = _axes.save(figure, folder / name, settings.formats, settings.dpi)
+    return replace(drawing, paths=tuple(paths))

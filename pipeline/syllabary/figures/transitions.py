@@ -1,0 +1,76 @@
+"""Which syllable follows which, in each group, and where two groups differ."""
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from . import _axes
+from ._data import View, syllable_name
+from .settings import DrawSettings
+
+__all__ = ["draw", "probabilities"]
+
+TITLE = "Transitions"
+SCOPE = "model"
+NEEDS = "the table 'transitions'"
+CAPTION = (
+    "Probability of the next syllable (column) after the end of a bout (row), pooled over the "
+    "group's animals; a bout never follows itself. With two groups or more, the last panel is the "
+    "second group less the first."
+)
+SHOWN_GROUPS = 4
+
+
+def probabilities(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return row-wise probabilities of leaving, NaN on the diagonal and where nothing leaves."""
+    counts = counts * (1 - np.eye(len(counts)))
+    totals = counts.sum(1, keepdims=True)
+    found = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
+    np.fill_diagonal(found, np.nan)
+    return found
+
+
+def draw(view: View, settings: DrawSettings) -> Figure | None:
+    """Draw the transition matrices of one model."""
+    model = view.model
+    table = None if model is None else model.table("transitions")
+    if model is None or table is None:
+        return None
+    syllables = model.syllables(settings.max_syllables)
+    groups = [g for g in view.study.groups() if (table["group"] == g).any()][:SHOWN_GROUPS]
+    if not syllables or not groups:
+        return None
+    matrices = {}
+    for group in groups:
+        wide = table[table["group"] == group].pivot_table(
+            index="from_syllable", columns="to_syllable", values="count", aggfunc="sum", fill_value=0
+        )
+        wide = wide.reindex(index=syllables, columns=syllables, fill_value=0)
+        matrices[group] = probabilities(wide.to_numpy(float))
+    panels = len(groups) + (len(groups) > 1)
+    side = min(4.6, max(2.6, 0.17 * len(syllables) + 1))
+    figure = _axes.new(side * panels + 1.2, side + 0.6)
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    names = model.names()
+    labels = [syllable_name(s, names) for s in syllables]
+    # One bout of a rare syllable must not set the scale.
+    highest = float(np.percentile(np.nan_to_num(np.stack(list(matrices.values()))), 98)) or 1.0
+    for panel, (group, matrix) in zip(axes, matrices.items(), strict=False):
+        image = panel.imshow(matrix, cmap="magma_r", vmin=0, vmax=highest)
+        panel.set_facecolor("#eceef0")
+        _axes.tidy(panel, x="to syllable", y="from syllable", title=str(group))
+    figure.colorbar(image, ax=list(axes[: len(groups)]), label="probability (0–1)", shrink=0.7)
+    if len(groups) > 1:
+        difference = matrices[groups[1]] - matrices[groups[0]]
+        limit = float(np.percentile(np.abs(np.nan_to_num(difference)), 98)) or 1.0
+        axes[-1].set_facecolor("#eceef0")
+        image = axes[-1].imshow(difference, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        _axes.tidy(axes[-1], x="to syllable", y="from syllable", title=f"{groups[1]} less {groups[0]}")
+        figure.colorbar(image, ax=axes[-1], label="difference of probability (−1 to 1)", shrink=0.7)
+    step = 1 if len(syllables) <= 24 else 5
+    at = range(0, len(syllables), step)
+    for panel in axes:
+        panel.set_xticks(at, labels[::step], rotation=90, fontsize=6.5)
+        panel.set_yticks(at, labels[::step], fontsize=6.5)
+        panel.spines[:].set_visible(False)
+    return figure

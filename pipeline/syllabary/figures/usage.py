@@ -1,0 +1,95 @@
+"""How much of the time each syllable takes, by group, with the animal as the unit."""
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from ..provenance import generator
+from . import _axes
+from ._colors import palette
+from ._data import ModelResults, View, syllable_name
+from .settings import DrawSettings
+
+__all__ = ["draw", "subject_usage"]
+
+TITLE = "Usage by group"
+SCOPE = "model"
+NEEDS = "the table 'usage'"
+CAPTION = (
+    "Share of time spent in each syllable. A dot is an animal (mean of its recordings), a bar the "
+    "mean of the group, a line its 95 % interval when animals are drawn again with replacement. "
+    "Stars: adjusted p (q) of the usage test below 0.05, 0.01, 0.001."
+)
+STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
+
+
+def subject_usage(model: ModelResults, syllables: list[int]) -> dict[str, npt.NDArray[np.float64]]:
+    """Return for each group the usage of its animals, (animals, syllables), 0 where unused."""
+    usage = model.table("usage")
+    if usage is None:
+        return {}
+    wide = usage.pivot_table(
+        index=["group", "subject", "recording"], columns="syllable", values="usage", fill_value=0.0
+    ).reindex(columns=syllables, fill_value=0.0)
+    per_subject = wide.groupby(level=["group", "subject"], sort=False).mean()
+    groups = per_subject.index.get_level_values("group")
+    return {str(g): per_subject[groups == g].to_numpy(float) for g in dict.fromkeys(groups)}
+
+
+def draw(view: View, settings: DrawSettings) -> Figure | None:
+    """Draw the usage of one model's syllables."""
+    model = view.model
+    if model is None or not (syllables := model.syllables(settings.max_syllables)):
+        return None
+    usage = subject_usage(model, syllables)
+    if not usage:
+        return None
+    order = [g for g in view.study.groups() if g in usage] or list(usage)
+    figure = _axes.new(max(5.0, 1.6 + 0.42 * len(syllables)), 3.2)
+    axes = figure.subplots()
+    width = 0.8 / len(order)
+    top = np.zeros(len(syllables))
+    for i, (group, color) in enumerate(zip(order, palette(len(order)), strict=True)):
+        values = 100 * usage[group]
+        rng = generator(0, "usage", model.name, group)
+        picks = rng.integers(len(values), size=(settings.bootstrap_samples, len(values)))
+        low, high = np.percentile(values[picks].mean(1), [2.5, 97.5], axis=0)
+        mean = values.mean(0)
+        at = np.arange(len(syllables)) + (i - (len(order) - 1) / 2) * width
+        axes.bar(at, mean, width * 0.92, color=color, alpha=0.45, label=f"{group} (n={len(values)})")
+        axes.vlines(at, low, high, color=color, lw=1.6)
+        spread = width * 0.28 * np.linspace(-1, 1, len(values)) if len(values) > 1 else np.zeros(1)
+        axes.plot(
+            (at + spread[:, None]).ravel(),
+            values.ravel(),
+            ".",
+            color=color,
+            ms=3.5,
+            mec="white",
+            mew=0.3,
+        )
+        top = np.maximum(top, np.maximum(high, values.max(0)))
+    for i, stars in enumerate(_stars(model, syllables)):
+        axes.text(i, top[i], stars, ha="center", va="bottom", fontsize=10)
+    names = model.names()
+    labels = [syllable_name(s, names) for s in syllables]
+    slanted = any(len(text) > 3 for text in labels)
+    axes.set_xticks(
+        range(len(syllables)), labels, rotation=45 if slanted else 0, ha="right" if slanted else "center"
+    )
+    _axes.swatches(axes, [view.colors.of(model.name, s) for s in syllables])
+    axes.set_xlim(-0.6, len(syllables) - 0.4)
+    axes.set_ylim(0, 1.1 * max(top.max(), 1e-3))
+    _axes.tidy(axes, x="syllable", y="usage (% of time)")
+    axes.legend(loc="upper right")
+    return figure
+
+
+def _stars(model: ModelResults, syllables: list[int]) -> list[str]:
+    """Return the stars of each syllable: its smallest q over comparisons."""
+    table = model.table("statistics")
+    if table is None or not {"syllable", "q"} <= set(table):
+        return [""] * len(syllables)
+    smallest = table.groupby("syllable")["q"].min()
+    found = [float(smallest.get(s, np.nan)) for s in syllables]
+    return [next((mark for limit, mark in STARS if q < limit), "") for q in found]
