@@ -9,10 +9,11 @@ from syllabary import provenance
 def package(tmp_path, monkeypatch):
     """A small package of the same shape: two steps, rooms behind them, a registry folder."""
     files = {
-        "steps.py": (
-            "from .ground import helper\n"
-            "def fit():\n    from .room import model\n    helper()\n"
-            "def draw():\n    from . import registry\n    registry.find('syllabary.drawings', 'one')\n"
+        "steps/__init__.py": "from .all import draw, fit\n",
+        "steps/all.py": (
+            "from ..ground import helper\n"
+            "def fit():\n    from ..room import model\n    helper()\n"
+            "def draw():\n    from .. import registry\n    registry.find('syllabary.drawings', 'one')\n"
         ),
         "ground.py": "def helper():\n    return 1\n",
         "room/__init__.py": '"""Front page."""\n',

@@ -20,6 +20,7 @@ from . import __version__
 __all__ = ["Provenance", "code_of", "digest", "generator"]
 
 PACKAGE = Path(__file__).parent
+STEPS = "steps"
 BLOCK = 1 << 20
 # Above this size a digest reads evenly spaced blocks: a one-hour raw recording has 47 GB.
 WHOLE_FILE_LIMIT = 256 * BLOCK
@@ -84,19 +85,21 @@ def generator(seed: int, *names: str | int) -> np.random.Generator:
 def code_of(step: str) -> str:
     """Digest the code that one function of ``steps.py`` can reach.
 
-    The function's own syntax counts, the module-level names of ``steps.py`` it uses, and
+    The function's own syntax counts, the module-level names of its file that it uses, and
     every file of the package that its imports lead to, transitively. A call of
     ``registry.find`` or ``registry.names`` reaches the whole folder it names.
 
     Parameters
     ----------
     step : str
-        Name of a function in ``steps.py``.
+        Name of a function in a file of ``steps/``.
     """
-    tree = _syntax(PACKAGE / "steps.py")
-    defined = {name: node for node in tree.body for name in _names_of(node)}
-    if step not in defined:
-        raise KeyError(f"steps.py defines no {step!r}")
+    for place in sorted((PACKAGE / STEPS).glob("*.py")):
+        defined = {name: node for node in _syntax(place).body for name in _names_of(node)}
+        if isinstance(defined.get(step), ast.FunctionDef):
+            break
+    else:
+        raise KeyError(f"no file of {STEPS}/ defines a function {step!r}")
     own: dict[str, ast.AST] = {}
     pending = [step]
     while pending:
@@ -107,14 +110,13 @@ def code_of(step: str) -> str:
             pending += [other for other in used if other in defined and other not in own]
     files: set[Path] = set()
     for node in own.values():
-        _follow(node, PACKAGE / "steps.py", files)
+        _follow(node, place, files)
     summary = hashlib.blake2b(digest_size=16)
     for name in sorted(own):
         summary.update(ast.dump(own[name]).encode())
     for path in sorted(files):
-        if path.name != "steps.py":
-            summary.update(str(path.relative_to(PACKAGE)).encode())
-            summary.update(ast.dump(_syntax(path)).encode())
+        summary.update(str(path.relative_to(PACKAGE)).encode())
+        summary.update(ast.dump(_syntax(path)).encode())
     return summary.hexdigest()
 
 
@@ -188,5 +190,5 @@ def _files(module: tuple[str, ...]) -> Iterable[Path]:
     for depth in range(1, len(module) + 1):
         place = PACKAGE.joinpath(*module[1:depth])
         for path in (place / "__init__.py", place.with_suffix(".py")):
-            if depth > 1 and path.is_file():
+            if depth > 1 and path.is_file() and path != PACKAGE / STEPS / "__init__.py":
                 yield path

@@ -198,12 +198,12 @@ def require_sources(recordings: pd.DataFrame) -> None:
     from .depth.sources import require
 
     faults = []
-    for row in recordings.itertuples():
-        if row.path != SIMULATED:
+    for recording, path in recordings["path"].items():
+        if path != SIMULATED:
             try:
-                require(Path(row.path))
+                require(Path(path))
             except BadInput as error:
-                faults.append(f"{row.recording}: {error}")
+                faults.append(f"{recording}: {error}")
     if faults:
         raise BadInput("\n".join(faults))
 

@@ -15,10 +15,8 @@ simulate:
   duration_s: 10
 models:
   pca-arhmm:
-    prior: arhmm
     prior_settings: {{states: 12}}
-    restarts: 2
-    sweeps: 12
+    training: {{restarts: 2, restart_sweeps: 5, sweeps: 10}}
 draw:
   examples: 4
 """

@@ -15,6 +15,7 @@ RAW = ("depth.dat", "depth_ts.txt", "metadata.json")
 TRUE = [r for r in RECORDINGS.index if RECORDINGS.path[r] == SIMULATED]
 TRAIN = [r for r in RECORDINGS.index if RECORDINGS.role[r] == "train"]
 MODELS = list(STUDY.models)
+FITTED = [name for name, model in STUDY.models.items() if model.path is None]
 
 
 wildcard_constraints:
@@ -34,8 +35,9 @@ def row_of(recording):
     }
 
 
-def rows():
-    return [row_of(recording) for recording in RECORDINGS.index]
+def rows(recordings=tuple(RECORDINGS.index)):
+    """Who is in each recording, in the order of the files."""
+    return [row_of(recording) for recording in recordings]
 
 
 def source_of(wildcards):
@@ -65,7 +67,12 @@ def names_file(wildcards):
 
 def of_recordings(pattern, recordings=tuple(RECORDINGS.index)):
     """One path for each recording; `{{model}}` in the pattern stays a wildcard."""
-    return expand(pattern, recording=recordings, allow_missing=True)
+    return expand(pattern, recording=recordings)
+
+
+def of_models(patterns, models=tuple(MODELS)):
+    """The same paths for every model."""
+    return [pattern.format(model=model) for model in models for pattern in patterns]
 
 
 def targets():

@@ -1,0 +1,37 @@
+"""One function per rule of the workflow: paths in, paths out.
+
+A step reads its settings, calls the rooms that do the work, and records what made each
+file. In the order in which data flow: ``recordings`` (simulate, extract, check), ``models``
+(reduce, fit, segment), ``results`` (summarize, score, export, draw); ``study`` is what the
+workflow and the command line ask before and beside them.
+
+Rooms are imported inside the steps that need them, so that ``code_of`` can tell which code
+a step depends on, and so that importing this package is quick.
+"""
+
+from ..errors import SyllabaryError
+from ..provenance import code_of
+from .models import fit, reduce, segment
+from .recordings import check, extract, simulate
+from .results import draw, export, score, summarize
+from .study import compare, new_study, open_study, parameters, source_files
+
+__all__ = [
+    "SyllabaryError",
+    "check",
+    "code_of",
+    "compare",
+    "draw",
+    "export",
+    "extract",
+    "fit",
+    "new_study",
+    "open_study",
+    "parameters",
+    "reduce",
+    "score",
+    "segment",
+    "simulate",
+    "source_files",
+    "summarize",
+]

@@ -1,0 +1,179 @@
+"""Models: training crops to a model, and a model and crops to labels."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..settings import read
+from ._shared import Section, made_by, write_json
+
+__all__ = ["fit", "reduce", "segment"]
+
+
+def reduce(
+    *,
+    crops: Sequence[Path],
+    quality: Sequence[Path],
+    pca: Path,
+    changepoints: Path,
+    settings: Section,
+    seed: int,
+) -> None:
+    """Fit principal components to the training crops, and find model-free change points.
+
+    Parameters
+    ----------
+    crops, quality
+        ``crops.h5`` and ``quality.json`` of the training recordings; rejected ones are
+        left out.
+    pca, changepoints
+        Files to write: ``pca.h5`` and ``changepoints.parquet``.
+    """
+    from ..records import tables
+    from ..records.crops import Crops
+    from ..svae import pca as components
+    from ..svae.settings import ReduceSettings
+    from ..syllables import changepoints as borders
+    from ..syllables.settings import ChangepointSettings
+
+    own = {key: value for key, value in settings.items() if key != "changepoints"}
+    chosen = read(ReduceSettings, own, "reduce")
+    finding = read(ChangepointSettings, settings.get("changepoints"), "reduce.changepoints")
+    used = accepted(crops, quality)
+    provenance = made_by("reduce", settings, used, seed=seed)
+    fitted = components.fit(used, chosen, seed=seed)
+    components.save(pca, fitted, provenance)
+    found = []
+    for path in used:
+        with Crops(path) as recording:
+            series = components.scores(fitted, recording)
+            found.append(
+                borders.find(
+                    series.values,
+                    series.observed,
+                    recording.time_s,
+                    finding,
+                    recording=recording.recording,
+                    seed=seed,
+                )
+            )
+    tables.write(changepoints, borders.join(found), provenance)
+
+
+def fit(
+    *,
+    crops: Sequence[Path],
+    quality: Sequence[Path],
+    pca: Path,
+    changepoints: Path,
+    model: Path,
+    settings_used: Path,
+    history: Path,
+    settings: Section,
+    seed: int,
+) -> None:
+    """Train a model on the training recordings; a killed fit goes on where it was.
+
+    Parameters
+    ----------
+    crops, quality, pca, changepoints
+        Results of ``extract``, ``check`` and ``reduce``; rejected recordings are left out.
+    model, settings_used, history
+        Files to write: ``model.safetensors``, ``settings.json``, ``history.parquet``.
+    """
+    from ..records import tables
+    from ..records.crops import Crops
+    from ..svae import pca as components
+    from ..svae import training
+    from ..svae.model import Model
+    from ..svae.settings import ModelSettings
+    from ..syllables import changepoints as borders
+
+    chosen = read(ModelSettings, settings, "model")
+    used = accepted(crops, quality)
+    provenance = made_by("fit", chosen, [*used, pca, changepoints], seed=seed)
+    reduction = components.load(pca)
+    latents = {}
+    frames_per_s = []
+    for path in used:
+        with Crops(path) as recording:
+            latents[recording.recording] = components.scores(reduction, recording)
+            frames_per_s.append(tick_rate(recording.time_s))
+    fps = sum(frames_per_s) / len(frames_per_s)
+    fitted = training.fit(
+        latents,
+        chosen,
+        target_duration_s=borders.median_duration_s(tables.read(changepoints)),
+        fps=fps,
+        seed=seed,
+        checkpoint=model.with_name("checkpoint.safetensors"),
+        identity=provenance.to_json(),
+    )
+    Model.of(chosen, fitted, reduction.tensors(), fps=fps).save(model, provenance)
+    tables.write(history, fitted.history, provenance)
+    write_json(settings_used, {"provenance": provenance._asdict()})
+    model.with_name("checkpoint.safetensors").unlink(missing_ok=True)
+
+
+def segment(
+    *, crops: Path, model: Path, posterior: Path, labels: Path, names: Path | None = None
+) -> None:
+    """Label every tick of a recording with a syllable and its posterior.
+
+    Parameters
+    ----------
+    crops, model
+        ``crops.h5`` of the recording and ``model.safetensors``.
+    posterior, labels
+        Files to write: posterior ``.h5`` and labels ``.parquet``.
+    names
+        Optional table of syllable names (``names.tsv``).
+    """
+    from ..records import tables
+    from ..records.crops import Crops
+    from ..records.posterior import Posterior
+    from ..svae import inference
+    from ..svae import pca as components
+    from ..svae.model import Model
+    from ..syllables import decode
+    from ..syllables import names as naming
+
+    known = naming.read(names) if names else None
+    provenance = made_by("segment", {}, [crops, model, *([names] if names else [])])
+    fitted = Model.load(model)
+    with Crops(crops) as recording:
+        series = components.scores(components.Pca.from_tensors(fitted.reduction), recording)
+        found = inference.segment(fitted, series)
+        table = decode.labels(
+            recording.frame,
+            recording.time_s,
+            path=found.path,
+            states=found.states,
+            surprise_nats=found.surprise_nats,
+            names=known,
+        )
+    Posterior(found.mean, found.sd, found.states).save(posterior, provenance)
+    tables.write(labels, table, provenance, tables.LABELS)
+
+
+def accepted(crops: Sequence[Path], quality: Sequence[Path]) -> list[Path]:
+    """Return the crops whose quality is not ``reject``."""
+    from ..errors import BadInput
+
+    verdicts = [json.loads(path.read_text(encoding="utf-8")) for path in quality]
+    kept = [path for path, v in zip(crops, verdicts, strict=True) if v["verdict"] != "reject"]
+    if not kept:
+        reasons = "; ".join(f"{v['recording']}: {', '.join(v['reasons'])}" for v in verdicts)
+        raise BadInput(
+            f"every training recording was rejected ({reasons}); mend the recordings, or the "
+            "thresholds in the section 'check'."
+        )
+    return kept
+
+
+def tick_rate(time_s: Any) -> float:
+    """Return ticks per second of a recording's clock."""
+    import numpy as np
+
+    return float(1 / np.median(np.diff(time_s))) if len(time_s) > 1 else 30.0

@@ -1,0 +1,225 @@
+"""Results: labels to tables, scores, exports, figures and the report."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..settings import read
+from ._shared import Rows, Section, made_by, write_json
+
+__all__ = ["draw", "export", "score", "summarize"]
+
+
+def summarize(
+    *,
+    labels: Sequence[Path],
+    crops: Sequence[Path],
+    bouts: Path,
+    usage: Path,
+    transitions: Path,
+    syllables: Path,
+    statistics: Path,
+    recordings: Rows,
+    settings: Section,
+    seed: int,
+) -> None:
+    """Summarize labels as tables: bouts, usage, transitions, syllables, group statistics.
+
+    Parameters
+    ----------
+    labels, crops
+        Labels of one model and ``crops.h5``, in the order of the recordings.
+    bouts, usage, transitions, syllables, statistics
+        Tables to write (.parquet).
+    """
+    from ..provenance import generator
+    from ..records import tables
+    from ..records.crops import Crops
+    from ..syllables import bouts as runs
+    from ..syllables import statistics as groups
+    from ..syllables import summary
+    from ..syllables import transitions as sequences
+    from ..syllables import usage as shares
+    from ..syllables.settings import SummarizeSettings
+
+    chosen = read(SummarizeSettings, settings, "summarize")
+    provenance = made_by("summarize", chosen, labels, seed=seed)
+    found = runs.join(
+        runs.table(tables.read(path, tables.LABELS), **row)
+        for path, row in zip(labels, recordings, strict=True)
+    )
+
+    def ticks() -> Iterator[tuple[Any, Any]]:
+        for path, where in zip(labels, crops, strict=True):
+            with Crops(where) as recording:
+                yield tables.read(path, tables.LABELS), recording.scalars
+
+    share = shares.table(found)
+    tables.write(bouts, found, provenance)
+    tables.write(usage, share, provenance)
+    by = ("recording", "subject", "group")
+    tables.write(transitions, sequences.table(found, by=by), provenance)
+    tables.write(syllables, summary.table(ticks(), found), provenance)
+    compared = groups.compare(share, chosen, rng=generator(seed, "summarize"))
+    tables.write(statistics, compared, provenance)
+
+
+def score(*, labels: Sequence[Path], truth: Sequence[Path], scores: Path, recordings: Rows) -> None:
+    """Score the labels of a model against known syllables, in all and by role.
+
+    Parameters
+    ----------
+    labels, truth
+        Labels of one model and ``truth.parquet``, in the order of the recordings.
+    scores
+        File to write: ``scores.json``.
+    """
+    from ..records import tables
+    from ..syllables.scores import score_many
+
+    def scored(role: str | None) -> Any:
+        chosen = [role in (None, row["role"]) for row in recordings]
+        pairs = zip(labels, truth, chosen, strict=True)
+        return score_many(
+            (tables.read(a, tables.LABELS), tables.read(b, tables.TRUTH)) for a, b, c in pairs if c
+        )
+
+    roles = sorted({row["role"] for row in recordings})
+    found = {"all": scored(None), **{role: scored(role) for role in roles}}
+    provenance = made_by("score", {}, [*labels, *truth])
+    write_json(scores, {"scores": found, "provenance": provenance._asdict()})
+
+
+def export(
+    *,
+    labels: Sequence[Path],
+    crops: Sequence[Path],
+    results: Sequence[Path],
+    folder: Path,
+    format: str,
+    recordings: Rows,
+    settings: Section,
+) -> None:
+    """Write labels and tables for other programs.
+
+    Parameters
+    ----------
+    labels, crops
+        Labels of one model and ``crops.h5``, in the order of the recordings.
+    results
+        The model's tables (.parquet), known by their names.
+    folder
+        Folder to write.
+    format
+        Name of a file in ``export/``, such as ``csv``.
+    """
+    from .. import registry
+    from ..records import tables
+    from ..records.crops import Crops
+
+    def frames() -> Iterator[Any]:
+        for path, where, row in zip(labels, crops, recordings, strict=True):
+            with Crops(where) as recording:
+                table = tables.read(path, tables.LABELS)
+                for place, (column, value) in enumerate(row.items()):
+                    table.insert(place, column, value)
+                yield table.join(recording.scalars)
+
+    room = registry.find("syllabary.export", format)
+    provenance = made_by("export", settings, [*labels, *results])
+    room.write(folder, {"frames": frames(), **{p.stem: tables.read(p) for p in results}}, provenance)
+
+
+def draw(
+    *,
+    crops: Sequence[Path],
+    previews: Sequence[Path],
+    quality: Sequence[Path],
+    pca: Path,
+    changepoints: Path,
+    labels: Sequence[Path],
+    posteriors: Sequence[Path],
+    results: Sequence[Path],
+    histories: Sequence[Path],
+    figures: Path,
+    report: Path,
+    models: Sequence[str],
+    recordings: Rows,
+    settings: Section,
+    seed: int,
+    truth: Sequence[Path] = (),
+    scores: Sequence[Path] = (),
+) -> None:
+    """Draw figures, crowd movies and the report of a study.
+
+    Parameters
+    ----------
+    crops, previews, quality
+        Results of ``extract`` and ``check``, in the order of the recordings.
+    pca, changepoints
+        Results of ``reduce``.
+    labels, posteriors
+        Results of ``segment`` for every model and recording; models and recordings are
+        known by the paths ``<recording>/labels/<model>.parquet``.
+    results, histories, scores
+        Tables, training histories and scores, in a folder named after their model.
+    truth
+        Known syllables, in a folder named after their recording.
+    models
+        Names of the models, in the order in which they are shown.
+    figures, report
+        Folders to write.
+    """
+    from ..figures import report as pages
+    from ..figures import study as drawings
+    from ..figures.settings import DrawSettings
+
+    chosen = read(DrawSettings, settings, "draw")
+    known = {path.parent.name: path for path in truth}
+    shown = tuple(
+        drawings.Recording(
+            name=row["recording"],
+            subject=row["subject"],
+            group=row["group"],
+            role=row["role"],
+            crops_path=where,
+            preview_path=preview,
+            truth_path=known.get(row["recording"]),
+            quality=json.loads(verdict.read_text(encoding="utf-8")),
+        )
+        for row, where, preview, verdict in zip(recordings, crops, previews, quality, strict=True)
+    )
+    fitted = tuple(
+        drawings.ModelResults(
+            name=name,
+            settings=settings_of(histories, name),
+            labels={p.parts[-3]: p for p in labels if p.stem == name},
+            posteriors={p.parts[-3]: p for p in posteriors if p.stem == name},
+            tables={p.stem: p for p in results if p.parent.name == name},
+            history=next((p for p in histories if p.parent.name == name), None),
+            scores=scores_of(scores, name),
+        )
+        for name in models
+    )
+    study = drawings.StudyResults(
+        recordings=shown, models=fitted, pca_path=pca, changepoints=changepoints
+    )
+    inputs = [*crops, *labels, *results, *truth, *scores]
+    provenance = made_by("draw", chosen, inputs, seed=seed)
+    drawn = drawings.draw_all(figures, study, chosen, seed=seed)
+    pages.write(report, study, chosen, provenance=provenance, drawings=drawn)
+
+
+def settings_of(histories: Sequence[Path], model: str) -> dict[str, Any]:
+    """Return the settings a model was fitted with, from the provenance of its history."""
+    from ..records import tables
+
+    found = next((path for path in histories if path.parent.name == model), None)
+    return dict(tables.provenance_of(found).settings) if found else {}
+
+
+def scores_of(scores: Sequence[Path], model: str) -> dict[str, Any]:
+    """Return the scores of a model, or nothing where no truth is known."""
+    found = next((path for path in scores if path.parent.name == model), None)
+    return dict(json.loads(found.read_text(encoding="utf-8"))["scores"]) if found else {}

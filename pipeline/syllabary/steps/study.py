@@ -1,0 +1,90 @@
+"""What the workflow and the command line ask of a study beside running its steps."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["compare", "new_study", "open_study", "parameters", "source_files"]
+
+
+def open_study(config: Mapping[str, Any], *, look: bool = True) -> tuple[Any, Any]:
+    """Check a study before any work starts.
+
+    Parameters
+    ----------
+    config : mapping
+        The parsed ``config.yaml``.
+    look : bool
+        Look at every raw recording and behind every name too; once per run is enough.
+
+    Returns
+    -------
+    study.Config, DataFrame
+        The checked settings and the table of recordings with their roles.
+
+    Raises
+    ------
+    SyllabaryError
+        One sentence for each thing that is wrong.
+    """
+    from .. import study
+
+    checked = study.read_config(config)
+    recordings = study.read_recordings(checked.recordings)
+    if look:
+        study.check_choices(checked)
+        study.require_sources(recordings)
+    return checked, recordings
+
+
+def source_files(source: Path | str) -> list[Path]:
+    """Return the files that make up a raw recording."""
+    from ..depth import sources
+
+    return sources.files(Path(source))
+
+
+def parameters(config: Path, section: str, *, wanted: Sequence[str]) -> dict[str, Any]:
+    """Return those of ``settings``, ``seed`` and ``recordings`` that a step wants by hand."""
+    import yaml
+
+    from .. import study
+    from ..errors import BadInput, UnknownName
+
+    if not config.is_file():
+        raise BadInput(f"{config}: no such file; give the study's settings with --config.")
+    checked = study.read_config(yaml.safe_load(config.read_text(encoding="utf-8")) or {})
+    found: dict[str, Any] = {}
+    if "settings" in wanted:
+        chosen = checked.models.get(section, getattr(checked, section, None))
+        if chosen is None:
+            raise UnknownName(f"{config}: no model {section!r}; it has {', '.join(checked.models)}.")
+        found["settings"] = chosen.model_dump(mode="json")
+    if "seed" in wanted:
+        found["seed"] = checked.seed
+    if "recordings" in wanted:
+        table = study.read_recordings(checked.recordings)
+        columns = ["recording", "subject", "group", "role"]
+        found["recordings"] = table[columns].to_dict("records")
+    return found
+
+
+def new_study(folder: Path, template: Path) -> None:
+    """Make a study folder from the shipped config."""
+    import shutil
+
+    from ..errors import BadInput
+
+    if folder.exists() and any(folder.iterdir()):
+        raise BadInput(f"{folder}: is not empty; name a new folder for the study.")
+    shutil.copytree(template, folder / "config")
+
+
+def compare(labels: Path, truth: Path) -> str:
+    """Return the scores of one recording as plain text."""
+    from ..records import tables
+    from ..syllables import scores
+
+    return scores.format(
+        scores.score(tables.read(labels, tables.LABELS), tables.read(truth, tables.TRUTH))
+    )
