@@ -1,0 +1,174 @@
+"""Moments at which behaviour changes, found without a model.
+
+Latents are projected on random directions, each scaled to unit variance over the recording;
+the change score of a tick is the mean squared difference between the projections just after
+and just before it, smoothed and z-scored, and its peaks are change points
+(doi:10.1016/j.neuron.2015.11.031, supplement). The distance between them is the natural
+time scale of behaviour, which models are asked to meet.
+
+A border lies between two ticks, so the lag is an odd number of ticks, 2h + 1, and the
+kernel is symmetric: a step from tick t - 1 to tick t has its peak at t, at any frame rate.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.ndimage
+import scipy.signal
+
+from ..errors import BadInput, ShapeError
+from ..provenance import generator
+from .settings import ChangepointSettings
+
+__all__ = ["COLUMNS", "change_score", "find", "join", "median_duration_s"]
+
+COLUMNS = {
+    "recording": "string",
+    "tick": "int32",
+    "time_s": "float64",
+    "score": "float32",
+    "duration_s": "float64",
+}
+
+Array = npt.NDArray[np.float64]
+
+
+def find(
+    latents: Array,
+    observed: npt.NDArray[np.bool_],
+    time_s: Array,
+    settings: ChangepointSettings,
+    *,
+    recording: str,
+    seed: int,
+) -> pd.DataFrame:
+    """Find the change points of one recording.
+
+    Parameters
+    ----------
+    latents : (T, D) float64
+        Any units; the score does not depend on the scale.
+    observed : (T,) bool
+        Ticks that have latents. Gaps up to the lag are bridged by a straight line.
+    time_s : (T,) float64
+        Time of each tick, s; its median step turns seconds into ticks.
+    recording : str
+        Name, for the table.
+    seed : int
+        Seed of the study; every recording is projected on the same directions.
+
+    Returns
+    -------
+    DataFrame
+        ``COLUMNS``, a row per change point: the first tick of what follows, its time, its
+        z-score, and the time since the change point before it, NaN for the first of each
+        unbroken stretch.
+    """
+    score = change_score(latents, observed, time_s, settings, seed=seed)
+    known = np.isfinite(score)
+    peaks, _ = scipy.signal.find_peaks(np.where(known, score, -np.inf), height=settings.threshold_sd)
+    # A maximum at the edge of a gap is where the score ends, not where it peaks.
+    peaks = peaks[known[peaks - 1] & known[peaks + 1]]
+    stretch = np.cumsum(~known)[peaks]
+    duration_s = np.diff(time_s[peaks], prepend=np.nan)
+    duration_s[np.diff(stretch, prepend=-1) != 0] = np.nan
+    found = pd.DataFrame(
+        {
+            "recording": recording,
+            "tick": peaks,
+            "time_s": time_s[peaks],
+            "score": score[peaks],
+            "duration_s": duration_s,
+        }
+    )
+    return found.astype(COLUMNS)
+
+
+def join(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put the change points of recordings below each other."""
+    found = [part for part in tables if len(part)]
+    if not found:
+        return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in COLUMNS.items()})
+    return pd.concat(found, ignore_index=True)
+
+
+def median_duration_s(changepoints: pd.DataFrame) -> float:
+    """Return the median time between neighbouring change points, s.
+
+    Raises
+    ------
+    BadInput
+        No recording has two change points in a row.
+    """
+    durations = changepoints["duration_s"].dropna()
+    if durations.empty:
+        raise BadInput(
+            "no recording has two change points in a row, so there is no natural duration; lower "
+            "reduce.changepoints.threshold_sd, or set the target duration of the model."
+        )
+    return float(durations.median())
+
+
+def change_score(
+    latents: Array,
+    observed: npt.NDArray[np.bool_],
+    time_s: Array,
+    settings: ChangepointSettings,
+    *,
+    seed: int,
+) -> Array:
+    """Return the z-scored change score of every tick (T,), NaN near gaps and at the ends."""
+    if not len(latents) == len(observed) == len(time_s):
+        raise ShapeError(
+            f"latents, observed and time_s have {len(latents)}, {len(observed)} and {len(time_s)} "
+            "ticks; they share a recording's ticks."
+        )
+    score = np.full(len(latents), np.nan)
+    if observed.sum() < 2:
+        return score
+    ticks_per_s = 1 / np.median(np.diff(time_s))
+    half = max(0, round((settings.lag_s * ticks_per_s - 1) / 2))
+    lag = 2 * half + 1
+    filled, known = _bridge(latents, observed, lag)
+    metric = _projection_metric(latents[observed], settings.projections, seed)
+    difference = filled[lag:] - filled[:-lag]
+    both = known[lag:] & known[:-lag]
+    raw = np.einsum("ti,ij,tj->t", difference, metric, difference)
+    raw, weight = np.where(both, raw, 0.0), both.astype(np.float64)
+    sigma = settings.smoothing_s * ticks_per_s
+    if sigma > 0:
+        raw, weight = (scipy.ndimage.gaussian_filter1d(x, sigma, mode="constant") for x in (raw, weight))
+    # The difference from tick t - h - 1 to tick t + h belongs to the border before tick t.
+    middle = score[half + 1 : half + 1 + len(raw)]
+    middle[both] = raw[both] / weight[both]
+    spread = np.nanstd(middle) if both.any() else 0.0
+    return (score - np.nanmean(middle)) / spread if spread > 0 else np.full(len(latents), np.nan)
+
+
+def _projection_metric(latents: Array, projections: int, seed: int) -> Array:
+    """Mean of p pᵀ / (pᵀ C p) over random directions p, for the covariance C of the latents.
+
+    The mean squared difference of scaled projections is this quadratic form, so that
+    projections of whole recordings are never made.
+    """
+    covariance = np.atleast_2d(np.cov(latents.T, bias=True))
+    directions = generator(seed, "changepoints").standard_normal((projections, latents.shape[1]))
+    variance = np.einsum("pi,ij,pj->p", directions, covariance, directions)
+    scaled = directions / np.sqrt(np.where(variance > 0, variance, np.inf))[:, None]
+    return scaled.T @ scaled / projections
+
+
+def _bridge(
+    latents: Array, observed: npt.NDArray[np.bool_], longest: int
+) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """Fill gaps of at most ``longest`` ticks by straight lines; say which ticks are known."""
+    seen = np.flatnonzero(observed)
+    ticks = np.arange(len(latents))
+    filled = np.stack([np.interp(ticks, seen, column[seen]) for column in latents.T], axis=1)
+    known = observed.copy()
+    gaps = np.diff(seen) - 1
+    for i in np.flatnonzero((gaps > 0) & (gaps <= longest)):
+        known[seen[i] : seen[i + 1]] = True
+    return filled, known

@@ -1,0 +1,99 @@
+"""Syllables in words: ``names.tsv`` with the columns ``syllable`` and ``name``.
+
+People write it; ``propose`` writes a first one from physical rules. A proposal ends in a
+question mark, in the table and wherever it is shown, until somebody removes it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import BadInput
+from ..records import files
+
+__all__ = ["propose", "read", "write"]
+
+# Rules for a mouse, in the order they are tried.
+REAR_MM = 60.0  # highest point; on four feet it is 35 to 45 mm
+RISING_MM_S = 30.0
+DART_MM_S = 250.0
+WALK_MM_S = 80.0
+TURN_RAD_S = 1.0
+STILL_MM_S = 15.0
+
+
+def read(path: Path | str) -> dict[int, str]:
+    """Read the names of syllables; a row without a name counts as absent.
+
+    Raises
+    ------
+    BadInput
+        The file is missing, lacks a column, or names a syllable twice or by no number.
+    """
+    if not Path(path).is_file():
+        raise BadInput(f"{path}: no such file; 'names.tsv' has the columns syllable and name.")
+    table = pd.read_csv(path, sep="\t", dtype="string", comment="#")
+    missing = {"syllable", "name"} - set(table)
+    if missing:
+        raise BadInput(
+            f"{path}: lacks the column {', '.join(sorted(missing))}; columns are separated by tabs."
+        )
+    table = table.dropna(subset=["syllable", "name"])
+    wrong = table["syllable"][~table["syllable"].str.fullmatch(r"\s*\d+\s*")]
+    if len(wrong):
+        raise BadInput(f"{path}: syllable {wrong.iloc[0]!r} is not a number; syllables are 0, 1, 2, ...")
+    numbers = table["syllable"].astype(int)
+    if numbers.duplicated().any():
+        raise BadInput(
+            f"{path}: syllable {numbers[numbers.duplicated()].iloc[0]} has two names; keep one."
+        )
+    return dict(zip(numbers.tolist(), table["name"].str.strip().tolist(), strict=True))
+
+
+def write(path: Path | str, names: Mapping[int, str] | pd.DataFrame) -> None:
+    """Write names, or the table of ``propose``, whole or not at all."""
+    if not isinstance(names, pd.DataFrame):
+        names = pd.DataFrame({"syllable": list(names), "name": list(names.values())})
+    with files.create(path) as temporary:
+        names.sort_values("syllable").to_csv(temporary, sep="\t", index=False, lineterminator="\n")
+
+
+def propose(summary: pd.DataFrame) -> pd.DataFrame:
+    """Propose a plain name for every syllable from its mean scalars.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As ``summary.table`` gives it.
+
+    Returns
+    -------
+    DataFrame
+        ``syllable``, ``name`` with a question mark, and ``rule``: why.
+    """
+    wanted = summary[["height_max_mm", "rising_mm_s", "speed_mm_s", "turning_rad_s"]]
+    rows = [_rule(*means) for means in wanted.to_numpy(float).tolist()]
+    return pd.DataFrame(
+        {
+            "syllable": summary["syllable"].to_numpy(),
+            "name": pd.array([f"{name}?" for name, _ in rows], dtype="string"),
+            "rule": pd.array([rule for _, rule in rows], dtype="string"),
+        }
+    )
+
+
+def _rule(top: float, rising: float, speed: float, turning: float) -> tuple[str, str]:
+    if top >= REAR_MM:
+        way = " up" if rising >= RISING_MM_S else " down" if rising <= -RISING_MM_S else ""
+        return f"rear{way}", f"highest point {top:.0f} mm, rising {rising:.0f} mm/s"
+    if speed >= DART_MM_S:
+        return "dart", f"speed {speed:.0f} mm/s"
+    if abs(turning) >= TURN_RAD_S:
+        side = "right" if turning > 0 else "left"
+        return f"turn {side}", f"turning {turning:.1f} rad/s"
+    if speed >= WALK_MM_S:
+        return "walk", f"speed {speed:.0f} mm/s"
+    if speed < STILL_MM_S:
+        return "still", f"speed {speed:.0f} mm/s"
+    return "slow", f"speed {speed:.0f} mm/s, highest point {top:.0f} mm"

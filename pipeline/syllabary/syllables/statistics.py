@@ -1,0 +1,249 @@
+"""Do groups use a syllable differently? The animal is the unit, never the frame or the bout.
+
+Each comparison is made by itself and takes its animals by the name of their group: two
+groups by a permutation test of the difference of means, three or more also by the
+permutation distribution of the Kruskal-Wallis statistic. Within a comparison the p values
+of all syllables are adjusted together (Benjamini-Hochberg, doi:10.1111/j.2517-6161.1995.tb02031.x).
+
+Animals that are in both groups (before and after, say) make the comparison paired: only
+they count, and the signs of their differences are permuted.
+"""
+
+import itertools
+import logging
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.stats
+
+from .settings import SummarizeSettings
+
+__all__ = ["COLUMNS", "compare", "group_means", "subject_usage"]
+
+log = logging.getLogger(__name__)
+
+# Sums of shares in another order differ in the last digits; less than this is no difference.
+ROUNDING = 1e-12
+
+COLUMNS = {
+    "comparison": "string",
+    "test": "string",
+    "syllable": "int16",
+    "name": "string",
+    "group_a": "string",
+    "group_b": "string",
+    "subjects_a": "int32",
+    "subjects_b": "int32",
+    "mean_a": "float64",
+    "low_a": "float64",
+    "high_a": "float64",
+    "mean_b": "float64",
+    "low_b": "float64",
+    "high_b": "float64",
+    "difference": "float64",
+    "effect_size": "float64",
+    "statistic": "float64",
+    "p": "float64",
+    "q": "float64",
+}
+
+Array = npt.NDArray[np.float64]
+
+
+def compare(
+    usage: pd.DataFrame, settings: SummarizeSettings, *, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Compare the usage of every syllable between groups.
+
+    Parameters
+    ----------
+    usage : DataFrame
+        As ``usage.table`` gives it, by recording; recordings of an animal are pooled.
+    settings : SummarizeSettings
+    rng : Generator
+        Draws resamplings and, where there are too many to try all, permutations.
+
+    Returns
+    -------
+    DataFrame
+        ``COLUMNS``: a row per comparison and syllable that reaches ``min_usage`` in some
+        group; no row where there is only one group. Means and intervals are of all
+        animals of a group, the rest of the animals that count.
+        ``difference`` is b less a; ``effect_size`` Hedges' g
+        (doi:10.3102/10769986006002107), for paired animals the mean difference over its
+        SD. For "all groups" they and the groups' columns are missing, and ``statistic`` is H.
+        ``q`` is adjusted over the syllables of the comparison.
+    """
+    wide = subject_usage(usage)
+    names = usage.drop_duplicates("syllable").set_index("syllable")["name"]
+    groups = sorted(wide.index.unique("group"))
+    common = (wide.groupby(level="group").mean() >= settings.min_usage).any()
+    wide = wide.loc[:, common]
+    if len(groups) < 2 or wide.empty:
+        return _empty()
+    means = group_means(usage, settings, rng=rng).set_index(["group", "syllable"])
+    found = []
+    if len(groups) > 2:
+        found.append(_all_groups(wide, settings, rng))
+    for a, b in itertools.combinations(groups, 2):
+        table = _pair(wide, a, b, settings, rng)
+        for side, group in (("a", a), ("b", b)):
+            rows = means.loc[group].loc[table["syllable"]]
+            for column in ("mean", "low", "high"):
+                table[f"{column}_{side}"] = rows[column].to_numpy()
+        found.append(table)
+    for table in found:
+        table["q"] = scipy.stats.false_discovery_control(table["p"])
+        table["name"] = table["syllable"].map(names)
+    return pd.concat(
+        [t.reindex(columns=list(COLUMNS)).astype(_nullable()) for t in found], ignore_index=True
+    )
+
+
+def subject_usage(usage: pd.DataFrame) -> pd.DataFrame:
+    """Return the usage of each animal: rows (group, subject), a column per syllable."""
+    ticks = usage.pivot_table(
+        index=["group", "subject"], columns="syllable", values="ticks", aggfunc="sum", fill_value=0
+    )
+    return ticks.div(ticks.sum(axis=1), axis=0)
+
+
+def group_means(
+    usage: pd.DataFrame, settings: SummarizeSettings, *, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return ``group, syllable, subjects, mean, low, high`` over the animals of each group.
+
+    Intervals are percentiles of the means of animals drawn again with replacement; they
+    are missing for a single animal and too narrow for a handful.
+    """
+    found = []
+    for group, rows in subject_usage(usage).groupby(level="group", sort=True):
+        values = rows.to_numpy(np.float64)
+        low = high = np.full(values.shape[1], np.nan)
+        if len(values) > 1:
+            draws = rng.multinomial(
+                len(values), np.full(len(values), 1 / len(values)), settings.bootstrap_samples
+            )
+            tail = 50 * (1 - settings.confidence)
+            low, high = np.percentile(draws @ values / len(values), [tail, 100 - tail], axis=0)
+        columns = {"subjects": len(values), "mean": values.mean(0), "low": low, "high": high}
+        found.append(pd.DataFrame({"group": group, "syllable": rows.columns, **columns}))
+    return pd.concat(found, ignore_index=True)
+
+
+def _pair(
+    wide: pd.DataFrame, a: str, b: str, settings: SummarizeSettings, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Compare two groups by permutation of animals, or of signs where animals are paired."""
+    left, right = wide.loc[a], wide.loc[b]
+    paired = left.index.intersection(right.index)
+    if len(paired):
+        alone = len(left) + len(right) - 2 * len(paired)
+        if alone:
+            log.warning("%s and %s: %d animals are in one group only and left out", a, b, alone)
+        x, y = left.loc[paired].to_numpy(np.float64), right.loc[paired].to_numpy(np.float64)
+        difference, spread = (y - x).mean(0), _sd(y - x)
+        weights = _signs(len(paired), settings.permutations, rng)
+        values, correction = y - x, 1.0
+    else:
+        x, y = left.to_numpy(np.float64), right.to_numpy(np.float64)
+        n = len(x) + len(y)
+        difference = y.mean(0) - x.mean(0)
+        spread = np.sqrt((_sd(x) ** 2 * (len(x) - 1) + _sd(y) ** 2 * (len(y) - 1)) / max(n - 2, 1))
+        # A weighting of all animals whose product with their usage is the difference of means.
+        assigned = _assignments((len(x), len(y)), settings.permutations, rng)
+        weights = np.where(assigned == 1, 1 / len(y), -1 / len(x))
+        values, correction = np.concatenate([x, y]), 1 - 3 / (4 * n - 9) if n > 2 else np.nan
+    return pd.DataFrame(
+        {
+            "comparison": f"{a} vs {b}",
+            "test": "paired permutation" if len(paired) else "permutation",
+            "syllable": wide.columns,
+            "group_a": a,
+            "group_b": b,
+            "subjects_a": len(x),
+            "subjects_b": len(y),
+            "difference": difference,
+            "effect_size": correction
+            * np.divide(difference, spread, out=np.full(len(spread), np.nan), where=spread > ROUNDING),
+            "statistic": difference,
+            "p": _p(np.abs(weights @ values)),
+        }
+    )
+
+
+def _all_groups(
+    wide: pd.DataFrame, settings: SummarizeSettings, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Compare all groups by the Kruskal-Wallis statistic, corrected for ties."""
+    labels, code = np.unique(wide.index.get_level_values("group"), return_inverse=True)
+    wide = wide.iloc[np.argsort(code, kind="stable")]
+    sizes = np.bincount(code)
+    ranks = scipy.stats.rankdata(wide.to_numpy(np.float64), axis=0)
+    n = len(ranks)
+    variance = ranks.var(axis=0) * n / (n - 1)
+    assigned = _assignments(tuple(sizes), settings.permutations, rng)
+    between = np.zeros((len(assigned), ranks.shape[1]))
+    for g, size in enumerate(sizes):
+        between += size * ((assigned == g) @ ranks / size - (n + 1) / 2) ** 2
+    h = np.divide(between, variance, out=np.zeros_like(between), where=variance > 0)
+    if wide.index.get_level_values("subject").duplicated().any():
+        log.warning("some animals are in several of the groups %s: H takes them as different", labels)
+    return pd.DataFrame(
+        {
+            "comparison": "all groups",
+            "test": "Kruskal-Wallis permutation",
+            "syllable": wide.columns,
+            "statistic": h[0],
+            "p": _p(h),
+        }
+    )
+
+
+def _p(statistics: Array) -> Array:
+    """Share of permutations at least as extreme as the first, which is what was observed."""
+    limit = statistics[0] * (1 - 1e-9) - ROUNDING
+    return (statistics >= limit).mean(0)
+
+
+def _assignments(sizes: tuple[int, ...], most: int, rng: np.random.Generator) -> npt.NDArray[np.int8]:
+    """Ways to deal animals to groups (n, animals), as they were first; all, or ``most`` at random."""
+    observed = np.repeat(np.arange(len(sizes)), sizes).astype(np.int8)
+    if math.factorial(sum(sizes)) // math.prod(map(math.factorial, sizes)) <= most:
+        return np.array(list(_arrangements(sizes)), np.int8)
+    drawn = rng.permuted(np.tile(observed, (most - 1, 1)), axis=1)
+    return np.concatenate([observed[None], drawn])
+
+
+def _arrangements(left: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield the orders of 0 repeated left[0] times, 1 repeated left[1] times, ...; sorted."""
+    if not any(left):
+        yield ()
+    for g, count in enumerate(left):
+        if count:
+            for rest in _arrangements((*left[:g], count - 1, *left[g + 1 :])):
+                yield (g, *rest)
+
+
+def _signs(n: int, most: int, rng: np.random.Generator) -> Array:
+    """Signs of n paired differences over n, unchanged first; all of them, or ``most`` at random."""
+    if 2**n <= most:
+        signs = np.array(list(itertools.product([1.0, -1.0], repeat=n)))
+    else:
+        signs = np.concatenate([np.ones((1, n)), rng.choice([1.0, -1.0], (most - 1, n))])
+    return signs / n
+
+
+def _sd(values: Array) -> Array:
+    return values.std(0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1])
+
+
+def _nullable() -> dict[str, str]:
+    return {name: {"int32": "Int32"}.get(dtype, dtype) for name, dtype in COLUMNS.items()}
+
+
+def _empty() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in _nullable().items()})

@@ -1,0 +1,59 @@
+"""How much each syllable is used, by recording or by animal."""
+
+import numpy as np
+import pandas as pd
+
+from ..errors import UnknownName
+
+__all__ = ["table"]
+
+KEYS = {
+    "recording": ["recording", "subject", "group", "role"],
+    "subject": ["subject", "group"],
+    "group": ["group"],
+}
+
+
+def table(bouts: pd.DataFrame, *, by: str = "recording") -> pd.DataFrame:
+    """Return the usage of every syllable, also of those a recording never shows.
+
+    Parameters
+    ----------
+    bouts : DataFrame
+        Bouts of the whole study, as ``bouts.join`` gives them.
+    by : str
+        ``"recording"``, ``"subject"`` (recordings of an animal pooled within its group)
+        or ``"group"`` (all ticks of a group pooled, so that long recordings weigh more).
+
+    Returns
+    -------
+    DataFrame
+        What ``by`` names, then ``syllable, name, ticks, usage`` (share of labelled ticks),
+        ``bouts, bouts_per_min`` (of labelled time) and ``median_duration_s`` (NaN where
+        there is no bout).
+    """
+    if by not in KEYS:
+        raise UnknownName(f"usage by {by!r}; known: {', '.join(KEYS)}.")
+    keys = KEYS[by]
+    ticks = bouts["stop_tick"] - bouts["start_tick"]
+    counted = bouts[[*keys, "syllable", "duration_s"]].assign(ticks=ticks.astype("int64"))
+    rows = counted.groupby([*keys, "syllable"], sort=True).agg(
+        ticks=("ticks", "sum"), bouts=("ticks", "size"), median_duration_s=("duration_s", "median")
+    )
+    totals = counted.groupby(keys, sort=True)[["ticks", "duration_s"]].sum()
+    syllables = pd.DataFrame({"syllable": np.unique(bouts["syllable"]).astype("int16")})
+    full = totals.reset_index()[keys].merge(syllables, how="cross")
+    found = full.merge(rows.reset_index(), how="left", on=[*keys, "syllable"])
+    found[["ticks", "bouts"]] = found[["ticks", "bouts"]].fillna(0).astype("int64")
+    total = full[keys].merge(totals.reset_index(), how="left", on=keys)
+    found["usage"] = found["ticks"] / total["ticks"].to_numpy()
+    minutes = total["duration_s"].to_numpy(np.float64) / 60
+    found["bouts_per_min"] = found["bouts"] / np.where(minutes > 0, minutes, np.nan)
+    found["name"] = found["syllable"].map(_names(bouts)).astype("string")
+    columns = ["syllable", "name", "ticks", "usage", "bouts", "bouts_per_min", "median_duration_s"]
+    return found[[*keys, *columns]]
+
+
+def _names(bouts: pd.DataFrame) -> dict[int, str]:
+    named = bouts.dropna(subset=["name"]).drop_duplicates("syllable")
+    return dict(zip(named["syllable"], named["name"], strict=True))
