@@ -1,7 +1,10 @@
 """Kernels, one file per kind of machine; the file's name is what ``backend=`` takes.
 
-Each offers ``available()``, which is true where its machine is there, and the functions below.
-They get tensors that a front has checked and allocated, with one leading axis of B sequences
+Read ``cpu``; files that start with an underscore hold its kernels: ``_scaled`` and ``_logs``
+(sweeps), ``_paths``, ``_regression``, and ``_compiled``, how they are compiled.
+
+A backend offers ``available()``, true where its machine is there, and the functions below. They
+get tensors that a front has checked and allocated, with one leading axis of B sequences
 (parameters that all sequences share have length 1 there), and fill the last ones.
 
 - ``hmm_marginals(initial, transition, evidence, lengths, keep, states, transitions, first,
