@@ -1,0 +1,145 @@
+"""Regression of a frame on its past: regressors, sums, and the prior from one regression."""
+
+import torch
+from torch import Tensor
+
+from ..expfam import mniw
+from ..messages import hmm
+from ._evidence import PointEvidence
+
+__all__ = ["base", "features", "noise", "scores", "sums", "usable"]
+
+# Frames whose products are formed at once; the order of summation depends on this alone.
+BLOCK = 1024
+
+
+def usable(observed: Tensor, lags: int, lengths: Tensor | None = None) -> Tensor:
+    """Tell which frames are evidence: themselves and all their ``lags`` predecessors observed.
+
+    Parameters
+    ----------
+    observed : (..., T) bool
+    lags : int
+    lengths : (...) int, optional
+        Frames that count in each sequence; all T by default.
+
+    Returns
+    -------
+    (..., T) bool
+        Never the first ``lags`` frames.
+    """
+    frames = observed.shape[-1]
+    found = observed.clone()
+    found[..., :lags] = False
+    for lag in range(1, min(lags, frames - 1) + 1):
+        found[..., lag:] &= observed[..., : frames - lag]
+    if lengths is not None:
+        found &= torch.arange(frames, device=observed.device) < lengths[..., None]
+    return found
+
+
+def features(evidence: PointEvidence, lags: int) -> tuple[Tensor, Tensor]:
+    """Return the regressor of every frame, and the frame; zeros where nothing was observed.
+
+    Returns
+    -------
+    regressor : (..., T, lags * D + 1)
+        ``[x_{t-1}, ..., x_{t-lags}, 1]``; zeros before the first frame.
+    latents : (..., T, D)
+    """
+    # NaN where nothing was observed must not reach any product.
+    latents = torch.where(evidence.observed[..., None], evidence.latents, evidence.latents.new_zeros(()))
+    frames = latents.shape[-2]
+    columns = []
+    for lag in range(1, lags + 1):
+        shifted = torch.zeros_like(latents)
+        if lag < frames:
+            shifted[..., lag:, :] = latents[..., : frames - lag, :]
+        columns.append(shifted)
+    columns.append(latents.new_ones((*latents.shape[:-1], 1)))
+    return torch.cat(columns, -1), latents
+
+
+def sums(evidence: PointEvidence, usable: Tensor, states: Tensor, lags: int) -> mniw.Natural:
+    """Sums over usable frames, weighted by ``states`` (..., T, K), in float64."""
+    size = evidence.latents.shape[-1]
+    width = size * lags + 1
+    regressor, latents = features(evidence, lags)
+    joint = torch.cat([regressor, latents], -1).reshape(-1, width + size).double()
+    keep = usable.reshape(-1)
+    shares = torch.where(keep[:, None], states.reshape(-1, states.shape[-1]).double(), 0.0)
+    row, column = torch.triu_indices(width + size, width + size)
+    packed = joint.new_zeros((shares.shape[1], len(row)))
+    for block, share in zip(torch.split(joint, BLOCK), torch.split(shares, BLOCK), strict=True):
+        packed += share.T @ (block[:, row] * block[:, column])
+    gram = joint.new_empty((shares.shape[1], width + size, width + size))
+    gram[:, row, column] = packed
+    gram[:, column, row] = packed
+    return mniw.Natural(
+        precision=gram[:, :width, :width].clone(),
+        precision_mean=gram[:, width:, :width].clone(),
+        scatter=gram[:, width:, width:].clone(),
+        observations=shares.sum(0),
+    )
+
+
+def base(
+    pooled: mniw.Natural, *, coefficient_variance: float, extra_degrees: float, noise_floor: float
+) -> mniw.Natural:
+    """Prior of every state's dynamics: stay where you are, with the noise of one regression.
+
+    Parameters
+    ----------
+    pooled : mniw.Natural
+        Sums over all frames, unbatched, with at least one frame.
+    coefficient_variance : float
+        Of the weights, in units of the noise.
+    extra_degrees : float
+        Degrees of freedom of the noise above D, more than 1.
+    noise_floor : float
+        Added to the variance of the noise.
+    """
+    size, width = pooled.precision_mean.shape
+    mean = torch.eye(size, width, dtype=torch.float64)
+    degrees = torch.tensor(size + extra_degrees, dtype=torch.float64)
+    column_covariance = coefficient_variance * torch.eye(width, dtype=torch.float64)
+    unit = torch.eye(size, dtype=torch.float64)
+
+    def around(variance: Tensor) -> mniw.Natural:
+        scale = variance * (extra_degrees - 1)
+        return mniw.from_standard(mniw.Standard(mean, column_covariance, scale, degrees))
+
+    vague = around(noise_floor * unit)
+    fitted = mniw.to_standard(mniw.Natural(*(a + b for a, b in zip(vague, pooled, strict=True))))
+    residual = fitted.scale / pooled.observations
+    return around((residual + residual.mT) / 2 + noise_floor * unit)
+
+
+def noise(standard: mniw.Standard) -> Tensor:
+    """Mean of Q."""
+    size = standard.scale.shape[-1]
+    return standard.scale / (standard.degrees - size - 1)[..., None, None]
+
+
+def scores(
+    dynamics: mniw.Natural, evidence: PointEvidence, lags: int, *, at_mean: bool = False
+) -> Tensor:
+    """Log density of every frame under every state, nats, whether usable or not.
+
+    Returns
+    -------
+    (..., T, K), dtype of the latents
+        Its mean over the law of W and Q, or with ``at_mean`` at their means.
+    """
+    standard = mniw.to_standard(dynamics)
+    if at_mean:
+        factor = torch.linalg.cholesky(noise(standard))
+        precision = torch.cholesky_inverse(factor)
+        log_det = -2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    else:
+        expected = mniw.expected_stats(dynamics)
+        precision = -2 * expected.neg_half_noise_precision
+        log_det = 2 * expected.half_log_det
+    regressor, latents = features(evidence, lags)
+    spread = None if at_mean else standard.column_covariance
+    return hmm.ar_log_likelihood(latents, regressor, standard.mean, spread, precision, log_det)

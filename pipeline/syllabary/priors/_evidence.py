@@ -1,0 +1,86 @@
+"""What a prior is shown of the latents, and what it makes of them."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, TypeVar
+
+from torch import Tensor
+
+__all__ = ["Filtered", "Local", "PointEvidence", "Sample", "add", "blend", "total"]
+
+Record = TypeVar("Record", bound=tuple[Any, ...])
+
+
+class PointEvidence(NamedTuple):
+    """Latents that are known exactly where they are known at all."""
+
+    latents: Tensor
+    """(..., T, D) float32 or float64; anything where not observed."""
+    observed: Tensor
+    """(..., T) bool."""
+
+
+class Local(NamedTuple):
+    """Posterior of the latents and states of sequences, given the global parameters."""
+
+    means: Tensor
+    """(..., T, D) of the latents."""
+    covariances: Tensor | None
+    """(..., T, D, D), or None where the latents are points."""
+    cross: Tensor | None
+    """(..., T - 1, D, D) covariance of x_{t+1} with x_t, or None."""
+    states: Tensor
+    """(..., T, K) probabilities."""
+    statistics: Any
+    """What ``update`` needs, summed over all sequences."""
+    log_normalizer: Tensor
+    """(...) of the chain of states, nats."""
+    divergence: Tensor
+    """(...) of latents and states from the prior, nats; their entropy left out for points."""
+    converged: Tensor
+    """(...) bool."""
+
+
+class Filtered(NamedTuple):
+    """One-step predictions."""
+
+    log_density: Tensor
+    """(..., T) log p(x_t | x_1..x_{t-1}), nats; 0 where a frame is no evidence."""
+    usable: Tensor
+    """(..., T) bool, frames that are evidence: observed, and so are all their regressors."""
+
+
+class Sample(NamedTuple):
+    """A sequence drawn from a prior."""
+
+    states: Tensor
+    """(T,) int64."""
+    latents: Tensor
+    """(T, D) float64."""
+
+
+def add(left: Record, right: Record) -> Record:
+    """Add two records of tensors, and records inside them, field by field."""
+    return type(left)(
+        *(add(a, b) if isinstance(a, tuple) else a + b for a, b in zip(left, right, strict=True))
+    )
+
+
+def blend(left: Record, right: Record, rate: float) -> Record:
+    """Return the record a share ``rate`` of the way from ``left`` to ``right``; 1 is ``right``."""
+    if rate == 1:
+        return right
+    return type(left)(
+        *(
+            blend(a, b, rate) if isinstance(a, tuple) else (1 - rate) * a + rate * b
+            for a, b in zip(left, right, strict=True)
+        )
+    )
+
+
+def total(parts: Iterable[Record]) -> Record:
+    """Add up records in their order; there is at least one."""
+    rest = iter(parts)
+    found = next(rest)
+    for part in rest:
+        found = add(found, part)
+    return found

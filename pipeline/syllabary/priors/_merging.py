@@ -1,0 +1,92 @@
+"""Join states that tell the same story: two copies of one syllable cost more than they explain.
+
+With the posterior of the paths held fixed, statistics of joined states add, and the bound has a
+closed form in them: ratios of normalizers. What is left out is the entropy of "which of the two",
+so a join is a proposal, kept where the next sweep finds a higher bound than before.
+"""
+
+import torch
+from torch import Tensor
+
+from ..expfam import dirichlet, mniw
+
+__all__ = ["joins"]
+
+# Pairs of the best dynamics whose transitions are weighed too.
+CANDIDATES = 64
+
+
+def joins(counts: Tensor, sums: mniw.Natural, rows: Tensor, base: mniw.Natural) -> Tensor:
+    """Join pairs one after the other, each time the one that raises the bound most.
+
+    Parameters
+    ----------
+    counts : (K, K)
+        Expected steps from row to column state.
+    sums : mniw.Natural
+        (K, ...) sums of the regressions.
+    rows : (K, K)
+        Prior concentrations of the transitions.
+    base : mniw.Natural
+        Prior of a regression.
+
+    Returns
+    -------
+    (K,) int64
+        The state each one becomes part of: itself, where nothing is gained.
+    """
+    alive = [int(k) for k in torch.nonzero(sums.observations > 0.5).flatten()]
+    counts, sums = counts.clone(), mniw.Natural(*(part.clone() for part in sums))
+    single = _evidence(sums, base)
+    gains: dict[tuple[int, int], float] = {}
+
+    def weigh(pairs: list[tuple[int, int]]) -> None:
+        if pairs:
+            first, second = torch.tensor(pairs).T
+            union = mniw.Natural(*(part[first] + part[second] for part in sums))
+            gain = _evidence(union, base) - single[first] - single[second]
+            gains.update(zip(pairs, gain.tolist(), strict=True))
+
+    weigh([(a, b) for i, a in enumerate(alive) for b in alive[i + 1 :]])
+    into = torch.arange(len(counts))
+    while gains:
+        best = sorted(gains, key=lambda pair: -gains[pair])[:CANDIDATES]
+        now = _transitions(counts, rows)
+        gain, pair = max(
+            (gains[pair] + float(_transitions(_joined(counts, *pair), rows) - now), pair)
+            for pair in best
+        )
+        if gain <= 0:
+            break
+        keep, drop = pair
+        into[into == drop] = keep
+        counts = _joined(counts, keep, drop)
+        for part in sums:
+            part[keep] += part[drop]
+            part[drop] = 0
+        single = _evidence(sums, base)
+        alive.remove(drop)
+        gains = {p: g for p, g in gains.items() if keep not in p and drop not in p}
+        weigh([(min(keep, k), max(keep, k)) for k in alive if k != keep])
+    return into
+
+
+def _joined(counts: Tensor, keep: int, drop: int) -> Tensor:
+    found = counts.clone()
+    found[keep] += found[drop]
+    found[:, keep] += found[:, drop]
+    found[drop] = 0
+    found[:, drop] = 0
+    return found
+
+
+def _evidence(sums: mniw.Natural, base: mniw.Natural) -> Tensor:
+    """Log marginal likelihood of regressions with these sums, up to a shared constant."""
+    seen = mniw.Natural(*(part + own for part, own in zip(base, sums, strict=True)))
+    return mniw.log_normalizer(seen) - mniw.log_normalizer(base)
+
+
+def _transitions(counts: Tensor, rows: Tensor) -> Tensor:
+    """Log marginal likelihood of the steps."""
+    seen = dirichlet.log_normalizer(dirichlet.Natural(rows + counts))
+    return (seen - dirichlet.log_normalizer(dirichlet.Natural(rows))).sum()
