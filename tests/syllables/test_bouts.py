@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from syllabary.syllables import bouts, decode
 
 
-def make(path, time_s=None, probability=None):
+def make(path, time_s=None, probability=None, **settings):
     T = len(path)
     p = np.full(T, 0.9) if probability is None else np.asarray(probability)
     states = np.repeat(((1 - p) / 3)[:, None], 4, axis=1)
@@ -17,7 +17,7 @@ def make(path, time_s=None, probability=None):
         surprise_nats=np.zeros(T),
         names={1: "rear"},
     )
-    return bouts.table(labels, recording="r", subject="s", group="g", role="apply")
+    return bouts.table(labels, recording="r", subject="s", group="g", role="apply", **settings)
 
 
 def test_bouts_by_hand():
@@ -52,3 +52,8 @@ def test_joining_keeps_columns_even_of_nothing():
     both = bouts.join([make([0, 1]), make([]), make([2])])
     assert_array_equal(both["syllable"], [0, 1, 2])
     assert {name: str(dtype) for name, dtype in both.dtypes.items()} == bouts.COLUMNS
+
+
+def test_improbable_bouts_can_be_left_out():
+    found = make([0, 0, 1, 1, 2], probability=[0.9, 0.8, 0.3, 0.6, 0.7], min_probability=0.5)
+    assert found["syllable"].tolist() == [0, 2] and found["bout"].tolist() == [0, 2]

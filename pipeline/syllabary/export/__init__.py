@@ -1,1 +1,11 @@
-"""Front page to be written by its room."""
+"""Results for other programs: one file per format, whose name is what users write.
+
+A format offers ``write(folder, tables, provenance)`` and, where possible, ``read(folder)``.
+``tables`` is a mapping of name to a table or, for ``frames``, to an iterable with a table
+per recording, so that a study of any length passes through in little memory. What the
+columns mean, and their units, is written once, in ``_columns``.
+
+In reading order: ``settings``, ``_columns``, ``csv``, ``parquet``, ``moseq``.
+"""
+
+__all__ = ["csv", "moseq", "parquet", "settings"]

@@ -25,7 +25,13 @@ COLUMNS = {
 
 
 def table(
-    labels: pd.DataFrame, *, recording: str, subject: str, group: str, role: str = "train"
+    labels: pd.DataFrame,
+    *,
+    recording: str,
+    subject: str,
+    group: str,
+    role: str = "train",
+    min_probability: float = 0.0,
 ) -> pd.DataFrame:
     """Return the bouts of one recording, a row each, in order of time.
 
@@ -33,6 +39,8 @@ def table(
     ----------
     labels : DataFrame
         A row per tick with the columns of ``records.tables.LABELS``.
+    min_probability : float
+        Bouts of a smaller mean probability are left out; their neighbours do not touch.
 
     Returns
     -------
@@ -69,7 +77,8 @@ def table(
             "probability": total / np.maximum(stop - start, 1),
         }
     )
-    return found.astype(COLUMNS)
+    kept = found[found["probability"] >= min_probability] if min_probability > 0 else found
+    return kept.astype(COLUMNS).reset_index(drop=True)
 
 
 def join(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -23,14 +23,14 @@ def table(recordings: Iterable[tuple[pd.DataFrame, pd.DataFrame]], bouts: pd.Dat
         Columns of ``records.tables.LABELS`` and of ``records.crops.SCALARS``, a row per
         tick each; NaN scalars do not count.
     bouts : DataFrame
-        Bouts of the same recordings.
+        Bouts of the same recordings; syllables without one are left out.
 
     Returns
     -------
     DataFrame
-        ``syllable, name, usage`` (share of labelled ticks), ``bouts, median_duration_s``,
-        means of ``SCALARS`` and of ``probability``. ``turning_rad_s`` is signed (positive
-        is clockwise from above). A row per syllable that occurs.
+        ``syllable, name, usage`` (share of the ticks of bouts), ``bouts, median_duration_s``,
+        means of ``SCALARS`` and of ``probability`` over all its ticks. ``turning_rad_s`` is
+        signed (positive is clockwise from above).
     """
     parts = []
     for labels, scalars in recordings:
@@ -41,23 +41,23 @@ def table(recordings: Iterable[tuple[pd.DataFrame, pd.DataFrame]], bouts: pd.Dat
         values = scalars.reset_index(drop=True).assign(
             rising_mm_s=_rising_mm_s(scalars, labels), probability=labels["probability"].to_numpy()
         )
-        rows = values[[*SCALARS, "probability"]].astype(np.float64).assign(ticks=1.0)
-        grouped = rows.groupby(labels["syllable"].to_numpy())
+        grouped = (
+            values[[*SCALARS, "probability"]].astype(np.float64).groupby(labels["syllable"].to_numpy())
+        )
         parts.append(pd.concat({"total": grouped.sum(), "count": grouped.count()}, axis=1))
     if not parts:
         raise BadInput("no recording to summarize; 'syllabary segment' makes labels.")
     sums = pd.concat(parts).groupby(level=0).sum()
-    sums = sums[sums.index >= 0]
-    total, count = sums["total"], sums["count"]
-    means = (total / count.where(count > 0)).drop(columns="ticks")
-    named = bouts.dropna(subset=["name"]).drop_duplicates("syllable").set_index("syllable")["name"]
-    durations = bouts.groupby("syllable")["duration_s"]
-    found = pd.DataFrame({"syllable": sums.index.to_numpy(np.int16)})
-    found["name"] = found["syllable"].map(named).astype("string")
-    found["usage"] = (total["ticks"] / total["ticks"].sum()).to_numpy()
-    found["bouts"] = found["syllable"].map(durations.size()).fillna(0).astype("int64")
-    found["median_duration_s"] = found["syllable"].map(durations.median()).astype(np.float64)
-    return pd.concat([found, means.reset_index(drop=True)], axis=1)
+    means = sums["total"] / sums["count"].where(sums["count"] > 0)
+    rows = bouts.assign(ticks=bouts["stop_tick"] - bouts["start_tick"]).groupby("syllable", sort=True)
+    found = rows.agg(
+        name=("name", "first"),
+        usage=("ticks", "sum"),
+        bouts=("bout", "size"),
+        median_duration_s=("duration_s", "median"),
+    )
+    found["usage"] /= max(found["usage"].sum(), 1)
+    return found.join(means).reset_index()
 
 
 def _rising_mm_s(scalars: pd.DataFrame, labels: pd.DataFrame) -> npt.NDArray[np.float64]:

@@ -1,0 +1,124 @@
+"""What is in an exported table: the order of its columns, their units and meanings."""
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import NamedTuple, TypeAlias
+
+import pandas as pd
+
+from ..errors import ShapeError
+
+__all__ = ["Column", "Tables", "describe", "parts"]
+
+Tables: TypeAlias = Mapping[str, pd.DataFrame | Iterable[pd.DataFrame]]
+
+
+class Column(NamedTuple):
+    """One column: its unit (empty where it has none) and what it means."""
+
+    unit: str
+    meaning: str
+
+
+MEANINGS = {
+    "recording": "recording, as in recordings.tsv",
+    "subject": "animal",
+    "group": "group that is compared",
+    "role": "train, held_out (scored, never fitted) or apply (segmented only)",
+    "frame": "frame of the source video from 0, -1 where it was dropped",
+    "syllable": "syllable, 0 is the commonest; -1 where nothing is said",
+    "name": "name of the syllable from names.tsv, empty where it has none",
+    "probability": "posterior probability of the syllable (bouts: mean; transitions: of going there)",
+    "entropy_nats": "uncertainty: entropy of the posterior over syllables",
+    "surprise_nats": "negative log likelihood of the frame, predicted one step ahead",
+    "bout": "number of the bout within its recording, from 0",
+    "time_s": "time since the first frame",
+    "x_mm": "position from the centre of the arena, to the right in the image",
+    "y_mm": "position from the centre of the arena, down in the image",
+    "heading_rad": "direction the animal faces, from +x towards +y",
+    "speed_mm_s": "speed on the floor",
+    "turning_rad_s": "turning speed, positive is clockwise from above",
+    "length_mm": "length of the body",
+    "width_mm": "width of the body",
+    "height_mm": "mean height above the floor",
+    "height_max_mm": "highest point above the floor",
+    "rising_mm_s": "speed at which the highest point rises",
+    "area_mm2": "area of the body seen from above",
+    "center_distance_mm": "distance from the centre of the arena",
+    "wall_distance_mm": "distance from the wall",
+    "start_tick": "first row of the bout in its recording",
+    "stop_tick": "first row after the bout",
+    "start_s": "start of the bout",
+    "stop_s": "end of the bout",
+    "duration_s": "length of the bout",
+    "ticks": "frames labelled so, dropped ones included",
+    "usage": "share of labelled time, 0 to 1",
+    "bouts": "number of bouts",
+    "bouts_per_min": "bouts in a minute of labelled time",
+    "median_duration_s": "median length of a bout",
+    "from_syllable": "syllable that ends",
+    "to_syllable": "syllable that follows at once",
+    "count": "times it happened",
+    "comparison": "groups that are compared",
+    "test": "statistical test; the animal is the unit",
+    "group_a": "first group",
+    "group_b": "second group",
+    "subjects_a": "animals of the first group",
+    "subjects_b": "animals of the second group",
+    "mean_a": "mean usage of the first group",
+    "low_a": "lower end of its bootstrap interval",
+    "high_a": "upper end of its bootstrap interval",
+    "mean_b": "mean usage of the second group",
+    "low_b": "lower end of its bootstrap interval",
+    "high_b": "upper end of its bootstrap interval",
+    "difference": "mean usage of the second group less the first",
+    "effect_size": "Hedges' g; for paired animals the mean difference over its SD",
+    "statistic": "test statistic",
+    "p": "p value of this syllable by itself",
+    "q": "p value adjusted over the syllables of the comparison (Benjamini-Hochberg)",
+}  # fmt: skip
+# Longest first: a column of speed ends in _s as well.
+UNITS = {
+    "_per_min": "1/min",
+    "_mm_s": "mm/s",
+    "_rad_s": "rad/s",
+    "_nats": "nats",
+    "_mm2": "mm^2",
+    "_rad": "rad",
+    "_mm": "mm",
+    "_s": "s",
+}
+
+
+def describe(columns: Iterable[Hashable]) -> dict[str, Column]:
+    """Return unit and meaning of each column; a covariate of the user has neither."""
+    return {
+        str(name): Column(
+            next((unit for ending, unit in UNITS.items() if str(name).endswith(ending)), ""),
+            MEANINGS.get(str(name), ""),
+        )
+        for name in columns
+    }
+
+
+def parts(
+    name: str, table: pd.DataFrame | Iterable[pd.DataFrame]
+) -> tuple[pd.DataFrame, Iterator[pd.DataFrame]] | None:
+    """Return the first part of a table and an iterator of the rest, or None where there is none.
+
+    All parts get the columns of the first, in its order.
+
+    Raises
+    ------
+    ShapeError
+        While iterating: two parts have different columns.
+    """
+    everything = iter([table] if isinstance(table, pd.DataFrame) else table)
+    first = next(everything, None)
+    return None if first is None else (first, (_like(name, first, part) for part in everything))
+
+
+def _like(name: str, first: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
+    if set(part) != set(first):
+        odd = ", ".join(sorted(map(str, set(part) ^ set(first))))
+        raise ShapeError(f"table {name}: the parts of two recordings differ in the column {odd}.")
+    return part[list(first)]

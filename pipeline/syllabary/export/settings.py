@@ -1,0 +1,24 @@
+"""Settings of the section `export`."""
+
+from ..settings import Field, Settings
+
+__all__ = ["ExportSettings", "require_formats"]
+
+
+class ExportSettings(Settings):
+    """Results for other programs."""
+
+    formats: list[str] = Field(
+        ["csv", "parquet"], description="formats to write: names of the files in export/"
+    )
+
+
+def require_formats(settings: ExportSettings) -> None:
+    """Check that every format exists; raises UnknownName with the nearest one.
+
+    Kept out of the settings themselves because it imports the formats.
+    """
+    from .. import registry
+
+    for name in settings.formats:
+        registry.find("syllabary.export", name)
