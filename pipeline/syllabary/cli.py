@@ -22,6 +22,15 @@ from . import __version__, steps
 __all__ = ["app", "main"]
 
 VERBS = ("simulate", "extract", "check", "reduce", "fit", "segment", "summarize", "export", "draw")
+# How a step's argument is typed, and what the command line makes of it.
+KINDS: Mapping[Any, Any] = {
+    str: str,
+    Path: Path,
+    Path | str: Path,
+    Path | None: Path,
+    Sequence[Path]: list[Path],
+    Sequence[str]: list[str],
+}
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -103,8 +112,7 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
     for name, parameter in parameters.items():
         if name in ("settings", "seed", "recordings"):
             continue
-        many = typing.get_origin(hints[name]) is not None and hints[name] is Sequence[Path]
-        kind: Any = list[Path] if many else str if hints[name] is str else Path
+        kind = KINDS[hints[name]]
         required = parameter.default is inspect.Parameter.empty
         option = typer.Option(help=helps.get(name, ""), show_default=False)
         options.append(

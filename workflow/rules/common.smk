@@ -31,7 +31,8 @@ def settings_of(section):
 def row_of(recording):
     """Who is in a recording, for the tables."""
     return {
-        name: RECORDINGS[name][recording] for name in ("recording", "subject", "group", "role")
+        name: RECORDINGS[name][recording]
+        for name in ("recording", "subject", "group", "role")
     }
 
 
@@ -56,7 +57,10 @@ def raw_files(wildcards):
 
 def model_file(wildcards):
     """A model's file: fitted here, or named by its path."""
-    return STUDY.models[wildcards.model].path or f"results/models/{wildcards.model}/model.safetensors"
+    return (
+        STUDY.models[wildcards.model].path
+        or f"results/models/{wildcards.model}/model.safetensors"
+    )
 
 
 def names_file(wildcards):
@@ -80,5 +84,7 @@ def targets():
     return [
         "results/report",
         "results/figures",
-        *expand("results/export/{format}/{model}", format=STUDY.export.formats, model=MODELS),
+        *expand(
+            "results/export/{format}/{model}", format=STUDY.export.formats, model=MODELS
+        ),
     ]

@@ -8,9 +8,15 @@ rule draw:
         quality=of_recordings("results/recordings/{recording}/quality.json"),
         pca="results/models/pca.h5",
         changepoints="results/models/changepoints.parquet",
-        labels=of_models(of_recordings("results/recordings/{recording}/labels/{{model}}.parquet")),
-        posteriors=of_models(of_recordings("results/recordings/{recording}/posterior/{{model}}.h5")),
-        results=of_models(expand("results/tables/{{model}}/{table}.parquet", table=TABLES)),
+        labels=of_models(
+            of_recordings("results/recordings/{recording}/labels/{{model}}.parquet")
+        ),
+        posteriors=of_models(
+            of_recordings("results/recordings/{recording}/posterior/{{model}}.h5")
+        ),
+        results=of_models(
+            expand("results/tables/{{model}}/{table}.parquet", table=TABLES)
+        ),
         histories=of_models(["results/models/{model}/history.parquet"], FITTED),
         truth=of_recordings("results/simulated/{recording}/truth.parquet", TRUE),
         scores=of_models(["results/tables/{model}/scores.json"] if TRUE else []),
@@ -26,13 +32,13 @@ rule draw:
         "logs/draw.log",
     benchmark:
         "results/timing/draw/all.tsv"
+    resources:
+        mem_mb=3000,
     params:
         models=MODELS,
         recordings=rows(),
         settings=settings_of("draw"),
         seed=STUDY.seed,
         code=steps.code_of("draw"),
-    resources:
-        mem_mb=3000,
     script:
         "../scripts/step.py"

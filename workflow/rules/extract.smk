@@ -11,15 +11,15 @@ rule extract:
         "logs/extract/{recording}.log",
     benchmark:
         "results/timing/extract/{recording}.tsv"
+    # Raw video is large: extract what there is before more is simulated.
+    priority: 10
+    resources:
+        mem_mb=1500,
     params:
         source=source_of,
         recording="{recording}",
         settings=settings_of("extract"),
         code=steps.code_of("extract"),
-    # Raw video is large: extract what there is before more is simulated.
-    priority: 10
-    resources:
-        mem_mb=1500,
     script:
         "../scripts/step.py"
 
@@ -33,10 +33,10 @@ rule check:
         "logs/check/{recording}.log",
     benchmark:
         "results/timing/check/{recording}.tsv"
+    resources:
+        mem_mb=1000,
     params:
         settings=settings_of("check"),
         code=steps.code_of("check"),
-    resources:
-        mem_mb=1000,
     script:
         "../scripts/step.py"

@@ -12,12 +12,12 @@ rule reduce:
         "logs/reduce.log",
     benchmark:
         "results/timing/reduce/all.tsv"
+    resources:
+        mem_mb=4000,
     params:
         settings=settings_of("reduce"),
         seed=STUDY.seed,
         code=steps.code_of("reduce"),
-    resources:
-        mem_mb=4000,
     script:
         "../scripts/step.py"
 
@@ -36,11 +36,11 @@ rule fit:
         "logs/fit/{model}.log",
     benchmark:
         "results/timing/fit/{model}.tsv"
+    resources:
+        mem_mb=4000,
     params:
         settings=lambda wildcards: STUDY.models[wildcards.model].model_dump(mode="json"),
         seed=STUDY.seed,
         code=steps.code_of("fit"),
-    resources:
-        mem_mb=4000,
     script:
         "../scripts/step.py"

@@ -13,9 +13,9 @@ rule segment:
         "logs/segment/{recording}.{model}.log",
     benchmark:
         "results/timing/segment/{recording}.{model}.tsv"
-    params:
-        code=steps.code_of("segment"),
     resources:
         mem_mb=2000,
+    params:
+        code=steps.code_of("segment"),
     script:
         "../scripts/step.py"

@@ -13,6 +13,8 @@ rule simulate:
         "results/timing/simulate/{recording}.tsv"
     wildcard_constraints:
         recording="|".join(map(re.escape, TRUE)) or "(?!)",
+    resources:
+        mem_mb=1000,
     params:
         recording="{recording}",
         subject=lambda wildcards: RECORDINGS.subject[wildcards.recording],
@@ -20,7 +22,5 @@ rule simulate:
         settings=settings_of("simulate"),
         seed=STUDY.seed,
         code=steps.code_of("simulate"),
-    resources:
-        mem_mb=1000,
     script:
         "../scripts/step.py"

@@ -14,20 +14,22 @@ rule summarize:
         "logs/summarize/{model}.log",
     benchmark:
         "results/timing/summarize/{model}.tsv"
+    resources:
+        mem_mb=2000,
     params:
         recordings=rows(),
         settings=settings_of("summarize"),
         seed=STUDY.seed,
         code=steps.code_of("summarize"),
-    resources:
-        mem_mb=2000,
     script:
         "../scripts/step.py"
 
 
 rule score:
     input:
-        labels=of_recordings("results/recordings/{recording}/labels/{{model}}.parquet", TRUE),
+        labels=of_recordings(
+            "results/recordings/{recording}/labels/{{model}}.parquet", TRUE
+        ),
         truth=of_recordings("results/simulated/{recording}/truth.parquet", TRUE),
     output:
         scores="results/tables/{model}/scores.json",
@@ -35,11 +37,11 @@ rule score:
         "logs/score/{model}.log",
     benchmark:
         "results/timing/score/{model}.tsv"
+    resources:
+        mem_mb=2000,
     params:
         recordings=rows(TRUE),
         code=steps.code_of("score"),
-    resources:
-        mem_mb=2000,
     script:
         "../scripts/step.py"
 
@@ -55,12 +57,12 @@ rule export:
         "logs/export/{format}.{model}.log",
     benchmark:
         "results/timing/export/{format}.{model}.tsv"
+    resources:
+        mem_mb=2000,
     params:
         format="{format}",
         recordings=rows(),
         settings=settings_of("export"),
         code=steps.code_of("export"),
-    resources:
-        mem_mb=2000,
     script:
         "../scripts/step.py"

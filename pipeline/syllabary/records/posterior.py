@@ -20,15 +20,15 @@ class Posterior:
 
     Attributes
     ----------
-    mean, sd : (T, D) float32
+    mean, sd : (T, D) float, stored as float32
         Continuous state of each tick, NaN where the model has none.
-    states : (T, K) float16
+    states : (T, K) float, stored as float16
         Probability of each state, columns in order of syllables (0 commonest).
     """
 
-    mean: npt.NDArray[np.float32]
-    sd: npt.NDArray[np.float32]
-    states: npt.NDArray[np.float16]
+    mean: npt.NDArray[np.floating]
+    sd: npt.NDArray[np.floating]
+    states: npt.NDArray[np.floating]
 
     def save(self, path: Path | str, provenance: Provenance) -> None:
         """Write the file whole or not at all."""

@@ -143,7 +143,10 @@ def segment(
     provenance = made_by("segment", {}, [crops, model, *([names] if names else [])])
     fitted = Model.load(model)
     with Crops(crops) as recording:
-        series = components.scores(components.Pca.from_tensors(fitted.reduction), recording)
+        reduction = components.Pca.from_tensors(
+            {name: tensor.numpy() for name, tensor in fitted.reduction.items()}
+        )
+        series = components.scores(reduction, recording)
         found = inference.segment(fitted, series)
         table = decode.labels(
             recording.frame,

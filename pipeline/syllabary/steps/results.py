@@ -46,7 +46,14 @@ def summarize(
     chosen = read(SummarizeSettings, settings, "summarize")
     provenance = made_by("summarize", chosen, labels, seed=seed)
     found = runs.join(
-        runs.table(tables.read(path, tables.LABELS), **row)
+        runs.table(
+            tables.read(path, tables.LABELS),
+            recording=row["recording"],
+            subject=row["subject"],
+            group=row["group"],
+            role=row["role"],
+            min_probability=chosen.min_probability,
+        )
         for path, row in zip(labels, recordings, strict=True)
     )
 
