@@ -133,6 +133,11 @@ class Arena:
         return focal[:, None] * (axes[:2] - ray[:2, None] * axes[2]) / depth
 
     @cached_property
+    def lens_mm(self) -> npt.NDArray[np.float64]:
+        """Arena position of the lens, (3,); its height is the distance to the floor."""
+        return -self.rotation @ self.origin_mm
+
+    @cached_property
     def wall_px(self) -> npt.NDArray[np.float32]:
         """Distance of every floor pixel from the floor's edge, px; 0 outside."""
         padded = cv2.copyMakeBorder(self.mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)

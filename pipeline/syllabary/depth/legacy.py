@@ -22,7 +22,7 @@ from . import camera, scalars, ticks
 from .arena import Arena
 from .heading import evidence
 from .settings import ExtractSettings, TrackingSettings
-from .shape import measure
+from .shape import measure, seen_from_above
 from .tracking import Mouse, Track, tail_kernel
 
 __all__ = ["SUFFIXES", "convert", "require"]
@@ -161,7 +161,8 @@ def _mouse(
     height = smooth[rows, columns].astype(np.float64)
     points = arena.place(arena.camera.points(x, y, floor - height))
     patch = (floor - height) ** 2 / (arena.camera.fx_px * arena.camera.fy_px)
-    shape = measure(points[:, 0], points[:, 1], height, patch)
+    seen = measure(points[:, 0], points[:, 1], height, patch)
+    shape = seen_from_above(seen, arena.lens_mm, settings.min_height_mm)
     return Mouse(float(x.mean()), float(y.mean()), shape, np.zeros(len(evidence.FEATURES)))
 
 

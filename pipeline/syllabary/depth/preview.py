@@ -17,6 +17,9 @@ __all__ = ["write"]
 Image = npt.NDArray[np.uint8]
 # Heights of a mouse, mm, over the range of grays.
 BRIGHTEST_MM = 100.0
+# Lower than this is sensor noise, which says nothing and fills the file.
+NOISE_MM = 6.0
+FLOOR_GRAY = 36
 SURE, UNSURE = (90, 220, 120), (255, 120, 60)
 UNSURE_BELOW = 0.9
 MARGIN_PX = 8
@@ -72,7 +75,9 @@ def _arena(crops: Crops, tick: int, height_px: int, video: Video) -> Image:
     else:
         depth = video.read(frame, frame + 1)[0][window].astype(np.float32)
         stands = np.where(depth > 0, background[window] - depth, 0)
-        gray = np.clip(40 + stands * (215 / BRIGHTEST_MM), 0, 255).astype(np.uint8)
+        stands[stands < NOISE_MM] = 0
+        empty = FLOOR_GRAY * mask[window].astype(np.float32)
+        gray = np.clip(empty + stands * (215 / BRIGHTEST_MM), 0, 255).astype(np.uint8)
     zoom = height_px / gray.shape[0]
     gray = cv2.resize(gray, (max(2, round(gray.shape[1] * zoom)), height_px))
     picture = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)

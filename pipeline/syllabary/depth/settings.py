@@ -124,7 +124,7 @@ class PreviewSettings(Settings):
 
     fps: float = Field(10.0, gt=0, le=60, description="Frames per second of the movie.")
     max_frames: int = Field(1800, ge=1, description="Longer recordings are shown faster.")
-    height_px: int = Field(320, ge=80, le=1080, description="Height of the movie, px.")
+    height_px: int = Field(240, ge=80, le=1080, description="Height of the movie, px.")
 
 
 class ExtractSettings(Settings):

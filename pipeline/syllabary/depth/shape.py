@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Shape", "measure"]
+__all__ = ["Shape", "measure", "seen_from_above"]
 
 
 class Shape(NamedTuple):
@@ -64,4 +64,26 @@ def measure(
         area_mm2=area,
         height_mm=float(weight @ height_mm),
         height_max_mm=float(height_mm.max()),
+    )
+
+
+def seen_from_above(shape: Shape, lens_mm: npt.NDArray[np.float64], edge_mm: float) -> Shape:
+    """Move the centroid of what the lens sees to the centroid of what lies below the body.
+
+    An oblique view shows more of the near side. The patches of a surface of height h are seen
+    enlarged by 1 + (r / Z) dh/dr, r away from the lens's foot and Z its distance; integrated by
+    parts over a body whose outline is at the height ``edge_mm``, this pulls the centroid
+    towards the foot by (r / Z) (mean h - edge), which is undone here.
+
+    Parameters
+    ----------
+    lens_mm : (3,)
+        Position of the lens in the arena frame.
+    edge_mm : float
+        Height from which pixels were taken for body.
+    """
+    pull = max(0.0, shape.height_mm - edge_mm) / float(lens_mm[2])
+    return shape._replace(
+        x_mm=shape.x_mm + pull * (shape.x_mm - float(lens_mm[0])),
+        y_mm=shape.y_mm + pull * (shape.y_mm - float(lens_mm[1])),
     )

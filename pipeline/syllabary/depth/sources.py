@@ -11,7 +11,7 @@ from .. import registry
 from ..errors import BadInput
 from . import legacy
 
-__all__ = ["Video", "is_extracted", "open_recording", "require"]
+__all__ = ["Video", "files", "is_extracted", "open_recording", "require"]
 
 
 class Video(Protocol):
@@ -64,6 +64,12 @@ def open_recording(path: Path | str) -> Video:
     """
     path = _existing(path)
     return _reader(path).open_video(path)
+
+
+def files(path: Path | str) -> list[Path]:
+    """Return the files of a recording that decide what is extracted from it."""
+    path = _existing(path)
+    return [path] if is_extracted(path) else _reader(path).files(path)
 
 
 def _existing(path: Path | str) -> Path:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from .arena import Arena
 from .heading import evidence
 from .settings import TrackingSettings
-from .shape import Shape, measure
+from .shape import Shape, measure, seen_from_above
 
 __all__ = ["Mouse", "Track", "Tracker", "foreground", "tail_kernel"]
 
@@ -185,6 +185,6 @@ class Tracker:
         return Mouse(
             x_px=float(columns.mean()) + window[1].start,
             y_px=float(rows.mean()) + window[0].start,
-            shape=shape,
+            shape=seen_from_above(shape, self.arena.lens_mm, self.settings.min_height_mm),
             features=evidence.shape(along, height, thin_along),
         )

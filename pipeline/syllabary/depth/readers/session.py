@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ...errors import BadInput
 
-__all__ = ["SUFFIXES", "Video", "accepts", "open_video", "require"]
+__all__ = ["SUFFIXES", "Video", "accepts", "files", "open_video", "require"]
 
 SUFFIXES = (".dat",)
 KINECT_V2_SHAPE = (424, 512)
@@ -44,6 +44,13 @@ def require(path: Path) -> None:
     """Raise ``BadInput`` unless frames and timestamps are whole and belong together."""
     session = _inspect(path)
     _timestamps_s(session)
+
+
+def files(path: Path) -> list[Path]:
+    """Return ``depth.dat`` and those of its companions that are there."""
+    dat = path / "depth.dat" if path.is_dir() else path
+    companions = ["metadata.json", *(name for name, _ in TIMESTAMPS)]
+    return [dat, *(dat.with_name(name) for name in companions if dat.with_name(name).is_file())]
 
 
 def open_video(path: Path) -> "Video":

@@ -1,0 +1,64 @@
+"""What every reader of raw depth promises."""
+
+import json
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from syllabary import registry
+from syllabary.depth import sources
+
+
+def write_session(folder, frames, times_s):
+    folder.mkdir()
+    frames.astype("<u2").tofile(folder / "depth.dat")
+    (folder / "depth_ts.txt").write_text("".join(f"{1000 * t:.6f} 0\n" for t in times_s))
+    size = [frames.shape[2], frames.shape[1]]
+    about = {"DepthResolution": size, "SubjectName": "m1", "StartTime": "2020-01-01T00:00:00"}
+    (folder / "metadata.json").write_text(json.dumps(about))
+    return folder
+
+
+# How to make a recording of each format; a new reader adds its own.
+WRITERS = {"session": write_session}
+
+
+@pytest.mark.parametrize("name", registry.names("syllabary.depth.readers"))
+class TestReader:
+    @pytest.fixture
+    def recording(self, name, tmp_path, rng):
+        assert name in WRITERS, f"tell this test how to write a recording for the reader {name!r}"
+        frames = rng.integers(0, 2**16, (17, 12, 20)).astype(np.uint16)
+        times = 100 + np.cumsum(rng.uniform(0.03, 0.04, 17))
+        return WRITERS[name](tmp_path / "m1", frames, times), frames, times
+
+    def test_frames_come_back_exactly(self, recording):
+        path, frames, times = recording
+        with sources.open_recording(path) as video:
+            assert (len(video), video.shape) == (17, (12, 20))
+            whole = video.read(0, 17)
+            assert whole.dtype == np.uint16
+            assert_array_equal(whole, frames)
+            np.testing.assert_allclose(video.timestamps_s, times, atol=1e-6)
+            assert (video.subject, video.start_time[:4]) == ("m1", "2020")
+
+    def test_any_slice_equals_frames_read_in_turn(self, recording):
+        path, *_ = recording
+        with sources.open_recording(path) as video:
+            for start, stop in ((3, 9), (0, 1), (16, 17), (5, 5), (15, 40), (9, 3)):
+                in_turn = [video.read(i, i + 1)[0] for i in range(start, min(stop, 17))]
+                expected = np.array(in_turn, np.uint16).reshape(-1, 12, 20)
+                assert_array_equal(video.read(start, stop), expected)
+
+    def test_nothing_is_written_beside_the_recording(self, recording):
+        path, _, _ = recording
+        before = {p: p.stat().st_mtime_ns for p in path.parent.rglob("*")}
+        sources.require(path)
+        with sources.open_recording(path) as video:
+            video.read(0, 2)
+        assert {p: p.stat().st_mtime_ns for p in path.parent.rglob("*")} == before
+
+    def test_its_files_exist(self, recording):
+        path, _, _ = recording
+        assert all(p.is_file() for p in sources.files(path))

@@ -1,0 +1,87 @@
+import json
+
+import numpy as np
+import pytest
+
+from syllabary.depth.quality import assess
+from syllabary.depth.settings import CheckSettings
+from syllabary.records.crops import SCALARS, CropsWriter
+
+
+@pytest.fixture
+def crops(tmp_path, made):
+    """Write crops of a recording whose columns a test may bend."""
+
+    def write(ticks=600, dropped=(), lost=(), confidence=1.0, speed=50.0, heights=None):
+        path = tmp_path / "crops.h5"
+        frame = np.ones(ticks, int)
+        frame[list(dropped)] = 0
+        frame = np.where(frame > 0, np.cumsum(frame) - 1, -1)
+        found = frame >= 0
+        found[list(lost)] = False
+        missing = np.where(found, 1.0, np.nan)
+        columns = {name: missing * 100 for name in SCALARS}
+        columns["speed_mm_s"] = missing * speed
+        tracking = {name: missing for name in ("x_px", "y_px", "heading_rad")}
+        with CropsWriter(path, recording="m1", pixel_mm=1.85, size=(8, 8)) as writer:
+            writer.append(
+                np.zeros((ticks, 8, 8), np.uint8) if heights is None else heights,
+                np.ones((ticks, 8, 8), bool),
+            )
+            writer.finish(
+                frame=frame,
+                time_s=np.arange(ticks) / 30,
+                start_time="",
+                scalars=columns,
+                tracking={**tracking, "heading_confidence": missing * confidence, "found": found},
+                arena={"floor_plane": np.zeros(4)},
+                provenance=made,
+            )
+        return assess(path, CheckSettings())
+
+    return write
+
+
+def test_a_good_recording(crops):
+    report = crops()
+    assert (report["verdict"], report["reasons"], report["gaps"]) == ("good", [], [])
+    assert (report["recording"], report["ticks"], report["frames"], report["dropped"]) == (
+        "m1",
+        600,
+        600,
+        0,
+    )
+    assert report["median_fps"] == pytest.approx(30)
+    json.dumps(report, allow_nan=False)
+
+
+def test_gaps_are_listed(crops):
+    report = crops(dropped=[3, 100, 101, 102])
+    assert report["gaps"] == [{"tick": 3, "ticks": 1}, {"tick": 100, "ticks": 3}]
+    assert (report["dropped"], report["frames"], report["verdict"]) == (4, 596, "good")
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "word"),
+    [
+        ({"dropped": range(10, 60)}, "warn", "8.3% of the ticks have no frame"),
+        ({"dropped": range(10, 400)}, "reject", "65.0% of the ticks"),
+        ({"lost": range(30)}, "warn", "5.0% of the frames show no mouse"),
+        ({"lost": range(600)}, "reject", "100.0% of the frames show no mouse"),
+        ({"confidence": 0.6}, "warn", "uncertain head end"),
+        ({"speed": 9000.0}, "warn", "jump"),
+        ({"heights": np.full((600, 8, 8), 9, np.uint8)}, "warn", "cut the mouse off"),
+        ({"ticks": 60}, "reject", "lasts 2.0 s, less than 10 s"),
+        ({"ticks": 1}, "reject", "lasts 0.0 s"),
+    ],
+)
+def test_what_is_wrong_is_said(crops, change, verdict, word):
+    report = crops(**change)
+    assert report["verdict"] == verdict
+    assert any(word in reason for reason in report["reasons"])
+    json.dumps(report, allow_nan=False)
+
+
+def test_unknown_confidence_is_no_fault(crops):
+    report = crops(confidence=np.nan)
+    assert (report["verdict"], report["uncertain_heading_fraction"]) == ("good", None)
