@@ -18,6 +18,8 @@ Array = Tensor | NDArray[np.generic]
 
 def as_tensor(array: Array) -> Tensor:
     """Return a tensor of float32 or float64 on the same memory where possible."""
+    if isinstance(array, np.ndarray) and not array.flags.writeable:
+        array = array.copy()  # torch knows no read-only memory and warns
     tensor = torch.as_tensor(array)
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.double()
 

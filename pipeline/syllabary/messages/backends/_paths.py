@@ -23,13 +23,13 @@ def best(initial: Floats, transition: Floats, evidence: Floats, scores: Floats) 
                 for k in range(size):
                     reached = score + transition[j, k]
                     best[k] = reached if reached > best[k] else best[k]
-        highest = best[0] + evidence[t, 0]
+        highest, sane = -np.inf, True
         for k in range(size):
             score = best[k] + evidence[t, k]
             scores[t, k] = score
-            if not score <= highest:  # NaN too
-                highest = score
-        if not -np.inf < highest < np.inf:
+            highest = score if score > highest else highest
+            sane &= score == score
+        if not (sane and -np.inf < highest < np.inf):
             return t
         for k in range(size):
             scores[t, k] -= highest

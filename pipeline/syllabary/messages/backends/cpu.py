@@ -58,20 +58,22 @@ def hmm_marginals(
 ) -> None:
     """Fill marginals, pair sums, first states and log scales; see ``messages.hmm.marginals``."""
     logs, chain = _chains(initial, transition)
-    frames, scales = evidence.numpy(), log_scales.numpy()
+    frames, scales, faults = evidence.numpy(), log_scales.numpy(), fault.numpy()
     kept = None if states is None else states.numpy()
+    sums = None if transitions is None else transitions.numpy()
+    starts = None if first is None else first.numpy()
 
     def one(i: int, length: int) -> None:
         seen = frames[i, :length]
         target = np.empty_like(seen) if kept is None else kept[i, :length]
-        pairs = None if transitions is None else transitions[i].numpy()
+        pairs = None if sums is None else sums[i]
         for messages, parts in _attempts(chain, i, target):
             if _sweep(parts, seen.astype(messages.dtype, copy=False), messages, scales[i], pairs):
                 break
         else:
             messages = np.empty(seen.shape)
-            fault[i] = _logs.forward(*logs(i), seen, messages, scales[i])
-            if fault[i] >= 0:
+            faults[i] = _logs.forward(*logs(i), seen, messages, scales[i])
+            if faults[i] >= 0:
                 return
             if pairs is None:
                 np.exp(messages, out=messages)
@@ -79,8 +81,8 @@ def hmm_marginals(
                 _logs.backward(logs(i)[1], seen, messages, pairs)
         if messages is not target:
             target[:] = messages
-        if first is not None:
-            first[i] = torch.from_numpy(messages[0])
+        if starts is not None:
+            starts[i] = messages[0]
 
     _each(one, _sequences(lengths))
 
@@ -96,7 +98,7 @@ def hmm_sample(
 ) -> None:
     """Fill a joint posterior sample; see ``messages.hmm.sample``."""
     logs, chain = _chains(initial, transition)
-    frames, numbers, paths = evidence.numpy(), uniform.numpy(), path.numpy()
+    frames, numbers, paths, faults = (part.numpy() for part in (evidence, uniform, path, fault))
 
     def one(i: int, length: int) -> None:
         seen, scales = frames[i, :length], np.empty(length)
@@ -105,8 +107,8 @@ def hmm_sample(
                 _paths.draw(parts.transposed, messages, numbers[i], paths[i])
                 return
         messages = np.empty(seen.shape)
-        fault[i] = _logs.forward(*logs(i), seen, messages, scales)
-        if fault[i] < 0:
+        faults[i] = _logs.forward(*logs(i), seen, messages, scales)
+        if faults[i] < 0:
             _paths.log_draw(logs(i)[1], messages, numbers[i], paths[i])
 
     _each(one, _sequences(lengths))
@@ -122,12 +124,12 @@ def hmm_path(
 ) -> None:
     """Fill the most probable path; see ``messages.hmm.path``."""
     logs, _ = _chains(initial.to(evidence.dtype), transition.to(evidence.dtype))
-    frames, paths = evidence.numpy(), path.numpy()
+    frames, paths, faults = evidence.numpy(), path.numpy(), fault.numpy()
 
     def one(i: int, length: int) -> None:
         scores = np.empty_like(frames[i, :length])
-        fault[i] = _paths.best(*logs(i), frames[i, :length], scores)
-        if fault[i] < 0:
+        faults[i] = _paths.best(*logs(i), frames[i, :length], scores)
+        if faults[i] < 0:
             _paths.trace(logs(i)[1], scores, paths[i])
 
     _each(one, _sequences(lengths))
@@ -225,7 +227,7 @@ def _sweep(
 
 def _sequences(lengths: Tensor) -> list[tuple[int, int]]:
     """Number and length of every sequence that has frames."""
-    return [(i, int(length)) for i, length in enumerate(lengths) if length > 0]
+    return [(i, length) for i, length in enumerate(lengths.tolist()) if length > 0]
 
 
 def _each(work: Callable[[int, int], None], tasks: list[tuple[int, int]]) -> None:
@@ -235,14 +237,20 @@ def _each(work: Callable[[int, int], None], tasks: list[tuple[int, int]]) -> Non
     one another at every block.
     """
     threads = torch.get_num_threads()
+    workers = min(threads, len(tasks))
+    queue = iter(tasks)  # shared: whoever is free takes the next
+
+    def drain(_: int) -> None:
+        for task in queue:
+            work(*task)
+
     torch.set_num_threads(1)
     try:
-        if min(threads, len(tasks)) <= 1:
-            for task in tasks:
-                work(*task)
+        if workers <= 1:
+            drain(0)
         else:
-            with ThreadPoolExecutor(min(threads, len(tasks))) as pool:
-                for _ in pool.map(work, *zip(*tasks, strict=True)):
+            with ThreadPoolExecutor(workers) as pool:
+                for _ in pool.map(drain, range(workers)):
                     pass
     finally:
         torch.set_num_threads(threads)
