@@ -27,7 +27,7 @@ def find(latents, time_s, observed=None, settings=SETTINGS, seed=0):
 
 @pytest.mark.parametrize("fps", [30, 60, 100])
 def test_known_steps_are_found_where_they_are_at_any_frame_rate(rng, fps):
-    latents, time_s, borders_s = steps(rng, fps)
+    latents, time_s, borders_s = steps(rng, fps, seconds=600)
     found = find(latents, time_s)
     assert list(found) == list(changepoints.COLUMNS)
     nearest = np.abs(found["time_s"].to_numpy()[:, None] - borders_s)
@@ -35,8 +35,10 @@ def test_known_steps_are_found_where_they_are_at_any_frame_rate(rng, fps):
     assert np.mean(nearest.min(1) < 0.1) > 0.9
     close = np.array([t - borders_s[np.argmin(np.abs(t - borders_s))] for t in found["time_s"]])
     close = close[np.abs(close) < 0.1]
-    # The border lies up to a tick before the first tick of what follows: half a tick on average.
-    assert abs(close.mean() - 0.5 / fps) < 0.3 / fps, "the kernel is not off-centre"
+    # The first tick of what follows comes half a tick after the border on average.
+    error_s = close.std() / np.sqrt(len(close))
+    assert abs(close.mean() - 0.5 / fps) < 3 * error_s, "the kernel is not off-centre"
+    assert error_s < 0.003
     assert abs(changepoints.median_duration_s(found) / np.median(np.diff(borders_s)) - 1) < 0.25
 
 
@@ -59,6 +61,7 @@ def test_the_score_equals_explicit_projections(rng):
     expected = np.full(len(latents), np.nan)
     for t in range(2, len(latents) - 1):
         expected[t] = np.mean((projected[t + 1] - projected[t - 2]) ** 2)
+    expected = np.log(expected + 1e-3 * np.nanmean(expected))
     expected = (expected - np.nanmean(expected)) / np.nanstd(expected)
     assert_allclose(found, expected, atol=1e-9)
 
@@ -76,7 +79,7 @@ def test_neither_scale_nor_offset_of_latents_matter_and_the_seed_does(rng):
 def test_every_setting_changes_the_answer(rng):
     latents, time_s, _ = steps(rng, noise=0.6)
     plain = find(latents, time_s)
-    for change in ({"lag_s": 0.5}, {"smoothing_s": 0.2}, {"projections": 1}, {"threshold_sd": 1.5}):
+    for change in ({"lag_s": 0.5}, {"smoothing_s": 0.2}, {"projections": 1}, {"min_prominence_sd": 2}):
         assert not find(latents, time_s, settings=ChangepointSettings(**change)).equals(plain)
 
 
@@ -103,7 +106,7 @@ def test_nothing_happens_nothing_is_found():
 
 
 def test_mistakes_are_told(rng):
-    with pytest.raises(BadInput, match="threshold_sd"):
+    with pytest.raises(BadInput, match="min_prominence_sd"):
         changepoints.median_duration_s(changepoints.join([]))
     with pytest.raises(ShapeError, match="5, 4 and 5 ticks"):
         find(np.zeros((5, 2)), np.arange(5), np.ones(4, bool))

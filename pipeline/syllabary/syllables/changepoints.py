@@ -1,10 +1,11 @@
 """Moments at which behaviour changes, found without a model.
 
 Latents are projected on random directions, each scaled to unit variance over the recording;
-the change score of a tick is the mean squared difference between the projections just after
-and just before it, smoothed and z-scored, and its peaks are change points
-(doi:10.1016/j.neuron.2015.11.031, supplement). The distance between them is the natural
-time scale of behaviour, which models are asked to meet.
+the change of a tick is the mean squared difference between the projections just after and
+just before it, smoothed (doi:10.1016/j.neuron.2015.11.031, supplement). Its logarithm,
+z-scored, is the score, and its prominent peaks are change points: on the plain scale a few
+rears and scratches set the standard deviation and hide every gentle change. The distance
+between change points is the natural time scale of behaviour, which models are asked to meet.
 
 A border lies between two ticks, so the lag is an odd number of ticks, 2h + 1, and the
 kernel is symmetric: a step from tick t - 1 to tick t has its peak at t, at any frame rate.
@@ -68,7 +69,10 @@ def find(
     """
     score = change_score(latents, observed, time_s, settings, seed=seed)
     known = np.isfinite(score)
-    peaks, _ = scipy.signal.find_peaks(np.where(known, score, -np.inf), height=settings.threshold_sd)
+    lowest = score[known].min(initial=0.0)
+    peaks, _ = scipy.signal.find_peaks(
+        np.where(known, score, lowest), prominence=settings.min_prominence_sd
+    )
     # A maximum at the edge of a gap is where the score ends, not where it peaks.
     peaks = peaks[known[peaks - 1] & known[peaks + 1]]
     stretch = np.cumsum(~known)[peaks]
@@ -106,7 +110,7 @@ def median_duration_s(changepoints: pd.DataFrame) -> float:
     if durations.empty:
         raise BadInput(
             "no recording has two change points in a row, so there is no natural duration; lower "
-            "reduce.changepoints.threshold_sd, or set the target duration of the model."
+            "reduce.changepoints.min_prominence_sd, or set the target duration of the model."
         )
     return float(durations.median())
 
@@ -119,7 +123,7 @@ def change_score(
     *,
     seed: int,
 ) -> Array:
-    """Return the z-scored change score of every tick (T,), NaN near gaps and at the ends."""
+    """Return the z-scored log change of every tick (T,), NaN near gaps and at the ends."""
     if not len(latents) == len(observed) == len(time_s):
         raise ShapeError(
             f"latents, observed and time_s have {len(latents)}, {len(observed)} and {len(time_s)} "
@@ -142,7 +146,9 @@ def change_score(
         raw, weight = (scipy.ndimage.gaussian_filter1d(x, sigma, mode="constant") for x in (raw, weight))
     # The difference from tick t - h - 1 to tick t + h belongs to the border before tick t.
     middle = score[half + 1 : half + 1 + len(raw)]
-    middle[both] = raw[both] / weight[both]
+    change = raw[both] / weight[both]
+    # A floor, for the logarithm of a perfect standstill.
+    middle[both] = np.log(change + 1e-3 * change.mean()) if change.any() else 0.0
     spread = np.nanstd(middle) if both.any() else 0.0
     return (score - np.nanmean(middle)) / spread if spread > 0 else np.full(len(latents), np.nan)
 

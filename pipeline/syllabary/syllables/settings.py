@@ -8,13 +8,15 @@ __all__ = ["ChangepointSettings", "SummarizeSettings"]
 class ChangepointSettings(Settings):
     """Where behaviour changes, found without a model."""
 
-    lag_s: float = Field(0.2, gt=0, description="time over which latents are compared, s")
+    lag_s: float = Field(0.3, gt=0, description="time over which latents are compared, s")
     smoothing_s: float = Field(
-        0.05, ge=0, description="SD of the Gaussian that smooths the change score, s; 0 = none"
+        0.03, ge=0, description="SD of the Gaussian that smooths the change, s; 0 = none"
     )
     projections: int = Field(300, ge=1, description="random projections of the latents")
-    threshold_sd: float = Field(
-        0.5, description="height of a peak above the mean score of its recording, in its SDs"
+    min_prominence_sd: float = Field(
+        0.5,
+        ge=0,
+        description="how far a peak of the log change stands out, in SDs over its recording",
     )
 
 
