@@ -37,10 +37,11 @@ def test_proposals_are_plain_and_marked_as_such(tmp_path):
     means = [
         # highest point, rising, speed, turning
         (80, 120, 20, 0, "rear up?"),
+        (48, 90, 20, 0, "rear up?"),
         (75, -90, 20, 0, "rear down?"),
         (85, 0, 5, 0, "rear?"),
         (40, 0, 400, 0, "dart?"),
-        (40, 0, 150, 0.1, "walk?"),
+        (40, 0, 100, 0.1, "walk?"),
         (40, 0, 30, 2.5, "turn right?"),
         (40, 0, 30, -2.5, "turn left?"),
         (40, 0, 3, 0, "still?"),
@@ -51,6 +52,6 @@ def test_proposals_are_plain_and_marked_as_such(tmp_path):
     table["syllable"] = range(len(table))
     found = names.propose(table)
     assert found["name"].tolist() == table["expected"].tolist()
-    assert found["rule"][0] == "highest point 80 mm, rising 120 mm/s"
+    assert found["rule"][0] == "rising 120 mm/s, highest point 80 mm"
     names.write(tmp_path / "names.tsv", found)
-    assert names.read(tmp_path / "names.tsv")[4] == "walk?"
+    assert names.read(tmp_path / "names.tsv")[5] == "walk?"

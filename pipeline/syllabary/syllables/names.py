@@ -14,13 +14,13 @@ from ..records import files
 
 __all__ = ["propose", "read", "write"]
 
-# Rules for a mouse, in the order they are tried.
-REAR_MM = 60.0  # highest point; on four feet it is 35 to 45 mm
-RISING_MM_S = 30.0
-DART_MM_S = 250.0
-WALK_MM_S = 80.0
+# Rules for a mouse, on means over a syllable, in the order they are tried.
+RISING_MM_S = 50.0
+REAR_MM = 60.0  # highest point; on four feet it is 33 to 45 mm
+DART_MM_S = 150.0
 TURN_RAD_S = 1.0
-STILL_MM_S = 15.0
+WALK_MM_S = 50.0
+STILL_MM_S = 10.0
 
 
 def read(path: Path | str) -> dict[int, str]:
@@ -84,9 +84,11 @@ def propose(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rule(top: float, rising: float, speed: float, turning: float) -> tuple[str, str]:
+    if abs(rising) >= RISING_MM_S:
+        way = "up" if rising > 0 else "down"
+        return f"rear {way}", f"rising {rising:.0f} mm/s, highest point {top:.0f} mm"
     if top >= REAR_MM:
-        way = " up" if rising >= RISING_MM_S else " down" if rising <= -RISING_MM_S else ""
-        return f"rear{way}", f"highest point {top:.0f} mm, rising {rising:.0f} mm/s"
+        return "rear", f"highest point {top:.0f} mm"
     if speed >= DART_MM_S:
         return "dart", f"speed {speed:.0f} mm/s"
     if abs(turning) >= TURN_RAD_S:
