@@ -239,3 +239,21 @@ def test_mistakes_are_told(tmp_path, rng):
         pca.Pca.from_tensors({n: v for n, v in found.tensors().items() if n != "mean"})
     with pytest.raises(BadInput, match="syllabary reduce"):
         pca.load(Path(tmp_path) / "none.h5")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"components": 2}, {"frames": 100}, {"smoothing_mm": 4.0}, {"min_observed_fraction": 0.9},
+        {"min_pixel_observed_fraction": 0.6}, {"passes": 1},
+    ],
+)  # fmt: skip
+def test_every_setting_changes_the_answer(tmp_path, rng, change):
+    heights, _ = blobs(rng, 400, noise=4.0)
+    observed = rng.random(heights.shape) > rng.uniform(0, 0.4, (400, 1, 1))
+    observed[:, 5, 5] &= rng.random(400) > 0.5
+    path = write(tmp_path / "a.h5", heights, observed)
+    plain, changed = (
+        pca.fit([path], PLAIN.model_copy(update=update), seed=1) for update in ({}, change)
+    )
+    assert not np.array_equal(plain.components, changed.components)
