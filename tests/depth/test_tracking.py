@@ -63,6 +63,17 @@ def test_a_tail_does_not_move_the_body_and_tells_its_end(empty):
     assert whole.features[1] < bare.features[1] - 0.3
 
 
+def test_specks_around_the_mouse_are_no_tail(empty, rng):
+    clean = render(30, 20, 0.0)
+    frame = clean.copy()
+    rows, columns = np.indices(frame.shape)
+    ahead = (np.abs(rows - round(20 / FLOOR_MM * FOCAL + CY)) < 25) & (columns > 200) & (columns < 225)
+    for row, column in rng.permutation(np.argwhere(ahead))[:40]:
+        frame[row : row + 3, column : column + 3] = FLOOR_MM - 14
+    bare, specked = find(empty, clean), find(empty, frame)
+    assert_allclose(specked.features[1], bare.features[1], atol=0.1)
+
+
 def test_an_empty_arena_has_no_mouse(empty, rng):
     assert find(empty, render(None, 0, 0, rng=rng, noise_mm=1.5)) is None
 

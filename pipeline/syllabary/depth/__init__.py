@@ -3,7 +3,8 @@
 In reading order: ``settings``; ``sources`` (which reader opens a path; cheap checks) and
 ``readers/`` (one file per raw format); ``ticks`` (timestamps to a clock without holes);
 ``camera`` (pixels and depths to millimetres and back); ``background`` (the empty arena);
-``arena`` (floor plane, mask, the arena's frame); ``tracking`` (where the mouse is and how
+``arena`` (floor plane, mask, the arena's frame); ``shape`` (a body's place, axis and size from
+its surface); ``tracking`` (where the mouse is and how
 it lies); ``heading/`` (which end is the head); ``scalars`` (what tables hold); ``crops``
 (the one warp); ``extraction`` (the two passes over a recording); ``legacy`` (what MoSeq2
 has already extracted); ``preview`` (a movie to look at); ``quality`` (the verdict).
@@ -28,6 +29,7 @@ __all__ = [
     "readers",
     "scalars",
     "settings",
+    "shape",
     "sources",
     "ticks",
     "tracking",

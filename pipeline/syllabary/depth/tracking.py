@@ -174,10 +174,12 @@ class Tracker:
         shape = measure(x, y, height, patch)
         cosine, sine = np.cos(shape.axis_rad), np.sin(shape.axis_rad)
         along = (x - shape.x_mm) * cosine + (y - shape.y_mm) * sine
-        # Thin parts around the body, placed on the floor: the tail lies there.
+        # Thin parts that hang on the body, placed on the floor: the tail lies there.
         top, left = max(0, rows.min() - TAIL_REACH_PX), max(0, columns.min() - TAIL_REACH_PX)
         near = (slice(top, rows.max() + TAIL_REACH_PX), slice(left, columns.max() + TAIL_REACH_PX))
-        thin = np.nonzero((heights[near] > 0) & (solid[near] == 0))
+        _, labels = cv2.connectedComponents(cv2.min(heights[near], 1))
+        own = labels[rows[0] - top, columns[0] - left]
+        thin = np.nonzero((labels == own) & (solid[near] == 0))
         spot = (thin[0] + top) * heights.shape[1] + thin[1] + left
         place = self._floor[spot] * self._maps[:2, spot] - self._offset[:2, None]
         thin_along = (place[0] - shape.x_mm) * cosine + (place[1] - shape.y_mm) * sine

@@ -62,9 +62,10 @@ def decode(
     spread = np.sqrt((settings.turn_rad_s * np.diff(time)) ** 2 + noise[1:] ** 2 + noise[:-1] ** 2)
     steps = chain.link(axis, spread, settings.switch_probability)
     weights = evidence.PRIOR_WEIGHTS
-    for _ in range(settings.learning_rounds):
-        odds = settings.evidence_weight * (moving + features @ weights)
-        belief = chain.marginals(odds, steps)
+    for lesson in range(settings.learning_rounds):
+        # At first motion alone is the teacher: a wrong belief about shape must not teach itself.
+        hint = features @ weights if lesson else 0.0
+        belief = chain.marginals(settings.evidence_weight * (moving + hint), steps)
         weights = _learn(features, belief, settings.evidence_weight)
     odds = settings.evidence_weight * (moving + features @ weights)
     states = chain.path(odds, steps)
@@ -78,14 +79,15 @@ def decode(
 def _learn(features: Array, belief: Array, weight: float) -> Array:
     """Fit the weights to soft labels ``belief`` (F,) by Newton's method.
 
-    Maximizes weight * sum of expected log likelihoods + log prior; a frame counts as
-    ``weight`` frames.
+    Maximizes the sum of expected log likelihoods + log prior; a sure frame counts as ``weight``
+    frames, and one of which nothing is known does not count.
     """
     w = evidence.PRIOR_WEIGHTS.copy()
+    counts = weight * np.abs(2 * belief - 1)
     precision = np.eye(len(w)) / WEIGHT_SD**2
     for _ in range(NEWTON_STEPS):
         p = 0.5 * (1 + np.tanh(features @ w / 2))
-        slope = weight * features.T @ (belief - p) - precision @ (w - evidence.PRIOR_WEIGHTS)
-        curvature = (features * (weight * p * (1 - p))[:, None]).T @ features + precision
+        slope = features.T @ (counts * (belief - p)) - precision @ (w - evidence.PRIOR_WEIGHTS)
+        curvature = (features * (counts * p * (1 - p))[:, None]).T @ features + precision
         w = w + np.linalg.solve(curvature, slope)
     return w

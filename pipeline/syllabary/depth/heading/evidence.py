@@ -16,11 +16,13 @@ FEATURES = (
     *(f"wider_{i}" for i in range(PAIRS)),
     *(f"higher_{i}" for i in range(PAIRS)),
 )
-# A mouse is a pear whose narrow end is the head, and its tail is thin: weights in nats per
-# unit before anything has been seen of this animal.
+# A mouse is a pear whose narrow end is the head, and a tail is thin and long: weights in nats
+# per unit before anything has been seen of this animal.
 PRIOR_WEIGHTS = np.array([2.0, -1.0, *([0.0] * PAIRS), *([0.0] * PAIRS)])
 # The bins of the profile reach this many standard deviations to either side.
 REACH_SD = 2.0
+# A body ends about 2 standard deviations from its centroid; nose and ears reach a little further.
+TAIL_BEYOND_SD = 3.0
 
 
 def shape(
@@ -37,7 +39,7 @@ def shape(
     height_mm : (n,)
         Their heights, mm.
     thin_along_mm : (m,)
-        Positions along the axis of the thin parts that were taken off (tail), mm.
+        Positions along the axis of the thin parts that hang on the body (tail, nose), mm.
 
     Returns
     -------
@@ -53,9 +55,10 @@ def shape(
     height = np.bincount(bins, weights=height_mm, minlength=2 * PAIRS) / np.maximum(count, 1)
     width = count / len(s) * PAIRS
     relative = height / max(float(np.mean(height_mm)), 1e-9)
-    thin = np.clip(thin_along_mm / sd, -4, 4).sum() / len(s) if len(thin_along_mm) else 0.0
+    reach = thin_along_mm / sd
+    thin = float((np.sign(reach) * np.clip(np.abs(reach) - TAIL_BEYOND_SD, 0, 4)).sum()) / len(s)
     return np.concatenate([
-        [np.clip(np.mean(s**3), -2, 2), np.clip(2 * thin, -2, 2)],
+        [np.clip(np.mean(s**3), -2, 2), np.clip(20 * thin, -2, 2)],
         width[PAIRS:] - width[:PAIRS][::-1],
         relative[PAIRS:] - relative[:PAIRS][::-1],
     ])  # fmt: skip
