@@ -1,5 +1,7 @@
 """Marginals of hidden Markov chains against enumerated paths, and laws."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from oracles.chains import enumerate_filter, enumerate_paths, random_chain
 from oracles.differences import gradient
-from syllabary.errors import ImpossibleEvidence, ShapeError, UnknownName
+from syllabary.errors import BadInput, ImpossibleEvidence, ShapeError, UnknownName
 from syllabary.messages import hmm
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -196,6 +198,31 @@ def test_a_state_left_behind_by_hundreds_of_nats_can_come_back(dtype, switch):
         assert_array_equal(hmm.sample(*chain, np.random.default_rng(0)), expected)
 
 
+@pytest.mark.parametrize(("dtype", "ahead"), [(np.float32, 90), (np.float64, 712)])
+def test_what_underflows_is_missed_even_where_something_is_left(dtype, ahead):
+    """The state ahead keeps a normaliser just above zero, and would take all the probability."""
+    transition = np.where(np.eye(2) > 0, 0.0, -np.inf)
+    evidence = np.repeat([[ahead, 0], [0, ahead - 5]], 5, axis=0).astype(dtype) / 5
+    found = hmm.marginals(np.zeros(2), transition, evidence)
+    expected = enumerate_paths(np.zeros(2), transition, evidence)
+    assert_allclose(found.states, expected.states, rtol=1e-6)
+    assert_allclose(found.states[4, 1], 1 / (1 + np.exp(5)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("frame", [0, 1])
+def test_what_underflows_is_missed_after_an_unlikely_step(frame):
+    """A frame 104 nats for the one state that the step before made e**-46 probable."""
+    initial = np.array([-46.0, 0.0]) if frame == 0 else np.array([-np.inf, 0.0])
+    transition = np.array([[0.0, -np.inf], [-46.0 if frame else -np.inf, 0.0]])
+    evidence = np.zeros((frame + 2, 2), np.float32)
+    evidence[frame:] = [[104, 0], [0, 60]]
+    found = hmm.marginals(initial, transition, evidence)
+    expected = enumerate_paths(initial, transition, evidence)
+    assert 0.1 < expected.states[frame, 0] < 0.9
+    assert_allclose(found.states, expected.states, rtol=1e-5)
+    assert_allclose(found.transitions, expected.transitions, rtol=1e-5, atol=1e-12)
+
+
 def test_no_frames_no_sequences(rng):
     initial, transition, _ = random_chain(rng, 1, 3)
     for shape in [(0, 3), (2, 0, 3), (0, 5, 3)]:
@@ -229,6 +256,18 @@ def test_inputs_are_left_as_they_were(rng):
     hmm.sample(*chain, rng)
     for part, copy in zip(chain, copies, strict=True):
         assert_array_equal(part, copy)
+
+
+@pytest.mark.parametrize("flushing", [False, True])
+def test_the_callers_subnormal_numbers_stay_as_they_were(flushing, rng):
+    chain = random_chain(rng, 20, 4)
+    try:
+        torch.set_flush_denormal(flushing)
+        hmm.marginals(*chain)
+        found = sys.float_info.min / 2 == 0
+    finally:
+        torch.set_flush_denormal(False)
+    assert found == flushing
 
 
 def test_read_only_arrays_are_taken(rng):
@@ -292,6 +331,16 @@ def test_a_frame_without_a_possible_state_is_named(bad, dtype, rng):
         hmm.marginals(initial, transition, evidence[1, 2])
     # The same frame as padding is nobody's business.
     hmm.marginals(initial, transition, evidence[1, 2], lengths=np.array(5))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("position", [0, 1])
+def test_potentials_that_are_not_numbers_are_refused(bad, position, rng):
+    chain = random_chain(rng, 9, 3, scale=900.0)
+    chain[position][..., 1] = bad
+    for function in (hmm.marginals, hmm.path, lambda *chain: hmm.sample(*chain, rng)):
+        with pytest.raises(BadInput, match=f"{('initial', 'transition')[position]} holds NaN or"):
+            function(*chain)
 
 
 def test_one_nan_among_states_is_named(rng):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ImpossibleEvidence, ShapeError, UnknownName
+from ..errors import BadInput, ImpossibleEvidence, ShapeError, UnknownName
 from .front import Array, as_lengths, as_tensor, backend_for, flatten
 
 __all__ = ["ChainMarginals", "ar_log_likelihood", "marginals", "path", "sample"]
@@ -82,8 +82,9 @@ def marginals(
 
     Raises
     ------
-    ShapeError, ImpossibleEvidence
-        The potentials disagree about K; at a frame no state is possible (says which).
+    ShapeError, ImpossibleEvidence, BadInput
+        The potentials disagree about K; at a frame no state is possible, or evidence is NaN
+        (says which); ``initial`` or ``transition`` holds NaN.
 
     References
     ----------
@@ -136,7 +137,7 @@ def path(
 
     Raises
     ------
-    ShapeError, ImpossibleEvidence
+    ShapeError, ImpossibleEvidence, BadInput
         As for ``marginals``.
 
     References
@@ -177,7 +178,7 @@ def sample(
 
     Raises
     ------
-    ShapeError, ImpossibleEvidence
+    ShapeError, ImpossibleEvidence, BadInput
         As for ``marginals``.
 
     References
@@ -280,6 +281,9 @@ def _checked(initial: Array, transition: Array, evidence: Array, lengths: Array 
             f"evidence has K={size} states but initial is {tuple(initial.shape)}; "
             "potentials of one chain share K."
         )
+    for name, potential in (("initial", initial), ("transition", transition)):
+        if not bool((potential < math.inf).all()):
+            raise BadInput(f"{name} holds NaN or +inf; a log potential is a finite number or -inf.")
     leading = tuple(evidence.shape[:-2])
     return _Chain(
         initial=flatten(initial.double(), leading, 1, "initial"),

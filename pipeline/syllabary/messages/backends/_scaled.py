@@ -21,28 +21,27 @@ def forward(
     log_transition: float,
     evidence: Floats,
     messages: Floats,
-    scales: Floats,
     log_scales: Floats,
     floor: float,
-) -> bool:
-    """a_1 = π₀ b_1 / c_1, a_{t+1} = (a_t P) b_{t+1} / c_{t+1}; false where c_t < ``floor``."""
+) -> float:
+    """a_1 = π₀ b_1 / c_1, a_{t+1} = (a_t P) b_{t+1} / c_{t+1}; c_1, or 0 if a c_t < ``floor``."""
     frames, size = evidence.shape
-    tiny = np.finfo(messages.dtype).tiny
     predicted = initial.copy()
+    first = 1.0
     for t in range(frames):
         if t > 0:
             _multiply(messages[t - 1], transition, predicted)
         largest = _weigh(evidence[t], predicted, messages[t])
         total = messages[t].sum()
         if not floor <= total < np.inf:
-            return False
+            return 0.0
+        if t == 0:
+            first = total
         share = 1 / total
         for k in range(size):
-            message = messages[t, k] * share
-            messages[t, k] = message if message >= tiny else 0
-        scales[t] = total
+            messages[t, k] *= share
         log_scales[t] = math.log(total) + largest + (log_transition if t > 0 else log_initial)
-    return True
+    return first
 
 
 @kernel
@@ -50,15 +49,17 @@ def backward(
     transition: Floats,
     transposed: Floats,
     evidence: Floats,
-    scales: Floats,
     messages: Floats,
     pairs: Floats,
+    first: float,
     floor: float,
 ) -> bool:
     """Turn filtered into smoothed marginals in place, last frame first, and sum pairs.
 
     With w_t = b_t β_t, r_t = P w_{t+1} and n_t = a_t · r_t: the marginal is a_t r_t / n_t, the
-    pair's is a_t(j) P(j, k) w_{t+1}(k) / n_t, and β_t is r_t over its largest entry.
+    pair's is a_t(j) P(j, k) w_{t+1}(k) / n_t, and β_t is r_t over its largest entry. What
+    underflowed in a_t counts as 1 / (c_t a_t · β_t), and c_t a_t · β_t is n_{t-1}: false where
+    one of these is less than ``floor``.
     """
     frames, size = evidence.shape
     before = np.zeros((PAIR_BLOCK, size), messages.dtype)
@@ -72,10 +73,10 @@ def backward(
         weighted = after[filled]
         _weigh(evidence[t + 1], message, weighted)
         _multiply(weighted, transposed, product)
-        total = (messages[t] * product).sum()
-        if not total * scales[t + 1] >= floor:
+        total, largest = (messages[t] * product).sum(), product.max()
+        if not total >= floor or (t == 0 and not first * (total / largest) >= floor):
             return False
-        share, peak = 1 / total, 1 / product.max()
+        share, peak = 1 / total, 1 / largest
         for k in range(size):
             before[filled, k] = messages[t, k]
             weighted[k] *= share
