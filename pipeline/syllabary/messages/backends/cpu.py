@@ -88,7 +88,7 @@ def hmm_marginals(
         if starts is not None:
             starts[i] = messages[0]
 
-    _each(one, _sequences(lengths))
+    _each(one, _sequences(lengths), torch.get_num_threads())
 
 
 def hmm_sample(
@@ -115,7 +115,7 @@ def hmm_sample(
         if faults[i] < 0:
             _paths.log_draw(logs(i)[1], messages, numbers[i], paths[i])
 
-    _each(one, _sequences(lengths))
+    _each(one, _sequences(lengths), torch.get_num_threads())
 
 
 def hmm_path(
@@ -136,7 +136,7 @@ def hmm_path(
         if faults[i] < 0:
             _paths.trace(logs(i)[1], scores, paths[i])
 
-    _each(one, _sequences(lengths))
+    _each(one, _sequences(lengths), torch.get_num_threads())
 
 
 def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_likelihood: Tensor) -> None:
@@ -167,7 +167,13 @@ def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_lik
             )
 
     starts = range(0, len(joint), REGRESSION_SPAN)
-    _each(span, [(start, min(start + REGRESSION_SPAN, len(joint))) for start in starts])
+    threads = torch.get_num_threads()
+    # Threads below ours, inside a product, would wait for one another at every block.
+    torch.set_num_threads(1)
+    try:
+        _each(span, [(start, min(start + REGRESSION_SPAN, len(joint))) for start in starts], threads)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _chains(
@@ -229,13 +235,8 @@ def _sequences(lengths: Tensor) -> list[tuple[int, int]]:
     return [(i, length) for i, length in enumerate(lengths.tolist()) if length > 0]
 
 
-def _each(work: Callable[[int, int], None], tasks: list[tuple[int, int]]) -> None:
-    """Run ``work`` for every task, on as many threads as torch has been given.
-
-    Each of them has one thread for its matrix products: threads below these would wait for
-    one another at every block.
-    """
-    threads = torch.get_num_threads()
+def _each(work: Callable[[int, int], None], tasks: list[tuple[int, int]], threads: int) -> None:
+    """Run ``work`` for every task, on as many threads as there are, at most one for each task."""
     workers = min(threads, len(tasks))
     queue = iter(tasks)  # shared: whoever is free takes the next
 
@@ -244,16 +245,12 @@ def _each(work: Callable[[int, int], None], tasks: list[tuple[int, int]]) -> Non
             for task in queue:
                 work(*task)
 
-    torch.set_num_threads(1)
-    try:
-        if workers <= 1:
-            drain(0)
-        else:
-            with ThreadPoolExecutor(workers) as pool:
-                for _ in pool.map(drain, range(workers)):
-                    pass
-    finally:
-        torch.set_num_threads(threads)
+    if workers <= 1:
+        drain(0)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(drain, range(workers)):
+            pass
 
 
 @contextmanager
