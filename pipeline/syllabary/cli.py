@@ -170,3 +170,6 @@ def _helps(step: Callable[..., None]) -> Mapping[str, str]:
 
 for _verb in VERBS:
     app.command(name=_verb)(_command(getattr(steps, _verb)))
+
+if __name__ == "__main__":
+    main()

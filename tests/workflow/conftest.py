@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[2]
 CONFIG = """
 seed: {seed}
 simulate:
-  duration_s: 10
+  duration_s: 12
 models:
   pca-arhmm:
     prior_settings: {{states: 12}}
@@ -21,7 +21,9 @@ draw:
   examples: 4
 """
 RECORDINGS = "recording\tpath\tsubject\tgroup\n" + "".join(
-    f"{group[0]}{i}\tsimulated\t{group[0]}{i}\t{group}\n" for group in ("control", "drug") for i in (1, 2)
+    f"{group[0]}{i}\tsimulated\t{group[0]}{i}\t{group}\n"
+    for group in ("control", "drug")
+    for i in (1, 2)
 )
 
 

@@ -1,0 +1,160 @@
+"""A small simulated study from raw depth video to the report, and what makes it run again.
+
+Tests of this file run in order on one study folder: each leaves it up to date.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from syllabary.records import tables
+
+from .conftest import Study
+
+pytestmark = pytest.mark.workflow
+AFTER_FIT = {"fit", "segment", "summarize", "score", "export", "draw"}
+
+
+def digests(study, *patterns):
+    """Content of the results, by name."""
+    results = study.folder / "results"
+    found = sorted(p for pattern in patterns for p in results.glob(pattern) if p.is_file())
+    return {str(p.relative_to(results)): hashlib.sha256(p.read_bytes()).hexdigest() for p in found}
+
+
+SCIENCE = (
+    "recordings/*/crops.h5",
+    "recordings/*/quality.json",
+    "recordings/*/labels/*.parquet",
+    "recordings/*/posterior/*.h5",
+    "models/**/*",
+    "tables/**/*",
+    "export/**/*",
+    "simulated/*/truth.parquet",
+)
+
+
+def test_raw_video_becomes_labels_tables_and_a_report(study):
+    study.run()
+    results = study.folder / "results"
+    for recording in ("c1", "c2", "d1", "d2"):
+        labels = tables.read(results / f"recordings/{recording}/labels/pca-arhmm.parquet", tables.LABELS)
+        truth = tables.read(results / f"simulated/{recording}/truth.parquet", tables.TRUTH)
+        assert labels["frame"].tolist() == truth["frame"].tolist()
+        assert labels["syllable"].min() >= 0
+        assert not (results / f"simulated/{recording}/depth.dat").exists(), "raw video is temporary"
+    scores = json.loads((results / "tables/pca-arhmm/scores.json").read_text())["scores"]
+    assert scores["all"]["ami"] > 0.05
+    page = (results / "report/index.html").read_text()
+    assert "c1" in page
+    assert "pca-arhmm" in page
+    assert {p.suffix for p in (results / "export/csv/pca-arhmm").iterdir()} >= {".csv", ".json"}
+
+
+def test_every_output_says_what_made_it(study):
+    path = study.folder / "results/recordings/c1/labels/pca-arhmm.parquet"
+    made = tables.provenance_of(path)
+    assert made.step == "segment"
+    assert set(made.inputs) == {"c1/crops.h5", "pca-arhmm/model.safetensors"}
+
+
+def test_a_second_run_has_nothing_to_do(study):
+    assert "Nothing to be done" in study.run()
+    assert study.would_run() == set()
+
+
+def test_a_default_written_out_changes_nothing(study):
+    study.edit("config/config.yaml", "models:", "reduce: {components: 10}\nmodels:")
+    assert study.would_run() == set()
+
+
+def test_a_changed_color_draws_again_and_no_more(study):
+    study.edit("config/config.yaml", "draw:", "draw:\n  palette: viridis")
+    assert study.would_run() == {"draw"}
+    study.edit("config/config.yaml", "draw:\n  palette: viridis", "draw:")
+
+
+def test_an_edit_in_the_messages_fits_again_and_extracts_nothing(study):
+    name = "pipeline/syllabary/messages/hmm.py"
+    before = (study.folder / name).read_text()
+    (study.folder / name).write_text(before + "\n\ndef edited():\n    return 1\n")
+    assert study.would_run() == AFTER_FIT
+    (study.folder / name).write_text(before)
+    assert study.would_run() == set()
+
+
+def test_an_edit_in_a_docstring_or_comment_runs_nothing(study):
+    name = "pipeline/syllabary/messages/hmm.py"
+    before = (study.folder / name).read_text()
+    quotes = before.index('"""')
+    (study.folder / name).write_text(
+        before[: quotes + 3] + "Edited. " + before[quotes + 3 :] + "# edited\n"
+    )
+    assert study.would_run() == set()
+    (study.folder / name).write_text(before)
+
+
+def test_a_row_to_apply_is_segmented_and_refits_nothing(study):
+    name = "config/recordings.tsv"
+    before = (study.folder / name).read_text()
+    lines = before.splitlines()
+    rows = [lines[0] + "\trole", *(line + "\t" for line in lines[1:]), "e1\tsimulated\te1\tdrug\tapply"]
+    (study.folder / name).write_text("\n".join(rows) + "\n")
+    assert not {"reduce", "fit"} & study.would_run()
+    assert {"simulate", "extract", "segment"} <= study.would_run()
+    (study.folder / name).write_text(before)
+
+
+def test_the_workflow_report_opens(study):
+    study.run("--report", "report.html")
+    assert (study.folder / "report.html").stat().st_size > 100_000
+
+
+def test_a_killed_fit_goes_on_where_it_was_and_ends_the_same(study, tmp_path):
+    models = study.folder / "results/models"
+    undisturbed = digests(study, "models/pca-arhmm/*")
+    arguments = [
+        *("-m", "syllabary.cli", "fit", "--pca", "results/models/pca.h5"),
+        *("--changepoints", "results/models/changepoints.parquet"),
+        *("--model", "again/pca-arhmm/model.safetensors"),
+        *("--settings-used", "again/pca-arhmm/settings.json"),
+        *("--history", "again/pca-arhmm/history.parquet"),
+    ]
+    for recording in ("c1", "c2", "d1", "d2"):
+        arguments += ["--crops", f"results/recordings/{recording}/crops.h5"]
+        arguments += ["--quality", f"results/recordings/{recording}/quality.json"]
+    environment = {**os.environ, "PYTHONPATH": str(study.folder / "pipeline")}
+    checkpoint = study.folder / "again/pca-arhmm/checkpoint.safetensors"
+    job = subprocess.Popen([sys.executable, *arguments], cwd=study.folder, env=environment)
+    try:
+        deadline = time.monotonic() + 300
+        while not checkpoint.exists() and job.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        assert job.poll() is None, "the fit ended before it could be killed"
+    finally:
+        job.send_signal(signal.SIGKILL)
+        job.wait()
+    assert checkpoint.exists()
+    assert not (checkpoint.parent / "model.safetensors").exists()
+    resumed = study.python(*arguments)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "goes on after sweep" in resumed.stderr
+    for name in ("model.safetensors", "history.parquet"):
+        again = hashlib.sha256((checkpoint.parent / name).read_bytes()).hexdigest()
+        assert again == undisturbed[f"models/pca-arhmm/{name}"], name
+    assert not checkpoint.exists()
+    assert models.exists()
+
+
+def test_a_fresh_run_of_the_same_seed_gives_the_same_bytes(study, tmp_path_factory):
+    other = Study(tmp_path_factory.mktemp("other"))
+    other.run("--until", "export", "score")
+    first, second = digests(study, *SCIENCE), digests(other, *SCIENCE)
+    assert set(first) == set(second)
+    assert [name for name in first if first[name] != second[name]] == []
