@@ -16,9 +16,16 @@ from ..progress import track
 from ..records.crops import CHUNK_TICKS, Crops
 from .settings import ReduceSettings
 
-__all__ = ["BLOCK", "Frames", "sample", "select"]
+__all__ = ["BLOCK", "Frames", "same_scale", "sample", "select"]
 
 BLOCK = 256
+# Crops whose pixels differ less than this mix: animals of one litter differ more.
+SCALE_TOLERANCE = 0.02
+
+
+def same_scale(pixel_mm: float, other_mm: float) -> bool:
+    """Tell whether crops of two pixel sizes, mm, can share components."""
+    return abs(pixel_mm / other_mm - 1) <= SCALE_TOLERANCE
 
 
 class Frames(NamedTuple):
@@ -57,13 +64,13 @@ def sample(
 ) -> tuple[Frames, tuple[int, int], float]:
     """Read all frames, or pieces of one storage chunk each spread evenly at random."""
     pieces: list[npt.NDArray[np.intp]] = []
-    kinds: set[tuple[tuple[int, int], float]] = set()
+    kinds: list[tuple[tuple[int, int], float]] = []
     for path in paths:
         with Crops(path) as crops:
-            kinds.add((crops.size, crops.pixel_mm))
+            kinds.append((crops.size, crops.pixel_mm))
             pieces.append(np.unique(np.flatnonzero(crops.frame >= 0) // CHUNK_TICKS))
-    if len(kinds) > 1:
-        found = "; ".join(f"{size[0]}x{size[1]} at {mm:g} mm" for size, mm in sorted(kinds))
+    if not all(size == kinds[0][0] and same_scale(mm, kinds[0][1]) for size, mm in kinds):
+        found = "; ".join(f"{size[0]}x{size[1]} at {mm:g} mm" for size, mm in sorted(set(kinds)))
         raise BadInput(f"crops of these recordings differ ({found}); extract all with one crop setting.")
     owner = np.repeat(np.arange(len(pieces)), [len(p) for p in pieces])
     if not len(owner):
@@ -71,7 +78,7 @@ def sample(
     wanted = min(len(owner), -(-limit // CHUNK_TICKS))
     chosen = np.sort(rng.choice(len(owner), wanted, replace=False))
     piece = np.concatenate(pieces)
-    (size, pixel_mm) = kinds.pop()
+    size, pixel_mm = kinds[0]
     heights, missing, steps = [], [], []
     for i in track(np.unique(owner[chosen]), "pca: read frames", unit="recordings"):
         with Crops(paths[i]) as crops:

@@ -160,7 +160,9 @@ def scores(pca: Pca, crops: Crops, *, chunk: int = 2048) -> LatentSeries:
     ShapeError
         Crops of another size or another ``pixel_mm`` than the components.
     """
-    if crops.size != pca.mean.shape or not np.isclose(crops.pixel_mm, pca.pixel_mm, rtol=1e-6):
+    if crops.size != pca.mean.shape or not training_frames.same_scale(
+        crops.pixel_mm, float(pca.pixel_mm)
+    ):
         raise ShapeError(
             f"{crops.path}: crops are {crops.size} at {crops.pixel_mm:g} mm, but the components are "
             f"{pca.mean.shape} at {pca.pixel_mm:g} mm; extract with the same crop settings."
