@@ -36,6 +36,8 @@ STYLE: dict[Any, Any] = {
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "text.color": INK,
+    # Names come from users: a dollar sign is a dollar sign.
+    "text.parse_math": False,
     "legend.frameon": False,
     "savefig.facecolor": "white",
     # Text stays text in SVG, so that it can be edited; ids depend on the content alone.

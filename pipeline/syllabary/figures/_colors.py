@@ -5,21 +5,22 @@ the behaviour it shares most ticks with; otherwise the first model's syllables s
 and other models' syllables follow theirs. What is left over takes shades of its best match.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadSetting
-from ._data import StudyResults
+from ._data import StudyResults, paired
 from .settings import DrawSettings
 
-__all__ = ["MISSING", "Colors", "hexadecimal", "palette", "shared"]
+__all__ = ["MISSING", "Colors", "categories", "hexadecimal", "palette", "shared"]
 
 Color = tuple[float, float, float]
 MISSING: Color = (0.88, 0.89, 0.90)
+CATEGORIES = ("#3f5873", "#e0813c", "#6aa3d8", "#9a6fb0", "#63a66f", "#c65353", "#8c8c4a", "#777f88")
 GOLDEN = (np.sqrt(5) - 1) / 2
 # Mixing weights of white (positive) or black (negative) for syllables that share a match.
 SHADES = (0.45, -0.35, 0.7, -0.6, 0.25, -0.2)
@@ -68,6 +69,11 @@ def palette(count: int, name: str = "golden") -> list[Color]:
     return [_rgb(chosen(x)[:3]) for x in at]
 
 
+def categories(count: int) -> list[str]:
+    """Return colors of groups, models or restarts, unlike those of syllables."""
+    return [CATEGORIES[i % len(CATEGORIES)] for i in range(count)]
+
+
 def hexadecimal(color: Color) -> str:
     """Return a color as ``#rrggbb``."""
     return "#" + "".join(f"{round(255 * c):02x}" for c in color)
@@ -78,45 +84,37 @@ def shared(study: StudyResults, settings: DrawSettings) -> Colors:
 
     At most 24 recordings, evenly spread, are read to see which syllables are the same.
     """
-    recordings = study.recordings
-    known = [r for r in recordings if r.truth_path is not None]
-    source = known or recordings
-    source = source[:: max(1, len(source) // MATCHED_RECORDINGS)]
-    overlap: dict[str, Counter[tuple[int, Hashable]]] = defaultdict(Counter)
-    total: Counter[Hashable] = Counter()
-    first = study.models[0] if study.models else None
-    for recording in source:
-        truth = recording.truth()
+    known = [r for r in study.recordings if r.truth_path is not None]
+    source = known or study.recordings
+    overlap: dict[str, Counter[tuple[int, str]]] = {m.name: Counter() for m in study.models}
+    total: Counter[str] = Counter()
+    for recording in source[:: max(1, len(source) // MATCHED_RECORDINGS)]:
         labels = {m.name: m.labels_of(recording) for m in study.models}
-        reference: npt.NDArray[np.object_] | None = None
-        if truth is not None:
-            reference = truth["behaviour"].astype(object).to_numpy()
-        elif not known and first is not None and labels[first.name] is not None:
-            reference = labels[first.name]["syllable"].astype(object).to_numpy()  # type: ignore[index]
+        reference = recording.truth() if known else next(iter(labels.values()), None)
         if reference is None:
             continue
-        total.update(r for r in reference.tolist() if isinstance(r, str) or (r is not None and r >= 0))
+        if not known:
+            said = reference[reference["syllable"] >= 0]
+            reference = said[["frame"]].assign(behaviour=said["syllable"].astype(str))
+        total.update(reference["behaviour"].dropna().astype(str))
         for name, table in labels.items():
             if table is not None:
-                pairs = zip(table["syllable"].tolist(), reference.tolist(), strict=False)
-                overlap[name].update(pair for pair in pairs if pair[0] >= 0 and pair[1] in total)
+                both = paired(table, reference)
+                pairs = zip(both["syllable"].tolist(), both["behaviour"].tolist(), strict=True)
+                overlap[name].update(pair for pair in pairs if pair[0] >= 0)
     # Ties go by name, so that the order never depends on hashing.
-    order = sorted(total, key=lambda r: (-total[r], str(r)) if known else (int(str(r)), ""))
-    size = 1 + max([len(order) - 1, *(int(str(r)) for r in order if not known)], default=-1)
-    colors = palette(size, settings.palette)
-    anchors: dict[Hashable, Color] = {
-        r: colors[i if known else int(str(r))] for i, r in enumerate(order)
-    }
+    order = sorted(total, key=lambda r: (-total[r], r))
+    places = {r: i if known else int(r) for i, r in enumerate(order)}
+    colors = palette(1 + max(places.values(), default=-1), settings.palette)
+    anchors = {r: colors[i] for r, i in places.items()}
     return Colors(
-        truth={str(r): c for r, c in anchors.items()} if known else {},
+        truth=anchors if known else {},
         models={m.name: _follow(overlap[m.name], anchors) for m in study.models},
         palette=settings.palette,
     )
 
 
-def _follow(
-    overlap: Counter[tuple[int, Hashable]], anchors: Mapping[Hashable, Color]
-) -> dict[int, Color]:
+def _follow(overlap: Counter[tuple[int, str]], anchors: Mapping[str, Color]) -> dict[int, Color]:
     """Give each syllable the color, or a shade, of the reference it overlaps most."""
     from scipy.optimize import linear_sum_assignment
 
@@ -132,7 +130,7 @@ def _follow(
         for i, j in zip(rows, columns, strict=True)
         if counts[i, j] == counts[i].max() > 0
     }
-    extra: Counter[Hashable] = Counter()
+    extra: Counter[str] = Counter()
     for i, syllable in enumerate(syllables):
         if syllable not in chosen:
             best = references[int(counts[i].argmax())]

@@ -19,7 +19,7 @@ from ..records.posterior import Posterior
 if TYPE_CHECKING:
     from ._colors import Colors
 
-__all__ = ["ModelResults", "Recording", "StudyResults", "View", "syllable_name"]
+__all__ = ["ModelResults", "Recording", "StudyResults", "View", "paired", "syllable_name"]
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,13 @@ class View:
     colors: "Colors"
     model: ModelResults | None = None
     recording: Recording | None = None
+
+
+def paired(labels: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """Return ``syllable`` and true ``behaviour`` of every frame that both tables have."""
+    said = labels.loc[labels["frame"] >= 0, ["frame", "syllable"]]
+    known = truth.loc[truth["frame"] >= 0, ["frame", "behaviour"]].dropna()
+    return said.merge(known, on="frame")[["syllable", "behaviour"]]
 
 
 def syllable_name(syllable: int, names: Mapping[int, str]) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._colors import palette
+from ._colors import categories
 from ._data import View
 from .settings import DrawSettings
 
@@ -38,7 +38,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     axes = figure.subplots()
     width = 0.8 / len(scored)
     held_label = "held-out animals"
-    for i, (model, color) in enumerate(zip(scored, palette(len(scored)), strict=True)):
+    for i, (model, color) in enumerate(zip(scored, categories(len(scored)), strict=True)):
         at = np.arange(len(SCORES)) + (i - (len(scored) - 1) / 2) * width
         pooled = model.scores.get("all") or next(iter(model.scores.values()))
         values = [_number(pooled, key) for key in SCORES]

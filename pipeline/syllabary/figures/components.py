@@ -35,7 +35,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     pictures = ([] if mean is None else [mean]) + list(components[:SHOWN])
     columns = 8
     rows = -(-len(pictures) // columns)
-    figure = _axes.new(10.5, 0.9 + 1.0 * rows + 0.6)
+    figure = _axes.new(10.5, max(2.4, 0.5 + 1.15 * rows))
     left, right = figure.subfigures(1, 2, width_ratios=[2.4, 1], squeeze=False)[0]
     for i, axes in enumerate(left.subplots(rows, columns, squeeze=False).ravel()):
         axes.set_axis_off()

@@ -26,6 +26,7 @@ __all__ = ["Clip", "aligned", "arena", "choose", "clips", "ground_of", "write"]
 Image = npt.NDArray[np.uint8]
 TALLEST_MM = 90.0
 WIDEST_PX = 448
+LARGEST_ZOOM = 2.5
 MARGIN_PX = 6
 TILE_PX = 96
 
@@ -104,8 +105,9 @@ def clips(
                     1, round(rate * min(settings.longest_s, float(chosen["duration_s"].max())))
                 )
             shift = (np.array(ground.shape) - np.array(picture.shape))[::-1] / 2 - corner
+            scale = crops.pixel_mm / _pixel_mm(crops)
             found += [
-                _cut(crops, start, stop, start - lead, start + longest + lead, shift)
+                _cut(crops, (start, stop), (start - lead, start + longest + lead), shift, scale)
                 for start, stop in zip(bouts["start_tick"], bouts["stop_tick"], strict=True)
             ]
     return found, np.zeros((2, 2), np.uint8) if ground is None else ground, rate
@@ -117,10 +119,14 @@ def _rate(crops: Crops) -> float:
 
 
 def _cut(
-    crops: Crops, start: int, stop: int, first: int, last: int, shift: npt.NDArray[np.float64]
+    crops: Crops,
+    bout: tuple[int, int],
+    window: tuple[int, int],
+    shift: npt.NDArray[np.float64],
+    scale: float,
 ) -> Clip:
-    """Cut ticks [first, last), holding the ends where the recording is shorter."""
-    when = np.arange(first, last)
+    """Cut a window of ticks, holding the ends where the recording is shorter."""
+    when = np.arange(*window)
     ticks = np.clip(when, 0, len(crops) - 1)
     block = crops.heights(int(ticks[0]), int(ticks[-1]) + 1)[ticks - ticks[0]]
     track = crops.tracking.iloc[ticks]
@@ -129,8 +135,8 @@ def _cut(
     return Clip(
         heights=block.astype(np.float32) * np.float32(crops.height_step_mm),
         place=np.where(found, place, np.nan),
-        is_on=(when >= start) & (when < stop),
-        scale=crops.pixel_mm / _pixel_mm(crops),
+        is_on=(when >= bout[0]) & (when < bout[1]),
+        scale=scale,
     )
 
 
@@ -145,7 +151,9 @@ def _pixel_mm(crops: Crops) -> float:
     return ratio if ratio > 0 else crops.pixel_mm
 
 
-def arena(found: list[Clip], ground: Image, color: Color) -> Iterator[Image]:
+def arena(
+    found: list[Clip], ground: Image, color: Color, since_onset_s: npt.NDArray[np.float64]
+) -> Iterator[Image]:
     """Yield (H, W, 3) frames: every example where it was, the taller pixel on top.
 
     Parameters
@@ -154,9 +162,11 @@ def arena(found: list[Clip], ground: Image, color: Color) -> Iterator[Image]:
         Picture of the empty arena in image pixels.
     color : (float, float, float)
         Color of the dot.
+    since_onset_s : (L,) float
+        Written in the corner.
     """
     height, width = ground.shape
-    zoom = min(1.0, WIDEST_PX / width)
+    zoom = min(LARGEST_ZOOM, WIDEST_PX / width)
     size = (round(width * zoom), round(height * zoom))
     floor = cv2.resize(ground, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     dot = tuple(round(255 * c) for c in color)
@@ -173,6 +183,17 @@ def arena(found: list[Clip], ground: Image, color: Color) -> Iterator[Image]:
                 x, y = (round(float(v) * zoom) for v in clip.place[t, :2])
                 cv2.circle(frame, (x, y), 5, (255, 255, 255), -1, cv2.LINE_AA)
                 cv2.circle(frame, (x, y), 4, dot, -1, cv2.LINE_AA)
+        text = f"{since_onset_s[t]:+.1f} s"
+        cv2.putText(
+            frame,
+            text,
+            (6, size[1] - 8),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.42,
+            (210, 210, 210),
+            1,
+            cv2.LINE_AA,
+        )
         yield frame
 
 
@@ -195,17 +216,19 @@ def aligned(found: list[Clip], color: Color) -> Iterator[Image]:
     rows = -(-len(found) // columns)
     frame_color = np.array([round(255 * c) for c in color], np.uint8)
     for t in range(len(found[0].is_on)):
-        canvas = np.full((rows * TILE_PX, columns * TILE_PX, 3), 24, np.uint8)
+        heights = np.zeros((rows * TILE_PX, columns * TILE_PX), np.float32)
+        framed = np.zeros(heights.shape, bool)
         for i, clip in enumerate(found):
             top, left = (i // columns) * TILE_PX, (i % columns) * TILE_PX
-            tile = canvas[top + 1 : top + TILE_PX - 1, left + 1 : left + TILE_PX - 1]
+            inner = np.s_[top + 3 : top + TILE_PX - 3, left + 3 : left + TILE_PX - 3]
+            size = (TILE_PX - 6, TILE_PX - 6)
+            heights[inner] = cv2.resize(clip.heights[t], size, interpolation=cv2.INTER_LINEAR)
             if clip.is_on[t]:
-                tile[:] = frame_color
-            inner = tile[2:-2, 2:-2]
-            size = (inner.shape[1], inner.shape[0])
-            heights = cv2.resize(clip.heights[t], size, interpolation=cv2.INTER_LINEAR)
-            inner[:] = _paint(heights, np.full(heights.shape, 24, np.float32))
-        yield canvas
+                framed[top + 1 : top + TILE_PX - 1, left + 1 : left + TILE_PX - 1] = True
+                framed[inner] = False
+        frame = _paint(heights, np.full(heights.shape, 24, np.float32))
+        frame[framed] = frame_color
+        yield frame
 
 
 def _paint(heights: npt.NDArray[np.float32], ground: npt.NDArray[np.float32]) -> Image:
@@ -265,8 +288,12 @@ def write(
     if not found:
         return {}
     fps = settings.fps or rate
+    since_onset_s = (np.arange(len(found[0].is_on)) - round(rate * settings.lead_s)) / rate
     paths = {}
-    for kind, frames in (("arena", arena(found, ground, color)), ("aligned", aligned(found, color))):
+    for kind, frames in (
+        ("arena", arena(found, ground, color, since_onset_s)),
+        ("aligned", aligned(found, color)),
+    ):
         paths[kind] = folder / f"{syllable:03d}-{kind}.mp4"
         movies.write(paths[kind], frames, fps)
     return paths

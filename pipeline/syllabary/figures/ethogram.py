@@ -105,7 +105,7 @@ def _stripe(
     axes.tick_params(length=0)
     axes.tick_params(axis="x", bottom=False, labelbottom=False)
     axes.spines[:].set_visible(False)
-    axes.yaxis.label.set_visible(False)
+    axes.set_ylabel("model").set_visible(False)
 
 
 def _smooth(

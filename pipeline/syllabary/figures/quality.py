@@ -15,7 +15,7 @@ TITLE = "Quality of recordings"
 SCOPE = "study"
 NEEDS = "quality.json of the recordings"
 CAPTION = (
-    "Frames that the camera dropped, ticks in which no mouse was found, and the frame rate; worst "
+    "Frames that the camera dropped, frames in which no mouse was found, and the frame rate; worst "
     "first. Rejected recordings are neither fitted nor segmented."
 )
 VERDICTS = {"good": "#3b9c6b", "warn": "#d99a2b", "reject": "#c8473d"}
@@ -41,7 +41,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     for axes, values, text in zip(
         panels,
         (dropped, missing, np.nan_to_num(fps)),
-        ("dropped frames (%)", "no mouse found (% of ticks)", "frame rate (frames/s)"),
+        ("dropped (% of ticks)", "no mouse found (% of frames)", "frame rate (frames/s)"),
         strict=True,
     ):
         axes.barh(at, values, color=colors, height=0.7)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from . import _axes
 from ._colors import MISSING
-from ._data import View, syllable_name
+from ._data import View, paired, syllable_name
 from .settings import DrawSettings
 
 __all__ = ["draw"]
@@ -30,18 +30,19 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     for recording, truth in view.study.truths():
         labels = model.labels_of(recording)
         if labels is not None:
-            counts.update(zip(truth["behaviour"].astype(str), labels["syllable"].tolist(), strict=False))
+            both = paired(labels, truth)
+            counts.update(zip(both["behaviour"].astype(str), both["syllable"].tolist(), strict=True))
     syllables = [s for s in sorted({s for _, s in counts}) if s >= 0][: settings.max_syllables]
     if not syllables:
         return None
-    behaviours = sorted({b for b, _ in counts if b not in ("<NA>", "nan", "None")})
+    behaviours = sorted({b for b, _ in counts})
     matrix = np.array([[counts[b, s] for s in syllables] for b in behaviours], float)
     share = 100 * matrix / np.maximum(matrix.sum(0), 1)
     # Behaviours go in the order of the syllable they fill most, so that a good model is a diagonal.
     order = np.lexsort((np.arange(len(behaviours)), np.argmax(share, 1)))
     figure = _axes.new(max(4.4, 2.4 + 0.3 * len(syllables)), max(2.6, 1.4 + 0.24 * len(behaviours)))
     axes = figure.subplots()
-    image = axes.imshow(share[order], cmap="magma_r", vmin=0, vmax=100, aspect="auto")
+    image = axes.imshow(share[order], cmap="Blues", vmin=0, vmax=100, aspect="auto")
     names = model.names()
     labels_shown = [syllable_name(s, names) for s in syllables]
     axes.set_xticks(range(len(syllables)), labels_shown, rotation=90, fontsize=7)

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._colors import palette
+from ._colors import categories
 from ._data import View
 from .settings import DrawSettings
 
@@ -41,7 +41,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     for axes, (column, text) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
     ):
-        for restart, color in zip(restarts, palette(len(restarts)), strict=True):
+        for restart, color in zip(restarts, categories(len(restarts)), strict=True):
             rows = history[history["restart"] == restart] if "restart" in history else history
             axes.plot(
                 range(1, len(rows) + 1), rows[column], color=color, lw=1.4, label=f"restart {restart}"

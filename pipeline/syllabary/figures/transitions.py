@@ -56,7 +56,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     # One bout of a rare syllable must not set the scale.
     highest = float(np.percentile(np.nan_to_num(np.stack(list(matrices.values()))), 98)) or 1.0
     for panel, (group, matrix) in zip(axes, matrices.items(), strict=False):
-        image = panel.imshow(matrix, cmap="magma_r", vmin=0, vmax=highest)
+        image = panel.imshow(matrix, cmap="Blues", vmin=0, vmax=highest)
         panel.set_facecolor("#eceef0")
         _axes.tidy(panel, x="to syllable", y="from syllable", title=str(group))
     figure.colorbar(image, ax=list(axes[: len(groups)]), label="probability (0–1)", shrink=0.7)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from ..provenance import generator
 from . import _axes
-from ._colors import palette
+from ._colors import categories
 from ._data import ModelResults, View, syllable_name
 from .settings import DrawSettings
 
@@ -49,14 +49,14 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     axes = figure.subplots()
     width = 0.8 / len(order)
     top = np.zeros(len(syllables))
-    for i, (group, color) in enumerate(zip(order, palette(len(order)), strict=True)):
+    for i, (group, color) in enumerate(zip(order, categories(len(order)), strict=True)):
         values = 100 * usage[group]
         rng = generator(0, "usage", model.name, group)
         picks = rng.integers(len(values), size=(settings.bootstrap_samples, len(values)))
         low, high = np.percentile(values[picks].mean(1), [2.5, 97.5], axis=0)
         mean = values.mean(0)
         at = np.arange(len(syllables)) + (i - (len(order) - 1) / 2) * width
-        axes.bar(at, mean, width * 0.92, color=color, alpha=0.45, label=f"{group} (n={len(values)})")
+        axes.bar(at, mean, width * 0.92, color=color, alpha=0.5, label=f"{group} (n={len(values)})")
         axes.vlines(at, low, high, color=color, lw=1.6)
         spread = width * 0.28 * np.linspace(-1, 1, len(values)) if len(values) > 1 else np.zeros(1)
         axes.plot(
@@ -64,9 +64,9 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
             values.ravel(),
             ".",
             color=color,
-            ms=3.5,
+            ms=6,
             mec="white",
-            mew=0.3,
+            mew=0.6,
         )
         top = np.maximum(top, np.maximum(high, values.max(0)))
     for i, stars in enumerate(_stars(model, syllables)):

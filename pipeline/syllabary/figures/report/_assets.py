@@ -2,8 +2,10 @@
 
 import base64
 import json
+import math
 import os
 import shutil
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,10 +45,19 @@ def template(name: str) -> jinja2.Template:
 
 def embed(value: Any) -> markupsafe.Markup:
     """Return JSON that is safe inside a ``<script type="application/json">``."""
-    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(_finite(value), sort_keys=True, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return markupsafe.Markup(text)
+
+
+def _finite(value: Any) -> Any:
+    """Return a value whose infinities and NaN are null, as JSON knows neither."""
+    if isinstance(value, Mapping):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Inliner:

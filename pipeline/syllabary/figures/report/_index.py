@@ -15,7 +15,7 @@ __all__ = ["render"]
 
 LARGEST_TABLE = 5000
 # Figures in the order a reader wants them; others follow by name.
-ORDER = ("usage", "transitions", "durations", "scalars", "scores", "training")
+ORDER = ("usage", "durations", "transitions", "scalars", "scores", "training")
 
 
 def render(
@@ -40,6 +40,7 @@ def render(
         "rejected": [row for row in rows if row["verdict"] == "reject"],
         "missing": _missing(drawings),
         "provenance": provenance,
+        "record": json.dumps(provenance, indent=2, sort_keys=True),
     }
     bare = page.render(**context, **_parts(study, drawings, None, settings))
     limit = int(settings.inline_mb * 1e6)
@@ -66,7 +67,7 @@ def _facts(study: StudyResults, rows: list[dict[str, Any]]) -> list[tuple[str, s
 def _parts(
     study: StudyResults, drawings: Drawings, inliner: _assets.Inliner | None, settings: DrawSettings
 ) -> dict[str, Any]:
-    """Return what holds figures and movies; without an inliner their sources are empty."""
+    """Return what holds figures and movies; without an inliner all are linked."""
     # Figures take the budget before movies do, and the movies of all models share what is left.
     study_figures = _figures([d for d in drawings.figures if d.scope == "study"], inliner)
     figures = {
@@ -113,6 +114,7 @@ def _model(
         for s in sorted(cells)
     ]
     score_columns, score_rows = _tables.score_table([model])
+    truth_columns, truth_rows = _tables.truth_table(model)
     return {
         "id": f"model-{index}",
         "name": model.name,
@@ -122,6 +124,8 @@ def _model(
         "syllables": syllables,
         "score_columns": score_columns[1:],
         "score_rows": [row[1:] for row in score_rows],
+        "truth_columns": truth_columns,
+        "truth_rows": truth_rows,
     }
 
 
@@ -131,7 +135,7 @@ def _figures(drawings: list[Drawing], inliner: _assets.Inliner | None) -> list[d
     for drawing in sorted(drawings, key=lambda d: (rank.get(d.name, len(rank)), d.name)):
         if drawing.paths:
             place = f"figures/{file_stem(drawing.model) + '/' if drawing.model else ''}{drawing.name}"
-            source = "" if inliner is None else inliner.figure(drawing.paths, place)
+            source = f"{place}.svg" if inliner is None else inliner.figure(drawing.paths, place)
             found.append(
                 {"name": drawing.name, "title": drawing.title, "caption": drawing.caption, "src": source}
             )

@@ -17,6 +17,11 @@ __all__ = [
     "syllable_table",
 ]
 
+# Counts and details that would only widen the table.
+HIDDEN = frozenset({
+    "recordings", "frames", "best_shift_ticks", "boundary_tolerance_ticks", "boundary_precision",
+    "boundary_recall", "true_states",
+})  # fmt: skip
 # Score, its name for people, what it means, and whether more is better (None: neither).
 SCORES: dict[str, tuple[str, str, bool | None]] = {
     "ami": ("AMI", "adjusted mutual information with the true syllables; 1 is perfect, 0 chance", True),
@@ -25,8 +30,9 @@ SCORES: dict[str, tuple[str, str, bool | None]] = {
     "macro_f1": ("macro F1", "mean over behaviours of F1 after matching syllables", True),
     "boundary_f1": ("boundary F1", "onsets found at the right time", True),
     "boundary_f1_chance": ("– by chance", "boundary F1 of as many onsets at random times", None),
+    "best_shift_ami": ("AMI, shifted", "the best AMI when labels are moved by up to 5 frames", True),
     "duration_ratio": ("duration ratio", "median bout over median true bout; 1 is right", None),
-    "states_above_1pct": ("syllables ≥ 1 %", "syllables that take at least 1 % of the time", None),
+    "states_above_1_percent": ("syllables > 1 %", "syllables that take more than 1 % of the time", None),
     "median_duration_s": ("median bout (s)", "median length of a bout", None),
 }
 
@@ -67,23 +73,57 @@ def duration(seconds: float) -> str:
     return "–"
 
 
-def _cell(value: Any, digits: int = 3, scale: float = 1.0) -> Cell:
+def _cell(value: Any, digits: int = 3, scale: float = 1.0, decimals: int | None = None) -> Cell:
     try:
         real = float(value) * scale
     except (TypeError, ValueError):
         return Cell("–", -math.inf)
-    return Cell(number(real, digits), real) if math.isfinite(real) else Cell("–", -math.inf)
+    if not math.isfinite(real):
+        return Cell("–", -math.inf)
+    return Cell(number(real, digits) if decimals is None else f"{real:.{decimals}f}", real)
 
 
-def flat_scores(scores: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Return the numbers among scores; ``{"rear": {"recall": 1}}`` becomes ``rear recall``."""
-    found: dict[str, float] = {}
-    for key, value in scores.items():
-        if isinstance(value, Mapping) and len(value) <= 4:
-            found |= flat_scores(value, f"{prefix}{key} ")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            found[f"{prefix}{key}"] = float(value)
+def flat_scores(scores: Mapping[str, Any]) -> dict[str, float]:
+    """Return the scores worth a column; those of named behaviours become ``rear recall``."""
+    found = {k: float(v) for k, v in scores.items() if k not in HIDDEN and _is_number(v)}
+    for behaviour, values in (scores.get("behaviours") or {}).items():
+        found |= {
+            f"{behaviour} {k}": float(values[k])
+            for k in ("recall", "precision")
+            if _is_number(values.get(k))
+        }
     return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def truth_table(model: ModelResults) -> tuple[list[Column], list[list[Cell]]]:
+    """Return how well each true syllable was found, over all recordings."""
+    rows = (model.scores.get("all") or {}).get("syllables") or []
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        return [], []
+    columns = [
+        Column("true behaviour", numeric=False),
+        Column("frames"),
+        Column("syllable", "its one-to-one match"),
+        Column("precision (%)", "of the syllable's frames, how many are this behaviour"),
+        Column("recall (%)", "of the behaviour's frames, how many got this syllable"),
+        Column("recall, merged (%)", "the same when every syllable counts as what it mostly is"),
+    ]
+    return columns, [
+        [
+            Cell(str(row.get("behaviour") or row.get("syllable")), str(row.get("behaviour") or "")),
+            _cell(row.get("frames")),
+            _cell(row.get("label")),
+            *(
+                _cell(row.get(k), scale=100, decimals=1)
+                for k in ("precision", "recall", "mostly_recall")
+            ),
+        ]
+        for row in rows
+    ]
 
 
 def score_table(models: Iterable[ModelResults]) -> tuple[list[Column], list[list[Cell]]]:
@@ -173,7 +213,9 @@ def _recording_row(recording: Recording) -> dict[str, Any]:
         "reasons": [str(r) for r in quality.get("reasons", ())],
         "minutes": _cell(minutes),
         "length": "–" if minutes is None else duration(60 * minutes),
-        "fps": _cell(fps),
-        "dropped": _cell(dropped / ticks if ticks and dropped is not None else None, scale=100),
-        "missing": _cell(quality.get("missing_mouse_fraction"), scale=100),
+        "fps": _cell(fps, decimals=1),
+        "dropped": _cell(
+            dropped / ticks if ticks and dropped is not None else None, scale=100, decimals=1
+        ),
+        "missing": _cell(quality.get("missing_mouse_fraction"), scale=100, decimals=1),
     }

@@ -334,3 +334,4 @@ new ResizeObserver(draw).observe(canvas.parentElement);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 legends();
 draw();
+document.documentElement.dataset.ready = "true";

@@ -78,3 +78,4 @@ for (const bar of document.querySelectorAll("[data-kinds]")) {
     }
   });
 }
+document.documentElement.dataset.ready = "true";

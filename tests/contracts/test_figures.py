@@ -1,0 +1,52 @@
+"""What every file in ``figures/`` that is a figure must do."""
+
+import pytest
+from matplotlib import _pylab_helpers
+from matplotlib.figure import Figure
+
+from figures.synthetic import make_study
+from syllabary import registry
+from syllabary.figures import _axes, _colors, study
+from syllabary.figures.settings import DrawSettings
+from syllabary.figures.study import ModelResults, Recording, StudyResults, View
+
+SETTINGS = DrawSettings(bootstrap_samples=100)
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory):
+    return make_study(tmp_path_factory.mktemp("study"))
+
+
+def unlabelled(figure):
+    """Axes that show ticks but no quantity with its unit."""
+    for axes in figure.axes:
+        for which, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+            shown = axes.axison and axis.get_visible()
+            ticks = any(tick.get_visible() and tick.get_text() for tick in axis.get_ticklabels())
+            text = axis.get_label_text().replace("\n", " ")
+            if shown and ticks and text not in _axes.UNITLESS and not text.endswith(")"):
+                yield which, text, axes.get_title()
+
+
+@pytest.mark.parametrize("name", study.names())
+def test_figure_draws_a_study_with_units_on_every_axis(name, made_up):
+    figure_file = registry.find("syllabary.figures", name)
+    assert figure_file.TITLE and figure_file.CAPTION.endswith(".") and figure_file.NEEDS
+    assert figure_file.SCOPE in ("study", "model", "recording")
+    colors = _colors.shared(made_up, SETTINGS)
+    view = View(made_up, colors, made_up.models[0], made_up.recordings[0])
+    with _axes.style():
+        figure = figure_file.draw(view, SETTINGS)
+        assert isinstance(figure, Figure)
+        assert figure.axes
+        figure.canvas.draw()
+        assert list(unlabelled(figure)) == []
+    assert not _pylab_helpers.Gcf.figs, "a figure that pyplot keeps is never freed"
+
+
+@pytest.mark.parametrize("name", study.names())
+def test_figure_is_none_where_what_it_needs_is_absent(name):
+    bare = StudyResults("bare", (Recording("m1"),), (ModelResults("slds"),))
+    view = View(bare, _colors.Colors(), bare.models[0], bare.recordings[0])
+    assert registry.find("syllabary.figures", name).draw(view, SETTINGS) is None

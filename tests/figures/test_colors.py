@@ -1,0 +1,64 @@
+import colorsys
+import dataclasses
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from figures.conftest import QUICK
+from figures.synthetic import PROVENANCE, label_table
+from syllabary.figures import _colors
+from syllabary.figures.study import ModelResults, Recording, StudyResults
+from syllabary.records import tables
+
+
+def save(path, syllables, rng):
+    tables.write(path, label_table(np.asarray(syllables), rng), PROVENANCE, tables.LABELS)
+    return path
+
+
+def test_equal_behaviour_has_equal_color_whatever_its_number(tmp_path, rng):
+    syllables = np.repeat([0, 1, 2, 0, 3], 40)
+    renamed = np.array([2, 0, 3, 1])[syllables]
+    models = tuple(
+        ModelResults(name, labels={"m1": save(tmp_path / f"{name}.parquet", values, rng)})
+        for name, values in (("one", syllables), ("two", renamed))
+    )
+    found = _colors.shared(StudyResults(recordings=(Recording("m1"),), models=models), QUICK)
+    for s, other in enumerate((2, 0, 3, 1)):
+        assert found.of("one", s) == found.of("two", other)
+    assert len({found.of("one", s) for s in range(4)}) == 4
+
+
+def test_truth_sets_the_colors_and_a_split_behaviour_takes_shades(study):
+    found = _colors.shared(study, QUICK)
+    assert set(found.truth) == {"walk", "rear_up", "groom", "pause", "turn_left", "sniff"}
+    assert found.of("slds", 0) == found.truth["walk"]
+    assert found.of("slds", 1) == found.truth["rear_up"]
+    used = [found.of("pca-arhmm", s) for s in range(8)]
+    assert len(set(used)) == 8
+
+
+def test_no_label_is_gray_and_unknown_syllables_have_colors():
+    assert _colors.Colors().of("any", -1) == _colors.MISSING
+    assert _colors.Colors().of("any", 37) == _colors.palette(38)[37]
+
+
+def test_neighbours_in_usage_differ_in_hue():
+    hues = [colorsys.rgb_to_hsv(*c)[0] for c in _colors.palette(20)]
+    gaps = [min(abs(a - b), 1 - abs(a - b)) for a, b in itertools.pairwise(hues)]
+    assert min(gaps) > 0.12
+
+
+def test_without_labels_there_is_nothing_to_match(study):
+    bare = dataclasses.replace(study, models=(ModelResults("slds"),))
+    assert _colors.shared(bare, QUICK).models == {"slds": {}}
+
+
+def test_hexadecimal_is_what_browsers_read():
+    assert _colors.hexadecimal((0.0, 0.5, 1.0)) == "#0080ff"
+    assert (
+        pd.Series([_colors.hexadecimal(c) for c in _colors.palette(12)])
+        .str.fullmatch("#[0-9a-f]{6}")
+        .all()
+    )

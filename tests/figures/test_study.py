@@ -1,0 +1,120 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from figures.conftest import QUICK
+from syllabary.errors import BadInput, BadSetting, UnknownName
+from syllabary.figures import transitions, usage
+from syllabary.figures._data import paired
+from syllabary.figures.study import (
+    ModelResults,
+    Recording,
+    StudyResults,
+    draw_all,
+    file_stem,
+    names,
+    shown_recordings,
+)
+
+
+def test_every_figure_is_written(drawings, study):
+    assert {d.name for d in drawings.figures} == set(names())
+    assert all(d.paths and not d.missing for d in drawings.figures)
+    assert all(p.stat().st_size > 500 for d in drawings.figures for p in d.paths)
+    assert {d.model for d in drawings.figures if d.scope == "model"} == {m.name for m in study.models}
+
+
+def test_two_draws_give_the_same_bytes(drawings, study, tmp_path):
+    # One model of the two, to save time; it draws figures of every kind.
+    alone = dataclasses.replace(study, models=study.models[:1])
+    some = ("ethogram", "usage", "trajectories")
+    both = ("png", "svg")
+    fewer = QUICK.model_copy(update={"figures": some, "max_syllables": 2, "formats": both})
+    first, second = ([], [])
+    again = draw_all(tmp_path / "again", alone, fewer, seed=7)
+    drawings = draw_all(tmp_path / "first", alone, fewer, seed=7)
+    for made, into in ((drawings, first), (again, second)):
+        into += sorted(p for d in made.figures for p in d.paths)
+    assert [p.name for p in first] == [p.name for p in second]
+    assert {p.suffix for p in first} == {".png", ".svg"}
+    for a, b in zip(first, second, strict=True):
+        assert a.read_bytes() == b.read_bytes(), a.name
+    movies = [p for kinds in again.movies["slds"].values() for p in kinds.values()]
+    twins = [p for kinds in drawings.movies["slds"].values() for p in kinds.values()]
+    assert movies and [p.read_bytes() for p in movies] == [p.read_bytes() for p in twins]
+
+
+def test_only_the_figures_asked_for_are_drawn(study, tmp_path):
+    few = QUICK.model_copy(update={"figures": ("quality",), "examples": 0})
+    found = draw_all(tmp_path, study, few)
+    assert [d.name for d in found.figures] == ["quality"]
+    assert found.movies == {m.name: {} for m in study.models}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"palette": "rainbowish"}, BadSetting, "turbo"),
+        ({"formats": ("bmp",)}, BadSetting, "pdf, png, svg"),
+        ({"figures": ("usge",)}, UnknownName, "did you mean 'usage'"),
+    ],
+)
+def test_what_does_not_exist_is_named(change, error, says, study, tmp_path):
+    with pytest.raises(error, match=says):
+        draw_all(tmp_path, study, QUICK.model_copy(update=change))
+
+
+def test_two_recordings_of_one_name_are_refused():
+    with pytest.raises(BadInput, match="two recordings named 'm1'"):
+        StudyResults(recordings=(Recording("m1"), Recording("m1")))
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "", "..", ".hidden", "mäuse", "x" * 300])
+def test_a_file_stem_is_safe_and_its_own(name):
+    stem = file_stem(name)
+    assert "/" not in stem and not stem.startswith(".") and 0 < len(stem) < 130
+    assert stem != file_stem(name + "!")
+
+
+def test_a_plain_name_is_its_own_file_stem():
+    assert file_stem("m1_2024-01.a") == "m1_2024-01.a"
+
+
+def test_recordings_with_figures_are_spread_over_the_study():
+    many = StudyResults(recordings=tuple(Recording(f"m{i}") for i in range(100)))
+    shown = shown_recordings(many, QUICK.model_copy(update={"max_recordings": 4}))
+    assert [r.name for r in shown] == ["m0", "m25", "m50", "m75"]
+
+
+def test_transition_probabilities_leave_out_staying():
+    found = transitions.probabilities(np.array([[9.0, 1, 3], [2, 0, 0], [0, 0, 5]]))
+    np.testing.assert_allclose(found[0], [np.nan, 0.25, 0.75])
+    np.testing.assert_allclose(found[1], [1, np.nan, 0])
+    assert np.isnan(found[2]).all()  # never left
+
+
+def test_an_animal_counts_once_however_many_recordings_it_has():
+    table = pd.DataFrame({
+        "recording": ["a", "b", "c"], "subject": ["s1", "s1", "s2"], "group": "g", "role": "train",
+        "syllable": 0, "usage": [0.2, 0.4, 0.9],
+    })  # fmt: skip
+    found = usage.subject_usage(ModelResults("m", tables={"usage": table}), [0, 1])
+    np.testing.assert_allclose(found["g"], [[0.3, 0], [0.9, 0]])
+
+
+def test_labels_and_truth_meet_by_frame():
+    labels = pd.DataFrame({"frame": [0, -1, 1, 2], "syllable": [5, 9, 6, 7]})
+    truth = pd.DataFrame({"frame": [1, 2, -1, 3], "behaviour": ["walk", "rear", "groom", "sniff"]})
+    both = paired(labels, truth)
+    assert both.to_numpy().tolist() == [[6, "walk"], [7, "rear"]]
+
+
+def test_without_crops_and_truth_the_rest_is_drawn(study, tmp_path):
+    still = dataclasses.replace(study.recordings[0], crops_path=None, truth_path=None)
+    alone = dataclasses.replace(study, recordings=(still,), changepoints=None)
+    some = ("scores", "trajectories", "ethogram", "durations")
+    found = draw_all(tmp_path, alone, QUICK.model_copy(update={"figures": some}))
+    assert {d.name for d in found.figures if d.missing} == {"scores", "trajectories"}
+    assert not any(found.movies.values())
