@@ -31,10 +31,16 @@ FOLLOW_OTHERS = 36.0
 PULL, DRAG = 9.0, 14.0
 # Spread and memory of the slow drift of posture.
 DRIFT = {
-    "arch": (0.16, 5.0), "stretch": (0.085, 6.0), "lift": (1.6, 8.0), "bend": (0.26, 4.0),
-    "roll": (0.07, 4.0), "head_pitch": (0.22, 4.0), "head_yaw": (0.28, 3.0), "tail": (0.5, 4.0),
-    "pitch": (0.06, 5.0),
+    "arch": (0.12, 5.0), "stretch": (0.06, 6.0), "lift": (1.4, 8.0), "bend": (0.20, 4.0),
+    "roll": (0.05, 4.0), "head_pitch": (0.16, 4.0), "head_yaw": (0.20, 3.0), "tail": (0.5, 4.0),
+    "pitch": (0.05, 5.0),
 }  # fmt: skip
+# Unsteadiness of a channel, as standard deviation while it follows a target.
+TREMOR = {
+    "pitch": 0.012, "arch": 0.02, "stretch": 0.012, "lift": 0.35, "bend": 0.03, "roll": 0.015,
+    "head_pitch": 0.035, "head_yaw": 0.04, "paw_left": 0.03, "paw_right": 0.03, "tail": 0.1,
+}  # fmt: skip
+FREE_TREMOR = 3.0
 AT_REST = {"paw_left": 0.0, "paw_right": 0.0, "foot_left": 0.0, "foot_right": 0.0, "gait": 0.0}
 
 
@@ -71,6 +77,9 @@ def perform(
     pose, speed = drift[0].copy(), np.zeros(len(CHANNELS))
     poses, paths = np.empty((ticks, len(CHANNELS))), np.empty((ticks, 3))
     follow = np.array([FOLLOW.get(name, FOLLOW_OTHERS) for name in CHANNELS])
+    unsteady = settings.mouse.tremor * np.array([TREMOR.get(name, 0.0) for name in CHANNELS])
+    following = unsteady * 2 * (follow / step_s) ** 0.5 * follow
+    free = FREE_TREMOR * unsteady * np.sqrt(2 * PULL * DRAG / step_s)
     reach = np.array([50.0, 34.0]) * build.length + np.array([4.0, 10.0])
     done = 0
     for syllable, length in zip(syllables, lengths, strict=True):
@@ -97,10 +106,12 @@ def perform(
             targets[:, CHANNELS.index(name)] = course
         for name, course in wish.rhythms.items():
             rhythms[:, CHANNELS.index(name)] = course
+        kicks = np.where(np.isnan(targets), free, following) * rng.standard_normal(targets.shape)
+        kicks *= programme.tremor
         own = np.repeat(drift[done : done + length], STEPS_PER_TICK, axis=0)
         _advance(
-            pose, speed, path, targets, rhythms, own, wish.speed * build.length, wish.turn, follow,
-            step_s, settings.arena.radius_mm, reach, poses[done : done + length],
+            pose, speed, path, targets, rhythms, kicks, own, wish.speed * build.length, wish.turn,
+            follow, step_s, settings.arena.radius_mm, reach, poses[done : done + length],
             paths[done : done + length],
         )  # fmt: skip
         done += int(length)
@@ -141,6 +152,7 @@ def _advance(
     path: F64,
     targets: F64,
     rhythms: F64,
+    kicks: F64,
     own: F64,
     forward: F64,
     turn: F64,
@@ -164,7 +176,7 @@ def _advance(
                 force = PULL * (own[n, p] - pose[p]) - DRAG * speed[p]
             else:
                 force = follow[p] ** 2 * (targets[n, p] - pose[p]) - 2.0 * follow[p] * speed[p]
-            speed[p] += step_s * force
+            speed[p] += step_s * (force + kicks[n, p])
             pose[p] += step_s * speed[p]
 
         x, y, heading = path[0], path[1], path[2]

@@ -17,7 +17,8 @@ from .body import CHANNELS
 __all__ = ["PROGRAMMES", "Bout", "Movement", "Programme"]
 
 F64 = npt.NDArray[np.float64]
-RAMP_S = 0.08
+RAMP_S = 0.06
+SETTLE_S = 0.2
 
 
 class Bout(NamedTuple):
@@ -34,6 +35,14 @@ class Bout(NamedTuple):
     def at(self, channel: str) -> float:
         """Return where a channel was when the bout began."""
         return float(self.start[CHANNELS.index(channel)])
+
+    def towards(self, share: float = 0.6, **goals: float) -> dict[str, F64]:
+        """Courses of channels that go part of the way to a goal, and stay.
+
+        The posture a bout was entered in shines through: ``share`` of the way is gone.
+        """
+        there = ease(np.clip(self.time / SETTLE_S, 0, 1)) * share * (1 + 0.25 * self.toss)
+        return {name: self.at(name) + (goal - self.at(name)) * there for name, goal in goals.items()}
 
     def swell(self) -> F64:
         """Envelope of a rhythm: it fades in and out at the borders."""
@@ -65,6 +74,7 @@ class Programme(NamedTuple):
     drug: float  # factor of its usage under the drug
     starts: str = "down"
     ends: str = "down"
+    tremor: float = 1.0
 
 
 def ease(u: F64) -> F64:
@@ -82,11 +92,11 @@ def _walk(b: Bout) -> Movement:
     return Movement(
         speed=115 * b.strength * (0.7 + 0.3 * b.swell()),
         turn=0.5 * b.toss * np.ones_like(b.phase) + 0.4 * b.wave(stride),
-        targets={},
+        targets=b.towards(stretch=0.05, arch=-0.05, bend=0.0, head_yaw=0.0, head_pitch=0.10),
         rhythms={
             "gait": 9 * b.wave(stride),
-            "bend": 0.26 * b.wave(stride),
-            "head_yaw": -0.14 * b.wave(stride, 0.6),
+            "bend": 0.30 * b.wave(stride),
+            "head_yaw": -0.18 * b.wave(stride, 0.6),
             "lift": 1.1 * b.wave(2 * stride),
             "tail": 0.5 * b.wave(stride, 2.0),
         },
@@ -104,8 +114,8 @@ def _dart(b: Bout) -> Movement:
         },
         rhythms={
             "gait": 11 * b.wave(stride),
-            "stretch": 0.06 * b.wave(stride, 1.0),
-            "pitch": 0.06 * b.wave(stride),
+            "stretch": 0.08 * b.wave(stride, 1.0),
+            "pitch": 0.08 * b.wave(stride),
         },
     )
 
@@ -136,9 +146,9 @@ def _sniff(b: Bout) -> Movement:
     return Movement(
         speed=22 * b.strength * b.swell(),
         turn=0.3 * b.toss * b.swell(),
-        targets={},
+        targets=b.towards(head_pitch=-0.15, stretch=0.06, lift=-1.0),
         rhythms={
-            "head_pitch": 0.26 * b.strength * b.wave(rate),
+            "head_pitch": 0.32 * b.strength * b.wave(rate),
             "stretch": 0.035 * b.strength * b.wave(rate, 0.8),
             "lift": 0.5 * b.wave(rate, 1.5),
         },
@@ -214,8 +224,7 @@ def _groom_face(b: Bout) -> Movement:
         speed=0 * b.phase,
         turn=0 * b.phase,
         targets={
-            "arch": b.at("arch") + 0.10 * tuck,
-            "head_pitch": b.at("head_pitch") + 0.3 * (-0.35 - b.at("head_pitch")) * tuck,
+            **b.towards(arch=0.32, stretch=-0.13, head_pitch=-0.45, bend=0.0, head_yaw=0.0),
             "paw_left": b.at("paw_left") * (1 - tuck) + reach * tuck,
             "paw_right": b.at("paw_right") * (1 - tuck) + reach * tuck,
         },
@@ -230,13 +239,12 @@ def _groom_face(b: Bout) -> Movement:
 
 
 def _groom_flank(b: Bout, side: int) -> Movement:
-    rate, reach = 4.4, ease(np.clip(b.time / 0.25, 0, 1))
+    rate = 4.4
     return Movement(
         speed=0 * b.phase,
         turn=0 * b.phase,
         targets={
-            "bend": b.at("bend") + side * 0.40 * b.strength * reach,
-            "head_yaw": b.at("head_yaw") + side * 0.35 * reach,
+            **b.towards(arch=0.22, stretch=-0.08, bend=side * 0.75, head_yaw=side * 0.6),
         },
         rhythms={
             "head_yaw": side * 0.26 * b.strength * b.wave(rate),
@@ -263,7 +271,7 @@ def _scratch(b: Bout, side: int) -> Movement:
         targets={
             foot: b.at(foot) * (1 - lift) + 0.7 * lift,
             other: b.at(other) * (1 - lift),
-            "roll": b.at("roll") + 0.6 * (side * 0.22 - b.at("roll")) * lift,
+            **b.towards(roll=side * 0.35, stretch=-0.06, bend=side * 0.2, head_yaw=-side * 0.1),
         },
         rhythms={
             foot: 0.4 * b.strength * b.wave(rate),
@@ -286,7 +294,7 @@ def _pause(b: Bout) -> Movement:
     return Movement(
         speed=5 * b.swell(),
         turn=0.15 * b.toss * b.swell(),
-        targets={},
+        targets=b.towards(share=0.3, stretch=-0.04, lift=0.0),
         rhythms={
             "breath": 0.035 * b.wave(2.6),
             "roll": 0.05 * b.strength * b.wave(1.3),
@@ -332,7 +340,7 @@ PROGRAMMES: dict[str, Programme] = {
     "groom_right": Programme("groom", _groom_right, 0.45, 0.6, 1.0),
     "scratch_left": Programme("scratch", _scratch_left, 0.40, 0.5, 1.8),
     "scratch_right": Programme("scratch", _scratch_right, 0.40, 0.5, 1.8),
-    "pause": Programme("pause", _pause, 0.40, 1.3, 1.0),
-    "freeze": Programme("freeze", _freeze, 0.50, 0.6, 2.0),
+    "pause": Programme("pause", _pause, 0.40, 1.3, 1.0, tremor=0.5),
+    "freeze": Programme("freeze", _freeze, 0.50, 0.6, 2.0, tremor=0.0),
     "stretch": Programme("stretch", _stretch, 0.42, 0.8, 0.6),
 }

@@ -64,6 +64,8 @@ class MouseSettings(Settings):
         1.0, ge=0, le=2, description="size of slow drifts of posture, 1 is lifelike"
     )
 
+    tremor: float = Field(1.0, ge=0, le=3, description="size of quick unsteadiness, 1 is lifelike")
+
 
 class NoiseSettings(Settings):
     """What the sensor adds and loses."""
