@@ -2,7 +2,8 @@
 
 ``arhmm`` is MoSeq's own: a sticky chain of states, each with its autoregression. Files whose
 names start with an underscore serve the models: ``_evidence`` (what a model is shown),
-``_regressors`` (the past of a frame), ``_sticky`` (transitions), ``_clusters`` (first guess).
+``_autoregression`` (a frame given its past), ``_sticky`` (transitions), ``_clusters`` (first
+guess), ``_merging`` (copies of a state).
 
 A prior offers ``Settings`` and ``Parameters`` (a NamedTuple of tensors: the posterior of the
 global parameters in natural form, and what their prior needs), and these functions:
@@ -13,9 +14,10 @@ global parameters in natural form, and what their prior needs), and these functi
 - ``update(parameters, statistics, settings, rate=1.0)``, a natural-gradient step
 - ``divergence(parameters, settings)`` of the global parameters from their prior, nats. The
   bound is minus the sum of the local divergences, minus this; no sweep lowers it
-- ``filter`` (one-step predictions), ``decode`` (the most probable path), ``sample``
-- ``with_kappa(parameters, kappa)`` and ``reorder(parameters, order)``: other stickiness, other
-  numbers for the states
+- ``merge(parameters, statistics, settings)`` proposes to join states that are copies
+- ``filter`` (one-step predictions) and ``sample``
+- ``with_kappa(parameters, kappa)``, ``reorder(parameters, order)``, ``dimensions(parameters)``:
+  other stickiness; other numbers for the states; D
 
 Sequences run on axis -2 of latents (..., T, D) and of states (..., T, K); ``lengths`` (...)
 tells how many frames count. z_t drives the step *into* frame t.

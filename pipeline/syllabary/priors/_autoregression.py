@@ -1,16 +1,18 @@
 """Regression of a frame on its past: regressors, sums, and the prior from one regression."""
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ..expfam import mniw
 from ..messages import hmm
-from ._evidence import PointEvidence
+from ._evidence import PointEvidence, Sample
 
-__all__ = ["base", "features", "noise", "scores", "sums", "usable"]
+__all__ = ["base", "draw", "features", "noise", "scores", "sums", "usable"]
 
-# Frames whose products are formed at once; the order of summation depends on this alone.
-BLOCK = 1024
+# A smaller share of a frame than this cannot be seen in the bound.
+NEGLIGIBLE = 1e-12
 
 
 def usable(observed: Tensor, lags: int, lengths: Tensor | None = None) -> Tensor:
@@ -66,20 +68,21 @@ def sums(evidence: PointEvidence, usable: Tensor, states: Tensor, lags: int) -> 
     width = size * lags + 1
     regressor, latents = features(evidence, lags)
     joint = torch.cat([regressor, latents], -1).reshape(-1, width + size).double()
-    keep = usable.reshape(-1)
-    shares = torch.where(keep[:, None], states.reshape(-1, states.shape[-1]).double(), 0.0)
-    row, column = torch.triu_indices(width + size, width + size)
-    packed = joint.new_zeros((shares.shape[1], len(row)))
-    for block, share in zip(torch.split(joint, BLOCK), torch.split(shares, BLOCK), strict=True):
-        packed += share.T @ (block[:, row] * block[:, column])
-    gram = joint.new_empty((shares.shape[1], width + size, width + size))
-    gram[:, row, column] = packed
-    gram[:, column, row] = packed
+    shares = states.reshape(-1, states.shape[-1]).double()
+    shares = torch.where(usable.reshape(-1, 1), shares, 0.0)
+    shares = torch.where(shares > NEGLIGIBLE, shares, 0.0).T.contiguous()
+    gram = joint.new_zeros((len(shares), width + size, width + size))
+    # A frame belongs to few states: their own frames make ten times less work than all.
+    for k, share in enumerate(shares):
+        own = share.nonzero().flatten()
+        rows = joint[own]
+        gram[k] = (rows * share[own, None]).T @ rows
+    gram = (gram + gram.mT) / 2
     return mniw.Natural(
         precision=gram[:, :width, :width].clone(),
         precision_mean=gram[:, width:, :width].clone(),
         scatter=gram[:, width:, width:].clone(),
-        observations=shares.sum(0),
+        observations=shares.sum(1),
     )
 
 
@@ -143,3 +146,37 @@ def scores(
     regressor, latents = features(evidence, lags)
     spread = None if at_mean else standard.column_covariance
     return hmm.ar_log_likelihood(latents, regressor, standard.mean, spread, precision, log_det)
+
+
+def draw(
+    standard: mniw.Standard,
+    first: npt.NDArray[np.float64],
+    rows: npt.NDArray[np.float64],
+    past: npt.NDArray[np.float64],
+    rng: np.random.Generator,
+    frames: int,
+) -> Sample:
+    """Draw states and latents, the parameters at their means.
+
+    Parameters
+    ----------
+    standard : mniw.Standard
+        (K, ...) dynamics.
+    first, rows : (K,) and (K, K)
+        Probabilities of the first state and of the steps.
+    past : (L, D)
+        Latents before the first frame, the latest first.
+    rng : numpy Generator
+    frames : int
+    """
+    mean = standard.mean.numpy()
+    spread = torch.linalg.cholesky(noise(standard)).numpy()
+    count, size = mean.shape[:2]
+    states = np.empty(frames, np.int64)
+    latents = np.empty((frames, size))
+    for t in range(frames):
+        states[t] = rng.choice(count, p=rows[states[t - 1]] if t else first)
+        expected = mean[states[t]] @ np.append(past.ravel(), 1.0)
+        latents[t] = expected + spread[states[t]] @ rng.standard_normal(size)
+        past = np.concatenate([latents[t : t + 1], past[:-1]])
+    return Sample(torch.from_numpy(states), torch.from_numpy(latents))

@@ -1,4 +1,4 @@
-"""First guess of the states: k-means on where the latents are and where they are going."""
+"""First guess of the states: k-means on how the latents move."""
 
 import numpy as np
 import torch
@@ -8,7 +8,8 @@ from ._evidence import PointEvidence
 __all__ = ["assign", "centers", "motion", "points"]
 
 BLOCK = 65536
-VELOCITY_FRAMES = 3
+# Mean squared step below which all is rest; latents have variance 1.
+ENERGY_FLOOR = 1e-3
 
 
 def centers(
@@ -63,24 +64,69 @@ def assign(points: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
     return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int64)
 
 
-def motion(evidence: PointEvidence) -> torch.Tensor:
-    """Return where the latents are, and how far they came in the last frames: (T, 2 D)."""
-    latents = torch.where(evidence.observed[:, None], evidence.latents, 0.0).double()
-    before = torch.roll(latents, VELOCITY_FRAMES, 0)
-    before[:VELOCITY_FRAMES] = latents[:1]
-    return torch.cat([latents, latents - before], -1)
+def motion(evidence: PointEvidence, window: int) -> torch.Tensor:
+    """Return how the latents move about each frame: mean velocity and log mean squared step.
+
+    Where the latents *are* differs between animals by build and posture, and clusters of it find
+    the animals; what they do in the next moment tells syllables apart.
+
+    Parameters
+    ----------
+    evidence : PointEvidence
+        (T, D), one recording.
+    window : int
+        Frames to average over, odd; steps from or to missing frames are left out.
+
+    Returns
+    -------
+    (T, 2 D) float64
+    """
+    observed = evidence.observed[:, None]
+    latents = torch.where(observed, evidence.latents, 0.0).double()
+    both = (observed[1:] & observed[:-1]).double()
+    steps = (latents[1:] - latents[:-1]) * both
+    moments = torch.cat([steps, steps**2, both], -1)
+    reach = window // 2
+    # Step t ends at frame t + 1; sums over a window are differences of running sums.
+    running = torch.nn.functional.pad(moments.cumsum(0), (0, 0, reach + 2, reach))
+    running[len(running) - reach :] = moments.sum(0)
+    sums = running[window:] - running[:-window]
+    count = sums[:, -1:].clamp(min=1)
+    velocity, energy = (sums[:, :-1] / count).chunk(2, -1)
+    # Rounding of running sums must not become a logarithm.
+    return torch.cat([velocity, torch.log(energy.clamp(min=0) + ENERGY_FLOOR)], -1)
 
 
 def points(
-    series: list[PointEvidence], usable: list[torch.Tensor], limit: int, rng: np.random.Generator
-) -> torch.Tensor:
-    """Return the motion of ``limit`` usable frames of all recordings, or of all there are."""
+    series: list[PointEvidence],
+    usable: list[torch.Tensor],
+    limit: int,
+    rng: np.random.Generator,
+    window: int,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the motion of ``limit`` usable frames of all recordings, or of all there are.
+
+    Returns
+    -------
+    points : (N, 2 D)
+        Standardized: velocities by one scale, log energies each by its own.
+    mean, scale : (2 D)
+        What standardizes.
+    """
     sizes = [int(mask.sum()) for mask in usable]
     chosen = torch.zeros(sum(sizes), dtype=torch.bool)
     picked = rng.choice(sum(sizes), min(sum(sizes), limit), replace=False, shuffle=False)
     chosen[torch.from_numpy(picked)] = True
-    parts = [
-        motion(e)[mask][own]
-        for e, mask, own in zip(series, usable, torch.split(chosen, sizes), strict=True)
-    ]
-    return torch.cat(parts)
+    found = torch.cat(
+        [
+            motion(e, window)[mask][own]
+            for e, mask, own in zip(series, usable, torch.split(chosen, sizes), strict=True)
+        ]
+    )
+    size = found.shape[1] // 2
+    mean = found.mean(0)
+    mean[:size] = 0
+    scale = ((found - mean) ** 2).mean(0).sqrt()
+    scale[:size] = (scale[:size] ** 2).mean().sqrt()
+    scale = torch.where(scale > 0, scale, 1.0)
+    return (found - mean) / scale, mean, scale

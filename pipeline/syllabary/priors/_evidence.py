@@ -1,11 +1,12 @@
 """What a prior is shown of the latents, and what it makes of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import torch
 from torch import Tensor
 
-__all__ = ["Filtered", "Local", "PointEvidence", "Sample", "add", "blend", "total"]
+__all__ = ["Filtered", "Local", "PointEvidence", "Sample", "add", "blend", "recordings", "total"]
 
 Record = TypeVar("Record", bound=tuple[Any, ...])
 
@@ -38,6 +39,8 @@ class Local(NamedTuple):
     """(...) of latents and states from the prior, nats; their entropy left out for points."""
     converged: Tensor
     """(...) bool."""
+    path: Tensor | None
+    """(..., T) int64, the most probable path of states, where asked for; -1 in padding."""
 
 
 class Filtered(NamedTuple):
@@ -56,6 +59,15 @@ class Sample(NamedTuple):
     """(T,) int64."""
     latents: Tensor
     """(T, D) float64."""
+
+
+def recordings(latents: Iterable[Tensor], lengths: Sequence[int] | Tensor | None) -> list[PointEvidence]:
+    """Return the evidence of each recording (T, D), cut to its length; NaN is missing."""
+    found = []
+    for index, values in enumerate(latents):
+        own = values if lengths is None else values[: int(lengths[index])]
+        found.append(PointEvidence(own, torch.isfinite(own).all(-1)))
+    return found
 
 
 def add(left: Record, right: Record) -> Record:

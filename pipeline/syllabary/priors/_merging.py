@@ -5,12 +5,16 @@ closed form in them: ratios of normalizers. What is left out is the entropy of "
 so a join is a proposal, kept where the next sweep finds a higher bound than before.
 """
 
+from typing import Any, TypeVar
+
 import torch
 from torch import Tensor
 
 from ..expfam import dirichlet, mniw
 
-__all__ = ["joins"]
+__all__ = ["gather", "joins"]
+
+Record = TypeVar("Record", bound=tuple[Any, ...])
 
 # Pairs of the best dynamics whose transitions are weighed too.
 CANDIDATES = 64
@@ -69,6 +73,21 @@ def joins(counts: Tensor, sums: mniw.Natural, rows: Tensor, base: mniw.Natural) 
         gains = {p: g for p, g in gains.items() if keep not in p and drop not in p}
         weigh([(min(keep, k), max(keep, k)) for k in alive if k != keep])
     return into
+
+
+def gather(statistics: Record, into: Tensor) -> Record:
+    """Add up the statistics of states that become one: counts, steps, and sums of regressions."""
+
+    def rows(part: Tensor) -> Tensor:
+        return torch.zeros_like(part).index_add_(0, into, part)
+
+    initial, transition, dynamics = statistics
+    steps = rows(rows(transition.concentration).T).T.contiguous()
+    return type(statistics)(
+        dirichlet.Natural(rows(initial.concentration)),
+        dirichlet.Natural(steps),
+        mniw.Natural(*(rows(part) for part in dynamics)),
+    )
 
 
 def _joined(counts: Tensor, keep: int, drop: int) -> Tensor:

@@ -9,13 +9,20 @@ doi:10.1214/10-AOAS395 (the sticky HDP-HMM), here with variational rows.
 
 import torch
 
-__all__ = ["concentrations", "log_prior", "update_weights"]
+from ..expfam import dirichlet
+
+__all__ = ["concentrations", "log_prior", "mean", "update_weights"]
 
 
 def concentrations(weights: torch.Tensor, alpha: float, kappa: torch.Tensor) -> torch.Tensor:
     """Return the Dirichlet concentrations of all rows, (K, K)."""
     states = weights.shape[-1]
     return (alpha * weights).expand(states, states) + kappa * torch.eye(states, dtype=weights.dtype)
+
+
+def mean(rows: dirichlet.Natural) -> torch.Tensor:
+    """Return the mean probabilities."""
+    return rows.concentration / rows.concentration.sum(-1, keepdim=True)
 
 
 def log_prior(weights: torch.Tensor, gamma: float) -> torch.Tensor:

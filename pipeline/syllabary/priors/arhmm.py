@@ -12,7 +12,7 @@ doi:10.1016/j.neuron.2015.11.031 (the model), doi:10.1214/10-AOAS395 (stickiness
 doi:10.1561/2200000001, section 5 (variational message passing in conjugate families).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,14 +26,13 @@ from ..expfam import dirichlet, mniw
 from ..messages import hmm
 from ..settings import Field
 from . import _autoregression, _clusters, _merging, _sticky
-from ._evidence import Filtered, Local, PointEvidence, Sample, add, blend, total
+from ._evidence import Filtered, Local, PointEvidence, Sample, add, blend, recordings, total
 
 __all__ = [
     "Parameters",
     "PointEvidence",
     "Settings",
     "Statistics",
-    "decode",
     "dimensions",
     "divergence",
     "filter",
@@ -73,12 +72,16 @@ class Settings(base_settings.Settings):
         1e-4, gt=0, description="least noise variance expected before any data, latents having 1"
     )
 
+    start_window: int = Field(
+        9, ge=1, description="frames over which motion is averaged to guess the states, odd"
+    )
+
     @pydantic.model_validator(mode="after")
-    def _spread(self) -> "Settings":
+    def _sound(self) -> "Settings":
         if self.gamma < self.states:
-            raise ValueError(
-                f"gamma {self.gamma:g} must not be below the number of states, {self.states}"
-            )
+            raise ValueError(f"gamma {self.gamma:g} is below the number of states, {self.states}")
+        if self.start_window % 2 == 0:
+            raise ValueError(f"start_window {self.start_window} is even")
         return self
 
 
@@ -116,7 +119,7 @@ def initial(
     lengths: Sequence[int] | Tensor | None,
     rng: np.random.Generator,
 ) -> Parameters:
-    """Guess the states: clusters of position and velocity, each with its regression.
+    """Guess the states: clusters of motion, each with its regression.
 
     Parameters
     ----------
@@ -132,7 +135,7 @@ def initial(
     BadInput
         No frame has all its predecessors.
     """
-    series = [_observed(x, n) for x, n in zip(latents, _ends(lengths), strict=False)]
+    series = recordings(latents, lengths)
     usable = [_autoregression.usable(e.observed, settings.lags) for e in series]
     frames = sum(int(mask.sum()) for mask in usable)
     if frames == 0:
@@ -152,12 +155,17 @@ def initial(
     )
     states = settings.states
     weights = torch.full((states,), 1 / states, dtype=torch.float64)
-    kappa = frames / states if settings.kappa is None else settings.kappa
+    kappa = float(frames) if settings.kappa is None else settings.kappa
     prior = _prior(settings, weights, torch.tensor(kappa, dtype=torch.float64), base)
-    found = _clusters.centers(_clusters.points(series, usable, CLUSTERED_FRAMES, rng), states, rng)
+    points, mean, scale = _clusters.points(series, usable, CLUSTERED_FRAMES, rng, settings.start_window)
+    centers = _clusters.centers(points, states, rng)
+
+    def label(one: PointEvidence) -> Tensor:
+        motion = _clusters.motion(one, settings.start_window)
+        return _clusters.assign((motion - mean) / scale, centers)
+
     statistics = total(
-        _labelled(e, mask, _clusters.assign(_clusters.motion(e), found), settings)
-        for e, mask in zip(series, usable, strict=True)
+        _labelled(e, mask, label(e), settings) for e, mask in zip(series, usable, strict=True)
     )
     return update(prior, statistics, settings)
 
@@ -171,6 +179,7 @@ def infer(
     start: Local | None = None,
     sweeps: int = 1,
     tolerance: float = 0.0,
+    paths: bool = False,
 ) -> Local:
     """Return the posterior of the states; exact, so ``start`` and ``sweeps`` change nothing.
 
@@ -185,6 +194,8 @@ def infer(
         The model takes none.
     start, sweeps, tolerance
         For models whose posterior is found by iteration.
+    paths : bool
+        Find the most probable path of states too.
     """
     potentials, usable = _potentials(parameters, evidence, lengths)
     chain = hmm.marginals(*potentials, lengths=lengths)
@@ -206,6 +217,7 @@ def infer(
         log_normalizer=log_normalizer,
         divergence=-log_normalizer,
         converged=torch.ones_like(log_normalizer, dtype=torch.bool),
+        path=hmm.path(*potentials, lengths=lengths) if paths else None,
     )
 
 
@@ -220,12 +232,6 @@ def filter(
     potentials, usable = _potentials(parameters, evidence, lengths, at_mean=True)
     chain = hmm.marginals(*potentials, lengths=lengths, keep="filter")
     return Filtered(chain.log_scales, usable)
-
-
-def decode(parameters: Parameters, evidence: PointEvidence, lengths: Tensor | None = None) -> Tensor:
-    """Return the most probable path of states, (..., T) int64."""
-    potentials, _ = _potentials(parameters, evidence, lengths)
-    return hmm.path(*potentials, lengths=lengths)
 
 
 def sample(
@@ -246,29 +252,15 @@ def sample(
     T : int
         Frames to draw.
     """
-    lags = _lags(parameters)
     standard = mniw.to_standard(parameters.dynamics)
-    noise = torch.linalg.cholesky(_autoregression.noise(standard)).numpy()
-    mean = standard.mean.numpy()
-    rows = _mean_probability(parameters.transition).numpy()
-    size = mean.shape[1]
+    rows = _sticky.mean(parameters.transition).numpy()
     if local is None:
-        past = np.zeros((lags, size))
-        state = rng.choice(len(rows), p=_mean_probability(parameters.initial).numpy())
+        past = np.zeros((_lags(parameters), dimensions(parameters)))
+        first = _sticky.mean(parameters.initial).numpy()
     else:
-        past = local.means[-lags:].flip(0).double().numpy()
-        belief = local.states[-1].double().numpy() @ rows
-        state = rng.choice(len(rows), p=belief / belief.sum())
-    states = np.empty(T, np.int64)
-    latents = np.empty((T, size))
-    for t in range(T):
-        if t:
-            state = rng.choice(len(rows), p=rows[state])
-        states[t] = state
-        regressor = np.append(past.ravel(), 1.0)
-        latents[t] = mean[state] @ regressor + noise[state] @ rng.standard_normal(size)
-        past = np.concatenate([latents[t : t + 1], past[:-1]])
-    return Sample(torch.from_numpy(states), torch.from_numpy(latents))
+        past = local.means[-_lags(parameters) :].flip(0).double().numpy()
+        first = local.states[-1].double().numpy() @ rows
+    return _autoregression.draw(standard, first / first.sum(), rows, past, rng, T)
 
 
 def divergence(parameters: Parameters, settings: Settings) -> Tensor:
@@ -335,16 +327,7 @@ def merge(parameters: Parameters, statistics: Statistics, settings: Settings) ->
     into = _merging.joins(counts, statistics.dynamics, rows, parameters.base)
     if torch.equal(into, torch.arange(len(into))):
         return None
-
-    def gather(part: Tensor) -> Tensor:
-        return torch.zeros_like(part).index_add_(0, into, part)
-
-    joined = Statistics(
-        initial=dirichlet.Natural(gather(statistics.initial.concentration)),
-        transition=dirichlet.Natural(gather(gather(counts).T).T.contiguous()),
-        dynamics=mniw.Natural(*(gather(part) for part in statistics.dynamics)),
-    )
-    return update(parameters, joined, settings)
+    return update(parameters, _merging.gather(statistics, into), settings)
 
 
 def with_kappa(parameters: Parameters, kappa: float) -> Parameters:
@@ -383,18 +366,14 @@ def _potentials(
     lags = _lags(parameters)
     usable = _autoregression.usable(evidence.observed, lags, lengths)
     if at_mean:
-        first = _mean_probability(parameters.initial).log()
-        rows = _mean_probability(parameters.transition).log()
+        first = _sticky.mean(parameters.initial).log()
+        rows = _sticky.mean(parameters.transition).log()
     else:
         first = dirichlet.expected_stats(parameters.initial).log_probability
         rows = dirichlet.expected_stats(parameters.transition).log_probability
     scores = _autoregression.scores(parameters.dynamics, evidence, lags, at_mean=at_mean)
     scores = torch.where(usable[..., None], scores, 0.0)
     return (first, rows, scores), usable
-
-
-def _mean_probability(rows: dirichlet.Natural) -> Tensor:
-    return rows.concentration / rows.concentration.sum(-1, keepdim=True)
 
 
 def _lags(parameters: Parameters) -> int:
@@ -426,15 +405,3 @@ def _labelled(evidence: PointEvidence, usable: Tensor, labels: Tensor, settings:
         transition=dirichlet.Natural(counts.reshape(states, states)),
         dynamics=_autoregression.sums(evidence, usable, certain, settings.lags),
     )
-
-
-def _observed(latents: Tensor, length: int | None) -> PointEvidence:
-    latents = torch.as_tensor(latents)[:length]
-    return PointEvidence(latents, torch.isfinite(latents).all(-1))
-
-
-def _ends(lengths: Sequence[int] | Tensor | None) -> Iterator[int | None]:
-    if lengths is None:
-        while True:
-            yield None
-    yield from (int(n) for n in lengths)

@@ -64,8 +64,7 @@ def segment(model: Model, series: LatentSeries) -> Segmentation:
         )
     evidence = PointEvidence(values, observed)
     with one_thread():
-        local = prior.infer(model.parameters, evidence)
-        path = prior.decode(model.parameters, evidence)
+        local = prior.infer(model.parameters, evidence, paths=True)
         predicted = prior.filter(model.parameters, evidence)
     missing = ~observed.numpy()
     mean = values.numpy().astype(np.float32)
@@ -76,4 +75,4 @@ def segment(model: Model, series: LatentSeries) -> Segmentation:
     else:
         sd[missing] = np.nan
     surprise = np.where(predicted.usable.numpy(), -predicted.log_density.numpy(), np.nan)
-    return Segmentation(path.numpy(), local.states.float().numpy(), surprise, mean, sd)
+    return Segmentation(local.path.numpy(), local.states.float().numpy(), surprise, mean, sd)

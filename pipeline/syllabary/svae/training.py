@@ -27,22 +27,19 @@ from ..priors._evidence import PointEvidence, add
 from ..progress import track
 from ..provenance import generator
 from . import checkpoint as files
+from . import durations
 from .latents import LatentSeries
 from .settings import ModelSettings, prior_settings
 
-__all__ = ["Fitted", "fit", "median_duration", "one_thread"]
+__all__ = ["Fitted", "fit", "one_thread"]
 
 log = logging.getLogger(__name__)
 SAVE_EVERY = 5
-WARM_SWEEPS = 12
-PROBE_SWEEPS = 3
-PROBES = 10
-JOIN_EVERY = 8
+PROBE_SWEEPS = 8
+PROBES = 8
+JOIN_EVERY = 6
 ADJUST_EVERY = 4
 USED_SHARE = 0.005
-KAPPA_RANGE = (1e-2, 1e12)
-# Growth of log duration with log kappa, until two probes have told.
-SLOPE = 0.1
 # Fields of the state that hold parameters.
 RECORDS = ("parameters", "base", "unjoined", "best")
 
@@ -184,6 +181,8 @@ class Trainer:
         state = State(parameters, float(parameters.kappa))
         if not self.solves:
             state.phase = "restart"
+        else:
+            state.base = parameters
         return state
 
     def start(self, restart: int) -> Any:
@@ -194,7 +193,7 @@ class Trainer:
 
     def most_sweeps(self) -> int:
         """Return how many sweeps there can be."""
-        search = WARM_SWEEPS + PROBES * PROBE_SWEEPS if self.solves else 0
+        search = (PROBES + 1) * (PROBE_SWEEPS + 1) if self.solves else 0
         return search + self.training.restarts * self.training.restart_sweeps + self.training.sweeps
 
     def sweeps(self, state: State) -> Iterator[dict[str, Any]]:
@@ -219,10 +218,9 @@ class Trainer:
 
         def one(index: int) -> tuple[Any, float, torch.Tensor, npt.NDArray[np.int64]]:
             evidence = self.evidence[index]
-            local = self.prior.infer(parameters, evidence)
-            runs = np.zeros(0, np.int64)
-            if index in self.timed:
-                runs = _runs(self.prior.decode(parameters, evidence).numpy())
+            timed = index in self.timed
+            local = self.prior.infer(parameters, evidence, paths=timed)
+            runs = durations.of_path(local.path.numpy()) if timed else np.zeros(0, np.int64)
             usage = local.states[evidence.observed].double().sum(0)
             return local.statistics, float(local.divergence), usage, runs
 
@@ -238,7 +236,7 @@ class Trainer:
             statistics=statistics,
             bound=-divergence,
             states_used=int((shares >= USED_SHARE).sum()),
-            duration=median_duration(np.concatenate(runs)),
+            duration=durations.median(np.concatenate(runs)),
         )
 
     def advance(self, state: State, found: Sweep) -> None:
@@ -251,7 +249,7 @@ class Trainer:
             return
         state.bound = found.bound
         state.parameters = self.prior.update(state.parameters, found.statistics, self.settings)
-        if state.base is None and state.sweep % JOIN_EVERY == 0:
+        if state.sweep % JOIN_EVERY == 0:
             joined = self.prior.merge(state.parameters, found.statistics, self.settings)
             if joined is not None:
                 state.unjoined, state.parameters = state.parameters, joined
@@ -265,12 +263,12 @@ class Trainer:
             self._polish(state, off, gain)
 
     def _search(self, state: State, off: float) -> None:
-        """Solve log kappa for the target duration by bracketing and false position."""
-        if state.base is None:
-            if state.sweep < WARM_SWEEPS:
-                return
-            state.base = state.parameters
-        elif state.sweep < PROBE_SWEEPS:
+        """Solve log kappa for the target duration by bracketing and false position.
+
+        Every probe begins anew, as the restarts will: once states are lost to much
+        stickiness, less does not bring them back.
+        """
+        if state.sweep < PROBE_SWEEPS:
             return
         state.probes.append([math.log(state.kappa), off])
         state.sweep = 0
@@ -279,7 +277,7 @@ class Trainer:
             state.phase, state.restart = "restart", -1
             self._next_restart(state)
             return
-        state.kappa = next_kappa(state.probes)
+        state.kappa = durations.next_kappa(state.probes)
         state.parameters = self.prior.with_kappa(state.base, state.kappa)
         state.bound = -math.inf
 
@@ -312,8 +310,8 @@ class Trainer:
         elif settled and near:
             state.phase = "done"
         elif not near and state.sweep % ADJUST_EVERY == 0:
-            step = -off / slope(state.probes)
-            state.kappa = _clip(state.kappa * math.exp(max(-2.0, min(2.0, step))))
+            step = -off / durations.growth(state.probes)
+            state.kappa = durations.clip(state.kappa * math.exp(max(-2.0, min(2.0, step))))
             state.parameters = self.prior.with_kappa(state.parameters, state.kappa)
             state.bound = -math.inf
 
@@ -321,46 +319,12 @@ class Trainer:
         """Renumber the states by their frames in the best paths, the commonest first."""
 
         def one(evidence: Any) -> torch.Tensor:
-            path = self.prior.decode(parameters, evidence)
-            return torch.bincount(path[evidence.observed], minlength=states)
+            local = self.prior.infer(parameters, evidence, paths=True)
+            path = local.path[evidence.observed]
+            return torch.bincount(path, minlength=local.states.shape[-1])
 
-        states = len(parameters.weights)
         usage = torch.stack(list(self.pool.map(one, self.evidence))).sum(0)
         return self.prior.reorder(parameters, torch.argsort(usage, descending=True, stable=True))
-
-
-def next_kappa(probes: list[list[float]]) -> float:
-    """Choose the next stickiness from log kappa and log duration over target so far."""
-    below = [p for p in probes if p[1] < 0]
-    above = [p for p in probes if p[1] >= 0]
-    if below and above:
-        low, high = max(below), min(above)
-        if low[0] < high[0]:
-            # False position, kept off the ends so that the bracket shrinks on both sides.
-            share = -low[1] / (high[1] - low[1])
-            share = min(0.8, max(0.2, share))
-            return _clip(math.exp(low[0] + share * (high[0] - low[0])))
-    log_kappa, off = min(probes, key=lambda probe: abs(probe[1]))
-    step = -off / slope(probes)
-    return _clip(math.exp(log_kappa + max(-5.0, min(5.0, step))))
-
-
-def slope(probes: list[list[float]]) -> float:
-    """Return how fast log duration grows with log kappa, from the nearest probes."""
-    near = sorted(probes, key=lambda probe: abs(probe[1]))[:2]
-    if len(near) == 2 and near[0][0] != near[1][0]:
-        found = (near[1][1] - near[0][1]) / (near[1][0] - near[0][0])
-        return min(1.0, max(SLOPE / 4, found))
-    return SLOPE
-
-
-def median_duration(runs: npt.NDArray[np.int64]) -> float:
-    """Return the median of whole durations as of a continuous one: that many frames ± 1/2."""
-    if not len(runs):
-        return math.nan
-    middle = float(np.sort(runs)[(len(runs) - 1) // 2])
-    below, equal = int((runs < middle).sum()), int((runs == middle).sum())
-    return middle - 0.5 + (len(runs) / 2 - below) / equal
 
 
 @contextlib.contextmanager
@@ -390,15 +354,6 @@ def _evidence(latents: Mapping[str, LatentSeries]) -> list[PointEvidence]:
         if len(values):
             found.append(PointEvidence(values, observed & torch.isfinite(values).all(-1)))
     return found
-
-
-def _runs(path: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    borders = np.flatnonzero(np.diff(path)) + 1
-    return np.diff(np.concatenate([[0], borders, [len(path)]]))
-
-
-def _clip(kappa: float) -> float:
-    return min(KAPPA_RANGE[1], max(KAPPA_RANGE[0], kappa))
 
 
 def _keep(path: Path, identity: str, state: State) -> None:

@@ -1,0 +1,59 @@
+"""How long bouts last, and which stickiness makes them last as long as wanted."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["clip", "growth", "median", "next_kappa", "of_path"]
+
+KAPPA_RANGE = (1e-2, 1e10)
+# Growth of log duration with log kappa, until two probes have told.
+GROWTH = 0.1
+
+
+def of_path(path: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the lengths of the runs of a path, frames."""
+    if not len(path):
+        return np.zeros(0, np.int64)
+    borders = np.flatnonzero(np.diff(path)) + 1
+    return np.diff(np.concatenate([[0], borders, [len(path)]]))
+
+
+def next_kappa(probes: list[list[float]]) -> float:
+    """Choose the next stickiness from log kappa and log duration over target so far."""
+    below = [p for p in probes if p[1] < 0]
+    above = [p for p in probes if p[1] >= 0]
+    if below and above:
+        low, high = max(below), min(above)
+        if low[0] < high[0]:
+            # False position, kept off the ends so that the bracket shrinks on both sides.
+            share = -low[1] / (high[1] - low[1])
+            share = min(0.8, max(0.2, share))
+            return clip(math.exp(low[0] + share * (high[0] - low[0])))
+    log_kappa, off = min(probes, key=lambda probe: abs(probe[1]))
+    step = -off / growth(probes)
+    return clip(math.exp(log_kappa + max(-5.0, min(5.0, step))))
+
+
+def growth(probes: list[list[float]]) -> float:
+    """Return how fast log duration grows with log kappa, from the nearest probes."""
+    near = sorted(probes, key=lambda probe: abs(probe[1]))[:2]
+    if len(near) == 2 and near[0][0] != near[1][0]:
+        found = (near[1][1] - near[0][1]) / (near[1][0] - near[0][0])
+        return min(1.0, max(GROWTH / 4, found))
+    return GROWTH
+
+
+def median(runs: npt.NDArray[np.int64]) -> float:
+    """Return the median of whole durations as of a continuous one: that many frames ± 1/2."""
+    if not len(runs):
+        return math.nan
+    middle = float(np.sort(runs)[(len(runs) - 1) // 2])
+    below, equal = int((runs < middle).sum()), int((runs == middle).sum())
+    return middle - 0.5 + (len(runs) / 2 - below) / equal
+
+
+def clip(kappa: float) -> float:
+    """Keep a stickiness where counts beside it still have digits."""
+    return min(KAPPA_RANGE[1], max(KAPPA_RANGE[0], kappa))
