@@ -123,7 +123,8 @@ def model_tables(bouts, rng):
     })  # fmt: skip
     statistics = pd.DataFrame({
         "syllable": numbers, "comparison": "control vs drug", "mean_a": 0.2, "mean_b": 0.1,
-        "low": -0.2, "high": 0.0, "effect": -0.5, "p": 0.01, "q": np.linspace(0.0005, 0.2, len(numbers)),
+        "low_a": 0.15, "high_a": 0.25, "low_b": 0.05, "high_b": 0.15, "effect_size": -0.5, "p": 0.01,
+        "q": np.linspace(0.0005, 0.2, len(numbers)),
     })  # fmt: skip
     return {
         "bouts": bouts, "usage": usage, "transitions": transitions,

@@ -50,6 +50,12 @@ def test_neighbours_in_usage_differ_in_hue():
     assert min(gaps) > 0.12
 
 
+def test_forty_syllables_have_forty_colors_that_differ():
+    colors = np.array(_colors.palette(40))
+    apart = np.linalg.norm(colors[:, None] - colors[None], axis=2) + np.eye(40)
+    assert apart.min() > 0.05
+
+
 def test_without_labels_there_is_nothing_to_match(study):
     bare = dataclasses.replace(study, models=(ModelResults("slds"),))
     assert _colors.shared(bare, QUICK).models == {"slds": {}}

@@ -181,6 +181,7 @@ def test_embedded_json_cannot_end_its_script():
         (0.12345, "0.123"),
         (-1.256, "−1.26"),
         (123.4, "123"),
+        (0.0002, "2e−04"),
     ],
 )
 def test_numbers_are_short(value, text):

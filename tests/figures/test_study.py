@@ -104,6 +104,15 @@ def test_an_animal_counts_once_however_many_recordings_it_has():
     np.testing.assert_allclose(found["g"], [[0.3, 0], [0.9, 0]])
 
 
+def test_long_recordings_of_an_animal_count_more_than_short_ones():
+    table = pd.DataFrame({
+        "recording": ["a", "a", "b", "b"], "subject": "s1", "group": "g", "role": "train",
+        "syllable": [0, 1, 0, 1], "ticks": [10, 90, 300, 100], "usage": [0.1, 0.9, 0.75, 0.25],
+    })  # fmt: skip
+    found = usage.subject_usage(ModelResults("m", tables={"usage": table}), [0])
+    np.testing.assert_allclose(found["g"], [[0.62]])
+
+
 def test_labels_and_truth_meet_by_frame():
     labels = pd.DataFrame({"frame": [0, -1, 1, 2], "syllable": [5, 9, 6, 7]})
     truth = pd.DataFrame({"frame": [1, 2, -1, 3], "behaviour": ["walk", "rear", "groom", "sniff"]})

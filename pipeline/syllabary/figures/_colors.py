@@ -53,7 +53,9 @@ def palette(count: int, name: str = "golden") -> list[Color]:
     """
     steps = (0.58 + GOLDEN * np.arange(count)) % 1.0
     if name == "golden":
-        lightness = np.array([0.66, 0.56, 0.76])[np.arange(count) % 3]
+        # After 21 golden steps hues come close to where they began; lightness then differs.
+        at = np.arange(count)
+        lightness = np.array([0.66, 0.56, 0.76])[(at + at // 21) % 3]
         return [
             _oklch(light, 0.135, 2 * np.pi * hue) for light, hue in zip(lightness, steps, strict=True)
         ]
@@ -65,8 +67,8 @@ def palette(count: int, name: str = "golden") -> list[Color]:
             "as 'turbo' or 'tab20'."
         )
     chosen = mpl.colormaps[name]
-    at = np.arange(count) % chosen.N if chosen.N <= 20 else steps
-    return [_rgb(chosen(x)[:3]) for x in at]
+    places = np.arange(count) % chosen.N if chosen.N <= 20 else steps
+    return [_rgb(chosen(x)[:3]) for x in places]
 
 
 def categories(count: int) -> list[str]:

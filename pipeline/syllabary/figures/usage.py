@@ -16,7 +16,7 @@ TITLE = "Usage by group"
 SCOPE = "model"
 NEEDS = "the table 'usage'"
 CAPTION = (
-    "Share of time spent in each syllable. A dot is an animal (mean of its recordings), a bar the "
+    "Share of time spent in each syllable. A dot is an animal (all of its recordings), a bar the "
     "mean of the group, a line its 95 % interval when animals are drawn again with replacement. "
     "Stars: adjusted p (q) of the usage test below 0.05, 0.01, 0.001."
 )
@@ -28,10 +28,22 @@ def subject_usage(model: ModelResults, syllables: list[int]) -> dict[str, npt.ND
     usage = model.table("usage")
     if usage is None:
         return {}
-    wide = usage.pivot_table(
-        index=["group", "subject", "recording"], columns="syllable", values="usage", fill_value=0.0
-    ).reindex(columns=syllables, fill_value=0.0)
-    per_subject = wide.groupby(level=["group", "subject"], sort=False).mean()
+    # An animal's recordings count by their length, where that is known.
+    counts = usage.assign(ticks=usage["ticks"] if "ticks" in usage else usage["usage"])
+    per_subject = counts.pivot_table(
+        index=["group", "subject"],
+        columns="syllable",
+        values="ticks",
+        aggfunc="sum",
+        fill_value=0.0,
+        sort=False,
+    )
+    if "ticks" in usage:
+        per_subject = per_subject.div(per_subject.sum(axis=1), axis=0)
+    else:
+        recordings = usage.groupby(["group", "subject"], sort=False)["recording"].nunique()
+        per_subject = per_subject.div(recordings, axis=0)
+    per_subject = per_subject.reindex(columns=syllables, fill_value=0.0)
     groups = per_subject.index.get_level_values("group")
     return {str(g): per_subject[groups == g].to_numpy(float) for g in dict.fromkeys(groups)}
 

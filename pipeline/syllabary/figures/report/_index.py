@@ -115,6 +115,7 @@ def _model(
     ]
     score_columns, score_rows = _tables.score_table([model])
     truth_columns, truth_rows = _tables.truth_table(model)
+    compared_columns, compared_rows = _tables.statistics_table(model)
     return {
         "id": f"model-{index}",
         "name": model.name,
@@ -126,6 +127,8 @@ def _model(
         "score_rows": [row[1:] for row in score_rows],
         "truth_columns": truth_columns,
         "truth_rows": truth_rows,
+        "compared_columns": compared_columns,
+        "compared_rows": compared_rows,
     }
 
 

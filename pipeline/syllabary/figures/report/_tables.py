@@ -14,7 +14,9 @@ __all__ = [
     "number",
     "recording_rows",
     "score_table",
+    "statistics_table",
     "syllable_table",
+    "truth_table",
 ]
 
 # Counts and details that would only widen the table.
@@ -61,6 +63,8 @@ def number(value: Any, digits: int = 3) -> str:
         return "–"
     if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6):
         return f"{int(value)}"
+    if abs(value) < 10**-digits:
+        return f"{value:.0e}".replace("-", "−")
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     return f"{value:.{min(decimals, digits)}f}".replace("-", "−")
 
@@ -165,6 +169,21 @@ SYLLABLE_COLUMNS: dict[str, tuple[Column, float, int]] = {
 }
 
 
+LARGEST_COMPARISON = 300
+# Column of ``statistics``, its head, what it means, and its factor.
+COMPARED = (
+    ("mean_a", "first (%)", "mean usage of the first group's animals", 100.0),
+    ("low_a", "from (%)", "95 % interval of that mean", 100.0),
+    ("high_a", "to (%)", "95 % interval of that mean", 100.0),
+    ("mean_b", "second (%)", "mean usage of the second group's animals", 100.0),
+    ("low_b", "from (%)", "95 % interval of that mean", 100.0),
+    ("high_b", "to (%)", "95 % interval of that mean", 100.0),
+    ("effect_size", "effect size", "difference in standard deviations between animals", 1.0),
+    ("p", "p", "of a permutation of animals", 1.0),
+    ("q", "q", "p adjusted for the number of syllables", 1.0),
+)
+
+
 def syllable_table(model: ModelResults) -> tuple[list[Column], dict[int, list[Cell]]]:
     """Return the columns of a model's syllables and, by syllable, their values."""
     table = model.table("syllables")
@@ -185,6 +204,21 @@ def syllable_table(model: ModelResults) -> tuple[list[Column], dict[int, list[Ce
         for syllable, row in cells.items():
             row.append(_cell(smallest.get(syllable), 2))
     return columns, cells
+
+
+def statistics_table(model: ModelResults) -> tuple[list[Column], list[list[Cell]]]:
+    """Return the comparisons of groups, the clearest first."""
+    table = model.table("statistics")
+    if table is None or not {"syllable", "comparison", "q"} <= set(table):
+        return [], []
+    columns = [Column("syllable"), Column("comparison", numeric=False)]
+    columns += [Column(text, hint) for key, text, hint, _ in COMPARED if key in table]
+    rows = table.sort_values(["q", "syllable"], kind="stable").head(LARGEST_COMPARISON)
+    return columns, [
+        [_cell(row["syllable"]), Cell(str(row["comparison"]), str(row["comparison"]))]
+        + [_cell(row[key], scale=scale) for key, _, _, scale in COMPARED if key in table]
+        for row in rows.to_dict("records")
+    ]
 
 
 def _smallest_q(model: ModelResults) -> dict[int, float]:
