@@ -22,9 +22,10 @@ def package(tmp_path, monkeypatch):
         "maths/chain.py": 'def sweep():\n    """Words."""\n    return 1  # why\n',
         "drawings/__init__.py": "",
         "drawings/one.py": "color = 'red'\n",
+        "drawings/templates/page.html": "<p>red</p>",
     }
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
     forget()
@@ -66,6 +67,13 @@ def test_comments_and_docstrings_do_not_count(package):
 def test_a_registry_reaches_its_whole_folder(package):
     fit, draw = digests()
     edit(package / "drawings/one.py", "red", "blue")
+    assert digests()[0] == fit
+    assert digests()[1] != draw
+
+
+def test_templates_count_for_the_room_that_holds_them(package):
+    fit, draw = digests()
+    edit(package / "drawings/templates/page.html", "red", "blue")
     assert digests()[0] == fit
     assert digests()[1] != draw
 

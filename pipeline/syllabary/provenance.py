@@ -87,7 +87,8 @@ def code_of(step: str) -> str:
 
     The function's own syntax counts, the module-level names of its file that it uses, and
     every file of the package that its imports lead to, transitively. A call of
-    ``registry.find`` or ``registry.names`` reaches the whole folder it names.
+    ``registry.find`` or ``registry.names`` reaches the whole folder it names. Templates and
+    weights count where the room that holds them does.
 
     Parameters
     ----------
@@ -117,6 +118,9 @@ def code_of(step: str) -> str:
     for path in sorted(files):
         summary.update(str(path.relative_to(PACKAGE)).encode())
         summary.update(ast.dump(_syntax(path)).encode())
+        if path.name == "__init__.py":
+            for part in _data_of(path.parent):
+                summary.update(part.read_bytes())
     return summary.hexdigest()
 
 
@@ -131,6 +135,12 @@ def _syntax(path: Path) -> ast.Module:
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 node.body = node.body[1:]
     return tree
+
+
+def _data_of(folder: Path) -> list[Path]:
+    """Files of a room that are no code of Python's: templates, styles, weights."""
+    files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return sorted(path for path in files if path.suffix not in (".py", ".pyc"))
 
 
 def _names_of(node: ast.stmt) -> list[str]:
