@@ -41,6 +41,8 @@ PAW_LEFT, PAW_RIGHT, GAIT, FOOT_LEFT, FOOT_RIGHT, TAIL, BREATH = range(8, 15)
 TRUNK, HEAD, EARS, PAWS, TAIL_PARTS = 5, 3, 2, 4, 6
 SOLIDS = TRUNK + HEAD + EARS + PAWS + TAIL_PARTS
 CORE = TRUNK + HEAD
+# Solids overlap: those at the ends cover more ground that nobody else covers.
+OPEN_GROUND = np.array([1.1, 0.9, 0.65, 0.65, 0.7, 0.8, 0.8, 1.0])
 
 # An average mouse, mm: half axes forward, sideways, upward, and height of the center.
 SPINE = 34.0
@@ -217,19 +219,17 @@ def _solids(pose: F64, size: F64, centers: F64, shapes: F64) -> None:
 class Footprint(NamedTuple):
     """Where a body is: trunk and head together, as seen from above without perspective."""
 
-    center: F64  # (T, 3) mm, weighted by the solids' areas
+    center: F64  # (T, 3) mm, of the surface seen from above
     top_mm: F64  # (T,) highest point of the body
 
 
 def footprint(centers: F64, shapes: F64) -> Footprint:
     """Summarise the solids (T, S, 3) and (T, S, 3, 3), without paws and tail."""
     center, shape = centers[:, :CORE], shapes[:, :CORE]
-    area = np.sqrt(shape[..., 0, 0] * shape[..., 1, 1] - shape[..., 0, 1] ** 2)
-    # Solids overlap: those at the ends cover more ground that nobody else covers.
-    area = area * OPEN_GROUND
+    area = OPEN_GROUND * np.sqrt(shape[..., 0, 0] * shape[..., 1, 1] - shape[..., 0, 1] ** 2)
     weight = area / area.sum(1, keepdims=True)
+    middle = (weight[..., None] * center).sum(1)
+    # The upper half of an ellipsoid is on average 2/3 of its half height above its center.
+    middle[:, 2] += (weight * np.sqrt(shape[..., 2, 2])).sum(1) * 2 / 3
     top = (centers[..., 2] + np.sqrt(shapes[..., 2, 2])).max(1)
-    return Footprint((weight[..., None] * center).sum(1), top)
-
-
-OPEN_GROUND = np.array([1.1, 0.9, 0.65, 0.65, 0.7, 0.8, 0.8, 1.0])
+    return Footprint(middle, top)

@@ -14,7 +14,20 @@ import numpy.typing as npt
 
 from ..provenance import generator
 from . import grammar
-from .body import CHANNELS, Build, Footprint, footprint, grow, solids
+from .body import (
+    BEND,
+    CHANNELS,
+    HEAD_YAW,
+    HIPS_X,
+    PITCH,
+    SPINE,
+    STRETCH,
+    Build,
+    Footprint,
+    footprint,
+    grow,
+    solids,
+)
 from .programmes import PROGRAMMES, Bout
 from .settings import SimulateSettings
 
@@ -23,7 +36,6 @@ __all__ = ["Motion", "footprints", "perform"]
 F64 = npt.NDArray[np.float64]
 
 STEPS_PER_TICK = 4
-PITCH = CHANNELS.index("pitch")
 # How fast a channel follows a target, rad/s of its spring: heads and paws are quicker than trunks.
 FOLLOW = {"pitch": 26.0, "arch": 26.0, "stretch": 28.0, "lift": 28.0, "bend": 30.0, "roll": 28.0}
 FOLLOW_OTHERS = 36.0
@@ -80,7 +92,6 @@ def perform(
     unsteady = settings.mouse.tremor * np.array([TREMOR.get(name, 0.0) for name in CHANNELS])
     following = unsteady * 2 * (follow / step_s) ** 0.5 * follow
     free = FREE_TREMOR * unsteady * np.sqrt(2 * PULL * DRAG / step_s)
-    reach = np.array([50.0, 34.0]) * build.length + np.array([4.0, 10.0])
     done = 0
     for syllable, length in zip(syllables, lengths, strict=True):
         steps = int(length) * STEPS_PER_TICK
@@ -111,7 +122,7 @@ def perform(
         own = np.repeat(drift[done : done + length], STEPS_PER_TICK, axis=0)
         _advance(
             pose, speed, path, targets, rhythms, kicks, own, wish.speed * build.length, wish.turn,
-            follow, step_s, settings.arena.radius_mm, reach, poses[done : done + length],
+            follow, step_s, settings.arena.radius_mm, build.length, poses[done : done + length],
             paths[done : done + length],
         )  # fmt: skip
         done += int(length)
@@ -159,7 +170,7 @@ def _advance(
     follow: F64,
     step_s: float,
     radius_mm: float,
-    reach: F64,
+    size: float,
     poses: F64,
     paths: F64,
 ) -> None:
@@ -180,28 +191,33 @@ def _advance(
             pose[p] += step_s * speed[p]
 
         x, y, heading = path[0], path[1], path[2]
-        cos, sin = np.cos(heading), np.sin(heading)
+        # Snout and rump in the body frame.
+        chest = size * (HIPS_X + SPINE * (1.0 + pose[STRETCH]) * np.cos(pose[PITCH]))
+        aside = 0.5 * pose[BEND] + 0.8 * pose[HEAD_YAW]
+        ends = (
+            (chest + 31.0 * size * np.cos(aside), 31.0 * size * np.sin(aside), radius_mm - 9.0 * size),
+            (size * (HIPS_X - 4.0), 0.0, radius_mm - 16.0 * size),
+        )
         # An animal that runs towards the wall turns along it, to the side it already faces.
-        ahead = np.hypot(x + 1.5 * reach[0] * cos, y + 1.5 * reach[0] * sin)
+        ahead = np.hypot(x + 75.0 * size * np.cos(heading), y + 75.0 * size * np.sin(heading))
         near = min(max((ahead - 0.8 * radius_mm) / (0.3 * radius_mm), 0.0), 1.0)
-        outward = np.arctan2(y, x)
-        off = (heading - outward + np.pi) % (2 * np.pi) - np.pi
+        off = (heading - np.arctan2(y, x) + np.pi) % (2 * np.pi) - np.pi
         side = 1.0 if off >= 0 else -1.0
         facing = max(np.cos(off), 0.0)
         steer = side * near * facing * min(forward[n] / 40.0, 3.0) * 1.5
         path[3] += step_s * 16.0 * (forward[n] * (1.0 - 0.6 * near * facing) - path[3])
         path[4] += step_s * 22.0 * (turn[n] + steer - path[4])
         heading += step_s * path[4]
-        x += step_s * path[3] * np.cos(heading)
-        y += step_s * path[3] * np.sin(heading)
-        # Nose and rump stay inside: the wall pushes back, gently at first.
-        for end in range(2):
-            away = reach[0] if end == 0 else -reach[1]
-            end_x, end_y = x + away * np.cos(heading), y + away * np.sin(heading)
+        cos, sin = np.cos(heading), np.sin(heading)
+        x += step_s * path[3] * cos
+        y += step_s * path[3] * sin
+        # Both ends stay inside: the wall pushes back, gently at first.
+        for end in ends:
+            end_x, end_y = x + end[0] * cos - end[1] * sin, y + end[0] * sin + end[1] * cos
             out = np.hypot(end_x, end_y)
-            depth = out - radius_mm
+            depth = out - end[2]
             if depth > -8.0:
-                push = min((depth + 8.0) * 6.0 * step_s, 8.0) if depth < 0 else depth + 48.0 * step_s
+                push = (depth + 8.0) * 6.0 * step_s if depth < 0 else depth + 48.0 * step_s
                 x -= push * end_x / out
                 y -= push * end_y / out
         path[0], path[1], path[2] = x, y, heading

@@ -25,8 +25,12 @@ class CameraSettings(Settings):
     center_x_px: float = Field(256.0, description="column where the optical axis meets the frame, px")
     center_y_px: float = Field(212.0, description="row where the optical axis meets the frame, px")
     height_mm: float = Field(673.0, ge=350, le=3000, description="camera above the arena's centre, mm")
-    tilt_x_deg: float = Field(0.4, ge=-10, le=10, description="slope of the floor along +x, degrees")
-    tilt_y_deg: float = Field(-0.3, ge=-10, le=10, description="slope of the floor along +y, degrees")
+    tilt_x_deg: float = Field(
+        0.4, ge=-10, le=10, description="how much the floor rises along +x, degrees"
+    )
+    tilt_y_deg: float = Field(
+        -0.3, ge=-10, le=10, description="how much the floor rises along +y, degrees"
+    )
     interval_ms: float = Field(33.03, gt=0, description="time between two frames, ms")
     jitter_ms: float = Field(0.12, ge=0, description="standard deviation of a time stamp, ms")
 

@@ -1,0 +1,89 @@
+"""Chains have the moments their parameters state."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from syllabary.errors import BadSetting
+from syllabary.simulate import latent
+
+
+def regressors(x, lags):
+    past = [x[lags - lag : len(x) - lag] for lag in range(1, lags + 1)]
+    return np.hstack([*past, np.ones((len(x) - lags, 1))])
+
+
+@pytest.mark.parametrize("lags", [1, 3])
+def test_residuals_are_the_noise(rng, lags):
+    found = latent.arhmm(rng, states=3, dims=2, lags=lags, frames=30_000, duration_frames=12)
+    design = regressors(found.x, lags)
+    states = found.z[lags:]
+    for k in range(3):
+        residual = found.x[lags:][states == k] - design[states == k] @ found.weights[k].T
+        count = len(residual)
+        assert count > 2000
+        scale = np.sqrt(np.diag(found.noise[k]))
+        assert (np.abs(residual.mean(0)) < 4 * scale / np.sqrt(count)).all()
+        # A sample covariance is off by some sqrt(2 / count), 2-3 %.
+        assert_allclose(np.cov(residual.T), found.noise[k], atol=0.12 * scale.max() ** 2)
+
+
+def test_least_squares_gives_the_weights(rng):
+    found = latent.arhmm(rng, states=2, dims=2, lags=2, frames=40_000, duration_frames=30)
+    design = regressors(found.x, 2)
+    for k in range(2):
+        chosen = found.z[2:] == k
+        fitted, *_ = np.linalg.lstsq(design[chosen], found.x[2:][chosen])
+        assert_allclose(fitted.T, found.weights[k], atol=0.06)
+
+
+def test_bouts_last_as_asked(rng):
+    found = latent.arhmm(rng, states=4, dims=1, lags=1, frames=60_000, duration_frames=15)
+    bouts = 1 + (np.diff(found.z) != 0).sum()
+    assert len(found.z) / bouts == pytest.approx(15, rel=0.06)
+    counts = np.zeros((4, 4))
+    np.add.at(counts, (found.z[:-1], found.z[1:]), 1)
+    assert_allclose(counts / counts.sum(1, keepdims=True), found.transition, atol=0.01)
+
+
+def test_no_switching_makes_it_run_away(rng):
+    found = latent.arhmm(rng, states=8, dims=4, lags=3, frames=20_000, duration_frames=2, memory=0.99)
+    assert np.abs(found.x).max() < 100
+    size = 4
+    for weights in found.weights:
+        norms = [np.linalg.norm(weights[:, i * size : (i + 1) * size], 2) for i in range(3)]
+        assert sum(norms) == pytest.approx(0.99)
+
+
+def test_slds_outputs(rng):
+    found = latent.slds(rng, states=3, dims=2, outputs=5, frames=30_000, duration_frames=10)
+    residual = found.y - found.x @ found.emission.T - found.offset
+    assert_allclose(residual.var(0), found.emission_noise, rtol=0.06)
+    assert_allclose(np.corrcoef(residual.T), np.eye(5), atol=0.04)
+    assert found.y.shape == (30_000, 5)
+
+
+def test_one_state_and_one_frame(rng):
+    found = latent.arhmm(rng, states=1, dims=1, lags=3, frames=1, duration_frames=5)
+    assert found.x.shape == (1, 1)
+    assert_allclose(found.transition, [[1.0]])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"states": 0}, "states = 0"),
+        ({"frames": 0}, "frames = 0"),
+        ({"duration_frames": 0.5}, "lasts at least 1 frame"),
+        ({"memory": 1.0}, "run away"),
+    ],
+)
+def test_out_of_range(rng, change, says):
+    sizes = {"states": 2, "dims": 2, "lags": 1, "frames": 10, "duration_frames": 5, **change}
+    with pytest.raises(BadSetting, match=says):
+        latent.arhmm(rng, **sizes)
+
+
+def test_slds_needs_outputs(rng):
+    with pytest.raises(BadSetting, match="outputs = 0"):
+        latent.slds(rng, states=1, dims=1, outputs=0, frames=3, duration_frames=2)
