@@ -74,7 +74,7 @@ def grow(settings: MouseSettings, rng: np.random.Generator) -> Build:
     size = 1 + settings.build_sd * rng.standard_normal()
     length, width, height, head = size * (1 + 0.5 * settings.build_sd * rng.standard_normal(4))
     posture = np.zeros(len(CHANNELS))
-    for channel, spread in ((ARCH, 0.08), (STRETCH, 0.03), (HEAD_PITCH, 0.08), (LIFT, 1.0), (TAIL, 0.2)):
+    for channel, spread in ((ARCH, 0.05), (STRETCH, 0.02), (HEAD_PITCH, 0.05), (LIFT, 0.7), (TAIL, 0.2)):
         posture[channel] = spread * rng.standard_normal()
     return Build(
         length=settings.length_mm / REACH * length,
@@ -200,7 +200,7 @@ def _solids(pose: F64, size: F64, centers: F64, shapes: F64) -> None:
             side = 2.0 * i - 1.0
             kick = q[FOOT_LEFT + i]
             at[0] = spine_x[0] + 7.0 * length + side * q[GAIT] + kick * 22.0 * length
-            at[1] = side * (14.0 + 5.0 * kick) * width
+            at[1] = side * (14.0 + 8.0 * kick) * width
             at[2] = 4.5 + kick * 15.0 * height
             _put(c, s, CORE + EARS + 2 + i, at, side * 0.25, 0.0, 0.0, 11.0 * length, 5.5 * width, 5.0)
 

@@ -37,15 +37,15 @@ F64 = npt.NDArray[np.float64]
 
 STEPS_PER_TICK = 4
 # How fast a channel follows a target, rad/s of its spring: heads and paws are quicker than trunks.
-FOLLOW = {"pitch": 26.0, "arch": 26.0, "stretch": 28.0, "lift": 28.0, "bend": 30.0, "roll": 28.0}
-FOLLOW_OTHERS = 36.0
+FOLLOW = {"pitch": 42.0, "arch": 42.0, "stretch": 42.0, "lift": 42.0, "bend": 46.0, "roll": 42.0}
+FOLLOW_OTHERS = 52.0
 # A channel without a target: pull towards the own posture (1/s²) and drag (1/s).
 PULL, DRAG = 9.0, 14.0
 # Spread and memory of the slow drift of posture.
 DRIFT = {
-    "arch": (0.12, 5.0), "stretch": (0.06, 6.0), "lift": (1.4, 8.0), "bend": (0.20, 4.0),
-    "roll": (0.05, 4.0), "head_pitch": (0.16, 4.0), "head_yaw": (0.20, 3.0), "tail": (0.5, 4.0),
-    "pitch": (0.05, 5.0),
+    "arch": (0.10, 5.0), "stretch": (0.05, 6.0), "lift": (1.2, 8.0), "bend": (0.17, 4.0),
+    "roll": (0.04, 4.0), "head_pitch": (0.13, 4.0), "head_yaw": (0.17, 3.0), "tail": (0.5, 4.0),
+    "pitch": (0.04, 5.0),
 }  # fmt: skip
 # Unsteadiness of a channel, as standard deviation while it follows a target.
 TREMOR = {
@@ -174,14 +174,9 @@ def _advance(
     poses: F64,
     paths: F64,
 ) -> None:
-    """Follow one bout; ``pose``, ``speed`` and ``path`` carry over, each tick's first step is kept."""
+    """Follow one bout; ``pose``, ``speed`` and ``path`` carry over. What a tick shows is the end of its steps."""
     ticks_every = len(targets) // len(poses)
     for n in range(len(targets)):
-        if n % ticks_every == 0:
-            for p in range(len(pose)):
-                poses[n // ticks_every, p] = pose[p] + rhythms[n, p]
-            for i in range(3):
-                paths[n // ticks_every, i] = path[i]
         for p in range(len(pose)):
             if np.isnan(targets[n, p]):
                 force = PULL * (own[n, p] - pose[p]) - DRAG * speed[p]
@@ -221,3 +216,8 @@ def _advance(
                 x -= push * end_x / out
                 y -= push * end_y / out
         path[0], path[1], path[2] = x, y, heading
+        if (n + 1) % ticks_every == 0:
+            tick = n // ticks_every
+            for p in range(len(pose)):
+                poses[tick, p] = pose[p] + rhythms[n, p]
+            paths[tick, 0], paths[tick, 1], paths[tick, 2] = x, y, heading

@@ -17,8 +17,8 @@ from .body import CHANNELS
 __all__ = ["PROGRAMMES", "Bout", "Movement", "Programme"]
 
 F64 = npt.NDArray[np.float64]
-RAMP_S = 0.06
-SETTLE_S = 0.2
+RAMP_S = 0.045
+SETTLE_S = 0.15
 
 
 class Bout(NamedTuple):
@@ -36,7 +36,7 @@ class Bout(NamedTuple):
         """Return where a channel was when the bout began."""
         return float(self.start[CHANNELS.index(channel)])
 
-    def towards(self, share: float = 0.6, **goals: float) -> dict[str, F64]:
+    def towards(self, share: float = 0.75, **goals: float) -> dict[str, F64]:
         """Courses of channels that go part of the way to a goal, and stay.
 
         The posture a bout was entered in shines through: ``share`` of the way is gone.
@@ -52,7 +52,7 @@ class Bout(NamedTuple):
     def wave(self, hertz: float, shift: float = 0.0) -> F64:
         """Sine of ``hertz`` cycles per second at tempo 1, under the envelope."""
         angle = 2 * np.pi * hertz * self.tempo * self.time + self.beat + shift
-        return np.sin(angle) * self.swell()
+        return 1.15 * np.sin(angle) * self.swell()
 
 
 class Movement(NamedTuple):
@@ -88,15 +88,15 @@ def bell(u: F64) -> F64:
 
 
 def _walk(b: Bout) -> Movement:
-    stride = 4.2
+    stride = 4.6
     return Movement(
         speed=115 * b.strength * (0.7 + 0.3 * b.swell()),
         turn=0.5 * b.toss * np.ones_like(b.phase) + 0.4 * b.wave(stride),
-        targets=b.towards(stretch=0.05, arch=-0.05, bend=0.0, head_yaw=0.0, head_pitch=0.10),
+        targets=b.towards(stretch=0.06, arch=-0.06, bend=0.0, head_yaw=0.0, head_pitch=0.12, roll=0.0),
         rhythms={
-            "gait": 9 * b.wave(stride),
-            "bend": 0.30 * b.wave(stride),
-            "head_yaw": -0.18 * b.wave(stride, 0.6),
+            "gait": 10 * b.wave(stride),
+            "bend": 0.32 * b.wave(stride),
+            "head_yaw": -0.20 * b.wave(stride, 0.6),
             "lift": 1.1 * b.wave(2 * stride),
             "tail": 0.5 * b.wave(stride, 2.0),
         },
@@ -104,32 +104,36 @@ def _walk(b: Bout) -> Movement:
 
 
 def _dart(b: Bout) -> Movement:
-    stride, rush = 7.0, bell(b.phase) ** 0.7
+    bound, rush = 7.0, bell(b.phase) ** 0.7
     return Movement(
         speed=420 * b.strength * rush,
         turn=0.8 * b.toss * rush,
         targets={
-            "stretch": b.at("stretch") + 0.26 * b.strength * rush,
+            "stretch": b.at("stretch") + 0.28 * b.strength * rush,
             "arch": b.at("arch") - 0.20 * rush,
+            **b.towards(bend=0.0, head_yaw=0.0),
         },
         rhythms={
-            "gait": 11 * b.wave(stride),
-            "stretch": 0.08 * b.wave(stride, 1.0),
-            "pitch": 0.08 * b.wave(stride),
+            "gait": 11 * b.wave(bound),
+            "arch": 0.16 * b.wave(bound),
+            "stretch": 0.10 * b.wave(bound, 2.6),
+            "pitch": 0.08 * b.wave(bound, 1.0),
         },
     )
 
 
 def _turn(b: Bout, side: int) -> Movement:
-    lead = bell(np.minimum(b.phase * 1.2, 1))
+    lead, swing = bell(np.minimum(b.phase * 1.2, 1)), bell(b.phase)
+    back = 1 - ease(b.phase)
     return Movement(
         speed=25 + 20 * b.swell(),
-        turn=side * 4.6 * b.strength * bell(b.phase),
+        turn=side * 4.6 * b.strength * swing,
         targets={
-            "bend": b.at("bend") * (1 - ease(b.phase)) + side * 0.95 * b.strength * bell(b.phase),
-            "head_yaw": b.at("head_yaw") * (1 - ease(b.phase)) + side * 0.55 * b.strength * lead,
+            "bend": b.at("bend") * back + side * 1.0 * b.strength * swing,
+            "head_yaw": b.at("head_yaw") * back + side * 0.5 * b.strength * lead,
+            "roll": b.at("roll") * back + side * 0.16 * b.strength * swing,
         },
-        rhythms={"gait": 6 * b.wave(4.0), "lift": 0.5 * b.wave(4.0)},
+        rhythms={"gait": 6 * b.wave(4.0)},
     )
 
 
@@ -146,29 +150,26 @@ def _sniff(b: Bout) -> Movement:
     return Movement(
         speed=22 * b.strength * b.swell(),
         turn=0.3 * b.toss * b.swell(),
-        targets=b.towards(head_pitch=-0.15, stretch=0.06, lift=-1.0),
+        targets=b.towards(head_pitch=-0.25, stretch=0.05, lift=-1.5),
         rhythms={
-            "head_pitch": 0.32 * b.strength * b.wave(rate),
-            "stretch": 0.035 * b.strength * b.wave(rate, 0.8),
-            "lift": 0.5 * b.wave(rate, 1.5),
+            "head_pitch": 0.36 * b.strength * b.wave(rate),
+            "lift": 0.7 * b.wave(rate, 1.5),
         },
     )
 
 
 def _scan(b: Bout) -> Movement:
-    # The head sweeps to the other side and back: where it starts decides where it goes.
+    # The head, held high, sweeps to the other side and back: where it starts decides where it goes.
     side = -1.0 if b.at("head_yaw") > 0 else 1.0
-    sweep = (
-        0.85
-        * b.strength
-        * np.sin(2 * np.pi * 2.3 * b.tempo * b.time)
-        * ease(np.clip(b.time / 0.1, 0, 1))
-    )
+    sweep = np.sin(2 * np.pi * 2.6 * b.tempo * b.time) * ease(np.clip(b.time / 0.1, 0, 1))
     return Movement(
         speed=8 * np.ones_like(b.phase),
         turn=0.25 * side * b.swell(),
-        targets={"head_yaw": b.at("head_yaw") * (1 - b.phase) + side * sweep},
-        rhythms={"bend": 0.10 * side * b.wave(2.3)},
+        targets={
+            "head_yaw": b.at("head_yaw") * (1 - b.phase) + side * 0.85 * b.strength * sweep,
+            **b.towards(pitch=0.22, head_pitch=0.2, bend=0.0),
+        },
+        rhythms={},
     )
 
 
@@ -210,9 +211,9 @@ def _rear_sniff(b: Bout) -> Movement:
         turn=0.3 * b.toss * still,
         targets={"pitch": b.at("pitch") * still, "lift": b.at("lift") * still},
         rhythms={
-            "head_pitch": 0.22 * b.strength * b.wave(6.5),
-            "head_yaw": 0.20 * b.strength * b.wave(3.0, 0.7),
-            "roll": 0.07 * b.wave(3.0),
+            "head_pitch": 0.18 * b.strength * b.wave(6.5),
+            "head_yaw": 0.08 * b.strength * b.wave(3.0, 0.7),
+            "roll": 0.02 * b.wave(3.0),
         },
     )
 
@@ -239,17 +240,17 @@ def _groom_face(b: Bout) -> Movement:
 
 
 def _groom_flank(b: Bout, side: int) -> Movement:
-    rate = 4.4
+    rate = 4.8
     return Movement(
         speed=0 * b.phase,
         turn=0 * b.phase,
-        targets={
-            **b.towards(arch=0.22, stretch=-0.08, bend=side * 0.75, head_yaw=side * 0.6),
-        },
+        targets=b.towards(
+            arch=0.30, stretch=-0.12, bend=side * 0.65, head_yaw=side * 0.7, roll=-side * 0.12
+        ),
         rhythms={
-            "head_yaw": side * 0.26 * b.strength * b.wave(rate),
-            "bend": side * 0.16 * b.strength * b.wave(rate, 0.5),
-            "roll": side * 0.10 * b.strength * b.wave(rate, 1.0),
+            "head_pitch": 0.30 * b.strength * b.wave(rate),
+            "roll": side * 0.13 * b.strength * b.wave(rate, 1.0),
+            "lift": 1.2 * b.strength * b.wave(rate, 0.5),
         },
     )
 
@@ -269,15 +270,15 @@ def _scratch(b: Bout, side: int) -> Movement:
         speed=0 * b.phase,
         turn=-0.3 * side * b.swell(),
         targets={
-            foot: b.at(foot) * (1 - lift) + 0.7 * lift,
+            foot: b.at(foot) * (1 - lift) + 0.8 * lift,
             other: b.at(other) * (1 - lift),
-            **b.towards(roll=side * 0.35, stretch=-0.06, bend=side * 0.2, head_yaw=-side * 0.1),
+            **b.towards(roll=-side * 0.4, stretch=-0.08, bend=side * 0.3, head_yaw=-side * 0.1),
         },
         rhythms={
-            foot: 0.4 * b.strength * b.wave(rate),
-            "roll": side * 0.10 * b.strength * b.wave(rate, 0.4),
-            "bend": side * 0.08 * b.strength * b.wave(rate, 1.2),
-            "lift": 0.7 * b.wave(rate, 0.8),
+            foot: 0.45 * b.strength * b.wave(rate),
+            "roll": side * 0.12 * b.strength * b.wave(rate, 0.4),
+            "bend": side * 0.10 * b.strength * b.wave(rate, 1.2),
+            "lift": 0.9 * b.wave(rate, 0.8),
         },
     )
 
@@ -315,10 +316,10 @@ def _stretch(b: Bout) -> Movement:
         speed=35 * b.strength * bell(b.phase),
         turn=0.1 * b.toss * b.swell(),
         targets={
-            "stretch": b.at("stretch") + 0.30 * b.strength * out,
-            "arch": b.at("arch") - 0.16 * out,
-            "head_pitch": b.at("head_pitch") + 0.15 * out,
-            "lift": b.at("lift") - 2.0 * out,
+            "stretch": b.at("stretch") + 0.38 * b.strength * out,
+            "arch": b.at("arch") - 0.20 * out,
+            "head_pitch": b.at("head_pitch") * (1 - out) + 0.2 * out,
+            "lift": b.at("lift") - 2.5 * out,
         },
         rhythms={},
     )
@@ -332,9 +333,9 @@ PROGRAMMES: dict[str, Programme] = {
     "turn_right": Programme("turn_right", _turn_right, 0.36, 1.0, 1.0),
     "sniff": Programme("sniff", _sniff, 0.42, 1.4, 0.7),
     "scan": Programme("sniff", _scan, 0.42, 1.0, 1.0),
-    "rear_up": Programme("rear_up", _rear_up, 0.36, 1.3, 0.5, "down", "up"),
-    "rear_down": Programme("rear_down", _rear_down, 0.33, 1.0, 1.0, "up", "down"),
-    "rear_sniff": Programme("sniff", _rear_sniff, 0.40, 1.0, 1.0, "up", "up"),
+    "rear_up": Programme("rear_up", _rear_up, 0.36, 1.3, 0.5, "down", "up", tremor=0.6),
+    "rear_down": Programme("rear_down", _rear_down, 0.33, 1.0, 1.0, "up", "down", tremor=0.6),
+    "rear_sniff": Programme("sniff", _rear_sniff, 0.40, 1.0, 1.0, "up", "up", tremor=0.6),
     "groom_face": Programme("groom", _groom_face, 0.60, 1.1, 0.5),
     "groom_left": Programme("groom", _groom_left, 0.45, 0.6, 1.0),
     "groom_right": Programme("groom", _groom_right, 0.45, 0.6, 1.0),

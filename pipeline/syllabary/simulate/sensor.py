@@ -116,7 +116,8 @@ def stamp_body(
     spread_mm : float
         Noise on a surface that faces the camera; slanted surfaces have more.
     flying, edge_dropout : float
-        Part of the outline that lies between animal and background, or is lost.
+        Part of the outline that lies between animal and background (nearer the animal
+        mostly), or is lost.
     """
     top, end, left, stop = box
     for r in range(top, end):
@@ -142,7 +143,7 @@ def stamp_body(
                     value = np.float32(0)
                 elif luck < edge_dropout + flying and behind > 0:
                     part = np.float64((bits >> np.uint64(16)) & np.uint64(0xFFFF)) / 65536.0
-                    value = np.float32(z + (behind - z) * part)
+                    value = np.float32(z + (behind - z) * part * part)
             frame[r, c] = np.uint16(max(value + np.float32(0.5), 0))
 
 
