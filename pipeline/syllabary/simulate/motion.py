@@ -174,7 +174,7 @@ def _advance(
     poses: F64,
     paths: F64,
 ) -> None:
-    """Follow one bout; ``pose``, ``speed`` and ``path`` carry over. What a tick shows is the end of its steps."""
+    """Follow one bout; ``pose``, ``speed``, ``path`` carry over, a tick shows the end of its steps."""
     ticks_every = len(targets) // len(poses)
     for n in range(len(targets)):
         for p in range(len(pose)):
