@@ -1,6 +1,7 @@
 """Latents of known states, and the likelihood of an AR-HMM written out step by step."""
 
 import numpy as np
+from scipy.stats import multivariate_normal
 
 
 def draw_dynamics(rng, states, size):
@@ -39,3 +40,22 @@ def whiten(recordings):
     joint = np.concatenate(recordings)
     mean, scale = joint.mean(0), joint.std(0)
     return [(x - mean) / scale for x in recordings]
+
+
+def predict(first, rows, weights, noise, latents, observed, lags):
+    """Log p(x_t | x_<t), frame by frame in plain probabilities; 0 where a frame is no evidence."""
+    belief, found = first, []
+    for t in range(len(latents)):
+        if t:
+            belief = belief @ rows
+        log_density = 0.0
+        if t >= lags and observed[t - lags : t + 1].all():
+            past = np.append(latents[t - lags : t][::-1].ravel(), 1.0)
+            like = [
+                multivariate_normal.pdf(latents[t], w @ past, q)
+                for w, q in zip(weights, noise, strict=True)
+            ]
+            joint = belief * np.array(like)
+            log_density, belief = np.log(joint.sum()), joint / joint.sum()
+        found.append(log_density)
+    return np.array(found)

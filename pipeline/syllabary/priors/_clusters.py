@@ -82,6 +82,8 @@ def motion(evidence: PointEvidence, window: int) -> torch.Tensor:
     (T, 2 D) float64
     """
     observed = evidence.observed[:, None]
+    if not len(observed):
+        return evidence.latents.new_zeros((0, 2 * evidence.latents.shape[1])).double()
     latents = torch.where(observed, evidence.latents, 0.0).double()
     both = (observed[1:] & observed[:-1]).double()
     steps = (latents[1:] - latents[:-1]) * both

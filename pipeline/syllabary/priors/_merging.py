@@ -5,8 +5,6 @@ closed form in them: ratios of normalizers. What is left out is the entropy of "
 so a join is a proposal, kept where the next sweep finds a higher bound than before.
 """
 
-from typing import Any, TypeVar
-
 import torch
 from torch import Tensor
 
@@ -14,13 +12,13 @@ from ..expfam import dirichlet, mniw
 
 __all__ = ["gather", "joins"]
 
-Record = TypeVar("Record", bound=tuple[Any, ...])
-
 # Pairs of the best dynamics whose transitions are weighed too.
 CANDIDATES = 64
 
 
-def joins(counts: Tensor, sums: mniw.Natural, rows: Tensor, base: mniw.Natural) -> Tensor:
+def joins(
+    counts: Tensor, sums: mniw.Natural, rows: Tensor, base: mniw.Natural, share: float = 1.0
+) -> Tensor:
     """Join pairs one after the other, each time the one that raises the bound most.
 
     Parameters
@@ -33,6 +31,8 @@ def joins(counts: Tensor, sums: mniw.Natural, rows: Tensor, base: mniw.Natural) 
         Prior concentrations of the transitions.
     base : mniw.Natural
         Prior of a regression.
+    share : float
+        Joins at most, as a share of the states in use; one at least.
 
     Returns
     -------
@@ -53,7 +53,9 @@ def joins(counts: Tensor, sums: mniw.Natural, rows: Tensor, base: mniw.Natural) 
 
     weigh([(a, b) for i, a in enumerate(alive) for b in alive[i + 1 :]])
     into = torch.arange(len(counts))
-    while gains:
+    left = max(1, int(share * len(alive)))
+    while gains and left:
+        left -= 1
         best = sorted(gains, key=lambda pair: -gains[pair])[:CANDIDATES]
         now = _transitions(counts, rows)
         gain, pair = max(
@@ -75,15 +77,16 @@ def joins(counts: Tensor, sums: mniw.Natural, rows: Tensor, base: mniw.Natural) 
     return into
 
 
-def gather(statistics: Record, into: Tensor) -> Record:
-    """Add up the statistics of states that become one: counts, steps, and sums of regressions."""
+def gather(
+    initial: dirichlet.Natural, transition: dirichlet.Natural, dynamics: mniw.Natural, into: Tensor
+) -> tuple[dirichlet.Natural, dirichlet.Natural, mniw.Natural]:
+    """Add up the statistics of states that become one: counts, steps, sums of regressions."""
 
     def rows(part: Tensor) -> Tensor:
         return torch.zeros_like(part).index_add_(0, into, part)
 
-    initial, transition, dynamics = statistics
     steps = rows(rows(transition.concentration).T).T.contiguous()
-    return type(statistics)(
+    return (
         dirichlet.Natural(rows(initial.concentration)),
         dirichlet.Natural(steps),
         mniw.Natural(*(rows(part) for part in dynamics)),

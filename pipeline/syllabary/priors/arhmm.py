@@ -25,7 +25,7 @@ from ..errors import BadInput
 from ..expfam import dirichlet, mniw
 from ..messages import hmm
 from ..settings import Field
-from . import _autoregression, _clusters, _merging, _sticky
+from . import _autoregression, _clusters, _merging, _population, _sticky
 from ._evidence import Filtered, Local, PointEvidence, Sample, add, blend, recordings, total
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "PointEvidence",
     "Settings",
     "Statistics",
+    "adapt",
     "dimensions",
     "divergence",
     "filter",
@@ -46,6 +47,8 @@ __all__ = [
 ]
 
 CLUSTERED_FRAMES = 200_000
+# Regressions of fewer frames fit these alone, and no other frame ever joins them.
+FRAMES_PER_COEFFICIENT = 10
 
 
 class Settings(base_settings.Settings):
@@ -158,7 +161,8 @@ def initial(
     kappa = float(frames) if settings.kappa is None else settings.kappa
     prior = _prior(settings, weights, torch.tensor(kappa, dtype=torch.float64), base)
     points, mean, scale = _clusters.points(series, usable, CLUSTERED_FRAMES, rng, settings.start_window)
-    centers = _clusters.centers(points, states, rng)
+    enough = frames // (FRAMES_PER_COEFFICIENT * base.precision.shape[-1])
+    centers = _clusters.centers(points, min(states, max(2, enough)), rng)
 
     def label(one: PointEvidence) -> Tensor:
         motion = _clusters.motion(one, settings.start_window)
@@ -231,7 +235,8 @@ def filter(
     """Predict every frame from those before it, with the parameters at their posterior means."""
     potentials, usable = _potentials(parameters, evidence, lengths, at_mean=True)
     chain = hmm.marginals(*potentials, lengths=lengths, keep="filter")
-    return Filtered(chain.log_scales, usable)
+    # Elsewhere the probabilities of the states sum to one but for rounding.
+    return Filtered(torch.where(usable, chain.log_scales, 0.0), usable)
 
 
 def sample(
@@ -316,18 +321,32 @@ def update(
     return Parameters(*found, weights=weights, kappa=parameters.kappa, base=parameters.base)
 
 
-def merge(parameters: Parameters, statistics: Statistics, settings: Settings) -> Parameters | None:
+def adapt(parameters: Parameters) -> Parameters:
+    """Learn what the states' dynamics have in common: the prior that makes them most probable.
+
+    Never lowers the bound; the sums of every state stay as they are.
+    """
+    base = _population.learn(parameters.base, parameters.dynamics)
+    shifted = (
+        own + new - old for own, new, old in zip(parameters.dynamics, base, parameters.base, strict=True)
+    )
+    return parameters._replace(dynamics=mniw.Natural(*shifted), base=base)
+
+
+def merge(
+    parameters: Parameters, statistics: Statistics, settings: Settings, share: float = 1.0
+) -> Parameters | None:
     """Propose to join states that are copies of each other; None where no join would pay.
 
-    The bound of the proposal is known after the next ``infer``: keep what is higher.
+    At most ``share`` of the states in use go. The bound of the proposal is known after the next
+    ``infer``: keep what is higher.
     """
-    prior = _prior(settings, parameters.weights, parameters.kappa, parameters.base)
-    rows = prior.transition.concentration
+    rows = _sticky.concentrations(parameters.weights, settings.alpha, parameters.kappa)
     counts = statistics.transition.concentration
-    into = _merging.joins(counts, statistics.dynamics, rows, parameters.base)
+    into = _merging.joins(counts, statistics.dynamics, rows, parameters.base, share)
     if torch.equal(into, torch.arange(len(into))):
         return None
-    return update(parameters, _merging.gather(statistics, into), settings)
+    return update(parameters, Statistics(*_merging.gather(*statistics, into)), settings)
 
 
 def with_kappa(parameters: Parameters, kappa: float) -> Parameters:

@@ -59,7 +59,7 @@ class TrainingSettings(Settings):
     duration_frames: int = Field(
         200_000,
         ge=1000,
-        description="frames, in whole recordings, on which the stickiness is solved; at least one recording",
+        description="frames, in whole recordings, on which the stickiness is solved, at least",
     )
 
 

@@ -37,9 +37,20 @@ log = logging.getLogger(__name__)
 SAVE_EVERY = 5
 PROBE_SWEEPS = 8
 PROBES = 8
-JOIN_EVERY = 6
+JOIN_EVERY = 3
+# Of the states in use, how many may be joined at once: few, or a poor start falls together.
+JOIN_SHARE = 0.25
 ADJUST_EVERY = 4
 USED_SHARE = 0.005
+COLUMNS = (
+    "restart",
+    "phase",
+    "sweep",
+    "bound_nats_per_frame",
+    "kappa",
+    "states_used",
+    "median_duration_s",
+)
 # Fields of the state that hold parameters.
 RECORDS = ("parameters", "base", "unjoined", "best")
 
@@ -76,6 +87,7 @@ class State:
     """log kappa and log duration over target of every probe."""
     unjoined: Any = None
     """Parameters to go back to if joining states did not pay."""
+    join_share: float = JOIN_SHARE
     best: Any = None
     best_bound: float = -math.inf
     best_restart: int = 0
@@ -140,7 +152,7 @@ def fit(
                 _keep(checkpoint, identity, state)
             if progress is not None:
                 progress(row)
-        return Fitted(trainer.numbered(state.parameters), pd.DataFrame(state.history))
+        return Fitted(trainer.numbered(state.parameters), pd.DataFrame(state.history, columns=COLUMNS))
 
 
 class Trainer:
@@ -200,15 +212,10 @@ class Trainer:
         """Train until the end, changing ``state``; yield the history's row of each sweep."""
         while state.phase != "done":
             found = self.sweep(state.parameters)
-            row = {
-                "restart": state.restart,
-                "phase": state.phase,
-                "sweep": state.sweep,
-                "bound_nats_per_frame": found.bound / self.frames,
-                "kappa": state.kappa,
-                "states_used": found.states_used,
-                "median_duration_s": found.duration / self.fps,
-            }
+            bound, duration_s = found.bound / self.frames, found.duration / self.fps
+            where = state.restart, state.phase, state.sweep
+            values = (*where, bound, state.kappa, found.states_used, duration_s)
+            row = dict(zip(COLUMNS, values, strict=True))
             state.history.append(row)
             self.advance(state, found)
             yield row
@@ -246,11 +253,15 @@ class Trainer:
         unjoined, state.unjoined = state.unjoined, None
         if unjoined is not None and gain < 0:
             state.parameters = unjoined
+            state.join_share /= 4
             return
         state.bound = found.bound
-        state.parameters = self.prior.update(state.parameters, found.statistics, self.settings)
-        if state.sweep % JOIN_EVERY == 0:
-            joined = self.prior.merge(state.parameters, found.statistics, self.settings)
+        updated = self.prior.update(state.parameters, found.statistics, self.settings)
+        state.parameters = self.prior.adapt(updated)
+        if state.sweep % JOIN_EVERY == 0 and state.join_share >= JOIN_SHARE / 16:
+            joined = self.prior.merge(
+                state.parameters, found.statistics, self.settings, state.join_share
+            )
             if joined is not None:
                 state.unjoined, state.parameters = state.parameters, joined
                 return
@@ -271,13 +282,15 @@ class Trainer:
         if state.sweep < PROBE_SWEEPS:
             return
         state.probes.append([math.log(state.kappa), off])
-        state.sweep = 0
-        if abs(off) <= self.training.duration_tolerance or len(state.probes) > PROBES:
+        state.sweep, state.join_share = 0, JOIN_SHARE
+        wanted = durations.next_kappa(state.probes)
+        tried = any(math.isclose(probe[0], math.log(wanted)) for probe in state.probes)
+        if abs(off) <= self.training.duration_tolerance or len(state.probes) > PROBES or tried:
             state.kappa = math.exp(min(state.probes, key=lambda probe: abs(probe[1]))[0])
             state.phase, state.restart = "restart", -1
             self._next_restart(state)
             return
-        state.kappa = durations.next_kappa(state.probes)
+        state.kappa = wanted
         state.parameters = self.prior.with_kappa(state.base, state.kappa)
         state.bound = -math.inf
 
@@ -286,7 +299,7 @@ class Trainer:
             state.best, state.best_bound = state.parameters, state.bound
             state.best_restart = state.restart
         state.restart += 1
-        state.sweep = 0
+        state.sweep, state.join_share = 0, JOIN_SHARE
         state.base = None
         if state.restart < self.training.restarts:
             state.parameters = self.start(state.restart)
@@ -299,8 +312,10 @@ class Trainer:
         state.phase = "polish" if self.training.sweeps else "done"
 
     def _polish(self, state: State, off: float, gain: float) -> None:
-        near = not self.solves or abs(off) <= self.training.duration_tolerance
-        settled = 0 <= gain < self.training.tolerance_nats and state.sweep > JOIN_EVERY
+        wanted = durations.clip(state.kappa * math.exp(_step(-off, state.probes)))
+        # At the end of its range stickiness can do no more.
+        near = not self.solves or abs(off) <= self.training.duration_tolerance or wanted == state.kappa
+        settled = 0 <= gain < self.training.tolerance_nats and state.sweep > 2 * JOIN_EVERY
         if state.sweep >= self.training.sweeps:
             log.warning(
                 "training stopped after %d sweeps, the last gain %.2g nats per frame, median duration "
@@ -310,8 +325,7 @@ class Trainer:
         elif settled and near:
             state.phase = "done"
         elif not near and state.sweep % ADJUST_EVERY == 0:
-            step = -off / durations.growth(state.probes)
-            state.kappa = durations.clip(state.kappa * math.exp(max(-2.0, min(2.0, step))))
+            state.kappa = wanted
             state.parameters = self.prior.with_kappa(state.parameters, state.kappa)
             state.bound = -math.inf
 
@@ -336,6 +350,11 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _step(off: float, probes: list[list[float]]) -> float:
+    """Change of log kappa that should change log duration by ``off``; small, to stay on course."""
+    return max(-2.0, min(2.0, off / durations.growth(probes)))
 
 
 def _evidence(latents: Mapping[str, LatentSeries]) -> list[PointEvidence]:
