@@ -198,9 +198,9 @@ def _solids(pose: F64, size: F64, centers: F64, shapes: F64) -> None:
             _put(c, s, CORE + EARS + i, at, 0.0, 0.0, 0.0, 7.0 * length, 4.0 * width, 4.0)
         for i in range(2):
             side = 2.0 * i - 1.0
-            kick = q[FOOT_LEFT + i]
+            kick = min(q[FOOT_LEFT + i], 1.2)
             at[0] = spine_x[0] + 7.0 * length + side * q[GAIT] + kick * 22.0 * length
-            at[1] = side * (14.0 + 8.0 * kick) * width
+            at[1] = side * (14.0 + 5.0 * kick) * width
             at[2] = 4.5 + kick * 15.0 * height
             _put(c, s, CORE + EARS + 2 + i, at, side * 0.25, 0.0, 0.0, 11.0 * length, 5.5 * width, 5.0)
 
