@@ -4,7 +4,7 @@ In the order data flow: ``settings``; ``body`` (build and skeleton: a pose becom
 ``programmes`` (what moves in each syllable), ``grammar`` (which syllable follows which, and
 for how long), ``motion`` (pose and path of a session), ``rendering`` (solids to depth through
 a pinhole), ``scene`` (the arena without a mouse), ``sensor`` (what the camera makes of it),
-then what is written: ``acquisition`` (a session folder of raw depth) or ``crops`` (crops
+``truth`` (what really happened), then what is written: ``acquisition`` (a session folder of raw depth) or ``crops`` (crops
 directly, for large studies). ``latent`` has no mouse: chains of known parameters.
 
 Notation: T ticks of the camera, P channels of a pose, S solids of a body. Body frame: +x
@@ -24,4 +24,5 @@ __all__ = [
     "scene",
     "sensor",
     "settings",
+    "truth",
 ]
