@@ -4,8 +4,9 @@ In the order data flow: ``settings``; ``body`` (build and skeleton: a pose becom
 ``programmes`` (what moves in each syllable), ``grammar`` (which syllable follows which, and
 for how long), ``motion`` (pose and path of a session), ``rendering`` (solids to depth through
 a pinhole), ``scene`` (the arena without a mouse), ``sensor`` (what the camera makes of it),
-``truth`` (what really happened), then what is written: ``acquisition`` (a session folder of raw depth) or ``crops`` (crops
-directly, for large studies). ``latent`` has no mouse: chains of known parameters.
+``truth`` (what really happened), then what is written: ``acquisition`` (a session folder of raw
+depth) or ``crops`` (crops directly, for large studies). ``latent`` has no mouse: chains of known
+parameters.
 
 Notation: T ticks of the camera, P channels of a pose, S solids of a body. Body frame: +x
 forward, +y to the animal's right, +z up. Arena frame: origin on the floor at the arena's
