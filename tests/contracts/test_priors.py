@@ -10,7 +10,7 @@ from syllabary.priors._evidence import PointEvidence, total
 
 PRIORS = registry.names("syllabary.priors")
 OFFERED = (
-    "Parameters", "Settings", "dimensions", "divergence", "filter", "infer", "initial", "merge",
+    "Parameters", "Settings", "adapt", "dimensions", "divergence", "filter", "infer", "initial", "merge",
     "reorder", "sample", "update", "with_kappa",
 )  # fmt: skip
 
@@ -42,6 +42,7 @@ def test_no_sweep_lowers_the_bound(prior, trained):
         cost = sum(float(one.divergence) for one in found)
         bounds.append(-cost - float(prior.divergence(parameters, settings)))
         parameters = prior.update(parameters, total([one.statistics for one in found]), settings)
+        parameters = prior.adapt(parameters)
     assert bounds[-1] > bounds[0] and (np.diff(bounds) >= -1e-9 * abs(bounds[-1])).all()
 
 

@@ -2,8 +2,8 @@
 
 ``arhmm`` is MoSeq's own: a sticky chain of states, each with its autoregression. Files whose
 names start with an underscore serve the models: ``_evidence`` (what a model is shown),
-``_autoregression`` (a frame given its past), ``_sticky`` (transitions), ``_clusters`` (first
-guess), ``_merging`` (copies of a state).
+``_parameters``, ``_autoregression`` (a frame given its past), ``_population`` (what states have in
+common), ``_sticky`` (transitions), ``_clusters`` (first guess), ``_merging`` (copies of a state).
 
 A prior offers ``Settings`` and ``Parameters`` (a NamedTuple of tensors: the posterior of the
 global parameters in natural form, and what their prior needs), and these functions:
@@ -14,7 +14,8 @@ global parameters in natural form, and what their prior needs), and these functi
 - ``update(parameters, statistics, settings, rate=1.0)``, a natural-gradient step
 - ``divergence(parameters, settings)`` of the global parameters from their prior, nats. The
   bound is minus the sum of the local divergences, minus this; no sweep lowers it
-- ``merge(parameters, statistics, settings)`` proposes to join states that are copies
+- ``adapt(parameters)`` learns what states have in common; it does not lower the bound either
+- ``merge(parameters, statistics, settings, share)`` proposes to join states that are copies
 - ``filter`` (one-step predictions) and ``sample``
 - ``with_kappa(parameters, kappa)``, ``reorder(parameters, order)``, ``dimensions(parameters)``:
   other stickiness; other numbers for the states; D

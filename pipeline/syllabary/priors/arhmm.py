@@ -13,20 +13,26 @@ doi:10.1561/2200000001, section 5 (variational message passing in conjugate fami
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import numpy as np
-import pydantic
 import torch
 from torch import Tensor
 
-from .. import settings as base_settings
 from ..errors import BadInput
 from ..expfam import dirichlet, mniw
 from ..messages import hmm
-from ..settings import Field
 from . import _autoregression, _clusters, _merging, _population, _sticky
 from ._evidence import Filtered, Local, PointEvidence, Sample, add, blend, recordings, total
+from ._parameters import (
+    Parameters,
+    Settings,
+    Statistics,
+    dimensions,
+    lags,
+    reorder,
+    unseen,
+    with_kappa,
+)
 
 __all__ = [
     "Parameters",
@@ -48,72 +54,7 @@ __all__ = [
 
 CLUSTERED_FRAMES = 200_000
 # Regressions of fewer frames fit these alone, and no other frame ever joins them.
-FRAMES_PER_COEFFICIENT = 10
-
-
-class Settings(base_settings.Settings):
-    """Strengths of the prior; latents are whitened, so that none depends on their units."""
-
-    states: int = Field(50, ge=1, le=1000, description="most states K there can be")
-    lags: int = Field(3, ge=1, le=20, description="past frames that predict a frame, L")
-    alpha: float = Field(5.7, gt=0, description="concentration of transitions from a state")
-    gamma: float = Field(
-        1000.0, gt=0, description="concentration of the states' shares, at least their number"
-    )
-    kappa: float | None = Field(
-        None,
-        ge=0,
-        description="pseudo-count of staying in a state; solved from the target duration if not given",
-    )
-    extra_degrees: float = Field(
-        2.0, gt=1, description="degrees of freedom of a state's noise above the latent dimensions"
-    )
-    coefficient_variance: float = Field(
-        10.0, gt=0, description="prior variance of the coefficients, in units of the noise"
-    )
-    noise_floor: float = Field(
-        1e-4, gt=0, description="least noise variance expected before any data, latents having 1"
-    )
-
-    start_window: int = Field(
-        9, ge=1, description="frames over which motion is averaged to guess the states, odd"
-    )
-
-    @pydantic.model_validator(mode="after")
-    def _sound(self) -> "Settings":
-        if self.gamma < self.states:
-            raise ValueError(f"gamma {self.gamma:g} is below the number of states, {self.states}")
-        if self.start_window % 2 == 0:
-            raise ValueError(f"start_window {self.start_window} is even")
-        return self
-
-
-class Parameters(NamedTuple):
-    """Posterior of the global parameters, and what their prior needs beside the settings."""
-
-    initial: dirichlet.Natural
-    """(K,)"""
-    transition: dirichlet.Natural
-    """(K, K), rows from, columns to."""
-    dynamics: mniw.Natural
-    """(K, ...) of W_k (D, L D + 1) and Q_k (D, D)."""
-    weights: Tensor
-    """(K,) beta, shares of the states."""
-    kappa: Tensor
-    """() pseudo-count of staying."""
-    base: mniw.Natural
-    """Prior of every state's dynamics."""
-
-
-class Statistics(NamedTuple):
-    """Expected counts and sums that add to the natural parameters."""
-
-    initial: dirichlet.Natural
-    """(K,) counts."""
-    transition: dirichlet.Natural
-    """(K, K) counts."""
-    dynamics: mniw.Natural
-    """(K, ...) sums of s sᵀ, x sᵀ, x xᵀ, and frames."""
+FRAMES_PER_COEFFICIENT = 5
 
 
 def initial(
@@ -159,7 +100,7 @@ def initial(
     states = settings.states
     weights = torch.full((states,), 1 / states, dtype=torch.float64)
     kappa = float(frames) if settings.kappa is None else settings.kappa
-    prior = _prior(settings, weights, torch.tensor(kappa, dtype=torch.float64), base)
+    prior = unseen(settings, weights, torch.tensor(kappa, dtype=torch.float64), base)
     points, mean, scale = _clusters.points(series, usable, CLUSTERED_FRAMES, rng, settings.start_window)
     enough = frames // (FRAMES_PER_COEFFICIENT * base.precision.shape[-1])
     centers = _clusters.centers(points, min(states, max(2, enough)), rng)
@@ -209,7 +150,7 @@ def infer(
     statistics = Statistics(
         initial=dirichlet.Natural(first),
         transition=dirichlet.Natural(steps),
-        dynamics=_autoregression.sums(evidence, usable, chain.states, _lags(parameters)),
+        dynamics=_autoregression.sums(evidence, usable, chain.states, lags(parameters)),
     )
     log_normalizer = chain.log_normalizer
     return Local(
@@ -260,10 +201,10 @@ def sample(
     standard = mniw.to_standard(parameters.dynamics)
     rows = _sticky.mean(parameters.transition).numpy()
     if local is None:
-        past = np.zeros((_lags(parameters), dimensions(parameters)))
+        past = np.zeros((lags(parameters), dimensions(parameters)))
         first = _sticky.mean(parameters.initial).numpy()
     else:
-        past = local.means[-_lags(parameters) :].flip(0).double().numpy()
+        past = local.means[-lags(parameters) :].flip(0).double().numpy()
         first = local.states[-1].double().numpy() @ rows
     return _autoregression.draw(standard, first / first.sum(), rows, past, rng, T)
 
@@ -273,7 +214,7 @@ def divergence(parameters: Parameters, settings: Settings) -> Tensor:
 
     The shares beta are a point: for them it is their log density below that of even shares.
     """
-    prior = _prior(settings, parameters.weights, parameters.kappa, parameters.base)
+    prior = unseen(settings, parameters.weights, parameters.kappa, parameters.base)
     even = torch.full_like(parameters.weights, 1 / len(parameters.weights))
     return (
         dirichlet.divergence(parameters.initial, prior.initial)
@@ -305,7 +246,7 @@ def update(
     cotangent : Statistics, optional
         Gradient of the rest of the objective by the expected statistics.
     """
-    prior = _prior(settings, parameters.weights, parameters.kappa, parameters.base)
+    prior = unseen(settings, parameters.weights, parameters.kappa, parameters.base)
     target = add(Statistics(prior.initial, prior.transition, prior.dynamics), statistics)
     if cotangent is not None:
         target = add(target, cotangent)
@@ -349,31 +290,6 @@ def merge(
     return update(parameters, Statistics(*_merging.gather(*statistics, into)), settings)
 
 
-def with_kappa(parameters: Parameters, kappa: float) -> Parameters:
-    """Return the same posterior counts under another stickiness."""
-    change = kappa - parameters.kappa
-    states = len(parameters.weights)
-    rows = parameters.transition.concentration + change * torch.eye(states, dtype=torch.float64)
-    return parameters._replace(
-        transition=dirichlet.Natural(rows), kappa=torch.tensor(kappa, dtype=torch.float64)
-    )
-
-
-def dimensions(parameters: Parameters) -> int:
-    """Return the dimensions D of the latents."""
-    return parameters.base.scatter.shape[-1]
-
-
-def reorder(parameters: Parameters, order: Tensor) -> Parameters:
-    """Renumber the states: the new state i is the old ``order[i]``."""
-    return parameters._replace(
-        initial=dirichlet.Natural(parameters.initial.concentration[order]),
-        transition=dirichlet.Natural(parameters.transition.concentration[order][:, order]),
-        dynamics=mniw.Natural(*(part[order] for part in parameters.dynamics)),
-        weights=parameters.weights[order],
-    )
-
-
 def _potentials(
     parameters: Parameters,
     evidence: PointEvidence,
@@ -382,35 +298,16 @@ def _potentials(
     at_mean: bool = False,
 ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
     """Log potentials of the chain, expected or at the mean parameters, and the usable frames."""
-    lags = _lags(parameters)
-    usable = _autoregression.usable(evidence.observed, lags, lengths)
+    usable = _autoregression.usable(evidence.observed, lags(parameters), lengths)
     if at_mean:
         first = _sticky.mean(parameters.initial).log()
         rows = _sticky.mean(parameters.transition).log()
     else:
         first = dirichlet.expected_stats(parameters.initial).log_probability
         rows = dirichlet.expected_stats(parameters.transition).log_probability
-    scores = _autoregression.scores(parameters.dynamics, evidence, lags, at_mean=at_mean)
+    scores = _autoregression.scores(parameters.dynamics, evidence, lags(parameters), at_mean=at_mean)
     scores = torch.where(usable[..., None], scores, 0.0)
     return (first, rows, scores), usable
-
-
-def _lags(parameters: Parameters) -> int:
-    size, width = parameters.base.precision_mean.shape[-2:]
-    return (width - 1) // size
-
-
-def _prior(settings: Settings, weights: Tensor, kappa: Tensor, base: mniw.Natural) -> Parameters:
-    """Parameters that have seen nothing."""
-    states = len(weights)
-    return Parameters(
-        initial=dirichlet.Natural(torch.full_like(weights, settings.alpha / states)),
-        transition=dirichlet.Natural(_sticky.concentrations(weights, settings.alpha, kappa)),
-        dynamics=mniw.Natural(*(part.expand(states, *part.shape).clone() for part in base)),
-        weights=weights,
-        kappa=kappa,
-        base=base,
-    )
 
 
 def _labelled(evidence: PointEvidence, usable: Tensor, labels: Tensor, settings: Settings) -> Statistics:
