@@ -27,6 +27,7 @@ from syllabary.records.crops import Crops
 from syllabary.simulate import acquisition, crops
 from syllabary.simulate.settings import SimulateSettings
 from syllabary.svae import inference, pca, training
+from syllabary.svae.latents import LatentSeries
 from syllabary.svae.model import Model
 from syllabary.svae.settings import ModelSettings, ReduceSettings
 from syllabary.syllables import changepoints, decode, scores
@@ -83,10 +84,11 @@ def main() -> None:
             evaluate(study, seed, "raw" if arguments.raw else "crops")
 
 
-def evaluate(study: list[tuple[Path, Path]], seed: int, kind: str) -> None:
-    truths = [tables.read(truth, tables.TRUTH) for _, truth in study]
-    syllables = len(np.unique(np.concatenate([t["syllable"].to_numpy() for t in truths])))
-    reduction = pca.fit([where for where, _ in study], ReduceSettings(), seed=seed)
+def series_of(
+    study: list[tuple[Path, Path]], seed: int, fitted: int | None = None
+) -> tuple[pca.Pca, dict[str, LatentSeries], float, float]:
+    """Latents of every recording by components of the first ``fitted``; target duration and rate."""
+    reduction = pca.fit([where for where, _ in study[:fitted]], ReduceSettings(), seed=seed)
     series, found, rates = {}, [], []
     for where, _ in study:
         with Crops(where) as recording:
@@ -98,6 +100,14 @@ def evaluate(study: list[tuple[Path, Path]], seed: int, kind: str) -> None:
                     *series[name], recording.time_s, ChangepointSettings(), recording=name, seed=seed
                 )
             )
+    target_s = changepoints.median_duration_s(changepoints.join(found[:fitted]))
+    return reduction, series, target_s, float(np.mean(rates))
+
+
+def evaluate(study: list[tuple[Path, Path]], seed: int, kind: str) -> None:
+    truths = [tables.read(truth, tables.TRUTH) for _, truth in study]
+    syllables = len(np.unique(np.concatenate([t["syllable"].to_numpy() for t in truths])))
+    reduction, series, target_s, fps = series_of(study, seed)
     unwhitened = {name: s.values * reduction.scale for name, s in series.items()}
     for title, values in (
         ("k-means", unwhitened),
@@ -112,8 +122,6 @@ def evaluate(study: list[tuple[Path, Path]], seed: int, kind: str) -> None:
         report(title, seed, kind, scores.score_many(pairs))
     start = time.process_time()
     settings = ModelSettings()
-    fps = float(np.mean(rates))
-    target_s = changepoints.median_duration_s(changepoints.join(found))
     fitted = training.fit(series, settings, target_duration_s=target_s, fps=fps, seed=seed)
     model = Model.of(settings, fitted, reduction.tensors(), fps=fps)
     pairs = []
