@@ -31,6 +31,8 @@ demo: $(VENV)/.run
 	@echo "Report: $(CURDIR)/results/report/index.html"
 
 test: $(VENV)/.test
+	@echo "Left out here, in 'make test-all': browser (needs chromium), peers (the extra 'peers'), slurm (slurmctld)."
+	@test -n "$$SYLLABARY_REAL_DATA" || echo "No real recording: SYLLABARY_REAL_DATA is not set."
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not peers and not slurm"
 
 test-all: $(VENV)/.test

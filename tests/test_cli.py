@@ -1,0 +1,82 @@
+"""The command line: help of every verb, a new study, and mistakes as one sentence."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from syllabary import cli
+from syllabary.provenance import Provenance
+from syllabary.records import tables
+
+MADE = Provenance("test", {}, None, {}, "")
+
+
+@pytest.mark.parametrize("verb", [*cli.VERBS, "run", "new", "score"])
+def test_every_verb_explains_itself(verb):
+    result = CliRunner().invoke(cli.app, [verb, "--help"])
+    assert result.exit_code == 0, result.output
+    assert "Usage" in result.output
+
+
+def test_every_option_of_a_step_has_a_description():
+    for verb in cli.VERBS:
+        step = getattr(cli.steps, verb)
+        described = set(cli._helps(step))
+        wanted = set(step.__annotations__) - {"return", "settings", "seed", "recordings"}
+        assert wanted <= described, (verb, wanted - described)
+
+
+def test_a_new_study_is_a_config_to_fill_in(tmp_path):
+    result = CliRunner().invoke(cli.app, ["new", str(tmp_path / "study")])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "study/config/config.yaml").is_file()
+    assert (tmp_path / "study/config/recordings.tsv").is_file()
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "syllabary.cli", *map(str, arguments)],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_a_mistake_is_one_sentence_and_an_exit_code(tmp_path):
+    done = run("score", tmp_path / "labels.parquet", tmp_path / "truth.parquet")
+    assert done.returncode == 1
+    assert "no such table" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_score_prints_the_agreement(tmp_path):
+    ticks = 60
+    syllable = [i // 10 % 3 for i in range(ticks)]
+    common = {"frame": range(ticks), "time_s": [i / 30 for i in range(ticks)], "syllable": syllable}
+    said = pd.DataFrame(
+        {
+            **common,
+            "probability": 1.0,
+            "entropy_nats": 0.0,
+            "surprise_nats": 0.0,
+            "bout": 0,
+            "name": None,
+        }
+    )
+    true = pd.DataFrame(
+        {
+            **common,
+            "behaviour": [("rear_up", "groom", "walk")[s] for s in syllable],
+            **dict.fromkeys(("x_mm", "y_mm", "heading_rad", "height_mm"), 0.0),
+            "dropped": False,
+        }
+    )
+    tables.write(tmp_path / "labels.parquet", said, MADE, tables.LABELS)
+    tables.write(tmp_path / "truth.parquet", true, MADE, tables.TRUTH)
+    done = run("score", tmp_path / "labels.parquet", tmp_path / "truth.parquet")
+    assert done.returncode == 0, done.stderr
+    assert "1.000" in done.stdout
+    assert "rear" in done.stdout
