@@ -1,10 +1,11 @@
 """Is our AR-HMM as good as another library's on the same data?
 
-The same latents, the same split and the same scores for ours (variational, K = 50 at most, kappa from
-the target duration) and for dynamax's LinearAutoregressiveHMM (EM, k-means start): log likelihood per
-held-out frame, one step ahead, both with point parameters (posterior means, maximum likelihood), and
-frame AMI of the most probable paths. Two kinds of data: a latent AR-HMM with 12 known states, and
-principal components of simulated mice, where whole animals are held out.
+The same latents, the same split and the same scores for ours (variational, K = 50 at most, kappa
+from the target duration, four restarts) and for dynamax's LinearAutoregressiveHMM (EM, the best
+of four k-means starts by training likelihood): log likelihood per held-out frame, one step ahead,
+both with point parameters (posterior means, maximum likelihood), and frame AMI of the most
+probable paths. Two kinds of data: a latent AR-HMM with 12 known states, and principal components
+of simulated mice, where whole animals are held out.
 
     python benchmarks/arhmm_peers.py --seeds 1 2 3
 
@@ -38,7 +39,7 @@ FPS = 30.28
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
-    parser.add_argument("--states", type=int, nargs="+", default=[12, 50], help="K of the peer")
+    parser.add_argument("--states", type=int, nargs="+", default=[12, 17, 30], help="K of the peer")
     parser.add_argument("--iterations", type=int, default=60, help="EM iterations of the peer")
     arguments = parser.parse_args()
     try:
@@ -109,7 +110,12 @@ def ours(latents: list[np.ndarray], kept: list[int], held_out: list[int], target
 
 
 def peer(
-    latents: list[np.ndarray], kept: list[int], held_out: list[int], states: int, iterations: int
+    latents: list[np.ndarray],
+    kept: list[int],
+    held_out: list[int],
+    states: int,
+    iterations: int,
+    starts: int = 4,
 ) -> tuple:
     import jax
     import jax.numpy as jnp
@@ -120,15 +126,19 @@ def peer(
     model = LinearAutoregressiveHMM(states, latents[0].shape[1], num_lags=LAGS)
     shortest = min(len(latents[i]) for i in kept)
     together = jnp.asarray(np.concatenate([latents[i] for i in kept]))
-    parameters, properties = model.initialize(
-        key=jax.random.PRNGKey(0), method="kmeans", emissions=together
-    )
     # A frame is predicted from its predecessors alone, as ours is: the first ones are left out.
     frames = jnp.stack([jnp.asarray(latents[i][:shortest]) for i in kept])
     inputs = jax.vmap(model.compute_inputs)(frames)
-    parameters, _ = model.fit_em(
-        parameters, properties, frames[:, LAGS:], inputs[:, LAGS:], num_iters=iterations, verbose=False
-    )
+    best, parameters = -np.inf, None
+    for key in range(starts):
+        first, properties = model.initialize(
+            key=jax.random.PRNGKey(key), method="kmeans", emissions=together
+        )
+        fitted, trace = model.fit_em(
+            first, properties, frames[:, LAGS:], inputs[:, LAGS:], num_iters=iterations, verbose=False
+        )
+        if parameters is None or float(trace[-1]) > best:
+            best, parameters = float(trace[-1]), fitted
     spent = time.process_time() - start
     total, count, paths = 0.0, 0, []
     for i, values in enumerate(latents):
