@@ -62,7 +62,7 @@ def test_predictions_match_the_forward_algorithm_in_plain_probabilities(recordin
     latents[20], latents[40:43] = torch.nan, torch.nan
     standard = mniw.to_standard(parameters.dynamics)
     noise = standard.scale / (standard.degrees - 4 - 1)[:, None, None]
-    rows = parameters.transition.concentration
+    rows = parameters.transition.concentration - 50.0 * torch.eye(6)  # kappa is no count
     first = parameters.initial.concentration
     expected = oracle.predict(
         (first / first.sum()).numpy(),
@@ -216,6 +216,19 @@ def test_samples_follow_the_parameters(rng, recordings, parameters):
     after = arhmm.sample(parameters, rng, local=local, T=3)
     assert after.latents.shape == (3, 4)
     assert (after.latents[0] - recordings[0][-1]).abs().max() < 2
+
+
+def test_bouts_of_samples_last_as_long_as_those_of_the_data_however_sticky(rng):
+    dynamics = oracle.draw_dynamics(rng, 3, 4)
+    latents, states = oracle.draw(rng, dynamics, 3000)
+    settings = arhmm.Settings(states=3, lags=1, kappa=1e6)
+    one = evidence(torch.from_numpy(latents))
+    usable = _autoregression.usable(one.observed, 1)
+    start = arhmm.initial(settings, [one.latents], None, rng)
+    known = arhmm._labelled(one, usable, torch.from_numpy(states), settings)
+    drawn = arhmm.sample(arhmm.update(start, known, settings), rng, T=3000).states
+    changes = int((drawn[1:] != drawn[:-1]).sum())
+    assert changes == pytest.approx((states[1:] != states[:-1]).sum(), rel=0.2)
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 5])

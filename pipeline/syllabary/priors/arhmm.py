@@ -173,7 +173,10 @@ def filter(
     *,
     inputs: None = None,
 ) -> Filtered:
-    """Predict every frame from those before it, with the parameters at their posterior means."""
+    """Predict every frame from those before it, with the parameters at their posterior means.
+
+    Transitions are those counted, see ``_counted``.
+    """
     potentials, usable = _potentials(parameters, evidence, lengths, at_mean=True)
     chain = hmm.marginals(*potentials, lengths=lengths, keep="filter")
     # Elsewhere the probabilities of the states sum to one but for rounding.
@@ -199,7 +202,7 @@ def sample(
         Frames to draw.
     """
     standard = mniw.to_standard(parameters.dynamics)
-    rows = _sticky.mean(parameters.transition).numpy()
+    rows = _counted(parameters).numpy()
     if local is None:
         past = np.zeros((lags(parameters), dimensions(parameters)))
         first = _sticky.mean(parameters.initial).numpy()
@@ -301,13 +304,22 @@ def _potentials(
     usable = _autoregression.usable(evidence.observed, lags(parameters), lengths)
     if at_mean:
         first = _sticky.mean(parameters.initial).log()
-        rows = _sticky.mean(parameters.transition).log()
+        rows = _counted(parameters).log()
     else:
         first = dirichlet.expected_stats(parameters.initial).log_probability
         rows = dirichlet.expected_stats(parameters.transition).log_probability
     scores = _autoregression.scores(parameters.dynamics, evidence, lags(parameters), at_mean=at_mean)
     scores = torch.where(usable[..., None], scores, 0.0)
     return (first, rows, scores), usable
+
+
+def _counted(parameters: Parameters) -> Tensor:
+    """Mean transition probabilities without ``kappa``.
+
+    Stickiness tells how long bouts are wanted to be: with it every border would be a surprise,
+    and samples would hardly change state. The counts tell how long bouts are.
+    """
+    return _sticky.mean(with_kappa(parameters, 0.0).transition)
 
 
 def _labelled(evidence: PointEvidence, usable: Tensor, labels: Tensor, settings: Settings) -> Statistics:
