@@ -51,9 +51,7 @@ class Config(Settings):
     """The whole of ``config.yaml``: a section per step."""
 
     seed: int = Field(0, ge=0, description="Seed of everything random in the study.")
-    recordings: str = Field(
-        "config/recordings.tsv", description="Table of recordings, tab separated."
-    )
+    recordings: str = Field("config/recordings.tsv", description="Table of recordings, tab separated.")
     simulate: SimulateSettings = SimulateSettings()
     extract: ExtractSettings = ExtractSettings()
     check: CheckSettings = CheckSettings()
