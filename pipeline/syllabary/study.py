@@ -18,6 +18,7 @@ from .depth.settings import CheckSettings, ExtractSettings
 from .errors import BadInput, BadSetting
 from .export.settings import ExportSettings
 from .figures.settings import DrawSettings
+from .records import tsv
 from .settings import Field, Settings, read
 from .simulate.settings import SimulateSettings
 from .svae.settings import ModelSettings, ReduceSettings
@@ -26,7 +27,7 @@ from .syllables.settings import ChangepointSettings, SummarizeSettings
 __all__ = ["Config", "read_config", "read_recordings", "require_sources", "schema", "template"]
 
 SIMULATED = "simulated"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 ROLES = ("train", "held_out", "apply")
 REQUIRED = ("recording", "path", "subject", "group")
 HELD_OUT_FROM = 4  # animals in a group
@@ -90,7 +91,7 @@ def check_choices(config: Config) -> None:
     Kept apart from ``read_config`` because it imports the mathematics.
     """
     from .export.settings import require_formats
-    from .svae.settings import require_choices
+    from .svae.choices import require_choices
 
     for name, model in config.models.items():
         require_choices(model, f"models.{name}")
@@ -121,53 +122,58 @@ def read_recordings(path: Path | str) -> pd.DataFrame:
             f"{path}: no table of recordings; write one with the columns {', '.join(REQUIRED)} "
             "(config/README.md shows how), or name another with the setting 'recordings'."
         )
-    table = pd.read_csv(path, sep="\t", dtype=str, comment="#", skipinitialspace=True)
-    missing = [name for name in REQUIRED if name not in table]
-    if missing:
-        raise BadInput(
-            f"{path}: lacks the column {', '.join(missing)}; it has {', '.join(table.columns)} "
-            "(columns are separated by tabs)."
-        )
+    table = tsv.read(path, REQUIRED)
     if table.empty:
         raise BadInput(f"{path}: lists no recording; add a row for each.")
     for name in REQUIRED:
-        empty = table.index[table[name].isna()]
+        empty = table.index[table[name] == ""]
         if len(empty):
-            raise BadInput(f"{path}, line {empty[0] + 2}: no {name}; every recording needs one.")
-    for line, name in zip(table.index + 2, table["recording"], strict=True):
+            raise BadInput(f"{path}, line {empty[0]}: no {name}; every recording needs one.")
+    for line, name in table["recording"].items():
         if not NAME.fullmatch(name):
             raise BadInput(
-                f"{path}, line {line}: recording name {name!r} becomes a file name; use letters, "
-                "digits, '_', '.' and '-' only, and start with a letter or digit."
+                f"{path}, line {line}: recording name {name!r} becomes a file name; use at most 100 "
+                "letters, digits, '_', '.' and '-', and start with a letter or digit."
             )
-    _require_once(path, table, "recording", "name")
-    _require_once(path, table[table["path"] != SIMULATED], "path", "path")
+    _require_once(path, table["recording"].str.lower(), table["recording"], "name")
+    real = table[table["path"] != SIMULATED]
+    _require_once(path, real["path"].map(_place), real["path"], "path")
     for subject, rows in table.groupby("subject"):
         if len(rows["group"].unique()) > 1:
             raise BadInput(
                 f"{path}: subject {subject!r} is in the groups {', '.join(rows['group'].unique())}; "
                 "an animal belongs to one group (make the condition a covariate column instead)."
             )
-    given = table["role"] if "role" in table else pd.Series(pd.NA, table.index, dtype="object")
-    wrong = table.index[given.notna() & ~given.isin(ROLES)]
+    given = table["role"] if "role" in table else pd.Series("", table.index)
+    wrong = table.index[~given.isin(["", *ROLES])]
     if len(wrong):
         raise BadInput(
-            f"{path}, line {wrong[0] + 2}: role {given[wrong[0]]!r}; wanted {', '.join(ROLES)}, or "
-            "nothing."
+            f"{path}, line {wrong[0]}: role {given[wrong[0]]!r}; wanted {', '.join(ROLES)}, or nothing."
         )
-    table["role"] = given.where(given.notna(), _default_roles(table[given.isna()]))
+    table["role"] = given.where(given != "", _default_roles(table[given == ""]))
+    for subject, rows in table.groupby("subject"):
+        if {"train", "held_out"} <= set(rows["role"]):
+            raise BadInput(
+                f"{path}: subject {subject!r} has recordings to train on and held out; what is held out "
+                "must be animals that no model has seen."
+            )
     if not (table["role"] == "train").any():
         raise BadInput(f"{path}: no recording has the role 'train'; a model needs at least one.")
     return table.set_index("recording", drop=False)
 
 
-def _require_once(path: Path, table: pd.DataFrame, column: str, what: str) -> None:
-    again = table.index[table[column].duplicated()]
+def _place(path: str) -> Path:
+    """The folder or file that a path means, however it is spelled."""
+    place = Path(path).resolve()
+    return place.parent if place.name == "depth.dat" else place
+
+
+def _require_once(path: Path, keys: pd.Series, shown: pd.Series, what: str) -> None:
+    again = keys.index[keys.duplicated()]
     if len(again):
-        value = table[column][again[0]]
-        first = table.index[table[column] == value][0]
+        first = keys.index[keys == keys[again[0]]][0]
         raise BadInput(
-            f"{path}, line {again[0] + 2}: the {what} {value!r} is already on line {first + 2}; list "
+            f"{path}, line {again[0]}: the {what} {shown[again[0]]!r} is already on line {first}; list "
             "each recording once."
         )
 

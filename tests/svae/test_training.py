@@ -13,9 +13,10 @@ from sklearn.metrics import adjusted_mutual_info_score
 from oracles import arhmm as oracle
 from syllabary.errors import BadInput, BadSetting, ShapeError, UnknownName
 from syllabary.svae import checkpoint, durations, inference, training
+from syllabary.svae.choices import prior_settings
 from syllabary.svae.latents import LatentSeries
 from syllabary.svae.model import Model
-from syllabary.svae.settings import ModelSettings, prior_settings
+from syllabary.svae.settings import ModelSettings
 
 FPS = 30.0
 

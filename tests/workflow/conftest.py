@@ -1,5 +1,6 @@
 """A study folder of its own for every module: the code is copied, so that tests may edit it."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -48,6 +49,18 @@ class Study:
         text = path.read_text()
         assert old in text, f"{name} no longer has {old!r}"
         path.write_text(text.replace(old, new, 1))
+
+    @contextlib.contextmanager
+    def changed(self, name: str, change):
+        """Change a file's text for a while."""
+        path = self.folder / name
+        before = path.read_text()
+        try:
+            path.write_text(change(before))
+            assert path.read_text() != before, f"{name} is as it was"
+            yield
+        finally:
+            path.write_text(before)
 
     def python(self, *arguments: str, **options) -> subprocess.CompletedProcess:
         environment = {**os.environ, "PYTHONPATH": str(self.folder / "pipeline"), "OMP_NUM_THREADS": "1"}

@@ -70,45 +70,41 @@ def test_a_second_run_has_nothing_to_do(study):
 
 
 def test_a_default_written_out_changes_nothing(study):
-    study.edit("config/config.yaml", "models:", "reduce: {components: 10}\nmodels:")
-    assert study.would_run() == set()
+    with study.changed("config/config.yaml", lambda text: text + "reduce: {components: 10}\n"):
+        assert study.would_run() == set()
 
 
 def test_a_changed_color_draws_again_and_no_more(study):
-    study.edit("config/config.yaml", "draw:", "draw:\n  palette: viridis")
-    assert study.would_run() == {"draw"}
-    study.edit("config/config.yaml", "draw:\n  palette: viridis", "draw:")
+    color = ("draw:", "draw:\n  palette: viridis")
+    with study.changed("config/config.yaml", lambda text: text.replace(*color)):
+        assert study.would_run() == {"draw"}
 
 
 def test_an_edit_in_the_messages_fits_again_and_extracts_nothing(study):
-    name = "pipeline/syllabary/messages/hmm.py"
-    before = (study.folder / name).read_text()
-    (study.folder / name).write_text(before + "\n\ndef edited():\n    return 1\n")
-    assert study.would_run() == AFTER_FIT
-    (study.folder / name).write_text(before)
+    edit = "\n\ndef edited():\n    return 1\n"
+    with study.changed("pipeline/syllabary/messages/hmm.py", lambda text: text + edit):
+        assert study.would_run() == AFTER_FIT
     assert study.would_run() == set()
 
 
 def test_an_edit_in_a_docstring_or_comment_runs_nothing(study):
-    name = "pipeline/syllabary/messages/hmm.py"
-    before = (study.folder / name).read_text()
-    quotes = before.index('"""')
-    (study.folder / name).write_text(
-        before[: quotes + 3] + "Edited. " + before[quotes + 3 :] + "# edited\n"
-    )
-    assert study.would_run() == set()
-    (study.folder / name).write_text(before)
+    def edit(text):
+        return text.replace('"""', '"""Edited. ', 1) + "# edited\n"
+
+    with study.changed("pipeline/syllabary/messages/hmm.py", edit):
+        assert study.would_run() == set()
 
 
 def test_a_row_to_apply_is_segmented_and_refits_nothing(study):
-    name = "config/recordings.tsv"
-    before = (study.folder / name).read_text()
-    lines = before.splitlines()
-    rows = [lines[0] + "\trole", *(line + "\t" for line in lines[1:]), "e1\tsimulated\te1\tdrug\tapply"]
-    (study.folder / name).write_text("\n".join(rows) + "\n")
-    assert not {"reduce", "fit"} & study.would_run()
-    assert {"simulate", "extract", "segment"} <= study.would_run()
-    (study.folder / name).write_text(before)
+    def add(text):
+        head, *lines = text.splitlines()
+        rows = [head + "\trole", *lines, "e1\tsimulated\te1\tdrug\tapply"]
+        return "\n".join(rows) + "\n"
+
+    with study.changed("config/recordings.tsv", add):
+        rules = study.would_run()
+    assert not {"reduce", "fit"} & rules
+    assert {"simulate", "extract", "segment"} <= rules
 
 
 def test_the_workflow_report_opens(study):

@@ -4,6 +4,8 @@
 length fits in memory.
 """
 
+import errno
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -165,13 +167,24 @@ class CropsWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._h5.close()
         if kind is None and not self.finished:
             error = RuntimeError(f"{self.path}: closed before finish()")
             kind = type(error)
-        self._whole_file.__exit__(kind, error, trace)
+        try:
+            self._h5.close()
+        except (OSError, RuntimeError) as failed:
+            # A full disk shows itself again when HDF5 flushes what is left.
+            error = error if isinstance(error, OSError) else OSError(_errno(failed), str(failed))
+            kind = type(error)
+        self._whole_file.__exit__(kind, error, error.__traceback__ if error else None)
         if error is not None and trace is None:
             raise error
+
+
+def _errno(error: OSError | RuntimeError) -> int:
+    """Number of the system's error, which HDF5 may give in its text alone."""
+    found = re.search(r"errno = (\d+)", str(error))
+    return getattr(error, "errno", None) or (int(found.group(1)) if found else errno.EIO)
 
 
 class Crops:
@@ -196,13 +209,20 @@ class Crops:
             self._h5 = h5py.File(self.path, "r")
         except OSError as error:
             raise BadInput(f"{path}: not a whole HDF5 file ({error}); extract it again.") from None
-        missing = [n for n in ("heights", "observed", "frame", "time_s") if n not in self._h5]
-        if missing or self._h5.attrs.get("schema") != SCHEMA:
+        try:
+            self._read()
+        except (KeyError, OSError) as error:
             self._h5.close()
             raise BadInput(
-                f"{path}: not crops of schema {SCHEMA} (lacks {', '.join(missing) or 'its schema'}); "
-                "extract it again with this version."
-            )
+                f"{path}: not whole crops of schema {SCHEMA} ({error}); extract it again with this "
+                "version."
+            ) from None
+
+    def _read(self) -> None:
+        if self._h5.attrs.get("schema") != SCHEMA:
+            raise KeyError(f"schema is {self._h5.attrs.get('schema')}")
+        if not self._h5["heights"].shape == self._h5["observed"].shape or self._h5["heights"].ndim != 3:
+            raise KeyError("heights and observed are not (ticks, rows, columns)")
         self.recording = str(self._h5.attrs["recording"])
         self.start_time = str(self._h5.attrs["start_time"])
         self.pixel_mm = float(self._h5.attrs["pixel_mm"])
@@ -213,6 +233,8 @@ class Crops:
         self.scalars = pd.DataFrame({n: self._h5[f"scalars/{n}"][()] for n in SCALARS})
         self.tracking = pd.DataFrame({n: self._h5[f"tracking/{n}"][()] for n in TRACKING})
         self.arena = {name: item[()] for name, item in self._h5["arena"].items()}
+        if not np.isfinite(self.time_s).all() or not (np.diff(self.time_s) > 0).all():
+            raise KeyError("time_s does not increase")
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -1,6 +1,7 @@
 """Whole files or none: written under a temporary name, then renamed."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,14 @@ from pathlib import Path
 from ..errors import BadInput
 
 __all__ = ["create", "require"]
+
+FULL = "free some space (or move the results folder) and run the same command again"
+WAYS_OUT = {
+    errno.ENOSPC: f"the disk is full; {FULL}",
+    errno.EDQUOT: f"your quota of disk space is used up; {FULL}",
+    errno.EROFS: "the folder is read-only; run in a folder where you may write",
+    errno.EACCES: "you may not write here; run in a folder where you may, or ask for the right",
+}
 
 
 @contextlib.contextmanager
@@ -19,22 +28,20 @@ def create(path: Path | str) -> Iterator[Path]:
     disk becomes a ``BadInput`` that says how to go on.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.errno == 28:  # ENOSPC
-            raise BadInput(
-                f"{path}: the disk is full; free some space (or move the results folder) and "
-                "run the same command again."
-            ) from error
+        if error.errno in WAYS_OUT:
+            raise BadInput(f"{path}: {WAYS_OUT[error.errno]}.") from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def require(path: Path | str, made_by: str) -> Path:

@@ -2,14 +2,12 @@
 
 from typing import Any, Literal
 
-from ..settings import Field, Settings, read
+from ..settings import Field, Settings
 
 __all__ = [
     "ModelSettings",
     "ReduceSettings",
     "TrainingSettings",
-    "prior_settings",
-    "require_choices",
 ]
 
 
@@ -77,25 +75,3 @@ class ModelSettings(Settings):
     path: str | None = Field(
         None, description="a model.safetensors trained elsewhere: nothing is fitted"
     )
-
-
-def prior_settings(model: ModelSettings, where: str = "model") -> Settings:
-    """Check the prior's name and its settings, and return them.
-
-    Importing the prior imports the mathematics, which reading a config does not.
-
-    Raises
-    ------
-    UnknownName, BadSetting
-        There is no such prior, or it has no such setting.
-    """
-    from .. import registry
-
-    chosen = registry.find("syllabary.priors", model.prior)
-    checked: Settings = read(chosen.Settings, model.prior_settings, f"{where}.prior_settings")
-    return checked
-
-
-def require_choices(model: ModelSettings, where: str) -> None:
-    """Check what lies behind the names in a model's settings."""
-    prior_settings(model, where)

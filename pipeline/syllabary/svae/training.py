@@ -28,8 +28,9 @@ from ..progress import track
 from ..provenance import generator
 from . import checkpoint as files
 from . import durations
+from .choices import prior_settings
 from .latents import LatentSeries
-from .settings import ModelSettings, prior_settings
+from .settings import ModelSettings
 
 __all__ = ["Fitted", "fit", "one_thread"]
 

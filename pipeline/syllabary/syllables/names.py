@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import BadInput
-from ..records import files
+from ..records import files, tsv
 
 __all__ = ["propose", "read", "write"]
 
@@ -33,14 +33,9 @@ def read(path: Path | str) -> dict[int, str]:
     """
     if not Path(path).is_file():
         raise BadInput(f"{path}: no such file; 'names.tsv' has the columns syllable and name.")
-    table = pd.read_csv(path, sep="\t", dtype="string", comment="#")
-    missing = {"syllable", "name"} - set(table)
-    if missing:
-        raise BadInput(
-            f"{path}: lacks the column {', '.join(sorted(missing))}; columns are separated by tabs."
-        )
-    table = table.dropna(subset=["syllable", "name"])
-    wrong = table["syllable"][~table["syllable"].str.fullmatch(r"\s*\d+\s*")]
+    table = tsv.read(path, ("syllable", "name"))
+    table = table[(table["syllable"] != "") & (table["name"] != "")]
+    wrong = table["syllable"][~table["syllable"].str.fullmatch(r"\d{1,5}").astype(bool)]
     if len(wrong):
         raise BadInput(f"{path}: syllable {wrong.iloc[0]!r} is not a number; syllables are 0, 1, 2, ...")
     numbers = table["syllable"].astype(int)
@@ -48,7 +43,7 @@ def read(path: Path | str) -> dict[int, str]:
         raise BadInput(
             f"{path}: syllable {numbers[numbers.duplicated()].iloc[0]} has two names; keep one."
         )
-    return dict(zip(numbers.tolist(), table["name"].str.strip().tolist(), strict=True))
+    return dict(zip(numbers.tolist(), table["name"].tolist(), strict=True))
 
 
 def write(path: Path | str, names: Mapping[int, str] | pd.DataFrame) -> None:

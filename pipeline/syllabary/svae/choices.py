@@ -1,0 +1,31 @@
+"""What lies behind the names in a model's settings.
+
+Apart from ``settings``, because looking behind a name imports the mathematics, and what needs
+the settings alone (components, the config) must neither wait for it nor depend on it.
+"""
+
+from .. import registry
+from ..settings import Settings, read
+from .settings import ModelSettings
+
+__all__ = ["prior_settings", "require_choices"]
+
+
+def prior_settings(model: ModelSettings, where: str = "model") -> Settings:
+    """Check the prior's name and its settings, and return them.
+
+    Importing the prior imports the mathematics, which reading a config does not.
+
+    Raises
+    ------
+    UnknownName, BadSetting
+        There is no such prior, or it has no such setting.
+    """
+    chosen = registry.find("syllabary.priors", model.prior)
+    checked: Settings = read(chosen.Settings, model.prior_settings, f"{where}.prior_settings")
+    return checked
+
+
+def require_choices(model: ModelSettings, where: str) -> None:
+    """Check what lies behind the names in a model's settings."""
+    prior_settings(model, where)
