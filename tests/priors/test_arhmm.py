@@ -198,6 +198,22 @@ def test_a_state_split_at_random_is_joined_and_different_ones_are_not(rng):
     assert arhmm.merge(start, whole, settings) is None
 
 
+def test_scraps_of_states_are_given_up(rng):
+    settings = arhmm.Settings(states=8, lags=1, kappa=50.0)
+    latents, states = oracle.draw(rng, oracle.draw_dynamics(rng, 3, 4), 3000)
+    one = evidence(torch.from_numpy(latents))
+    usable = _autoregression.usable(one.observed, 1)
+    odd = states.copy()
+    odd[[100, 700, 1500, 2200]] = 5
+    statistics = arhmm._labelled(one, usable, torch.from_numpy(odd), settings)
+    start = arhmm.initial(settings, [one.latents], None, np.random.default_rng(0))
+    after = arhmm.merge(start, statistics, settings)
+    seen = after.dynamics.observations - start.base.observations
+    assert float(seen[5]) == 0 and float(seen.sum()) == pytest.approx(2999 - 4)
+    found = arhmm.infer(after, one)
+    assert float(found.states[:, 5].sum()) < 0.5
+
+
 def test_samples_follow_the_parameters(rng, recordings, parameters):
     settings = arhmm.Settings(states=1, lags=1, kappa=1.0)
     one = arhmm.initial(settings, recordings, None, rng)

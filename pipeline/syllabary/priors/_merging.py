@@ -10,10 +10,12 @@ from torch import Tensor
 
 from ..expfam import dirichlet, mniw
 
-__all__ = ["gather", "joins"]
+__all__ = ["gather", "joins", "scraps"]
 
 # Pairs of the best dynamics whose transitions are weighed too.
 CANDIDATES = 64
+# A state of fewer frames is not in use.
+EMPTY = 0.5
 
 
 def joins(
@@ -39,7 +41,7 @@ def joins(
     (K,) int64
         The state each one becomes part of: itself, where nothing is gained.
     """
-    alive = [int(k) for k in torch.nonzero(sums.observations > 0.5).flatten()]
+    alive = [int(k) for k in torch.nonzero(sums.observations > EMPTY).flatten()]
     counts, sums = counts.clone(), mniw.Natural(*(part.clone() for part in sums))
     single = _evidence(sums, base)
     gains: dict[tuple[int, int], float] = {}
@@ -77,13 +79,27 @@ def joins(
     return into
 
 
+def scraps(sums: mniw.Natural) -> Tensor:
+    """Tell which states are in use for fewer frames than their regression has coefficients.
+
+    They hold what fitted nowhere at some time, of several syllables, and so join none.
+    """
+    return (sums.observations > EMPTY) & (sums.observations < sums.precision.shape[-1])
+
+
 def gather(
-    initial: dirichlet.Natural, transition: dirichlet.Natural, dynamics: mniw.Natural, into: Tensor
+    initial: dirichlet.Natural,
+    transition: dirichlet.Natural,
+    dynamics: mniw.Natural,
+    into: Tensor,
+    dropped: Tensor,
 ) -> tuple[dirichlet.Natural, dirichlet.Natural, mniw.Natural]:
-    """Add up the statistics of states that become one: counts, steps, sums of regressions."""
+    """Add up counts, steps and sums of states that become one; forget those of dropped ones."""
 
     def rows(part: Tensor) -> Tensor:
-        return torch.zeros_like(part).index_add_(0, into, part)
+        kept = part.clone()
+        kept[dropped] = 0
+        return torch.zeros_like(part).index_add_(0, into, kept)
 
     steps = rows(rows(transition.concentration).T).T.contiguous()
     return (

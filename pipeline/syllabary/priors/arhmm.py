@@ -280,17 +280,20 @@ def adapt(parameters: Parameters) -> Parameters:
 def merge(
     parameters: Parameters, statistics: Statistics, settings: Settings, share: float = 1.0
 ) -> Parameters | None:
-    """Propose to join states that are copies of each other; None where no join would pay.
+    """Propose to join states that are copies of each other, or else to give up scraps of states.
 
-    At most ``share`` of the states in use go. The bound of the proposal is known after the next
-    ``infer``: keep what is higher.
+    At most ``share`` of the states in use join. None where there is nothing to propose. The bound
+    of the proposal is known after the next ``infer``: keep what is higher.
     """
     rows = _sticky.concentrations(parameters.weights, settings.alpha, parameters.kappa)
     counts = statistics.transition.concentration
     into = _merging.joins(counts, statistics.dynamics, rows, parameters.base, share)
+    dropped = torch.zeros_like(into, dtype=torch.bool)
     if torch.equal(into, torch.arange(len(into))):
-        return None
-    return update(parameters, Statistics(*_merging.gather(*statistics, into)), settings)
+        dropped = _merging.scraps(statistics.dynamics)
+        if not dropped.any():
+            return None
+    return update(parameters, Statistics(*_merging.gather(*statistics, into, dropped)), settings)
 
 
 def _potentials(
