@@ -80,6 +80,28 @@ def test_a_bad_table_gets_one_sentence(write, text, sentence):
         study.read_recordings(write(text))
 
 
+@pytest.mark.parametrize("spelling", ["raw/m1/", "raw/../raw/m1", "raw/m1/depth.dat"])
+def test_a_folder_spelled_twice_is_one_recording(write, spelling):
+    with pytest.raises(BadInput, match=r"line 3: the path .* is already on line 2"):
+        study.read_recordings(write(rows("a raw/m1 s g", f"b {spelling} t g")))
+
+
+def test_tables_as_spreadsheets_and_people_write_them(tmp_path):
+    path = tmp_path / "recordings.tsv"
+    text = (
+        "\ufeffrecording\tpath\tsubject\tgroup\t\r\n# a comment\r\n\r\nm1\tsimulated\tNA \tA#1\t\t\r\n"
+    )
+    path.write_bytes(text.encode())
+    table = study.read_recordings(path)
+    assert table.loc["m1", ["subject", "group", "role"]].tolist() == ["NA", "A#1", "train"]
+
+
+def test_a_held_out_animal_is_never_trained_on(write):
+    lines = ("a simulated s g train", "b simulated s g held_out")
+    with pytest.raises(BadInput, match="'s' has recordings to train on and held out"):
+        study.read_recordings(write(rows(*lines, columns="recording path subject group role")))
+
+
 def test_a_missing_table_says_how_to_make_one(tmp_path):
     with pytest.raises(BadInput, match="no table of recordings; write one with the columns recording"):
         study.read_recordings(tmp_path / "none.tsv")
@@ -96,6 +118,10 @@ def test_every_missing_source_is_named(write, tmp_path):
     [
         ({"extrakt": {}}, r"unknown setting extrakt; did you mean 'extract'\?"),
         ({"seed": "x"}, r"setting seed = 'x': "),
+        (
+            {"models": {"m": {"training": {"sweps": 1}}}},
+            r"models\.m\.training\.sweps; did you mean 'sweeps'",
+        ),
         ({"models": {"my model": {}}}, r"model name 'my model': use letters"),
         ({"models": {}}, r"setting models = \{\}"),
         ({"draw": {"dpii": 3}}, r"unknown setting draw\.dpii; did you mean 'dpi'"),
@@ -115,6 +141,8 @@ def test_names_behind_the_settings_are_checked():
     for section, sentence in (
         ({"export": {"formats": ["cvs"]}}, "did you mean 'csv'"),
         ({"models": {"m": {"prior": "arhm"}}}, "did you mean 'arhmm'"),
+        ({"draw": {"figures": ["usag"]}}, "did you mean 'usage'"),
+        ({"draw": {"palette": "nope"}}, "draw.palette = 'nope'"),
         ({"models": {"m": {"prior_settings": {"stats": 3}}}}, r"models\.m.*stats"),
     ):
         with pytest.raises(ValueError, match=sentence):

@@ -8,7 +8,7 @@ config is made from these models.
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 import pydantic
 from pydantic import Field
@@ -61,9 +61,13 @@ def _fault(model: type[Settings], item: Any, where: str) -> str:
 
 
 def _fields_at(model: type[pydantic.BaseModel], path: tuple[Any, ...]) -> list[str]:
+    annotation: Any = model
     for key in path:
-        field = model.model_fields.get(str(key))
-        annotation = field.annotation if field else None
-        if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
-            model = annotation
-    return list(model.model_fields)
+        if get_origin(annotation) is dict:
+            # The key is a name of the user's; what it holds is the mapping's value.
+            annotation = get_args(annotation)[1]
+        elif isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
+            field = annotation.model_fields.get(str(key))
+            annotation = field.annotation if field else None
+    inside = isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)
+    return list(annotation.model_fields if inside else model.model_fields)

@@ -86,16 +86,18 @@ def read_config(values: Mapping[str, Any]) -> Config:
 
 
 def check_choices(config: Config) -> None:
-    """Check the settings that live behind a name: priors, networks, export formats.
+    """Check the settings that live behind a name: priors, export formats, figures, colors.
 
     Kept apart from ``read_config`` because it imports the mathematics.
     """
     from .export.settings import require_formats
+    from .figures import study as drawings
     from .svae.choices import require_choices
 
     for name, model in config.models.items():
         require_choices(model, f"models.{name}")
     require_formats(config.export)
+    drawings.require_choices(config.draw)
 
 
 def schema() -> dict[str, Any]:

@@ -94,3 +94,38 @@ def test_a_truncated_file_says_so(tmp_path, block):
 def test_a_missing_file_says_so(tmp_path):
     with pytest.raises(BadInput, match="made by 'syllabary extract'"):
         Crops(tmp_path / "crops.h5")
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, block, monkeypatch):
+    """HDF5 fails again when it closes; that must neither crash nor leave a part behind."""
+
+    class Failing:
+        def __init__(self, h5):
+            self.h5 = h5
+
+        def __getattr__(self, name):
+            return getattr(self.h5, name)
+
+        def close(self):
+            self.h5.close()
+            raise RuntimeError("Can't decrement id ref count (errno = 28, error message = 'No space')")
+
+    def fill():
+        with CropsWriter(tmp_path / "c.h5", recording="m1", pixel_mm=1, size=(8, 6)) as writer:
+            writer._h5 = Failing(writer._h5)
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(BadInput, match="the disk is full; free some space"):
+        fill()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("lost", ["scalars", "tracking/x_px", "arena", "time_s"])
+def test_crops_that_lack_a_part_say_which(tmp_path, block, lost):
+    import h5py
+
+    write(tmp_path / "crops.h5", *block, 1)
+    with h5py.File(tmp_path / "crops.h5", "a") as h5:
+        del h5[lost]
+    with pytest.raises(BadInput, match=r"not whole crops .*; extract it again"):
+        Crops(tmp_path / "crops.h5")

@@ -32,6 +32,7 @@ __all__ = [
     "draw_all",
     "file_stem",
     "names",
+    "require_choices",
     "shown_recordings",
 ]
 
@@ -93,6 +94,25 @@ def shown_recordings(study: StudyResults, settings: DrawSettings) -> Sequence[Re
     ]
 
 
+def require_choices(settings: DrawSettings) -> dict[str, ModuleType]:
+    """Return the figures to draw by name; formats and palette are checked too.
+
+    Raises
+    ------
+    BadSetting, UnknownName
+        A format or a palette that does not exist; a figure that does not.
+    """
+    unknown = sorted(set(settings.formats) - FORMATS)
+    if unknown or not settings.formats:
+        raise BadSetting(
+            f"setting draw.formats = {list(settings.formats)}: wanted some of "
+            f"{', '.join(sorted(FORMATS))}."
+        )
+    _colors.palette(1, settings.palette)
+    chosen = names() if settings.figures is None else settings.figures
+    return {name: registry.find("syllabary.figures", name) for name in chosen if name not in OTHERS}
+
+
 def draw_all(
     folder: Path | str, study: StudyResults, settings: DrawSettings, *, seed: int = 0
 ) -> Drawings:
@@ -111,17 +131,7 @@ def draw_all(
         A format or a palette that does not exist; a figure that does not.
     """
     folder = Path(folder)
-    unknown = sorted(set(settings.formats) - FORMATS)
-    if unknown or not settings.formats:
-        raise BadSetting(
-            f"setting draw.formats = {list(settings.formats)}: wanted some of "
-            f"{', '.join(sorted(FORMATS))}."
-        )
-    modules = {
-        name: registry.find("syllabary.figures", name)
-        for name in (names() if settings.figures is None else settings.figures)
-        if name not in OTHERS
-    }
+    modules = require_choices(settings)
     colors = _colors.shared(study, settings)
     figures: list[Drawing] = []
     with _axes.style():

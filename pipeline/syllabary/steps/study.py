@@ -50,13 +50,23 @@ def parameters(config: Path, section: str, *, wanted: Sequence[str]) -> dict[str
 
     from .. import study
     from ..errors import BadInput, UnknownName
+    from ..settings import Settings
 
     if not config.is_file():
         raise BadInput(f"{config}: no such file; give the study's settings with --config.")
-    checked = study.read_config(yaml.safe_load(config.read_text(encoding="utf-8")) or {})
+    try:
+        values = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = " ".join(str(error).split())
+        raise BadInput(f"{config}: is not YAML ({where}); compare it with the shipped one.") from None
+    if not isinstance(values, dict):
+        raise BadInput(f"{config}: holds a {type(values).__name__}; wanted sections, 'name: value'.")
+    checked = study.read_config(values)
     found: dict[str, Any] = {}
     if "settings" in wanted:
-        chosen = checked.models.get(section, getattr(checked, section, None))
+        chosen = checked.models.get(section)
+        if chosen is None and isinstance(getattr(checked, section, None), Settings):
+            chosen = getattr(checked, section)
         if chosen is None:
             raise UnknownName(f"{config}: no model {section!r}; it has {', '.join(checked.models)}.")
         found["settings"] = chosen.model_dump(mode="json")
