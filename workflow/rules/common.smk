@@ -82,7 +82,7 @@ def of_models(patterns, models=tuple(MODELS)):
 def targets():
     """All that a study ends with."""
     return [
-        "results/report",
+        "results/report/index.html",
         "results/figures",
         *expand(
             "results/export/{format}/{model}", format=STUDY.export.formats, model=MODELS

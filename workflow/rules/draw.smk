@@ -23,11 +23,11 @@ rule draw:
     output:
         figures=directory("results/figures"),
         report=report(
-            directory("results/report"),
+            "results/report/index.html",
             caption="../report/report.rst",
             category="Results",
-            htmlindex="index.html",
         ),
+        pages=directory("results/report/recordings"),
     log:
         "logs/draw.log",
     benchmark:

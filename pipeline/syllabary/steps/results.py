@@ -175,8 +175,10 @@ def draw(
         Known syllables, in a folder named after their recording.
     models
         Names of the models, in the order in which they are shown.
-    figures, report
-        Folders to write.
+    figures
+        Folder to write.
+    report
+        Page to write, ``index.html``; what belongs to it lies beside it.
     """
     from ..figures import report as pages
     from ..figures import study as drawings
@@ -215,7 +217,7 @@ def draw(
     inputs = [*crops, *labels, *results, *truth, *scores]
     provenance = made_by("draw", chosen, inputs, seed=seed)
     drawn = drawings.draw_all(figures, study, chosen, seed=seed)
-    pages.write(report, study, chosen, provenance=provenance, drawings=drawn)
+    pages.write(report.parent, study, chosen, provenance=provenance, drawings=drawn)
 
 
 def settings_of(histories: Sequence[Path], model: str) -> dict[str, Any]:
