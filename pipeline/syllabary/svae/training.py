@@ -201,8 +201,7 @@ class Trainer:
     def start(self, restart: int) -> Any:
         """Return the parameters that one restart begins with."""
         rng = generator(self.seed, "fit", "restart", restart)
-        series = [torch.where(e.observed[:, None], e.latents, math.nan) for e in self.evidence]
-        return self.prior.initial(self.settings, series, None, rng)
+        return self.prior.initial(self.settings, [e.latents for e in self.evidence], None, rng)
 
     def most_sweeps(self) -> int:
         """Return how many sweeps there can be."""
@@ -359,7 +358,7 @@ def _step(off: float, probes: list[list[float]]) -> float:
 
 
 def _evidence(latents: Mapping[str, LatentSeries]) -> list[PointEvidence]:
-    """Recordings that have ticks, in order of their names."""
+    """Recordings that have ticks, in order of their names; NaN where not observed."""
     found: list[PointEvidence] = []
     for name in sorted(latents):
         values = torch.from_numpy(np.ascontiguousarray(latents[name].values, np.float64))
@@ -371,8 +370,11 @@ def _evidence(latents: Mapping[str, LatentSeries]) -> list[PointEvidence]:
                 f"{name}: latents {tuple(values.shape)} with {len(observed)} ticks; all recordings "
                 "have (T, D) latents of the same D, and T flags."
             )
+        finite = torch.isfinite(values).all(-1)
+        if (finite & ~observed).any():
+            values = torch.where(observed[:, None], values, math.nan)
         if len(values):
-            found.append(PointEvidence(values, observed & torch.isfinite(values).all(-1)))
+            found.append(PointEvidence(values, observed & finite))
     return found
 
 
