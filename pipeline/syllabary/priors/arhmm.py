@@ -3,8 +3,9 @@
 ``z_t ~ pi[z_{t-1}]`` and ``x_t ~ N(W_{z_t} s_t, Q_{z_t})`` with the regressor ``s_t =
 [x_{t-1}, ..., x_{t-L}, 1]``. Rows ``pi_k ~ Dir(alpha beta + kappa e_k)``, first state ``~ Dir(alpha
 / K)``, ``(W_k, Q_k) ~ MNIW``: at first "stay where you are" with the noise of one global
-autoregression, then what the states have in common. The posterior of the path is exact given q(parameters), which is conjugate; beta
-is a point estimate. States number K at most; those the data do not need stay empty.
+autoregression, then what the states have in common. The posterior of the path is exact given
+q(parameters), which is conjugate; beta is a point estimate. States number K at most; those the
+data do not need stay empty.
 
 References
 ----------

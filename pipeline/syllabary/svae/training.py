@@ -44,13 +44,8 @@ JOIN_SHARE = 0.25
 ADJUST_EVERY = 4
 USED_SHARE = 0.005
 COLUMNS = (
-    "restart",
-    "phase",
-    "sweep",
-    "bound_nats_per_frame",
-    "kappa",
-    "states_used",
-    "median_duration_s",
+    *("restart", "phase", "sweep"),
+    *("bound_nats_per_frame", "kappa", "states_used", "median_duration_s"),
 )
 # Fields of the state that hold parameters.
 RECORDS = ("parameters", "base", "unjoined", "best")
