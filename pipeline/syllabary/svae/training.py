@@ -43,10 +43,8 @@ JOIN_EVERY = 3
 JOIN_SHARE = 0.25
 ADJUST_EVERY = 4
 USED_SHARE = 0.005
-COLUMNS = (
-    *("restart", "phase", "sweep"),
-    *("bound_nats_per_frame", "kappa", "states_used", "median_duration_s"),
-)
+WHERE = ("restart", "phase", "sweep")
+COLUMNS = (*WHERE, "bound_nats_per_frame", "kappa", "states_used", "median_duration_s")
 # Fields of the state that hold parameters.
 RECORDS = ("parameters", "base", "unjoined", "best")
 
@@ -96,8 +94,7 @@ class Sweep(NamedTuple):
     statistics: Any
     bound: float
     states_used: int
-    duration: float
-    """Median bout, frames."""
+    duration: float  # median bout, frames
 
 
 def fit(
@@ -208,7 +205,7 @@ class Trainer:
         while state.phase != "done":
             found = self.sweep(state.parameters)
             bound, duration_s = found.bound / self.frames, found.duration / self.fps
-            where = state.restart, state.phase, state.sweep
+            where = (getattr(state, name) for name in WHERE)
             values = (*where, bound, state.kappa, found.states_used, duration_s)
             row = dict(zip(COLUMNS, values, strict=True))
             state.history.append(row)
