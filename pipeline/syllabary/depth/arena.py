@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+import scipy.ndimage
 
 from ..errors import NoFloor
 from .camera import Camera
@@ -140,8 +141,10 @@ class Arena:
     @cached_property
     def wall_px(self) -> npt.NDArray[np.float32]:
         """Distance of every floor pixel from the floor's edge, px; 0 outside."""
-        padded = cv2.copyMakeBorder(self.mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-        return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+        # Not OpenCV's transform: its threads round the last bit now this way, now that.
+        padded = np.pad(self.mask.astype(bool), 1)
+        distance = scipy.ndimage.distance_transform_edt(padded)
+        return np.asarray(distance[1:-1, 1:-1], np.float32)
 
     @property
     def mm_per_px(self) -> float:
