@@ -2,7 +2,8 @@
 
 In reading order: ``files`` (whole files or none, with their provenance), ``crops`` (one
 row per tick: heights above the floor, scalars, tracking, arena), ``posterior`` (latents and
-state probabilities), ``tables`` (labels, truth and every other parquet table), ``tsv`` (tables that people write).
+state probabilities), ``tables`` (labels, truth and every other parquet table), ``tsv``
+(tables that people write by hand).
 
 T ticks of a recording's clock; a tick without a frame is *missing*. Heights are counts of
 ``height_step_mm`` above the floor, images ``[row, column]``, positions mm in the arena's
