@@ -2,9 +2,9 @@
 #
 #   make demo        a simulated study from raw depth video to a report
 #   make test        the tests that a fresh clone on this machine allows
-#   make test-all    the same and what `apt` and the extras can bring (browser, peers, Slurm)
+#   make test-all    the same and those for which chromium or the extra 'peers' is installed
 #   make lint        formatters, linters, types, floors
-#   make benchmark   speed and memory beside a peer (see benchmarks/README.md)
+#   make benchmark   what is recovered on fresh seeds (benchmarks/README.md has the others)
 #   make schema      write config.yaml and its JSON schema from the settings models
 #   make clean       forget results; raw data are never touched
 #
@@ -56,7 +56,7 @@ schema: $(VENV)/.run
 	  open('workflow/schemas/config.schema.json', 'w').write(json.dumps(study.schema(), indent=1) + chr(10))"
 
 benchmark: $(VENV)/.test
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	$(BIN)/python benchmarks/recovery.py --seeds 301 302 303 304
 
 clean:
 	rm -rf results logs .snakemake
