@@ -8,6 +8,7 @@ __all__ = [
     "BadInput",
     "BadSetting",
     "ImpossibleEvidence",
+    "IndefinitePrecision",
     "NoFloor",
     "ShapeError",
     "SyllabaryError",
@@ -41,3 +42,7 @@ class UnknownName(SyllabaryError):
 
 class ImpossibleEvidence(SyllabaryError):
     """A frame's evidence rules out every state."""
+
+
+class IndefinitePrecision(SyllabaryError):
+    """The precision of a Gaussian chain is not positive definite, or not a number."""

@@ -10,7 +10,10 @@ from syllabary import registry
 from syllabary.messages import hmm
 
 FOLDER = "syllabary.messages.backends"
-FUNCTIONS = {"hmm_marginals", "hmm_path", "hmm_sample", "ar_log_likelihood"}
+FUNCTIONS = {
+    "hmm_marginals", "hmm_tangent", "hmm_path", "hmm_sample",
+    "lds_marginals", "lds_tangent", "lds_sample", "ar_log_likelihood",
+}  # fmt: skip
 # Rounding of a few frames.
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 

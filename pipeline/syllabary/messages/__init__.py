@@ -1,7 +1,7 @@
 """Inference on chains: what a sweep over time computes, and nothing about mice.
 
-Read ``hmm`` (discrete chains, and how well each state's regression explains a frame), then
-``front`` (what every front does before a kernel runs), then ``backends``. A front checks,
+Read ``hmm`` (discrete chains, and how well each state's regression explains a frame) and ``lds``
+(Gaussian chains), then ``front`` (what every front does before a kernel runs), then ``backends``. A front checks,
 flattens leading axes, allocates and picks the backend; a backend's kernels trust, loop and
 fill. Messages run in the dtype of the evidence; sums over time are float64.
 
@@ -10,4 +10,4 @@ what is indexed at that time. Potentials are log factors in nats; ``transition[.
 goes from state j (row) to state k (column), and ``-inf`` is impossible.
 """
 
-__all__ = ["backends", "front", "hmm"]
+__all__ = ["backends", "front", "hmm", "lds"]

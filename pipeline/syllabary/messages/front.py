@@ -11,7 +11,9 @@ from torch import Tensor
 from .. import registry
 from ..errors import ShapeError
 
-__all__ = ["Array", "as_lengths", "as_tensor", "backend_for", "flatten"]
+__all__ = ["KEEP", "Array", "as_lengths", "as_tensor", "backend_for", "flatten", "name_of"]
+
+KEEP = ("all", "filter", "sums")
 
 Array = Tensor | NDArray[np.generic]
 
@@ -82,6 +84,13 @@ def as_lengths(lengths: Array | None, leading: tuple[int, ...], frames: int) -> 
             f"T={frames} frames; a length counts the frames from the first, 0 to T."
         )
     return found.reshape(-1).to(torch.int64).contiguous()
+
+
+def name_of(sequence: int, leading: tuple[int, ...]) -> str:
+    """Return how a message begins that is about one flattened sequence."""
+    if not leading:
+        return ""
+    return f"sequence {', '.join(str(int(i)) for i in np.unravel_index(sequence, leading))}, "
 
 
 def backend_for(name: str, tensor: Tensor) -> ModuleType:

@@ -1,4 +1,4 @@
-"""Posterior of a hidden Markov chain: marginals, the best path, samples, and AR evidence.
+"""Posterior of a hidden Markov chain: marginals, their derivative, paths, and AR evidence.
 
 All potentials are logs in nats and need not be normalised: a prior hands over expected log
 probabilities, whose exponentials sum to less than one.
@@ -12,11 +12,18 @@ import torch
 from torch import Tensor
 
 from ..errors import BadInput, ImpossibleEvidence, ShapeError, UnknownName
-from .front import Array, as_lengths, as_tensor, backend_for, flatten
+from .front import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of
 
-__all__ = ["ChainMarginals", "ar_log_likelihood", "marginals", "path", "sample"]
-
-KEEP = ("all", "filter", "sums")
+__all__ = [
+    "ChainMarginals",
+    "ChainTangent",
+    "ar_log_likelihood",
+    "entropy",
+    "marginals",
+    "path",
+    "sample",
+    "tangent",
+]
 
 
 class ChainMarginals(NamedTuple):
@@ -34,6 +41,8 @@ class ChainMarginals(NamedTuple):
         Log of the sum over all paths, nats.
     log_scales : (..., T) float64
         Its increments: log p(frame t | frames before t), where the potentials are normalised.
+    filtered : (..., T, K), dtype of the evidence, or None
+        Probability of each state given the frames so far, if ``cache``.
     """
 
     states: Tensor | None
@@ -41,6 +50,21 @@ class ChainMarginals(NamedTuple):
     initial: Tensor | None
     log_normalizer: Tensor
     log_scales: Tensor
+    filtered: Tensor | None
+
+
+class ChainTangent(NamedTuple):
+    """Derivative of the marginals; padding holds zeros.
+
+    Attributes
+    ----------
+    states : (..., T, K), dtype of the evidence
+    transitions : (..., K, K) float64
+        Of the expected numbers of steps.
+    """
+
+    states: Tensor
+    transitions: Tensor
 
 
 class _Chain(NamedTuple):
@@ -61,6 +85,7 @@ def marginals(
     *,
     lengths: Array | None = None,
     keep: str = "all",
+    cache: bool = False,
     backend: str = "auto",
 ) -> ChainMarginals:
     """Posterior marginals of a hidden Markov chain, in O(T K²) time and O(T K) memory.
@@ -77,6 +102,8 @@ def marginals(
     keep : {"all", "filter", "sums"}
         "all" smooths; "filter" runs forwards only and leaves ``transitions`` and ``initial``
         out; "sums" leaves ``states`` out.
+    cache : bool
+        Keep what ``tangent`` needs ("all" only).
     backend : str
         ``"auto"`` works where the evidence lives; otherwise a name in ``backends/``.
 
@@ -99,9 +126,10 @@ def marginals(
     sums = chain.evidence.new_zeros((count, size, size), dtype=torch.float64) if smoothed else None
     first = chain.evidence.new_zeros((count, size), dtype=torch.float64) if smoothed else None
     log_scales = chain.evidence.new_zeros((count, frames), dtype=torch.float64)
+    filtered = torch.zeros_like(chain.evidence) if cache and keep == "all" else None
     fault = torch.full_like(chain.lengths, -1)
     backend_for(backend, chain.evidence).hmm_marginals(
-        *chain[:4], keep, states, sums, first, log_scales, fault
+        *chain[:4], keep, states, filtered, sums, first, log_scales, fault
     )
     _refuse(fault, chain.leading)
     return ChainMarginals(
@@ -110,7 +138,97 @@ def marginals(
         initial=None if first is None else first.reshape(*chain.leading, size),
         log_normalizer=log_scales.sum(-1).reshape(chain.leading),
         log_scales=log_scales.reshape(*chain.leading, frames),
+        filtered=None if filtered is None else filtered.reshape(*chain.leading, frames, size),
     )
+
+
+@torch.no_grad()
+def tangent(
+    transition: Array,
+    found: ChainMarginals,
+    direction: Array,
+    *,
+    lengths: Array | None = None,
+    backend: str = "auto",
+) -> ChainTangent:
+    """Derivative of the marginals along a change of the evidence, in O(T K²) time.
+
+    The map from a change of the evidence to that of ``states`` is symmetric and positive: it is
+    their covariance. So it is its own transpose, and the result is the vector-Jacobian product
+    too; ``transitions`` is then the cotangent of the log transitions.
+
+    Parameters
+    ----------
+    transition : (..., K, K)
+        As it was for ``marginals``.
+    found : ChainMarginals
+        Of ``marginals(..., cache=True)``.
+    direction : (..., T, K)
+        Change of the evidence, nats; finite. What all states share changes nothing.
+    lengths, backend
+        As for ``marginals``.
+
+    References
+    ----------
+    docs/mathematics.md, "Derivatives of the chains".
+    """
+    if found.filtered is None or found.states is None:
+        raise ShapeError("the marginals were found without cache=True, which their tangent needs.")
+    leading, (frames, size) = tuple(found.states.shape[:-2]), found.states.shape[-2:]
+    steps = as_tensor(transition).double()
+    change = as_tensor(direction).to(found.states.dtype)
+    if change.shape != found.states.shape or tuple(steps.shape[-2:]) != (size, size):
+        raise ShapeError(
+            f"direction is {tuple(change.shape)} and transition {tuple(steps.shape)}, but the marginals "
+            f"are {tuple(found.states.shape)}; they share T and K."
+        )
+    count = math.prod(leading)
+    flat = [part.reshape(count, frames, size).contiguous() for part in (found.filtered, found.states)]
+    d_states = torch.zeros_like(flat[1])
+    d_transitions = d_states.new_zeros((count, size, size), dtype=torch.float64)
+    backend_for(backend, d_states).hmm_tangent(
+        flatten(steps, leading, 2, "transition"),
+        *flat,
+        change.reshape(count, frames, size).contiguous(),
+        as_lengths(lengths, leading, frames).to(d_states.device),
+        d_states,
+        d_transitions,
+    )
+    return ChainTangent(
+        d_states.reshape(*leading, frames, size), d_transitions.reshape(*leading, size, size)
+    )
+
+
+@torch.no_grad()
+def entropy(
+    found: ChainMarginals,
+    initial: Array,
+    transition: Array,
+    evidence: Array,
+    *,
+    lengths: Array | None = None,
+) -> Tensor:
+    """Entropy of the posterior over paths, (...) float64 nats: log normaliser minus mean potential.
+
+    Parameters
+    ----------
+    found : ChainMarginals
+        Of ``marginals(initial, transition, evidence, lengths=lengths)``.
+    """
+    if found.states is None or found.transitions is None or found.initial is None:
+        raise ShapeError('the entropy needs marginals found with keep="all".')
+    chain = _checked(initial, transition, evidence, lengths)
+
+    def mean(shares: Tensor, potential: Tensor) -> Tensor:
+        """Mean of a potential; what is impossible has no share."""
+        return torch.where(shares > 0, shares * potential.double(), 0.0)
+
+    states = found.states.reshape(chain.evidence.shape).double()
+    first = found.initial.reshape(-1, states.shape[-1])
+    steps = found.transitions.reshape(-1, *found.transitions.shape[-2:])
+    total = mean(states, chain.evidence).sum((-2, -1)) + mean(first, chain.initial).sum(-1)
+    total = total + mean(steps, chain.transition).sum((-2, -1))
+    return found.log_normalizer - total.reshape(chain.leading)
 
 
 @torch.no_grad()
@@ -299,9 +417,7 @@ def _refuse(fault: Tensor, leading: tuple[int, ...]) -> None:
     found = (fault >= 0).nonzero()
     if len(found):
         sequence = int(found[0, 0])
-        index = ", ".join(str(int(i)) for i in np.unravel_index(sequence, leading)) if leading else ""
-        where = f"sequence {index}, " if index else ""
         raise ImpossibleEvidence(
-            f"{where}frame {int(fault[sequence])}: no state is possible given the frames before it; "
+            f"{name_of(sequence, leading)}frame {int(fault[sequence])}: no state is possible given the frames before it; "
             "give a state a finite potential (a missing frame is a row of zeros), and check for NaN."
         )

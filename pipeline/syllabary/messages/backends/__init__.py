@@ -1,20 +1,29 @@
 """Kernels, one file per kind of machine; the file's name is what ``backend=`` takes.
 
 Read ``cpu``; files that start with an underscore hold its kernels: ``_scaled`` and ``_logs``
-(sweeps), ``_paths``, ``_regression``, and ``_compiled``, how they are compiled.
+(sweeps over a discrete chain), ``_derivative`` (of its marginals), ``_paths``, ``_regression``,
+``_gaussian`` (all of a Gaussian chain), and ``_compiled``, how they are compiled.
 
 A backend offers ``available()``, true where its machine is there, and the functions below. They
-get tensors that a front has checked and allocated, with one leading axis of B sequences
-(parameters that all sequences share have length 1 there), and fill the last ones.
+get tensors that a front has checked and allocated, with one leading axis of B sequences, and
+fill the last ones, which come filled with zeros; those that are None are not wanted.
 
-- ``hmm_marginals(initial, transition, evidence, lengths, keep, states, transitions, first,
-  log_scales, fault)``
+- ``hmm_marginals(initial, transition, evidence, lengths, keep, states, filtered, transitions,
+  first, log_scales, fault)``
+- ``hmm_tangent(transition, filtered, states, direction, lengths, d_states, d_transitions)``
 - ``hmm_path(initial, transition, evidence, lengths, path, fault)``
 - ``hmm_sample(initial, transition, evidence, lengths, uniform, path, fault)``
+- ``lds_marginals(precision, lower, precision_mean, lengths, keep, means, covariances, cross,
+  filtered, gain, sums, totals, fault)``; ``totals (B, 2)`` receives h·J⁻¹h and log |J|
+- ``lds_tangent(filtered, gain, covariances, d_precision, d_lower, centred, lengths, d_means,
+  d_covariances, d_cross)``
+- ``lds_sample(precision, lower, precision_mean, lengths, normals, samples, fault)``
 - ``ar_log_likelihood(joint, whitener, constant, log_likelihood)``
 
-``initial (B or 1, K)`` and ``transition (B or 1, K, K)`` are float64, ``evidence (B, T, K)``
-float32 or float64. ``fault (B)`` receives the frame at which no state is possible, or −1.
+``initial (B or 1, K)`` and ``transition (B or 1, K, K)`` are float64 and may be shared by all
+sequences; everything with a frame axis is float32 or float64, sums over frames are float64.
+``fault (B)`` receives the frame at which no state is possible, or at which the precision is not
+positive definite; or −1.
 """
 
 __all__ = ["cpu"]

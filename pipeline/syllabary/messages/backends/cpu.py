@@ -21,10 +21,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import _logs, _paths, _regression, _scaled
+from . import _derivative, _gaussian, _logs, _paths, _regression, _scaled
 from ._compiled import Floats
 
-__all__ = ["ar_log_likelihood", "available", "hmm_marginals", "hmm_path", "hmm_sample"]
+__all__ = [
+    "ar_log_likelihood",
+    "available",
+    "hmm_marginals",
+    "hmm_path",
+    "hmm_sample",
+    "hmm_tangent",
+    "lds_marginals",
+    "lds_sample",
+    "lds_tangent",
+]
 
 # Frames whitened by one matrix product, and frames that one thread takes at a time.
 REGRESSION_BLOCK = 128
@@ -55,6 +65,7 @@ def hmm_marginals(
     lengths: Tensor,
     keep: str,
     states: Tensor | None,
+    filtered: Tensor | None,
     transitions: Tensor | None,
     first: Tensor | None,
     log_scales: Tensor,
@@ -64,6 +75,7 @@ def hmm_marginals(
     logs, chain = _chains(initial, transition)
     frames, scales, faults = evidence.numpy(), log_scales.numpy(), fault.numpy()
     kept = None if states is None else states.numpy()
+    cached = None if filtered is None else filtered.numpy()
     sums = None if transitions is None else transitions.numpy()
     starts = None if first is None else first.numpy()
 
@@ -71,14 +83,17 @@ def hmm_marginals(
         seen = frames[i, :length]
         target = np.empty_like(seen) if kept is None else kept[i, :length]
         pairs = None if sums is None else sums[i]
+        cache = None if cached is None else cached[i, :length]
         for messages, parts in _attempts(chain, i, target):
-            if _sweep(parts, seen.astype(messages.dtype, copy=False), messages, scales[i], pairs):
+            if _sweep(parts, seen.astype(messages.dtype, copy=False), messages, scales[i], pairs, cache):
                 break
         else:
             messages = np.empty(seen.shape)
             faults[i] = _logs.forward(*logs(i), seen, messages, scales[i])
             if faults[i] >= 0:
                 return
+            if cache is not None:
+                np.exp(messages, out=cache, casting="same_kind")
             if pairs is None:
                 np.exp(messages, out=messages)
             else:
@@ -87,6 +102,130 @@ def hmm_marginals(
             target[:] = messages
         if starts is not None:
             starts[i] = messages[0]
+
+    _each(one, _sequences(lengths), torch.get_num_threads())
+
+
+def hmm_tangent(
+    transition: Tensor,
+    filtered: Tensor,
+    states: Tensor,
+    direction: Tensor,
+    lengths: Tensor,
+    d_states: Tensor,
+    d_transitions: Tensor,
+) -> None:
+    """Fill derivatives of marginals and pair sums; see ``messages.hmm.tangent``."""
+    _, chain = _chains(transition[:, 0], transition)
+    before, marginals, change, moved = (p.numpy() for p in (filtered, states, direction, d_states))
+    sums = d_transitions.numpy()
+
+    def one(i: int, length: int) -> None:
+        a, w, dl = before[i, :length], marginals[i, :length], change[i, :length]
+        parts = chain(i, a.dtype)
+        ahead, behind, ratio = np.empty((3, *a.shape), a.dtype)
+        _derivative.sweep(parts.transition, parts.transposed, a, w, dl, ahead, behind, ratio)
+        change_of_log = ahead + behind - dl
+        moved[i, :length] = w * (change_of_log - (w * change_of_log).sum(1, keepdims=True))
+        # Pairs a_t(j) P(j, k) r_{t+1}(k), each times f_t(j) + h_{t+1}(k).
+        came, stayed, went, gone = (
+            torch.from_numpy(part).double() for part in ((a * ahead)[:-1], a[:-1], ratio[1:], behind[1:])
+        )
+        sums[i] = parts.transition * (came.T @ went + stayed.T @ (went * gone)).numpy()
+
+    with _one_thread_each() as threads:
+        _each(one, _sequences(lengths), threads)
+
+
+def lds_marginals(
+    precision: Tensor,
+    lower: Tensor,
+    precision_mean: Tensor,
+    lengths: Tensor,
+    keep: str,
+    means: Tensor,
+    covariances: Tensor | None,
+    cross: Tensor | None,
+    filtered: Tensor | None,
+    gain: Tensor | None,
+    sums: Tensor | None,
+    totals: Tensor,
+    fault: Tensor,
+) -> None:
+    """Fill means, covariances and their sums; see ``messages.lds.marginals``."""
+    given = [part.numpy() for part in (precision, lower, precision_mean)]
+    optional = (covariances, cross, filtered, gain, sums)
+    spreads, pairs, cached, gains, added = (None if p is None else p.numpy() for p in optional)
+    centers, scales, faults = means.numpy(), totals.numpy(), fault.numpy()
+
+    def one(i: int, length: int) -> None:
+        size = centers.shape[-1]
+        blank = np.empty((length, size, size), centers.dtype)
+        spread = blank if spreads is None else spreads[i, :length]
+        steps = np.empty_like(blank[1:]) if pairs is None else pairs[i, : length - 1]
+        center = centers[i, :length]
+        chain = given[0][i, :length], given[1][i, : length - 1], given[2][i, :length]
+        faults[i] = _gaussian.filter_forward(*chain, center, spread, steps, scales[i])
+        if faults[i] >= 0 or keep == "filter":
+            return
+        if cached is not None and gains is not None:
+            cached[i, :length], gains[i, : length - 1] = spread, steps
+        if added is not None:
+            _gaussian.sum_backward(center, spread, steps, added[i])
+        else:
+            _gaussian.smooth_backward(center, spread, steps)
+
+    _each(one, _sequences(lengths), torch.get_num_threads())
+
+
+def lds_tangent(
+    filtered: Tensor,
+    gain: Tensor,
+    covariances: Tensor,
+    d_precision: Tensor,
+    d_lower: Tensor,
+    centred: Tensor,
+    lengths: Tensor,
+    d_means: Tensor,
+    d_covariances: Tensor,
+    d_cross: Tensor,
+) -> None:
+    """Fill derivatives of means and covariances; see ``messages.lds.tangent``."""
+    frames = [part.numpy() for part in (filtered, covariances, d_precision, centred)]
+    pairs = [part.numpy() for part in (gain, d_lower, d_cross)]
+    moved = [part.numpy() for part in (d_means, d_covariances)]
+
+    def one(i: int, length: int) -> None:
+        before, spread, change, center = (part[i, :length] for part in frames)
+        steps, d_steps, d_pairs = (part[i, : length - 1] for part in pairs)
+        own = [part[i, :length] for part in moved]
+        _gaussian.tangent(before, steps, spread, change, d_steps, center, *own, d_pairs)
+
+    _each(one, _sequences(lengths), torch.get_num_threads())
+
+
+def lds_sample(
+    precision: Tensor,
+    lower: Tensor,
+    precision_mean: Tensor,
+    lengths: Tensor,
+    normals: Tensor,
+    samples: Tensor,
+    fault: Tensor,
+) -> None:
+    """Fill a joint posterior sample; see ``messages.lds.sample``."""
+    given = [part.numpy() for part in (precision, lower, precision_mean)]
+    numbers, drawn, faults = normals.numpy(), samples.numpy(), fault.numpy()
+
+    def one(i: int, length: int) -> None:
+        size = drawn.shape[-1]
+        spread = np.empty((length, size, size), drawn.dtype)
+        steps = np.empty_like(spread[1:])
+        center, totals = np.empty((length, size), drawn.dtype), np.empty(2)
+        chain = given[0][i, :length], given[1][i, : length - 1], given[2][i, :length]
+        faults[i] = _gaussian.filter_forward(*chain, center, spread, steps, totals)
+        if faults[i] < 0:
+            _gaussian.draw(center, spread, steps, numbers[i, :length], drawn[i, :length])
 
     _each(one, _sequences(lengths), torch.get_num_threads())
 
@@ -167,13 +306,8 @@ def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_lik
             )
 
     starts = range(0, len(joint), REGRESSION_SPAN)
-    threads = torch.get_num_threads()
-    # Threads below ours, inside a product, would wait for one another at every block.
-    torch.set_num_threads(1)
-    try:
+    with _one_thread_each() as threads:
         _each(span, [(start, min(start + REGRESSION_SPAN, len(joint))) for start in starts], threads)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _chains(
@@ -211,9 +345,16 @@ def _attempts(
 
 
 def _sweep(
-    chain: Chain, evidence: Floats, messages: Floats, log_scales: Floats, pairs: Floats | None
+    chain: Chain,
+    evidence: Floats,
+    messages: Floats,
+    log_scales: Floats,
+    pairs: Floats | None,
+    cache: Floats | None = None,
 ) -> bool:
     """Filter into ``messages``, or smooth if ``pairs`` are wanted; false if too much was lost.
+
+    ``cache`` receives the filtered messages before they are smoothed.
 
     A sweep loses what is below the smallest normal number, relative to the largest term.
     Smoothing compares that with the normaliser of every pair of frames, which counts all that
@@ -225,6 +366,8 @@ def _sweep(
     if smallest < floor:
         return False
     first = _scaled.forward(*chain[:2], *chain[3:], evidence, messages, log_scales, floor / smallest)
+    if cache is not None:
+        cache[:] = messages
     if pairs is None or not first:
         return bool(first)
     return bool(_scaled.backward(*chain[1:3], evidence, messages, pairs, first, floor))
@@ -251,6 +394,20 @@ def _each(work: Callable[[int, int], None], tasks: list[tuple[int, int]], thread
     with ThreadPoolExecutor(workers) as pool:
         for _ in pool.map(drain, range(workers)):
             pass
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[int]:
+    """Yield the number of threads, with products inside them held to one.
+
+    Threads below ours, inside a product, would wait for one another at every block.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager

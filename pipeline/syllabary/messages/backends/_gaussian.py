@@ -1,0 +1,274 @@
+"""Sweeps over a Gaussian chain: smoother, its tangent, joint samples; plain loops, any D.
+
+The chain's precision is block tridiagonal, J = U P Uᵀ with U unit lower bidiagonal: P_t is the
+precision of frame t when all frames before it are summed out, and the gain W_t = J_{t+1,t} P_t⁻¹
+is the block of U below the diagonal. Both sweeps work with P_t⁻¹ and W_t alone.
+"""
+
+import math
+
+import numpy as np
+
+from ._compiled import Floats, kernel
+
+__all__ = ["draw", "filter_forward", "smooth_backward", "sum_backward", "tangent"]
+
+
+@kernel
+def filter_forward(
+    precision: Floats,
+    lower: Floats,
+    precision_mean: Floats,
+    means: Floats,
+    covariances: Floats,
+    gain: Floats,
+    totals: Floats,
+) -> int:
+    """Sum frames out from the first to the last.
+
+    P_{t+1} = J_{t+1,t+1} − W_t J_{t+1,t}ᵀ. Fills P_t⁻¹ (T, D, D), W_t (T − 1, D, D), the means of
+    the chain cut after each frame (T, D), and ``totals`` with Σ h_t·m_t and Σ log |P_t|; returns
+    the frame whose P_t is not positive definite, or −1.
+    """
+    frames, size = precision_mean.shape
+    matrix = np.empty((size, size), precision.dtype)
+    vector = np.empty(size, precision.dtype)
+    totals[:] = 0
+    for t in range(frames):
+        for i in range(size):
+            vector[i] = precision_mean[t, i]
+            for j in range(i + 1):
+                matrix[i, j] = precision[t, i, j]
+        if t > 0:
+            for i in range(size):
+                for j in range(i + 1):
+                    found = matrix[i, j]
+                    for k in range(size):
+                        found -= gain[t - 1, i, k] * lower[t - 1, j, k]
+                    matrix[i, j] = found
+                for k in range(size):
+                    vector[i] -= lower[t - 1, i, k] * means[t - 1, k]
+        log_det = _invert(matrix, covariances[t])
+        if not -np.inf < log_det < np.inf:
+            return t
+        total = 0.0
+        for i in range(size):
+            found = vector[0] * covariances[t, i, 0]
+            for k in range(1, size):
+                found += covariances[t, i, k] * vector[k]
+            means[t, i] = found
+            total += vector[i] * found
+        if not -np.inf < total < np.inf:
+            return t
+        totals[0] += total
+        totals[1] += log_det
+        if t + 1 < frames:
+            _multiply(lower[t], covariances[t], gain[t])
+    return -1
+
+
+@kernel
+def smooth_backward(means: Floats, covariances: Floats, cross: Floats) -> None:
+    """Turn what the forward sweep left into marginals, in place, last frame first.
+
+    μ_t = m_t − W_tᵀ μ_{t+1};  S_{t+1,t} = −S_{t+1} W_t;  S_t = P_t⁻¹ + W_tᵀ S_{t+1} W_t, a sum of
+    positive terms. ``cross`` comes with the gains.
+    """
+    frames, size = means.shape
+    product = np.empty((size, size), means.dtype)
+    for t in range(frames - 2, -1, -1):
+        _multiply(covariances[t + 1], cross[t], product)
+        for i in range(size):
+            for k in range(size):
+                means[t, i] -= cross[t, k, i] * means[t + 1, k]
+            for j in range(i + 1):
+                found = covariances[t, i, j]
+                for k in range(size):
+                    found += cross[t, k, i] * product[k, j]
+                covariances[t, i, j] = found
+                covariances[t, j, i] = found
+        for i in range(size):
+            for j in range(size):
+                cross[t, i, j] = -product[i, j]
+
+
+@kernel
+def sum_backward(means: Floats, covariances: Floats, gain: Floats, sums: Floats) -> None:
+    """Smooth the means in place and sum covariances, holding one at a time.
+
+    ``sums`` (4, D, D) receives Σ_{t<T} S_t, Σ_{t>1} S_t, Σ S_{t+1,t}, and S_1.
+    """
+    frames, size = means.shape
+    product = np.empty((size, size), means.dtype)
+    after = covariances[frames - 1].copy()
+    sums[:] = 0
+    for t in range(frames - 2, -1, -1):
+        _multiply(after, gain[t], product)
+        sums[1] += after
+        sums[2] -= product
+        for i in range(size):
+            for k in range(size):
+                means[t, i] -= gain[t, k, i] * means[t + 1, k]
+            for j in range(size):
+                found = covariances[t, i, j]
+                for k in range(size):
+                    found += gain[t, k, i] * product[k, j]
+                after[i, j] = found
+        sums[0] += after
+    sums[3] = after
+
+
+@kernel
+def tangent(
+    filtered: Floats,
+    gain: Floats,
+    covariances: Floats,
+    d_precision: Floats,
+    d_lower: Floats,
+    centred: Floats,
+    d_means: Floats,
+    d_covariances: Floats,
+    d_cross: Floats,
+) -> None:
+    """Derivative of means and covariances along a change of the potentials.
+
+    dμ = J⁻¹ c with c = dh − dJ μ, by the same two sweeps as the means; dS = −S dJ S on the
+    blocks of the smoother. ``d_covariances`` holds dP_t and ``d_cross`` dW_t on the way back.
+    """
+    frames, size = centred.shape
+    left, right = np.empty((2, size, size), centred.dtype)
+    for t in range(frames):
+        for i in range(size):
+            d_means[t, i] = centred[t, i]
+            for j in range(size):
+                d_covariances[t, i, j] = d_precision[t, i, j]
+        if t > 0:
+            # dP_{t+1} = dJ_{t+1,t+1} − dJ_{t+1,t} W_tᵀ − W_t dJ_{t+1,t}ᵀ + W_t dP_t W_tᵀ
+            _multiply(gain[t - 1], d_covariances[t - 1], left)
+            for i in range(size):
+                for k in range(size):
+                    d_means[t, i] -= gain[t - 1, i, k] * d_means[t - 1, k]
+                    left[i, k] -= d_lower[t - 1, i, k]
+            for i in range(size):
+                for j in range(size):
+                    found = d_covariances[t, i, j]
+                    for k in range(size):
+                        found += (
+                            left[i, k] * gain[t - 1, j, k] - gain[t - 1, i, k] * d_lower[t - 1, j, k]
+                        )
+                    d_covariances[t, i, j] = found
+            # dW_t = (dJ_{t+1,t} − W_t dP_t) P_t⁻¹
+            _multiply(left, filtered[t - 1], d_cross[t - 1])
+            for i in range(size):
+                for j in range(size):
+                    d_cross[t - 1, i, j] = -d_cross[t - 1, i, j]
+    for t in range(frames - 1, -1, -1):
+        _multiply(filtered[t], d_covariances[t], left)
+        _multiply(left, filtered[t], right)
+        for i in range(size):
+            found = d_means[t, 0] * filtered[t, i, 0]
+            for k in range(1, size):
+                found += filtered[t, i, k] * d_means[t, k]
+            left[0, i] = found
+        for i in range(size):
+            d_means[t, i] = left[0, i]
+            for j in range(size):
+                d_covariances[t, i, j] = -right[i, j]
+        if t + 1 == frames:
+            continue
+        for i in range(size):
+            for k in range(size):
+                d_means[t, i] -= gain[t, k, i] * d_means[t + 1, k]
+        # dS_t = −P⁻¹ dP P⁻¹ + dWᵀ S W + Wᵀ (S dW + dS W);  dS_{t+1,t} = −(S dW + dS W)
+        _multiply(covariances[t + 1], d_cross[t], left)
+        _multiply(d_covariances[t + 1], gain[t], right)
+        for i in range(size):
+            for j in range(size):
+                right[i, j] += left[i, j]
+        for i in range(size):
+            for j in range(size):
+                found = d_covariances[t, i, j]
+                for k in range(size):
+                    found += left[k, i] * gain[t, k, j] + gain[t, k, i] * right[k, j]
+                d_covariances[t, i, j] = found
+        for i in range(size):
+            for j in range(size):
+                d_cross[t, i, j] = -right[i, j]
+
+
+@kernel
+def draw(means: Floats, covariances: Floats, gain: Floats, normals: Floats, samples: Floats) -> None:
+    """Draw frames from the last to the first: x_t = m_t − W_tᵀ x_{t+1} + chol(P_t⁻¹) ε_t."""
+    frames, size = means.shape
+    factor = np.empty((size, size), means.dtype)
+    for t in range(frames - 1, -1, -1):
+        _cholesky(covariances[t], factor)
+        for i in range(size):
+            found = means[t, i]
+            for k in range(i + 1):
+                found += factor[i, k] * normals[t, k]
+            if t + 1 < frames:
+                for k in range(size):
+                    found -= gain[t, k, i] * samples[t + 1, k]
+            samples[t, i] = found
+
+
+@kernel
+def _cholesky(matrix: Floats, factor: Floats) -> float:
+    """Lower factor of a symmetric matrix of which the lower half is read; log det, or NaN."""
+    size = len(matrix)
+    log_det = 0.0
+    for j in range(size):
+        pivot = matrix[j, j]
+        for k in range(j):
+            pivot -= factor[j, k] * factor[j, k]
+        if not pivot > 0:
+            return np.nan
+        log_det += math.log(pivot)
+        pivot = math.sqrt(pivot)
+        factor[j, j] = pivot
+        for i in range(j + 1, size):
+            found = matrix[i, j]
+            for k in range(j):
+                found -= factor[i, k] * factor[j, k]
+            factor[i, j] = found / pivot
+    return log_det
+
+
+@kernel
+def _invert(matrix: Floats, inverse: Floats) -> float:
+    """Inverse of a symmetric matrix, whose lower half becomes its factor; log det, or NaN."""
+    size = len(matrix)
+    log_det = _cholesky(matrix, matrix)
+    if not -np.inf < log_det < np.inf:
+        return np.nan
+    # L⁻¹ below the diagonal of ``matrix``, then L⁻ᵀ L⁻¹.
+    for j in range(size):
+        matrix[j, j] = 1 / matrix[j, j]
+        for i in range(j + 1, size):
+            found = matrix[i, j] * matrix[j, j]
+            for k in range(j + 1, i):
+                found += matrix[i, k] * matrix[k, j]
+            matrix[i, j] = -found / matrix[i, i]
+    for i in range(size):
+        for j in range(i + 1):
+            found = matrix[i, i] * matrix[i, j]
+            for k in range(i + 1, size):
+                found += matrix[k, i] * matrix[k, j]
+            inverse[i, j] = found
+            inverse[j, i] = found
+    return log_det
+
+
+@kernel
+def _multiply(left: Floats, right: Floats, out: Floats) -> None:
+    """Matrix product; rows of ``right`` are added up, so that the inner loop runs along memory."""
+    rows, inner = left.shape
+    size = right.shape[1]
+    for i in range(rows):
+        for j in range(size):
+            out[i, j] = left[i, 0] * right[0, j]
+        for k in range(1, inner):
+            factor = left[i, k]
+            for j in range(size):
+                out[i, j] += factor * right[k, j]

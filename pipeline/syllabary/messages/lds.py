@@ -1,0 +1,297 @@
+"""Posterior of a Gaussian chain: marginals, their derivative, samples.
+
+The chain is any Gaussian over T latents of D dimensions whose precision is block tridiagonal,
+given by its potentials in information form (J and h of the textbooks): no block need be
+invertible, and a frame without evidence is a block to which nothing was added.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import IndefinitePrecision, ShapeError, UnknownName
+from .front import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of
+
+__all__ = ["GaussianMarginals", "GaussianSums", "GaussianTangent", "marginals", "sample", "tangent"]
+
+
+class GaussianSums(NamedTuple):
+    """Covariances summed over frames, (..., D, D) float64."""
+
+    before: Tensor
+    """Σ S_t over all frames but the last."""
+    after: Tensor
+    """Σ S_t over all frames but the first."""
+    cross: Tensor
+    """Σ Cov(x_{t+1}, x_t)."""
+    first: Tensor
+    """S_1."""
+
+
+class GaussianMarginals(NamedTuple):
+    """What forward and backward sweeps leave behind; padding holds zeros."""
+
+    means: Tensor
+    """(..., T, D) given all frames ("all", "sums"), or of the chain cut after each frame ("filter")."""
+    covariances: Tensor | None
+    """(..., T, D, D)."""
+    cross: Tensor | None
+    """(..., T - 1, D, D) covariance of x_{t+1} (rows) with x_t."""
+    log_normalizer: Tensor
+    """(...) float64, log of the integral over all latents, nats."""
+    entropy: Tensor
+    """(...) float64, nats."""
+    sums: GaussianSums | None
+    """With "sums"."""
+    filtered: Tensor | None
+    """(..., T, D, D) covariances of the chain cut after each frame, if ``cache``."""
+    gain: Tensor | None
+    """(..., T - 1, D, D) W_t = J_{t+1,t} times them, if ``cache``."""
+
+
+class GaussianTangent(NamedTuple):
+    """Derivative of the marginals; padding holds zeros."""
+
+    means: Tensor
+    """(..., T, D)"""
+    covariances: Tensor
+    """(..., T, D, D)"""
+    cross: Tensor
+    """(..., T - 1, D, D)"""
+
+
+@torch.no_grad()
+def marginals(
+    precision: Array,
+    lower: Array,
+    precision_mean: Array,
+    *,
+    lengths: Array | None = None,
+    keep: str = "all",
+    cache: bool = False,
+    backend: str = "auto",
+) -> GaussianMarginals:
+    """Posterior marginals of a Gaussian chain, in O(T D³) time and O(T D²) memory.
+
+    Parameters
+    ----------
+    precision : (..., T, D, D) float32 or float64
+        Blocks of the precision on its diagonal, symmetric; only their lower halves are read.
+    lower : (..., T - 1, D, D)
+        Blocks below the diagonal: entry t couples x_{t+1} (rows) to x_t.
+    precision_mean : (..., T, D)
+        Precision times mean.
+    lengths : (...) int, optional
+        Frames that count in each sequence; all T by default. Padding may hold anything.
+    keep : {"all", "filter", "sums"}
+        "all" smooths; "filter" runs forwards only; "sums" sums the smoothed covariances.
+    cache : bool
+        Keep what ``tangent`` needs ("all" only).
+    backend : str
+        ``"auto"`` works where the arrays live; otherwise a name in ``backends/``.
+
+    Raises
+    ------
+    ShapeError, IndefinitePrecision
+        The potentials disagree about T or D; the precision is not positive definite or holds
+        NaN (says where).
+
+    References
+    ----------
+    Block-bidiagonal Cholesky and the selected inverse of doi:10.1145/360680.360704.
+    """
+    if keep not in KEEP:
+        raise UnknownName(f"no keep {keep!r}. Known: {', '.join(KEEP)}.")
+    chain = _checked(precision, lower, precision_mean, lengths)
+    count, frames, size = chain.precision_mean.shape
+    pairs = max(frames - 1, 0)
+    like = chain.precision_mean
+
+    def room(*shape: int) -> Tensor:
+        return like.new_zeros((count, *shape))
+
+    means = room(frames, size)
+    covariances = room(frames, size, size) if keep != "sums" else None
+    cross = room(pairs, size, size) if keep == "all" else None
+    sums = like.new_zeros((count, 4, size, size), dtype=torch.float64) if keep == "sums" else None
+    cached = cache and keep == "all"
+    filtered, gain = (room(frames, size, size), room(pairs, size, size)) if cached else (None, None)
+    totals = like.new_zeros((count, 2), dtype=torch.float64)
+    fault = torch.full_like(chain.lengths, -1)
+    backend_for(backend, like).lds_marginals(
+        *chain[:4], keep, means, covariances, cross, filtered, gain, sums, totals, fault
+    )
+    _refuse(fault, chain.leading)
+    dimensions = chain.lengths.double() * size
+
+    def shaped(part: Tensor | None) -> Tensor | None:
+        return None if part is None else part.reshape(*chain.leading, *part.shape[1:])
+
+    return GaussianMarginals(
+        means=means.reshape(*chain.leading, frames, size),
+        covariances=shaped(covariances),
+        cross=shaped(cross),
+        log_normalizer=(
+            0.5 * (totals[:, 0] - totals[:, 1] + dimensions * math.log(2 * math.pi))
+        ).reshape(chain.leading),
+        entropy=(0.5 * (dimensions * (1 + math.log(2 * math.pi)) - totals[:, 1])).reshape(chain.leading),
+        sums=None if sums is None else GaussianSums(*(shaped(part) for part in sums.unbind(1))),  # type: ignore[arg-type]
+        filtered=shaped(filtered),
+        gain=shaped(gain),
+    )
+
+
+@torch.no_grad()
+def tangent(
+    found: GaussianMarginals,
+    d_precision: Array,
+    d_lower: Array,
+    centred: Array,
+    *,
+    lengths: Array | None = None,
+    backend: str = "auto",
+) -> GaussianTangent:
+    """Derivative of the marginals along a change (dJ, dh) of the potentials, in O(T D³) time.
+
+    The map from (dh, −½ dJ) to the derivatives of (μ, S + μ μᵀ) is symmetric and positive: it is
+    the covariance of the statistics. So it is its own transpose, and what it returns is the
+    vector-Jacobian product too.
+
+    Parameters
+    ----------
+    found : GaussianMarginals
+        Of ``marginals(..., cache=True)``.
+    d_precision : (..., T, D, D)
+        dJ on the diagonal, symmetric.
+    d_lower : (..., T - 1, D, D)
+        dJ below the diagonal.
+    centred : (..., T, D)
+        dh − dJ μ, with the whole dJ; given so, because forming it here would cancel.
+    lengths, backend
+        As for ``marginals``.
+
+    References
+    ----------
+    docs/mathematics.md, "Derivatives of the chains".
+    """
+    if found.filtered is None or found.gain is None or found.covariances is None:
+        raise ShapeError("the marginals were found without cache=True, which their tangent needs.")
+    leading, (frames, size) = tuple(found.means.shape[:-2]), found.means.shape[-2:]
+    like = found.means
+    count = math.prod(leading)
+
+    def flat(array: Array, *shape: int, name: str) -> Tensor:
+        tensor = as_tensor(array).to(like.dtype)
+        if tuple(tensor.shape) != (*leading, *shape):
+            raise ShapeError(f"{name} has shape {tuple(tensor.shape)}; wanted {(*leading, *shape)}.")
+        return tensor.reshape(count, *shape).contiguous()
+
+    pairs = max(frames - 1, 0)
+    parts = (
+        flat(found.filtered, frames, size, size, name="filtered"),
+        flat(found.gain, pairs, size, size, name="gain"),
+        flat(found.covariances, frames, size, size, name="covariances"),
+        flat(d_precision, frames, size, size, name="d_precision"),
+        flat(d_lower, pairs, size, size, name="d_lower"),
+        flat(centred, frames, size, name="centred"),
+    )
+    result = GaussianTangent(
+        like.new_zeros((count, frames, size)),
+        like.new_zeros((count, frames, size, size)),
+        like.new_zeros((count, pairs, size, size)),
+    )
+    spans = as_lengths(lengths, leading, frames).to(like.device)
+    backend_for(backend, like).lds_tangent(*parts, spans, *result)
+    return GaussianTangent(*(part.reshape(*leading, *part.shape[1:]) for part in result))
+
+
+@torch.no_grad()
+def sample(
+    precision: Array,
+    lower: Array,
+    precision_mean: Array,
+    rng: np.random.Generator,
+    *,
+    lengths: Array | None = None,
+    backend: str = "auto",
+) -> Tensor:
+    """Draw all latents of every sequence from their joint posterior.
+
+    Parameters
+    ----------
+    precision, lower, precision_mean, lengths, backend
+        As for ``marginals``.
+    rng : numpy Generator
+        Gives D normal numbers per frame, padding included.
+
+    Returns
+    -------
+    (..., T, D)
+        Zeros in padding.
+
+    Raises
+    ------
+    ShapeError, IndefinitePrecision
+        As for ``marginals``.
+    """
+    chain = _checked(precision, lower, precision_mean, lengths)
+    like = chain.precision_mean
+    normals = torch.from_numpy(rng.standard_normal(tuple(like.shape))).to(like)
+    samples = torch.zeros_like(like)
+    fault = torch.full_like(chain.lengths, -1)
+    backend_for(backend, like).lds_sample(*chain[:4], normals, samples, fault)
+    _refuse(fault, chain.leading)
+    return samples.reshape(*chain.leading, *samples.shape[1:])
+
+
+class _Chain(NamedTuple):
+    """Checked potentials with one leading axis, and the leading axes they had."""
+
+    precision: Tensor
+    lower: Tensor
+    precision_mean: Tensor
+    lengths: Tensor
+    leading: tuple[int, ...]
+
+
+def _checked(precision: Array, lower: Array, precision_mean: Array, lengths: Array | None) -> _Chain:
+    mean = as_tensor(precision_mean)
+    if mean.ndim < 2 or mean.shape[-1] == 0:
+        raise ShapeError(f"precision_mean has shape {tuple(mean.shape)}; it is (..., T, D) with D ≥ 1.")
+    frames, size = mean.shape[-2:]
+    leading = tuple(mean.shape[:-2])
+    flat = []
+    for name, array, wanted in (
+        ("precision", precision, (frames, size, size)),
+        ("lower", lower, (max(frames - 1, 0), size, size)),
+    ):
+        tensor = as_tensor(array).to(mean.dtype)
+        if tensor.ndim < 3 or tuple(tensor.shape[-3:]) != wanted:
+            raise ShapeError(
+                f"{name} has shape {tuple(tensor.shape)} but precision_mean is {tuple(mean.shape)}; "
+                f"wanted (..., {', '.join(map(str, wanted))})."
+            )
+        part = flatten(tensor, leading, 3, name)
+        flat.append(part.expand(math.prod(leading), *wanted).contiguous())
+    return _Chain(
+        flat[0],
+        flat[1],
+        mean.reshape(math.prod(leading), frames, size).contiguous(),
+        as_lengths(lengths, leading, frames).to(mean.device),
+        leading,
+    )
+
+
+def _refuse(fault: Tensor, leading: tuple[int, ...]) -> None:
+    """Raise if a kernel met a precision that is not positive definite."""
+    found = (fault >= 0).nonzero()
+    if len(found):
+        sequence = int(found[0, 0])
+        raise IndefinitePrecision(
+            f"{name_of(sequence, leading)}frame {int(fault[sequence])}: the precision given the frames "
+            "before it is not positive definite; check the potentials for NaN, and that each state's "
+            "noise covariance is positive definite."
+        )
