@@ -15,7 +15,7 @@ class Dense(NamedTuple):
 
 
 def random_chain(rng, T, D, *, missing=0.3):
-    """Potentials of a chain with evidence of a few frames: J (T, D, D), below it (T-1, D, D), h (T, D)."""
+    """Potentials of a chain, a share of its frames unseen: (T, D, D), (T - 1, D, D), (T, D)."""
     precision = np.zeros((T, D, D))
     lower = np.zeros((max(T - 1, 0), D, D))
     first = rng.standard_normal((D, D))

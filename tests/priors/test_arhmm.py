@@ -6,7 +6,7 @@ from scipy.stats import invwishart
 from oracles import arhmm as oracle
 from syllabary.errors import BadInput, BadSetting
 from syllabary.expfam import dirichlet, mniw
-from syllabary.priors import _autoregression, arhmm
+from syllabary.priors import _autoregression, _parameters, arhmm
 from syllabary.priors._evidence import total
 from syllabary.settings import read
 
@@ -167,7 +167,7 @@ def test_a_full_step_is_the_conjugate_posterior_and_a_part_is_on_the_way(recordi
 
 def test_divergence_is_zero_at_the_prior_and_positive_elsewhere(parameters):
     even = torch.full_like(parameters.weights, 1 / 6)
-    prior = arhmm.unseen(SETTINGS, even, parameters.kappa, parameters.base)
+    prior = _parameters.unseen(SETTINGS, even, parameters.kappa, parameters.base)
     assert abs(float(arhmm.divergence(prior, SETTINGS))) < 1e-9
     assert float(arhmm.divergence(parameters, SETTINGS)) > 1
 

@@ -15,6 +15,7 @@ __all__ = [
     "Natural",
     "Standard",
     "Statistics",
+    "as_regression",
     "divergence",
     "expected_stats",
     "from_standard",
@@ -88,12 +89,12 @@ class Standard(NamedTuple):
 
 def log_normalizer(natural: Natural) -> Tensor:
     """Log of the integral of exp(natural · statistics), (...) nats."""
-    return mniw.log_normalizer(_regression(natural))
+    return mniw.log_normalizer(as_regression(natural))
 
 
 def expected_stats(natural: Natural) -> Statistics:
     """Means of the statistics."""
-    gram, linear, precision, half_log_det = mniw.expected_stats(_regression(natural))
+    gram, linear, precision, half_log_det = mniw.expected_stats(as_regression(natural))
     return Statistics(
         neg_half_mean_gram=gram[..., 0, 0],
         noise_precision_mean=linear[..., 0],
@@ -117,17 +118,17 @@ def from_standard(standard: Standard) -> Natural:
 
 def to_standard(natural: Natural) -> Standard:
     """Textbook parameters of the natural ones."""
-    mean, _, scale, degrees = mniw.to_standard(_regression(natural))
+    mean, _, scale, degrees = mniw.to_standard(as_regression(natural))
     return Standard(mean=mean[..., 0], mean_count=natural.precision, scale=scale, degrees=degrees)
 
 
 def divergence(q: Natural, p: Natural) -> Tensor:
     """Kullback-Leibler divergence of ``q`` from ``p``, (...) nats, ≥ 0 up to rounding."""
-    return mniw.divergence(_regression(q), _regression(p))
+    return mniw.divergence(as_regression(q), as_regression(p))
 
 
-def _regression(natural: Natural) -> mniw.Natural:
-    """The same law with its one regressor as an axis of length 1."""
+def as_regression(natural: Natural) -> mniw.Natural:
+    """Return the same law with its one regressor as an axis of length 1."""
     return mniw.Natural(
         precision=natural.precision[..., None, None],
         precision_mean=natural.precision_mean[..., None],

@@ -418,6 +418,7 @@ def _refuse(fault: Tensor, leading: tuple[int, ...]) -> None:
     if len(found):
         sequence = int(found[0, 0])
         raise ImpossibleEvidence(
-            f"{name_of(sequence, leading)}frame {int(fault[sequence])}: no state is possible given the frames before it; "
-            "give a state a finite potential (a missing frame is a row of zeros), and check for NaN."
+            f"{name_of(sequence, leading)}frame {int(fault[sequence])}: no state is possible given the "
+            "frames before it; give a state a finite potential (a missing frame is a row of zeros), "
+            "and check for NaN."
         )

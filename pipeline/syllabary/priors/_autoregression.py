@@ -9,7 +9,7 @@ from ..expfam import mniw
 from ..messages import hmm
 from ._evidence import PointEvidence, Sample
 
-__all__ = ["base", "draw", "features", "noise", "scores", "sums", "usable"]
+__all__ = ["base", "draw", "features", "noise", "pull", "scores", "sums", "usable"]
 
 # A smaller share of a frame than this cannot be seen in the bound.
 NEGLIGIBLE = 1e-12
@@ -70,7 +70,7 @@ def sums(evidence: PointEvidence, usable: Tensor, states: Tensor, lags: int) -> 
     joint = torch.cat([regressor, latents], -1).reshape(-1, width + size).double()
     shares = states.reshape(-1, states.shape[-1]).double()
     shares = torch.where(usable.reshape(-1, 1), shares, 0.0)
-    shares = torch.where(shares > NEGLIGIBLE, shares, 0.0).T.contiguous()
+    shares = torch.where(shares.abs() > NEGLIGIBLE, shares, 0.0).T.contiguous()
     gram = joint.new_zeros((len(shares), width + size, width + size))
     # A frame belongs to few states: their own frames make ten times less work than all.
     for k, share in enumerate(shares):
@@ -104,6 +104,8 @@ def base(
     """
     size, width = pooled.precision_mean.shape
     mean = torch.eye(size, width, dtype=torch.float64)
+    if width == 1:  # no past to stay at
+        mean = torch.zeros_like(mean)
     degrees = torch.tensor(size + extra_degrees, dtype=torch.float64)
     column_covariance = coefficient_variance * torch.eye(width, dtype=torch.float64)
     unit = torch.eye(size, dtype=torch.float64)
@@ -148,6 +150,27 @@ def scores(
     return hmm.ar_log_likelihood(latents, regressor, standard.mean, spread, precision, log_det)
 
 
+def pull(
+    dynamics: mniw.Natural, evidence: PointEvidence, usable: Tensor, states: Tensor, lags: int
+) -> Tensor:
+    """Gradient of the scores by the latents, summed with the states' weights, (..., T, D)."""
+    standard = mniw.to_standard(dynamics)
+    precision = -2 * mniw.expected_stats(dynamics).neg_half_noise_precision
+    regressor, latents = features(evidence, lags)
+    size = latents.shape[-1]
+    share = torch.where(usable[..., None], states, 0.0).to(latents.dtype)
+    mean, spread = standard.mean.to(latents), standard.column_covariance.to(latents)
+    residual = latents[..., None, :] - torch.einsum("kdp,...p->...kd", mean, regressor)
+    force = torch.einsum("kde,...ke->...kd", precision.to(latents), residual) * share[..., None]
+    back = torch.einsum("kdp,...kd->...p", mean, force)
+    back = back - size * torch.einsum("...k,kpq,...q->...p", share, spread, regressor)
+    gradient = -force.sum(-2)
+    for lag in range(1, lags + 1):
+        part = back[..., lag:, (lag - 1) * size : lag * size]
+        gradient[..., : gradient.shape[-2] - lag, :] += part
+    return torch.where(evidence.observed[..., None], gradient, 0.0)
+
+
 def draw(
     standard: mniw.Standard,
     first: npt.NDArray[np.float64],
@@ -178,5 +201,5 @@ def draw(
         states[t] = rng.choice(count, p=rows[states[t - 1]] if t else first)
         expected = mean[states[t]] @ np.append(past.ravel(), 1.0)
         latents[t] = expected + spread[states[t]] @ rng.standard_normal(size)
-        past = np.concatenate([latents[t : t + 1], past[:-1]])
+        past = np.concatenate([latents[t : t + 1], past])[: len(past)]
     return Sample(torch.from_numpy(states), torch.from_numpy(latents))

@@ -1,11 +1,11 @@
-"""First guess of the states: k-means on how the latents move."""
+"""First guess of the states: k-means on how the latents move, or on where they are."""
 
 import numpy as np
 import torch
 
 from ._evidence import PointEvidence
 
-__all__ = ["assign", "centers", "motion", "points"]
+__all__ = ["assign", "centers", "features", "motion", "points"]
 
 BLOCK = 65536
 # Mean squared step below which all is rest; latents have variance 1.
@@ -64,6 +64,13 @@ def assign(points: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
     return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int64)
 
 
+def features(evidence: PointEvidence, window: int) -> torch.Tensor:
+    """Return what frames are clustered by: their motion, or without a window where they are."""
+    if window:
+        return motion(evidence, window)
+    return torch.where(evidence.observed[:, None], evidence.latents, 0.0).double()
+
+
 def motion(evidence: PointEvidence, window: int) -> torch.Tensor:
     """Return how the latents move about each frame: mean velocity and log mean squared step.
 
@@ -106,13 +113,13 @@ def points(
     rng: np.random.Generator,
     window: int,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return the motion of ``limit`` usable frames of all recordings, or of all there are.
+    """Return the features of ``limit`` usable frames of all recordings, or of all there are.
 
     Returns
     -------
-    points : (N, 2 D)
-        Standardized: velocities by one scale, log energies each by its own.
-    mean, scale : (2 D)
+    points : (N, F)
+        Standardized: velocities by one scale, all else each by its own.
+    mean, scale : (F)
         What standardizes.
     """
     sizes = [int(mask.sum()) for mask in usable]
@@ -121,14 +128,15 @@ def points(
     chosen[torch.from_numpy(picked)] = True
     found = torch.cat(
         [
-            motion(e, window)[mask][own]
+            features(e, window)[mask][own]
             for e, mask, own in zip(series, usable, torch.split(chosen, sizes), strict=True)
         ]
     )
-    size = found.shape[1] // 2
+    size = found.shape[1] // 2 if window else 0
     mean = found.mean(0)
     mean[:size] = 0
     scale = ((found - mean) ** 2).mean(0).sqrt()
-    scale[:size] = (scale[:size] ** 2).mean().sqrt()
+    if window:
+        scale[:size] = (scale[:size] ** 2).mean().sqrt()
     scale = torch.where(scale > 0, scale, 1.0)
     return (found - mean) / scale, mean, scale

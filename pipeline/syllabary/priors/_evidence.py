@@ -6,7 +6,18 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-__all__ = ["Filtered", "Local", "PointEvidence", "Sample", "add", "blend", "recordings", "total"]
+__all__ = [
+    "Cotangent",
+    "Filtered",
+    "GaussianEvidence",
+    "Local",
+    "PointEvidence",
+    "Sample",
+    "Tangent",
+    "add",
+    "recordings",
+    "total",
+]
 
 Record = TypeVar("Record", bound=tuple[Any, ...])
 
@@ -18,6 +29,15 @@ class PointEvidence(NamedTuple):
     """(..., T, D) float32 or float64; anything where not observed."""
     observed: Tensor
     """(..., T) bool."""
+
+
+class GaussianEvidence(NamedTuple):
+    """Latents that are seen with noise: a factor N(mean; x, 1 / precision) of each coordinate."""
+
+    mean: Tensor
+    """(..., T, D) float32 or float64; anything where the precision is zero."""
+    precision: Tensor
+    """(..., T, D) >= 0; zero is missing."""
 
 
 class Local(NamedTuple):
@@ -37,10 +57,42 @@ class Local(NamedTuple):
     """(...) of the chain of states, nats."""
     divergence: Tensor
     """(...) of latents and states from the prior, nats; their entropy left out for points."""
+    bound: Tensor
+    """(...) mean log density of the evidence minus the divergence, nats."""
     converged: Tensor
     """(...) bool."""
     path: Tensor | None
     """(..., T) int64, the most probable path of states, where asked for; -1 in padding."""
+    sweeps: Tensor
+    """(...) turns between latents and states."""
+    cache: Any
+    """What ``tangent`` goes on from."""
+
+
+class Cotangent(NamedTuple):
+    """Gradient of a scalar by the marginals of ``Local``, beside what runs through their bound."""
+
+    means: Tensor
+    """(..., T, D)"""
+    covariances: Tensor | None
+    """(..., T, D, D), symmetric, or None."""
+    states: Tensor | None = None
+    """(..., T, K), or None."""
+
+
+class Tangent(NamedTuple):
+    """The same gradient by what the marginals were found from."""
+
+    evidence: Any
+    """Evidence of cotangents: (..., T, D) each."""
+    statistics: Any
+    """By the expected statistics of the global parameters: what ``update`` takes as cotangent."""
+    iterations: Tensor
+    """(...) steps of the solver."""
+    residual: Tensor
+    """(...) what is left of its equation, relative."""
+    indefinite: Tensor
+    """(...) bool: the marginals were no strict optimum, and the solver stopped short."""
 
 
 class Filtered(NamedTuple):
@@ -74,18 +126,6 @@ def add(left: Record, right: Record) -> Record:
     """Add two records of tensors, and records inside them, field by field."""
     return type(left)(
         *(add(a, b) if isinstance(a, tuple) else a + b for a, b in zip(left, right, strict=True))
-    )
-
-
-def blend(left: Record, right: Record, rate: float) -> Record:
-    """Return the record a share ``rate`` of the way from ``left`` to ``right``; 1 is ``right``."""
-    if rate == 1:
-        return right
-    return type(left)(
-        *(
-            blend(a, b, rate) if isinstance(a, tuple) else (1 - rate) * a + rate * b
-            for a, b in zip(left, right, strict=True)
-        )
     )
 
 

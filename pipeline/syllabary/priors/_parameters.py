@@ -1,6 +1,6 @@
-"""Settings and parameters of the sticky AR-HMM, and what can be done to them without data."""
+"""Settings and parameters that the sticky models share, and what can be done to them without data."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pydantic
 import torch
@@ -9,25 +9,31 @@ from torch import Tensor
 from .. import settings as base_settings
 from ..expfam import dirichlet, mniw
 from ..settings import Field
-from . import _sticky
+from . import _natural, _population, _sticky
+from ._evidence import add
 
 __all__ = [
     "Parameters",
+    "Record",
     "Settings",
     "Statistics",
     "dimensions",
+    "divergence",
     "lags",
+    "learn",
     "reorder",
     "unseen",
+    "update",
     "with_kappa",
 ]
+
+Record = TypeVar("Record", bound=tuple[Any, ...])
 
 
 class Settings(base_settings.Settings):
     """Strengths of the prior; latents are whitened, so that none depends on their units."""
 
     states: int = Field(50, ge=1, le=1000, description="most states K there can be")
-    lags: int = Field(3, ge=1, le=20, description="past frames that predict a frame, L")
     alpha: float = Field(5.7, gt=0, description="concentration of transitions from a state")
     gamma: float = Field(
         1000.0, gt=0, description="concentration of the states' shares, at least their number"
@@ -101,32 +107,95 @@ def unseen(settings: Settings, weights: Tensor, kappa: Tensor, base: mniw.Natura
     )
 
 
-def with_kappa(parameters: Parameters, kappa: float) -> Parameters:
+def with_kappa(parameters: Record, kappa: float) -> Record:
     """Return the same posterior counts under another stickiness."""
-    change = kappa - parameters.kappa
-    states = len(parameters.weights)
-    rows = parameters.transition.concentration + change * torch.eye(states, dtype=torch.float64)
-    return parameters._replace(
+    own: Any = parameters
+    change = kappa - own.kappa
+    states = len(own.weights)
+    rows = own.transition.concentration + change * torch.eye(states, dtype=torch.float64)
+    return own._replace(
         transition=dirichlet.Natural(rows), kappa=torch.tensor(kappa, dtype=torch.float64)
     )
 
 
-def dimensions(parameters: Parameters) -> int:
+def dimensions(parameters: Any) -> int:
     """Return the dimensions D of the latents."""
-    return parameters.base.scatter.shape[-1]
+    return int(parameters.base.scatter.shape[-1])
 
 
-def reorder(parameters: Parameters, order: Tensor) -> Parameters:
+def reorder(parameters: Record, order: Tensor) -> Record:
     """Renumber the states: the new state i is the old ``order[i]``."""
-    return parameters._replace(
-        initial=dirichlet.Natural(parameters.initial.concentration[order]),
-        transition=dirichlet.Natural(parameters.transition.concentration[order][:, order]),
-        dynamics=mniw.Natural(*(part[order] for part in parameters.dynamics)),
-        weights=parameters.weights[order],
+    own: Any = parameters
+    return own._replace(
+        initial=dirichlet.Natural(own.initial.concentration[order]),
+        transition=dirichlet.Natural(own.transition.concentration[order][:, order]),
+        dynamics=mniw.Natural(*(part[order] for part in own.dynamics)),
+        weights=own.weights[order],
     )
 
 
-def lags(parameters: Parameters) -> int:
+def learn(parameters: Record) -> Record:
+    """Learn what the states' dynamics have in common: the prior that makes them most probable.
+
+    Never lowers the bound; the sums of every state stay as they are.
+    """
+    own: Any = parameters
+    base = _population.learn(own.base, own.dynamics)
+    shifted = (now + new - old for now, new, old in zip(own.dynamics, base, own.base, strict=True))
+    return own._replace(dynamics=mniw.Natural(*shifted), base=base)
+
+
+def lags(parameters: Any) -> int:
     """Return the past frames L that predict a frame."""
     size, width = parameters.base.precision_mean.shape[-2:]
-    return (width - 1) // size
+    return int((width - 1) // size)
+
+
+def divergence(parameters: Parameters, settings: Settings) -> Tensor:
+    """Return how far the global parameters are from their prior, () nats."""
+    prior = unseen(settings, parameters.weights, parameters.kappa, parameters.base)
+    return (
+        dirichlet.divergence(parameters.initial, prior.initial)
+        + mniw.divergence(parameters.dynamics, prior.dynamics).sum()
+        + _sticky.divergence(
+            parameters.transition,
+            parameters.weights,
+            alpha=settings.alpha,
+            gamma=settings.gamma,
+            kappa=parameters.kappa,
+        )
+    )
+
+
+def update(
+    parameters: Parameters,
+    statistics: Statistics,
+    settings: Settings,
+    *,
+    rate: float = 1.0,
+    cotangent: Statistics | None = None,
+) -> Parameters:
+    """Step along the natural gradient; a full step is the conjugate posterior.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    statistics : Statistics
+        Of all the data, or of a part scaled up to all.
+    settings : Settings
+    rate : float
+        0 stays, 1 is the whole step.
+    cotangent : Statistics, optional
+        Gradient of the rest of the objective by the expected statistics.
+    """
+    prior = unseen(settings, parameters.weights, parameters.kappa, parameters.base)
+    target = add(Statistics(*prior[:3]), statistics)
+    found = _natural.step(Statistics(*parameters[:3]), target, rate, cotangent)
+    weights = _sticky.update_weights(
+        parameters.weights,
+        dirichlet.expected_stats(found.transition).log_probability,
+        alpha=settings.alpha,
+        gamma=settings.gamma,
+        kappa=parameters.kappa,
+    )
+    return Parameters(*found, weights=weights, kappa=parameters.kappa, base=parameters.base)

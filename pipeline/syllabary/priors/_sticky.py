@@ -11,7 +11,7 @@ import torch
 
 from ..expfam import dirichlet
 
-__all__ = ["concentrations", "log_prior", "mean", "update_weights"]
+__all__ = ["concentrations", "counted", "divergence", "log_prior", "mean", "update_weights"]
 
 
 def concentrations(weights: torch.Tensor, alpha: float, kappa: torch.Tensor) -> torch.Tensor:
@@ -23,6 +23,33 @@ def concentrations(weights: torch.Tensor, alpha: float, kappa: torch.Tensor) -> 
 def mean(rows: dirichlet.Natural) -> torch.Tensor:
     """Return the mean probabilities."""
     return rows.concentration / rows.concentration.sum(-1, keepdim=True)
+
+
+def counted(rows: dirichlet.Natural, kappa: torch.Tensor) -> torch.Tensor:
+    """Return mean transition probabilities without ``kappa``.
+
+    Stickiness tells how long bouts are wanted to be: with it every border would be a surprise,
+    and samples would hardly change state. The counts tell how long bouts are.
+    """
+    states = rows.concentration.shape[-1]
+    return mean(dirichlet.Natural(rows.concentration - kappa * torch.eye(states, dtype=torch.float64)))
+
+
+def divergence(
+    rows: dirichlet.Natural,
+    weights: torch.Tensor,
+    *,
+    alpha: float,
+    gamma: float,
+    kappa: torch.Tensor,
+) -> torch.Tensor:
+    """Return how far the rows are from their prior, and beta from even shares, nats.
+
+    The shares beta are a point: for them it is their log density below that of even shares.
+    """
+    prior = dirichlet.Natural(concentrations(weights, alpha, kappa))
+    even = torch.full_like(weights, 1 / len(weights))
+    return dirichlet.divergence(rows, prior).sum() + log_prior(even, gamma) - log_prior(weights, gamma)
 
 
 def log_prior(weights: torch.Tensor, gamma: float) -> torch.Tensor:

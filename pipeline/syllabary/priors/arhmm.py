@@ -19,23 +19,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import BadInput
 from ..expfam import dirichlet, mniw
 from ..messages import hmm
-from . import _autoregression, _clusters, _merging, _population, _sticky
-from ._evidence import Filtered, Local, PointEvidence, Sample, add, blend, recordings, total
+from ..settings import Field
+from . import _autoregression, _merging, _parameters, _start, _sticky
+from ._evidence import Cotangent, Filtered, Local, PointEvidence, Sample, Tangent
 from ._parameters import (
     Parameters,
-    Settings,
     Statistics,
     dimensions,
+    divergence,
     lags,
+    learn,
     reorder,
-    unseen,
+    update,
     with_kappa,
 )
 
 __all__ = [
+    "Evidence",
     "Parameters",
     "PointEvidence",
     "Settings",
@@ -49,13 +51,19 @@ __all__ = [
     "merge",
     "reorder",
     "sample",
+    "tangent",
     "update",
     "with_kappa",
 ]
 
-CLUSTERED_FRAMES = 200_000
-# Regressions of fewer frames fit these alone, and no other frame ever joins them.
-FRAMES_PER_COEFFICIENT = 5
+Evidence = PointEvidence
+adapt = learn
+
+
+class Settings(_parameters.Settings):
+    """Strengths of the prior; latents are whitened, so that none depends on their units."""
+
+    lags: int = Field(3, ge=1, le=20, description="past frames that predict a frame, L")
 
 
 def initial(
@@ -80,39 +88,7 @@ def initial(
     BadInput
         No frame has all its predecessors.
     """
-    series = recordings(latents, lengths)
-    usable = [_autoregression.usable(e.observed, settings.lags) for e in series]
-    frames = sum(int(mask.sum()) for mask in usable)
-    if frames == 0:
-        raise BadInput(
-            f"no frame of the training recordings has {settings.lags} observed frames before it; "
-            "there is nothing to learn dynamics from."
-        )
-    pooled = total(
-        _autoregression.sums(e, mask, mask[:, None], settings.lags)
-        for e, mask in zip(series, usable, strict=True)
-    )
-    base = _autoregression.base(
-        mniw.Natural(*(part[0] for part in pooled)),
-        coefficient_variance=settings.coefficient_variance,
-        extra_degrees=settings.extra_degrees,
-        noise_floor=settings.noise_floor,
-    )
-    states = settings.states
-    weights = torch.full((states,), 1 / states, dtype=torch.float64)
-    kappa = float(frames) if settings.kappa is None else settings.kappa
-    prior = unseen(settings, weights, torch.tensor(kappa, dtype=torch.float64), base)
-    points, mean, scale = _clusters.points(series, usable, CLUSTERED_FRAMES, rng, settings.start_window)
-    enough = frames // (FRAMES_PER_COEFFICIENT * base.precision.shape[-1])
-    centers = _clusters.centers(points, min(states, max(2, enough)), rng)
-
-    def label(one: PointEvidence) -> Tensor:
-        motion = _clusters.motion(one, settings.start_window)
-        return _clusters.assign((motion - mean) / scale, centers)
-
-    statistics = total(
-        _labelled(e, mask, label(e), settings) for e, mask in zip(series, usable, strict=True)
-    )
+    prior, statistics = _start.guess(settings, settings.lags, latents, lengths, rng)
     return update(prior, statistics, settings)
 
 
@@ -162,8 +138,59 @@ def infer(
         statistics=statistics,
         log_normalizer=log_normalizer,
         divergence=-log_normalizer,
+        bound=log_normalizer,
         converged=torch.ones_like(log_normalizer, dtype=torch.bool),
         path=hmm.path(*potentials, lengths=lengths) if paths else None,
+        sweeps=torch.ones_like(log_normalizer, dtype=torch.int64),
+        cache=(evidence, lengths),
+    )
+
+
+def tangent(
+    parameters: Parameters,
+    local: Local,
+    cotangent: Cotangent,
+    *,
+    tolerance: float = 1e-2,
+    iterations: int = 8,
+    damping: float | None = None,
+) -> Tangent:
+    """Gradient by latents and global parameters of a scalar whose gradient by ``local`` is given.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Those of ``infer``.
+    local : Local
+        What ``infer`` found.
+    cotangent : Cotangent
+        By the latents, which are their own means, and by the states.
+    tolerance, iterations, damping
+        For models whose posterior is found by iteration; here one tangent is the answer.
+    """
+    evidence, lengths = local.cache
+    known = _autoregression.usable(evidence.observed, lags(parameters), lengths)
+    potentials, _ = _potentials(parameters, evidence, lengths)
+    chain = hmm.marginals(*potentials, lengths=lengths, cache=True)
+    direction = torch.zeros_like(local.states) if cotangent.states is None else cotangent.states
+    change = hmm.tangent(potentials[1], chain, direction, lengths=lengths)
+    by_latents = torch.where(evidence.observed[..., None], cotangent.means, 0.0)
+    by_latents = by_latents + _autoregression.pull(
+        parameters.dynamics, evidence, known, change.states, lags(parameters)
+    )
+    size = change.states.shape[-1]
+    statistics = Statistics(
+        initial=dirichlet.Natural(change.states[..., 0, :].double().reshape(-1, size).sum(0)),
+        transition=dirichlet.Natural(change.transitions.reshape(-1, size, size).sum(0)),
+        dynamics=_autoregression.sums(evidence, known, change.states, lags(parameters)),
+    )
+    exact = torch.zeros_like(local.log_normalizer)
+    return Tangent(
+        evidence=PointEvidence(by_latents, evidence.observed),
+        statistics=statistics,
+        iterations=torch.zeros_like(exact, dtype=torch.int64),
+        residual=exact,
+        indefinite=torch.zeros_like(exact, dtype=torch.bool),
     )
 
 
@@ -176,7 +203,7 @@ def filter(
 ) -> Filtered:
     """Predict every frame from those before it, with the parameters at their posterior means.
 
-    Transitions are those counted, see ``_counted``.
+    Transitions are those counted, see ``_sticky.counted``.
     """
     potentials, usable = _potentials(parameters, evidence, lengths, at_mean=True)
     chain = hmm.marginals(*potentials, lengths=lengths, keep="filter")
@@ -203,7 +230,7 @@ def sample(
         Frames to draw.
     """
     standard = mniw.to_standard(parameters.dynamics)
-    rows = _counted(parameters).numpy()
+    rows = _sticky.counted(parameters.transition, parameters.kappa).numpy()
     if local is None:
         past = np.zeros((lags(parameters), dimensions(parameters)))
         first = _sticky.mean(parameters.initial).numpy()
@@ -211,71 +238,6 @@ def sample(
         past = local.means[-lags(parameters) :].flip(0).double().numpy()
         first = local.states[-1].double().numpy() @ rows
     return _autoregression.draw(standard, first / first.sum(), rows, past, rng, T)
-
-
-def divergence(parameters: Parameters, settings: Settings) -> Tensor:
-    """Return how far the global parameters are from their prior, () nats.
-
-    The shares beta are a point: for them it is their log density below that of even shares.
-    """
-    prior = unseen(settings, parameters.weights, parameters.kappa, parameters.base)
-    even = torch.full_like(parameters.weights, 1 / len(parameters.weights))
-    return (
-        dirichlet.divergence(parameters.initial, prior.initial)
-        + dirichlet.divergence(parameters.transition, prior.transition).sum()
-        + mniw.divergence(parameters.dynamics, prior.dynamics).sum()
-        + _sticky.log_prior(even, settings.gamma)
-        - _sticky.log_prior(parameters.weights, settings.gamma)
-    )
-
-
-def update(
-    parameters: Parameters,
-    statistics: Statistics,
-    settings: Settings,
-    *,
-    rate: float = 1.0,
-    cotangent: Statistics | None = None,
-) -> Parameters:
-    """Step along the natural gradient; a full step is the conjugate posterior.
-
-    Parameters
-    ----------
-    parameters : Parameters
-    statistics : Statistics
-        Of all the data, or of a part scaled up to all.
-    settings : Settings
-    rate : float
-        0 stays, 1 is the whole step.
-    cotangent : Statistics, optional
-        Gradient of the rest of the objective by the expected statistics.
-    """
-    prior = unseen(settings, parameters.weights, parameters.kappa, parameters.base)
-    target = add(Statistics(prior.initial, prior.transition, prior.dynamics), statistics)
-    if cotangent is not None:
-        target = add(target, cotangent)
-    current = Statistics(parameters.initial, parameters.transition, parameters.dynamics)
-    found = blend(current, target, rate)
-    weights = _sticky.update_weights(
-        parameters.weights,
-        dirichlet.expected_stats(found.transition).log_probability,
-        alpha=settings.alpha,
-        gamma=settings.gamma,
-        kappa=parameters.kappa,
-    )
-    return Parameters(*found, weights=weights, kappa=parameters.kappa, base=parameters.base)
-
-
-def adapt(parameters: Parameters) -> Parameters:
-    """Learn what the states' dynamics have in common: the prior that makes them most probable.
-
-    Never lowers the bound; the sums of every state stay as they are.
-    """
-    base = _population.learn(parameters.base, parameters.dynamics)
-    shifted = (
-        own + new - old for own, new, old in zip(parameters.dynamics, base, parameters.base, strict=True)
-    )
-    return parameters._replace(dynamics=mniw.Natural(*shifted), base=base)
 
 
 def merge(
@@ -308,32 +270,10 @@ def _potentials(
     usable = _autoregression.usable(evidence.observed, lags(parameters), lengths)
     if at_mean:
         first = _sticky.mean(parameters.initial).log()
-        rows = _counted(parameters).log()
+        rows = _sticky.counted(parameters.transition, parameters.kappa).log()
     else:
         first = dirichlet.expected_stats(parameters.initial).log_probability
         rows = dirichlet.expected_stats(parameters.transition).log_probability
     scores = _autoregression.scores(parameters.dynamics, evidence, lags(parameters), at_mean=at_mean)
     scores = torch.where(usable[..., None], scores, 0.0)
     return (first, rows, scores), usable
-
-
-def _counted(parameters: Parameters) -> Tensor:
-    """Mean transition probabilities without ``kappa``.
-
-    Stickiness tells how long bouts are wanted to be: with it every border would be a surprise,
-    and samples would hardly change state. The counts tell how long bouts are.
-    """
-    return _sticky.mean(with_kappa(parameters, 0.0).transition)
-
-
-def _labelled(evidence: PointEvidence, usable: Tensor, labels: Tensor, settings: Settings) -> Statistics:
-    """Statistics of one recording as if its frames were surely of these states."""
-    states = settings.states
-    certain = torch.nn.functional.one_hot(labels, states).double()
-    pairs = (labels[:-1] * states + labels[1:])[usable[1:] & usable[:-1]]
-    counts = torch.bincount(pairs, minlength=states**2).double()
-    return Statistics(
-        initial=dirichlet.Natural(torch.zeros(states, dtype=torch.float64)),
-        transition=dirichlet.Natural(counts.reshape(states, states)),
-        dynamics=_autoregression.sums(evidence, usable, certain, settings.lags),
-    )
