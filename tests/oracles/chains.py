@@ -60,3 +60,40 @@ def enumerate_filter(initial, transition, evidence):
         np.array([prefix.states[-1] for prefix in prefixes]),
         np.diff([0.0, *(prefix.log_normalizer for prefix in prefixes)]),
     )
+
+
+def enumerate_tangent(initial, transition, evidence, direction):
+    """Derivatives of states (T, K) and transitions (K, K): covariances of counts with Σ direction."""
+    paths, probabilities, states, transitions, *_ = enumerate_paths(initial, transition, evidence)
+    change = direction[np.arange(len(evidence)), paths].sum(1)
+    weights = probabilities * (change - probabilities @ change)
+    d_states, d_transitions = np.zeros_like(states), np.zeros_like(transitions)
+    for t in range(len(evidence)):
+        np.add.at(d_states[t], paths[:, t], weights)
+        if t > 0:
+            np.add.at(d_transitions, (paths[:, t - 1], paths[:, t]), weights)
+    return d_states, d_transitions
+
+
+def enumerate_entropy(initial, transition, evidence):
+    """−Σ p log p over all paths, nats."""
+    shares = enumerate_paths(initial, transition, evidence).probabilities
+    shares = shares[shares > 0]
+    return -(shares * np.log(shares)).sum()
+
+
+def sticky_chain(rng, T, K, *, stay=0.95, separation=6.0):
+    """Potentials of a long recording, drawn from its own model: normal frames, K places.
+
+    ``separation`` is the spread of the places in units of the noise, over 4 dimensions.
+    """
+    rows = rng.dirichlet(np.full(K, 0.5), K) + 1e-6
+    rows = (1 - stay) * rows / rows.sum(1, keepdims=True) + stay * np.eye(K)
+    sums, places = rows.cumsum(1), separation * rng.standard_normal((K, 4))
+    states, uniform = np.zeros(T, np.int64), rng.random(T)
+    for t in range(1, T):
+        states[t] = min(np.searchsorted(sums[states[t - 1]], uniform[t]), K - 1)
+    seen = places[states] + rng.standard_normal((T, 4))
+    # −½ |seen − place|², expanded: what cancels is what all states share.
+    evidence = seen @ places.T - 0.5 * (places**2).sum(1) - 0.5 * (seen**2).sum(1)[:, None]
+    return np.full(K, -np.log(K)), np.log(rows), evidence - 2 * np.log(2 * np.pi)

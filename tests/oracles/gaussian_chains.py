@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import mpmath
 import numpy as np
 
 
@@ -15,7 +16,7 @@ class Dense(NamedTuple):
 
 
 def random_chain(rng, T, D, *, missing=0.3):
-    """Potentials of a chain, a share of its frames unseen: (T, D, D), (T - 1, D, D), (T, D)."""
+    """J (T, D, D), below it (T - 1, D, D) and h (T, D) of a chain that misses some frames."""
     precision = np.zeros((T, D, D))
     lower = np.zeros((max(T - 1, 0), D, D))
     first = rng.standard_normal((D, D))
@@ -62,3 +63,79 @@ def dense(precision, lower, precision_mean):
         0.5 * (T * D * (1 + np.log(2 * np.pi)) - log_det),
         joint,
     )
+
+
+def dense_tangent(precision, lower, precision_mean, d_precision, d_lower, d_precision_mean):
+    """Derivatives of means, covariances and cross: dμ = S (dh − dJ μ), dS = −S dJ S."""
+    T, D = precision_mean.shape
+    joint = np.linalg.inv(assemble(precision, lower))
+    whole = assemble(d_precision, d_lower)
+    mean = joint @ precision_mean.ravel()
+    d_mean = joint @ (d_precision_mean.ravel() - whole @ mean)
+    blocks = -(joint @ whole @ joint).reshape(T, D, T, D)
+    return (
+        d_mean.reshape(T, D),
+        np.stack([blocks[t, :, t] for t in range(T)]),
+        np.stack([blocks[t + 1, :, t] for t in range(T - 1)]) if T > 1 else np.zeros((0, D, D)),
+    )
+
+
+def dense_exactly(precision, lower, precision_mean, digits=60):
+    """``dense`` in long decimals, for precisions that float64 cannot invert."""
+    T, D = precision_mean.shape
+    with mpmath.workdps(digits):
+        whole = mpmath.matrix(assemble(precision, lower).tolist())
+        h = mpmath.matrix(precision_mean.ravel().tolist())
+        inverse = whole**-1
+        mean = inverse * h
+        log_det = mpmath.log(mpmath.det(whole))
+        log_normalizer = float(((h.T * mean)[0] - log_det + T * D * mpmath.log(2 * mpmath.pi)) / 2)
+        entropy = float((T * D * (1 + mpmath.log(2 * mpmath.pi)) - log_det) / 2)
+        joint = np.array(inverse.tolist(), float)
+        means = np.array(mean.tolist(), float).reshape(T, D)
+    blocks = joint.reshape(T, D, T, D)
+    return Dense(
+        means,
+        np.stack([blocks[t, :, t] for t in range(T)]),
+        np.stack([blocks[t + 1, :, t] for t in range(T - 1)]),
+        log_normalizer,
+        entropy,
+        joint,
+    )
+
+
+def dynamics_chain(weights, noise_precision, evidence_precision, seen):
+    """Potentials of x_{t+1} = A_t x_t + noise, x_1 ~ N(0, I), and independent readings of the latents.
+
+    ``weights`` and ``noise_precision`` (T - 1, D, D), ``evidence_precision`` and ``seen`` (T, D).
+    """
+    size = seen.shape[1]
+    precision = evidence_precision[:, :, None] * np.eye(size)
+    precision[0] += np.eye(size)
+    lower = -noise_precision @ weights
+    precision[1:] += noise_precision
+    precision[:-1] -= weights.swapaxes(-1, -2) @ lower
+    return precision, lower, evidence_precision * seen
+
+
+def switching_chain(rng, T, D, *, states=5, noise=1e-2, evidence=(100.0, 1000.0), missing=0.05):
+    """Potentials as inference of a switching system makes them: dynamics near the identity, switched.
+
+    Latents have a variance of about 1 and the noise of a step the variance ``noise``.
+    """
+    turns = rng.standard_normal((states, D, D))
+    slow = 1 - noise / 2
+    choices = slow * (np.eye(D) + 0.05 * (turns - turns.swapaxes(-1, -2)) / np.sqrt(2 * D))
+    choices = choices / np.maximum(np.linalg.norm(choices, 2, axis=(1, 2)) / slow, 1)[:, None, None]
+    spread = np.sqrt(noise * rng.uniform(0.5, 2, (states, D)))
+    which = np.repeat(rng.integers(states, size=T // 10 + 1), 10)[: T - 1]
+    latents = np.empty((T, D))
+    latents[0] = rng.standard_normal(D)
+    kicks = spread[which] * rng.standard_normal((T - 1, D))
+    for t in range(T - 1):
+        latents[t + 1] = choices[which[t]] @ latents[t] + kicks[t]
+    trust = rng.uniform(*evidence, (T, D))
+    seen = latents + rng.standard_normal((T, D)) / np.sqrt(trust)
+    trust[rng.random(T) < missing] = 0
+    steps = (spread**-2)[:, :, None] * np.eye(D)
+    return dynamics_chain(choices[which], steps[which], trust, seen)

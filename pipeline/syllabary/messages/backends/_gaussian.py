@@ -197,12 +197,16 @@ def tangent(
 
 
 @kernel
-def draw(means: Floats, covariances: Floats, gain: Floats, normals: Floats, samples: Floats) -> None:
-    """Draw frames from the last to the first: x_t = m_t − W_tᵀ x_{t+1} + chol(P_t⁻¹) ε_t."""
+def draw(means: Floats, covariances: Floats, gain: Floats, normals: Floats, samples: Floats) -> int:
+    """Draw frames from the last to the first: x_t = m_t − W_tᵀ x_{t+1} + chol(P_t⁻¹) ε_t.
+
+    Returns the frame whose P_t⁻¹ rounding has left without a factor, or −1.
+    """
     frames, size = means.shape
     factor = np.empty((size, size), means.dtype)
     for t in range(frames - 1, -1, -1):
-        _cholesky(covariances[t], factor)
+        if not _cholesky(covariances[t], factor) < np.inf:
+            return t
         for i in range(size):
             found = means[t, i]
             for k in range(i + 1):
@@ -211,6 +215,7 @@ def draw(means: Floats, covariances: Floats, gain: Floats, normals: Floats, samp
                 for k in range(size):
                     found -= gain[t, k, i] * samples[t + 1, k]
             samples[t, i] = found
+    return -1
 
 
 @kernel

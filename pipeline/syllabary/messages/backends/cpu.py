@@ -225,7 +225,7 @@ def lds_sample(
         chain = given[0][i, :length], given[1][i, : length - 1], given[2][i, :length]
         faults[i] = _gaussian.filter_forward(*chain, center, spread, steps, totals)
         if faults[i] < 0:
-            _gaussian.draw(center, spread, steps, numbers[i, :length], drawn[i, :length])
+            faults[i] = _gaussian.draw(center, spread, steps, numbers[i, :length], drawn[i, :length])
 
     _each(one, _sequences(lengths), torch.get_num_threads())
 

@@ -1,0 +1,448 @@
+"""Derivatives of both chains' marginals: oracles, differences, symmetry; and entropies."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from oracles import chains, gaussian_chains
+from oracles.chains import enumerate_entropy, enumerate_paths, enumerate_tangent
+from oracles.differences import gradient
+from oracles.gaussian_chains import assemble, dense, dense_tangent
+from syllabary.errors import ShapeError
+from syllabary.messages import hmm, lds
+
+
+@pytest.fixture
+def threads():
+    """Set torch's threads; the number there was comes back."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def hmm_tangent(chain, direction, **options):
+    found = hmm.marginals(*chain, cache=True, **options)
+    return hmm.tangent(chain[1], found, direction, **options)
+
+
+# The discrete chain
+
+
+@pytest.mark.parametrize(("T", "K"), [(1, 1), (1, 3), (7, 1), (6, 3), (7, 4)])
+def test_hmm_tangent_matches_enumerated_covariances(T, K, rng):
+    chain, direction = chains.random_chain(rng, T, K), rng.standard_normal((T, K))
+    found = hmm_tangent(chain, direction)
+    d_states, d_transitions = enumerate_tangent(*chain, direction)
+    # float64: rounding alone
+    assert_allclose(found.states, d_states, rtol=1e-10, atol=1e-14)
+    assert_allclose(found.transitions, d_transitions, rtol=1e-10, atol=1e-14)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    T=st.integers(1, 6),
+    K=st.integers(1, 3),
+    impossible=st.sampled_from([0.0, 0.2, 0.5]),
+    scale=st.sampled_from([1.0, 10.0]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_hmm_tangent_of_any_chain_matches_enumeration(seed, T, K, impossible, scale, dtype):
+    """Impossible first states, steps and frames: what has no share neither moves nor spreads NaN."""
+    rng = np.random.default_rng(seed)
+    initial, transition, evidence = chains.random_chain(rng, T, K, impossible=impossible, scale=scale)
+    chain = initial, transition, evidence.astype(dtype)
+    if enumerate_paths(*chain).log_normalizer == -np.inf:
+        return
+    direction = rng.standard_normal((T, K)).astype(dtype)
+    found = hmm_tangent(chain, direction)
+    d_states, d_transitions = enumerate_tangent(*chain, direction)
+    assert found.states.numpy().dtype == dtype
+    assert found.transitions.dtype == torch.float64
+    # Rounding of sums of T numbers of size 1.
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    assert_allclose(found.states, d_states, atol=tolerance)
+    assert_allclose(found.transitions, d_transitions, atol=tolerance)
+
+
+def test_hmm_tangent_matches_differences_of_the_marginals(rng):
+    chain, direction = chains.random_chain(rng, 60, 5, scale=2.0), rng.standard_normal((60, 5))
+    found, step = hmm_tangent(chain, direction), 1e-5
+    above, below = (hmm.marginals(*chain[:2], chain[2] + s * direction) for s in (step, -step))
+    # Central differences: rounding 1e-15 · 60 / 1e-5, and the square of the step.
+    assert_allclose(found.states, (above.states - below.states) / (2 * step), atol=1e-8)
+    assert_allclose(found.transitions, (above.transitions - below.transitions) / (2 * step), atol=1e-8)
+
+
+def test_hmm_tangent_is_symmetric_positive_and_its_pairs_are_a_cotangent(rng):
+    """The whole map as a matrix, one direction per column."""
+    T, K = 5, 3
+    initial, transition, evidence = chains.random_chain(rng, T, K, scale=2.0)
+    many = np.broadcast_to(evidence, (T * K, T, K))
+    columns = hmm_tangent((initial, transition, many), np.eye(T * K).reshape(T * K, T, K))
+    whole = columns.states.reshape(T * K, T * K).numpy()
+    assert_allclose(whole, whole.T, rtol=1e-10, atol=1e-15)
+    values = np.linalg.eigvalsh(whole)
+    assert values.min() > -1e-14
+    # What all states of a frame share is null: T directions, and no more.
+    assert (values < 1e-12).sum() == T
+
+    direction = rng.standard_normal((T, K))
+    found = hmm_tangent((initial, transition, evidence), direction)
+
+    def mean_direction(part, position):
+        parts = [initial, transition]
+        parts[position] = part
+        return float((hmm.marginals(*parts, evidence).states.numpy() * direction).sum())
+
+    for position, cotangent in enumerate((found.states[0], found.transitions)):
+        slopes = gradient(
+            lambda part, p=position: mean_direction(part, p), (initial, transition)[position]
+        )
+        # Central differences of step 1e-5.
+        assert_allclose(cotangent, slopes, atol=1e-8)
+
+
+def test_hmm_tangent_is_symmetric_over_a_long_chain(rng):
+    initial, transition, evidence = chains.sticky_chain(rng, 3000, 12, separation=1.0)
+    u, v = rng.standard_normal((2, 3000, 12))
+    chain = initial, transition, evidence
+    pulled, pushed = hmm_tangent(chain, u).states.numpy(), hmm_tangent(chain, v).states.numpy()
+    scale = np.sqrt((u * pulled).sum() * (v * pushed).sum())
+    assert abs((u * pushed).sum() - (v * pulled).sum()) < 1e-10 * scale
+    assert (u * pulled).sum() > 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_all_states_share_changes_nothing(dtype, rng):
+    initial, transition, evidence = chains.random_chain(rng, 200, 6, scale=3.0)
+    shared = np.repeat(rng.standard_normal((200, 1)), 6, axis=1)
+    found = hmm_tangent((initial, transition, evidence.astype(dtype)), shared)
+    # Averages of equal numbers, rounded: a few eps.
+    tolerance = 20 * np.finfo(dtype).eps
+    assert_allclose(found.states, 0, atol=tolerance)
+    assert_allclose(found.transitions, 0, atol=200 * tolerance)
+
+
+def test_hmm_tangent_sums(rng):
+    """Derivatives of shares sum to zero over states, those of pairs to those of their margins."""
+    chain = chains.random_chain(rng, 80, 5, impossible=0.1)
+    chain = (np.zeros(5), np.where(np.eye(5) > 0, 0.0, chain[1]), np.maximum(chain[2], -1e3))
+    found = hmm_tangent(chain, rng.standard_normal((80, 5)))
+    assert_allclose(found.states.sum(-1), 0, atol=1e-13)
+    assert_allclose(found.transitions.sum(1), found.states[:-1].sum(0), atol=1e-12)
+    assert_allclose(found.transitions.sum(0), found.states[1:].sum(0), atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_hmm_tangent_of_a_batch_is_its_loop_and_padding_is_invisible(dtype, rng):
+    lengths = np.array([[9, 1, 0], [12, 7, 2]])
+    initial, transition, _ = chains.random_chain(rng, 1, 4)
+    evidence, direction = rng.standard_normal((2, 2, 3, 12, 4)).astype(dtype)
+    evidence[np.arange(12) >= lengths[..., None]] = np.nan
+    direction[np.arange(12) >= lengths[..., None]] = np.nan
+    found = hmm_tangent((initial, transition, evidence), direction, lengths=lengths)
+    assert found.transitions.shape == (2, 3, 4, 4)
+    for index in np.ndindex(2, 3):
+        T = lengths[index]
+        single = hmm_tangent((initial, transition, evidence[index][:T]), direction[index][:T])
+        assert_array_equal(found.states[index][:T], single.states)
+        assert_array_equal(found.transitions[index], single.transitions)
+        assert not found.states[index][T:].any()
+
+
+def test_hmm_tangent_takes_transitions_for_each_sequence(rng):
+    parts = [np.stack(p) for p in zip(*(chains.random_chain(rng, 9, 3) for _ in range(3)), strict=True)]
+    direction = rng.standard_normal((3, 9, 3))
+    found = hmm_tangent(parts, direction)
+    for i in range(3):
+        single = hmm_tangent([part[i] for part in parts], direction[i])
+        assert_array_equal(found.transitions[i], single.transitions)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_hmm_tangent_of_one_state_is_zero(dtype, rng):
+    chain = np.zeros(1), np.full((1, 1), -0.3), rng.standard_normal((30, 1)).astype(dtype)
+    found = hmm_tangent(chain, rng.standard_normal((30, 1)))
+    assert not found.states.any()
+    assert not found.transitions.any()
+
+
+@pytest.mark.parametrize("switch", [-np.inf, -60.0, -150.0, -1500.0])
+@pytest.mark.parametrize(
+    ("dtype", "ahead"), [(np.float32, 20.0), (np.float32, 100.0), (np.float64, 100.0), (np.float64, 1e3)]
+)
+def test_tangent_of_a_state_left_behind_that_comes_back(dtype, ahead, switch, rng, request):
+    """Two paths of equal weight, of which the filter believes in one alone for half the time.
+
+    Cached filtered probabilities below e**-87 (float32) or e**-708 (float64) are zero, and are
+    missed where neither state can follow the other and both stay possible to the end.
+    """
+    if (ahead, switch) in [(100.0, -np.inf), (100.0, -1500.0), (1e3, -np.inf)] and (
+        ahead > 708 or dtype == np.float32
+    ):
+        reason = "the cache cannot hold the filtered probability that later frames bring back"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    T = 8
+    transition = np.where(np.eye(2) > 0, 0.0, switch)
+    evidence = np.zeros((T, 2), dtype)
+    evidence[: T // 2, 0] = evidence[T // 2 :, 1] = ahead
+    chain, direction = (np.zeros(2), transition, evidence), rng.standard_normal((T, 2)).astype(dtype)
+    found = hmm_tangent(chain, direction)
+    d_states, d_transitions = enumerate_tangent(*chain, direction)
+    # float32: messages whose size is e**ahead apart, over T frames.
+    tolerance = 1e-5 if dtype == np.float32 else 1e-11
+    assert_allclose(found.states, d_states, atol=tolerance)
+    assert_allclose(found.transitions, d_transitions, atol=tolerance * T)
+
+
+def test_hmm_tangent_refuses_what_it_cannot_use(rng):
+    chain = chains.random_chain(rng, 5, 3)
+    direction = np.zeros((5, 3))
+    for options in ({}, {"keep": "filter", "cache": True}, {"keep": "sums", "cache": True}):
+        with pytest.raises(ShapeError, match="without cache=True"):
+            hmm.tangent(chain[1], hmm.marginals(*chain, **options), direction)
+    found = hmm.marginals(*chain, cache=True)
+    with pytest.raises(ShapeError, match=r"direction is \(4, 3\)"):
+        hmm.tangent(chain[1], found, direction[:4])
+    with pytest.raises(ShapeError, match=r"transition \(4, 4\)"):
+        hmm.tangent(np.zeros((4, 4)), found, direction)
+
+
+def test_any_number_of_threads_gives_the_same_tangent(threads, rng):
+    initial, transition, _ = chains.random_chain(rng, 1, 5)
+    evidence, direction = rng.standard_normal((2, 4, 50, 5)).astype(np.float32)
+    answers = []
+    for number in (1, 2, 4):
+        threads(number)
+        answers.append(hmm_tangent((initial, transition, evidence), direction))
+        assert torch.get_num_threads() == number
+    for other in answers[1:]:
+        assert_array_equal(answers[0].states, other.states)
+        assert_array_equal(answers[0].transitions, other.transitions)
+
+
+def test_hmm_without_frames_has_no_derivative(rng):
+    initial, transition, _ = chains.random_chain(rng, 1, 3)
+    for shape in [(0, 3), (2, 0, 3), (0, 5, 3)]:
+        found = hmm_tangent((initial, transition, np.zeros(shape)), np.zeros(shape))
+        assert found.states.shape == shape
+        assert found.transitions.shape == (*shape[:-2], 3, 3)
+        assert not found.transitions.any()
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    T=st.integers(1, 6),
+    K=st.integers(1, 3),
+    impossible=st.sampled_from([0.0, 0.3]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_hmm_entropy_is_that_of_enumerated_paths(seed, T, K, impossible, dtype):
+    rng = np.random.default_rng(seed)
+    chain = chains.random_chain(rng, T, K, impossible=impossible)
+    chain = (*chain[:2], chain[2].astype(dtype))
+    if enumerate_paths(*chain).log_normalizer == -np.inf:
+        return
+    found = hmm.entropy(hmm.marginals(*chain), *chain)
+    # Some nats per frame: rounding alone.
+    assert_allclose(found, enumerate_entropy(*chain), atol=1e-5 if dtype == np.float32 else 1e-12)
+
+
+def test_entropies_of_a_ragged_batch_are_those_of_its_loop(rng):
+    lengths = np.array([6, 1, 0, 4])
+    initial, transition, _ = chains.random_chain(rng, 1, 3)
+    evidence = rng.standard_normal((4, 6, 3))
+    evidence[np.arange(6) >= lengths[:, None]] = np.nan
+    found = hmm.marginals(initial, transition, evidence, lengths=lengths)
+    entropies = hmm.entropy(found, initial, transition, evidence, lengths=lengths)
+    for i, T in enumerate(lengths[lengths > 0]):
+        expected = enumerate_entropy(initial, transition, evidence[lengths > 0][i][:T])
+        assert_allclose(entropies[lengths > 0][i], expected, rtol=1e-10)
+    assert entropies[2] == 0
+    with pytest.raises(ShapeError, match='keep="all"'):
+        few = hmm.marginals(initial, transition, evidence, lengths=lengths, keep="sums")
+        hmm.entropy(few, initial, transition, evidence, lengths=lengths)
+
+
+# The Gaussian chain
+
+
+def change_of(rng, T, D):
+    """A direction: dJ on the diagonal, symmetric, and below it, and dh."""
+    d_precision = rng.standard_normal((T, D, D))
+    return (
+        d_precision + d_precision.swapaxes(-1, -2),
+        rng.standard_normal((max(T - 1, 0), D, D)),
+        rng.standard_normal((T, D)),
+    )
+
+
+def lds_tangent(chain, change, **options):
+    """What the tangent gives for (dJ, dJ below, dh); the centred change is formed here."""
+    found = lds.marginals(*chain, cache=True, **options)
+    return lds.tangent(found, *change[:2], centre(found.means.numpy(), change), **options)
+
+
+def centre(means, change):
+    d_precision, d_lower, d_precision_mean = change
+    centred = d_precision_mean - (d_precision @ means[..., None])[..., 0]
+    centred[..., 1:, :] -= (d_lower @ means[..., :-1, :, None])[..., 0]
+    centred[..., :-1, :] -= (d_lower.swapaxes(-1, -2) @ means[..., 1:, :, None])[..., 0]
+    return centred
+
+
+def statistics_of(found, tangent):
+    """Derivatives of E x, E x_t x_tᵀ and E x_{t+1} x_tᵀ."""
+    means, moved = found.means.numpy(), tangent.means.numpy()
+    squares = means[:, :, None] * moved[:, None]
+    pairs = moved[1:, :, None] * means[:-1, None] + means[1:, :, None] * moved[:-1, None]
+    return (
+        moved,
+        tangent.covariances.numpy() + squares + squares.swapaxes(-1, -2),
+        tangent.cross.numpy() + pairs,
+    )
+
+
+def product(change, statistics):
+    """⟨(dh, −½ dJ), (d E x, d E x xᵀ)⟩ over the whole of J: a block below the diagonal counts twice."""
+    d_precision, d_lower, d_precision_mean = change
+    return (
+        (d_precision_mean * statistics[0]).sum()
+        - 0.5 * (d_precision * statistics[1]).sum()
+        - (d_lower * statistics[2]).sum()
+    )
+
+
+@pytest.mark.parametrize(("T", "D"), [(1, 1), (1, 3), (2, 2), (30, 1), (20, 3), (8, 10)])
+def test_lds_tangent_matches_the_dense_gaussian(T, D, rng):
+    chain, change = gaussian_chains.random_chain(rng, T, D), change_of(rng, T, D)
+    found = lds_tangent(chain, change)
+    for one, other in zip(found, dense_tangent(*chain, *change), strict=True):
+        # float64: rounding times the condition of the precision, relative to the largest entry.
+        assert_allclose(one, other, rtol=0, atol=1e-9 * np.abs(other).max(initial=0))
+
+
+def test_lds_tangent_matches_differences_of_the_marginals_and_of_the_dense_gaussian(rng):
+    chain, change = gaussian_chains.random_chain(rng, 8, 3), change_of(rng, 8, 3)
+    found, step = lds_tangent(chain, change), 1e-6
+    for function in (lds.marginals, dense):
+        above, below = (
+            function(*(part + s * d for part, d in zip(chain, change, strict=True)))
+            for s in (step, -step)
+        )
+        for name in ("means", "covariances", "cross"):
+            slope = np.asarray(getattr(above, name) - getattr(below, name)) / (2 * step)
+            # Rounding 1e-14 / 1e-6 and the square of the step, times derivatives of 1e2.
+            close = {"rtol": 1e-5, "atol": 1e-6 * np.abs(slope).max()}
+            assert_allclose(getattr(found, name), slope, **close)
+
+
+@pytest.mark.parametrize(("T", "D"), [(1, 2), (6, 2), (40, 4)])
+def test_lds_tangent_is_symmetric_and_positive(T, D, rng):
+    chain = gaussian_chains.random_chain(rng, T, D)
+    found = lds.marginals(*chain, cache=True)
+    joint, mean = dense(*chain).joint, found.means.numpy().ravel()
+    for _ in range(5):
+        u, v = change_of(rng, T, D), change_of(rng, T, D)
+        pulled, pushed = (
+            statistics_of(found, lds.tangent(found, *w[:2], centre(found.means.numpy(), w)))
+            for w in (u, v)
+        )
+        own, other = product(u, pulled), product(v, pushed)
+        assert abs(product(u, pushed) - product(v, pulled)) < 1e-10 * np.sqrt(own * other)
+        # Var(h'x − ½ x'Jx) of the whole Gaussian.
+        whole = assemble(*u[:2])
+        slope = u[2].ravel() - whole @ mean
+        variance = slope @ joint @ slope + 0.5 * np.trace(whole @ joint @ whole @ joint)
+        assert_allclose(own, variance, rtol=1e-9)
+
+
+def test_lds_tangent_is_positive_as_a_matrix(rng):
+    """Every statistic of a small chain, one direction per column."""
+    T, D = 3, 2
+    chain = gaussian_chains.random_chain(rng, T, D)
+    found = lds.marginals(*chain, cache=True)
+    basis = []
+    for t in range(T):
+        for i in range(D):
+            basis.append([np.zeros((T, D, D)), np.zeros((T - 1, D, D)), np.zeros((T, D))])
+            basis[-1][2][t, i] = 1
+            for j in range(i + 1):
+                basis.append([np.zeros((T, D, D)), np.zeros((T - 1, D, D)), np.zeros((T, D))])
+                basis[-1][0][t, i, j] = basis[-1][0][t, j, i] = -1
+            for j in range(D if t + 1 < T else 0):
+                basis.append([np.zeros((T, D, D)), np.zeros((T - 1, D, D)), np.zeros((T, D))])
+                basis[-1][1][t, i, j] = -1
+    moved = [
+        statistics_of(found, lds.tangent(found, *u[:2], centre(found.means.numpy(), u))) for u in basis
+    ]
+    whole = np.array([[product(u, statistics) for statistics in moved] for u in basis])
+    assert_allclose(whole, whole.T, rtol=1e-10, atol=1e-12 * np.abs(whole).max())
+    assert np.linalg.eigvalsh(whole).min() > -1e-13 * np.abs(whole).max()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lds_tangent_of_a_batch_is_its_loop_and_padding_is_invisible(dtype, rng):
+    lengths = np.array([[9, 1, 0], [12, 7, 2]])
+
+    def ragged(draw):
+        parts = [np.stack(p) for p in zip(*(draw() for _ in range(6)), strict=True)]
+        batch = [part.reshape(2, 3, *part.shape[1:]).astype(dtype) for part in parts]
+        for index in np.ndindex(2, 3):
+            T = lengths[index]
+            batch[0][index][T:], batch[2][index][T:] = np.nan, np.nan
+            batch[1][index][max(T - 1, 0) :] = np.nan
+        return batch
+
+    chain = ragged(lambda: gaussian_chains.random_chain(rng, 12, 2))
+    change = ragged(lambda: change_of(rng, 12, 2))
+    marginals = lds.marginals(*chain, lengths=lengths, cache=True)
+    found = lds.tangent(marginals, *change, lengths=lengths)
+    for index in np.ndindex(2, 3):
+        T = lengths[index]
+        pairs = max(T - 1, 0)
+        cut = [
+            (part[0][index][:T], part[1][index][:pairs], part[2][index][:T]) for part in (chain, change)
+        ]
+        single = lds.tangent(lds.marginals(*cut[0], cache=True), *cut[1])
+        for many, alone, count in zip(found, single, (T, T, pairs), strict=True):
+            assert many.numpy().dtype == dtype
+            assert_array_equal(many[index][:count], alone)
+            assert not many[index][count:].any()
+
+
+def test_float32_tangents_stay_with_float64(rng):
+    """Ten thousand frames: the derivatives contract along the chain, as the messages do."""
+    parts = gaussian_chains.switching_chain(rng, 10_000, 10)
+    single = [part.astype(np.float32) for part in parts]
+    change = change_of(rng, 10_000, 10)
+    answers = [
+        lds.tangent(lds.marginals(*chain, cache=True), *change)
+        for chain in (single, [part.astype(float) for part in single])
+    ]
+    for one, other in zip(*answers, strict=True):
+        assert one.dtype == torch.float32
+        # eps times the condition of a frame given the others, some ten.
+        assert_allclose(one, other, rtol=0, atol=2e-5 * other.abs().max())
+    chain = chains.sticky_chain(rng, 10_000, 25, separation=1.0)
+    direction, seen = rng.standard_normal((10_000, 25)), chain[2].astype(np.float32)
+    one, other = (hmm_tangent((*chain[:2], part), direction) for part in (seen, seen.astype(float)))
+    assert_allclose(one.states, other.states, atol=2e-5)
+    assert_allclose(one.transitions / 1e4, other.transitions / 1e4, atol=1e-6)
+
+
+def test_lds_tangent_refuses_what_it_cannot_use(rng):
+    chain, change = gaussian_chains.random_chain(rng, 5, 3), change_of(rng, 5, 3)
+    for options in ({}, {"keep": "filter", "cache": True}, {"keep": "sums", "cache": True}):
+        with pytest.raises(ShapeError, match="without cache=True"):
+            lds.tangent(lds.marginals(*chain, **options), *change)
+    found = lds.marginals(*chain, cache=True)
+    for position, name in enumerate(("d_precision", "d_lower", "centred")):
+        short = [part[:-1] if i == position else part for i, part in enumerate(change)]
+        with pytest.raises(ShapeError, match=rf"{name} has shape .*; wanted"):
+            lds.tangent(found, *short)
