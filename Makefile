@@ -22,6 +22,9 @@ export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 export MKL_NUM_THREADS = 1
 
+# The GPU's kernels in numba's simulator, which must be asked for before numba is imported.
+SIMULATE = NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q tests/contracts/test_backends.py -k cuda
+
 .PHONY: demo test test-all lint format schema benchmark clean
 .DELETE_ON_ERROR:
 
@@ -34,9 +37,11 @@ test: $(VENV)/.test
 	@echo "Left out here, in 'make test-all': browser (needs chromium), peers (the extra 'peers'), slurm (slurmctld)."
 	@test -n "$$SYLLABARY_REAL_DATA" || echo "No real recording: SYLLABARY_REAL_DATA is not set."
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not peers and not slurm"
+	$(SIMULATE)
 
 test-all: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(SIMULATE)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -2,7 +2,9 @@
 
 Read ``cpu``; files that start with an underscore hold its kernels: ``_scaled`` and ``_logs``
 (sweeps over a discrete chain), ``_derivative`` (of its marginals), ``_paths``, ``_regression``,
-``_gaussian`` (all of a Gaussian chain), and ``_compiled``, how they are compiled.
+``_gaussian`` (all of a Gaussian chain), and ``_compiled``, how they are compiled. Then ``cuda``,
+an NVIDIA GPU, whose kernels are the same in ``_cuda_*``, with ``_block``, what the threads of a
+block do together.
 
 A backend offers ``available()``, true where its machine is there, and the functions below. They
 get tensors that a front has checked and allocated, with one leading axis of B sequences, and
@@ -26,4 +28,4 @@ sequences; everything with a frame axis is float32 or float64, sums over frames 
 positive definite; or −1.
 """
 
-__all__ = ["cpu"]
+__all__ = ["cpu", "cuda"]

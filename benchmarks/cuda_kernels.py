@@ -1,0 +1,146 @@
+"""What do the kernels ask of a GPU: registers, spilled bytes, shared memory?
+
+    pip install -c constraints.txt -e ".[gpu]" nvidia-cuda-nvcc
+    python benchmarks/cuda_kernels.py
+
+No GPU is needed: every kernel that a backend function launches is compiled for two generations
+by NVVM and ptxas, whose reports are rows of results.csv. The functions themselves are called, on
+tensors of the processor, with a launch that takes notes: so no list of kernels can be out of date.
+"""
+
+import argparse
+import re
+import subprocess
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+
+import numba
+import numba.cuda.dispatcher
+import numpy as np
+import results
+import torch
+from numba import cuda as compiler
+
+from syllabary.messages import hmm, lds
+from syllabary.messages.backends import cuda
+
+ARCHITECTURES = {"sm_80": (8, 0), "sm_90": (9, 0)}
+# The largest sizes that kernels are meant for: their shared memory grows with these.
+STATES, DIMENSIONS, FRAMES = 128, 32, 3
+
+
+def launches(dtype: torch.dtype) -> dict:
+    """Every kernel that is launched: its function, the types of its arguments, threads, bytes."""
+    found = {}
+
+    def note(kernel, spec, *arguments):
+        types = tuple(
+            numba.typeof(part.numpy() if isinstance(part, torch.Tensor) else part) for part in arguments
+        )
+        function = kernel.py_func
+        name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        found[name, types] = function, types, *spec[1:]
+
+    before, cuda._launch = cuda._launch, note
+    try:
+        call_everything(dtype)
+    finally:
+        cuda._launch = before
+    return found
+
+
+def call_everything(dtype: torch.dtype) -> None:
+    rng, backend = np.random.default_rng(0), "cuda"
+    shapes = ((STATES,), (STATES, STATES), (FRAMES, STATES))
+    chain = [torch.zeros(shape, dtype=dtype) for shape in shapes]
+    found = hmm.marginals(*chain, cache=True, backend=backend)
+    hmm.tangent(chain[1], found, chain[2], backend=backend)
+    hmm.path(*chain, backend=backend)
+    hmm.sample(*chain, rng, backend=backend)
+    square = (DIMENSIONS, DIMENSIONS)
+    shapes = ((FRAMES, *square), (FRAMES - 1, *square), (FRAMES, DIMENSIONS))
+    gaussian = [torch.zeros(shape, dtype=dtype) for shape in shapes]
+    smooth = lds.marginals(*gaussian, cache=True, backend=backend)
+    lds.marginals(*gaussian, keep="sums", backend=backend)
+    lds.tangent(smooth, *gaussian, backend=backend)
+    lds.sample(*gaussian, rng, backend=backend)
+    weights = torch.zeros(STATES, DIMENSIONS, 1)
+    precision = torch.eye(DIMENSIONS).expand(STATES, *square)
+    given = (torch.zeros(FRAMES, 1), weights, None, precision, torch.zeros(STATES))
+    hmm.ar_log_likelihood(gaussian[2], *given, backend=backend)
+
+
+def report(function, types: tuple, architecture: str) -> dict[str, int]:
+    """What ptxas says of one kernel."""
+    capability = ARCHITECTURES[architecture]
+    # Device functions ask which device is there; here it is the one that is compiled for.
+    numba.cuda.dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
+    code, _ = compiler.compile_ptx(function, types, cc=capability)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "kernel.ptx"
+        source.write_text(code)
+        command = [ptxas(), f"-arch={architecture}", "-v", source, "-o", source.with_suffix(".cubin")]
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+
+    def number(pattern: str) -> int:
+        match = re.search(pattern, text)
+        return int(match[1]) if match else 0
+
+    return {
+        "registers": number(r"Used (\d+) registers"),
+        "spill stores": number(r"(\d+) bytes spill stores"),
+        "spill loads": number(r"(\d+) bytes spill loads"),
+        "static shared memory": number(r"(\d+) bytes smem"),
+    }
+
+
+def ptxas() -> Path:
+    """The assembler; it must be of the same release as NVVM."""
+    import nvidia
+
+    found = [path for place in nvidia.__path__ for path in Path(place).glob("cu*/bin/ptxas")]
+    if not found:
+        raise SystemExit("no ptxas: pip install nvidia-cuda-nvcc, of the release of nvidia-nvvm")
+    return found[0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dry", action="store_true", help="print the table and keep no rows")
+    arguments = parser.parse_args()
+    peer = f"numba-cuda {version('numba-cuda')}, nvcc {version('nvidia-cuda-nvcc')}"
+    rows = {}
+    for dtype in (torch.float32, torch.float64):
+        for (name, types), (function, _, threads, dynamic) in launches(dtype).items():
+            kinds = {getattr(kind, "dtype", kind) for kind in types}
+            kind = "float32" if numba.float32 in kinds else "float64"
+            for architecture in ARCHITECTURES:
+                if (name, kind, architecture) not in rows:
+                    found = report(function, types, architecture)
+                    found |= {"dynamic shared memory": dynamic, "threads": threads}
+                    rows[name, kind, architecture] = found
+    print("| kernel | numbers | threads | registers | spilled | shared memory |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, kind in sorted({key[:2] for key in rows}):
+        both = [rows[name, kind, architecture] for architecture in ARCHITECTURES]
+        registers = ", ".join(str(row["registers"]) for row in both)
+        spilled = ", ".join(f"{row['spill stores']}/{row['spill loads']}" for row in both)
+        shared = f"{both[0]['static shared memory']} + {both[0]['dynamic shared memory']}"
+        print(f"| `{name}` | {kind} | {both[0]['threads']} | {registers} | {spilled} | {shared} |")
+    for (name, kind, architecture), row in rows.items():
+        kept = {
+            "registers": (row["registers"], "per thread"),
+            "spilled": (row["spill stores"] + row["spill loads"], "bytes"),
+            "shared memory": (row["static shared memory"] + row["dynamic shared memory"], "bytes"),
+        }
+        for measure, (value, unit) in kept.items():
+            if not arguments.dry:
+                results.add(
+                    "cuda_kernels", f"{name}, {kind}, {architecture}", measure, value, unit, peer
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,404 @@
+"""An NVIDIA GPU (extra ``gpu``): how tensors are handed to the kernels of ``_cuda_*`` beside this.
+
+A block of threads has a chain to itself and loops over its frames: states, or the entries of a
+matrix, are handed out to its threads, and what a frame passes to the next stays in shared
+memory. The arithmetic is that of ``cpu``: a discrete chain runs in probabilities, and the
+sequences of a batch that lost too much run again in float64 and, if that is not enough, in logs.
+
+Kernels run on torch's current stream and see the tensors' own memory. With
+``NUMBA_ENABLE_CUDASIM=1`` they run in numba's simulator, on tensors of the processor.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import torch
+from numba import cuda
+from numba.core.errors import NumbaPerformanceWarning
+from torch import Tensor
+
+from ...errors import BadInput
+from . import _cuda_derivative, _cuda_gaussian, _cuda_logs, _cuda_paths, _cuda_regression, _cuda_scaled
+from ._block import LANES, SIMULATED, WARPS
+
+__all__ = [
+    "ar_log_likelihood",
+    "available",
+    "hmm_marginals",
+    "hmm_path",
+    "hmm_sample",
+    "hmm_tangent",
+    "lds_marginals",
+    "lds_sample",
+    "lds_tangent",
+]
+
+# Threads of a block at most; the simulator's cost milliseconds each, and two show what sharing breaks.
+THREADS = 2 if SIMULATED else 256
+# Shared memory that every device grants a block, less what the kernels' fixed arrays take, bytes.
+SHARED_BYTES = 48 * 1024 - 1024
+# Numbers that one matrix product of the regressions may write.
+WHITENED = 2**24
+
+
+class Found(NamedTuple):
+    """Where sweeps over discrete chains leave what they find; all filled with zeros."""
+
+    filtered: Tensor
+    """(B, T, K)"""
+    log_scales: Tensor
+    """(B, T) float64"""
+    states: Tensor | None
+    """(B, T, K), or (B, 1, K) where the first frame is enough; None to filter only."""
+    transitions: Tensor | None
+    """(B, K, K) float64"""
+
+
+@cache
+def available() -> bool:
+    """Whether there is an NVIDIA GPU, and numba-cuda to compile for it; or the simulator runs."""
+    return SIMULATED or (torch.cuda.is_available() and find_spec("numba_cuda") is not None)
+
+
+def hmm_marginals(
+    initial: Tensor,
+    transition: Tensor,
+    evidence: Tensor,
+    lengths: Tensor,
+    keep: str,
+    states: Tensor | None,
+    filtered: Tensor | None,
+    transitions: Tensor | None,
+    first: Tensor | None,
+    log_scales: Tensor,
+    fault: Tensor,
+) -> None:
+    """Fill marginals, pair sums, first states and log scales; see ``messages.hmm.marginals``."""
+    if evidence.numel() == 0:
+        return
+    if states is None:
+        states = torch.zeros_like(evidence[:, :1])
+    if keep == "filter":
+        found = Found(states, log_scales, None, None)
+    else:
+        messages = torch.zeros_like(evidence) if filtered is None else filtered
+        found = Found(messages, log_scales, states, transitions)
+    _settle(initial, transition, evidence, lengths, found, fault)
+    if first is not None:
+        first.copy_(states[:, 0])
+
+
+def hmm_tangent(
+    transition: Tensor,
+    filtered: Tensor,
+    states: Tensor,
+    direction: Tensor,
+    lengths: Tensor,
+    d_states: Tensor,
+    d_transitions: Tensor,
+) -> None:
+    """Fill derivatives of marginals and pair sums; see ``messages.hmm.tangent``."""
+    if states.numel() == 0:
+        return
+    step, _ = _exponential(transition, states.dtype)
+    ahead, behind, ratio = (torch.zeros_like(states) for _ in range(3))
+    spec = _per_chain(states, _cuda_derivative.ROOM)
+    _launch(_cuda_derivative.forward, spec, step, filtered, states, direction, lengths, ahead, ratio)
+    _launch(
+        _cuda_derivative.backward,
+        spec,
+        step.mT.contiguous(),
+        *(states, direction, lengths, ahead, ratio, behind, d_states),
+    )
+    # Pairs a_t(j) P(j, k) r_{t+1}(k), each times f_t(j) + h_{t+1}(k).
+    for before, after in ((filtered * ahead, ratio), (filtered, ratio * behind)):
+        _add_pairs(before.double(), after.double(), lengths, step.double(), d_transitions)
+
+
+def hmm_path(
+    initial: Tensor,
+    transition: Tensor,
+    evidence: Tensor,
+    lengths: Tensor,
+    path: Tensor,
+    fault: Tensor,
+) -> None:
+    """Fill the most probable path; see ``messages.hmm.path``."""
+    if evidence.numel() == 0:
+        return
+    potentials = (part.to(evidence.dtype) for part in (initial, transition))
+    spec = _per_chain(evidence, _cuda_paths.BEST_ROOM)
+    scores = torch.empty_like(evidence)
+    _launch(_cuda_paths.best, spec, *potentials, evidence, lengths, scores, path, fault)
+
+
+def hmm_sample(
+    initial: Tensor,
+    transition: Tensor,
+    evidence: Tensor,
+    lengths: Tensor,
+    uniform: Tensor,
+    path: Tensor,
+    fault: Tensor,
+) -> None:
+    """Fill a joint posterior sample; see ``messages.hmm.sample``."""
+    if evidence.numel() == 0:
+        return
+    log_scales = torch.zeros_like(evidence[..., 0], dtype=torch.float64)
+    found = Found(torch.zeros_like(evidence), log_scales, None, None)
+    _settle(initial, transition, evidence, lengths, found, fault, in_logs=True)
+    spec = _per_chain(evidence, _cuda_paths.DRAW_ROOM, torch.float64)
+    _launch(_cuda_paths.draw, spec, transition, found.filtered, uniform, lengths, fault, path)
+
+
+def lds_marginals(
+    precision: Tensor,
+    lower: Tensor,
+    precision_mean: Tensor,
+    lengths: Tensor,
+    keep: str,
+    means: Tensor,
+    covariances: Tensor | None,
+    cross: Tensor | None,
+    filtered: Tensor | None,
+    gain: Tensor | None,
+    sums: Tensor | None,
+    totals: Tensor,
+    fault: Tensor,
+) -> None:
+    """Fill means, covariances and their sums; see ``messages.lds.marginals``."""
+    if means.numel() == 0:
+        return
+    spread = torch.zeros_like(precision) if covariances is None else covariances
+    steps = torch.zeros_like(lower) if cross is None else cross
+    spec = _per_gaussian(means)
+    given = _flat(precision, lower), precision_mean, lengths, means
+    _launch(
+        _cuda_gaussian.filter_forward, spec, *given[0], *given[1:], *_flat(spread, steps), totals, fault
+    )
+    if keep == "filter":
+        return
+    if filtered is not None and gain is not None:
+        filtered.copy_(spread)
+        gain.copy_(steps)
+    if sums is None:
+        _launch(_cuda_gaussian.smooth_backward, spec, means, *_flat(spread, steps), lengths, fault)
+    else:
+        flat = _flat(spread, steps, sums)
+        _launch(_cuda_gaussian.sum_backward, spec, means, *flat[:2], lengths, fault, flat[2])
+
+
+def lds_tangent(
+    filtered: Tensor,
+    gain: Tensor,
+    covariances: Tensor,
+    d_precision: Tensor,
+    d_lower: Tensor,
+    centred: Tensor,
+    lengths: Tensor,
+    d_means: Tensor,
+    d_covariances: Tensor,
+    d_cross: Tensor,
+) -> None:
+    """Fill derivatives of means and covariances; see ``messages.lds.tangent``."""
+    if centred.numel() == 0:
+        return
+    spec = _per_gaussian(centred)
+    before, steps, spread, *changes = _flat(filtered, gain, covariances, d_precision, d_lower)
+    moved = (d_means, *_flat(d_covariances, d_cross))
+    _launch(_cuda_gaussian.tangent_forward, spec, before, steps, *changes, centred, lengths, *moved)
+    _launch(_cuda_gaussian.tangent_backward, spec, before, steps, spread, lengths, *moved)
+
+
+def lds_sample(
+    precision: Tensor,
+    lower: Tensor,
+    precision_mean: Tensor,
+    lengths: Tensor,
+    normals: Tensor,
+    samples: Tensor,
+    fault: Tensor,
+) -> None:
+    """Fill a joint posterior sample; see ``messages.lds.sample``."""
+    if samples.numel() == 0:
+        return
+    spec = _per_gaussian(samples)
+    means, totals = torch.zeros_like(samples), torch.zeros_like(samples[:, 0, :1], dtype=torch.float64)
+    given, left = _flat(precision, lower), _flat(torch.zeros_like(precision), torch.zeros_like(lower))
+    _launch(
+        _cuda_gaussian.filter_forward,
+        spec,
+        *(*given, precision_mean, lengths, means, *left, totals.repeat(1, 2), fault),
+    )
+    _launch(_cuda_gaussian.draw, spec, means, *left, normals, lengths, fault, samples)
+
+
+def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_likelihood: Tensor) -> None:
+    """Fill ``constant − ½ Σ_f (joint · whitener_f)²``, one row per frame; see the CPU's."""
+    width, rows, size = whitener.shape
+    flat, block = whitener.reshape(width, rows * size), max(1, WHITENED // (rows * size))
+    with _full_precision():
+        for begin in range(0, len(joint), block):
+            scores = log_likelihood[begin : begin + block]
+            whitened = torch.mm(joint[begin : begin + block], flat).reshape(-1, rows, size)
+            spec = (-(-scores.numel() // THREADS), THREADS, 0)
+            _launch(_cuda_regression.sum_squares, spec, whitened, constant, scores)
+
+
+def _settle(
+    initial: Tensor,
+    transition: Tensor,
+    evidence: Tensor,
+    lengths: Tensor,
+    found: Found,
+    fault: Tensor,
+    in_logs: bool = False,
+) -> None:
+    """Sweep in probabilities; what lost too much again in float64, and then in logs.
+
+    ``in_logs`` makes ``found.filtered`` logs, which hold what would underflow.
+    """
+    fault.copy_(_scaled(initial, transition, evidence, lengths, found, in_logs))
+    for sweep in (_logs,) if evidence.dtype == torch.float64 else (_scaled, _logs):
+        left = (fault >= 0).nonzero()[:, 0]
+        if not len(left):
+            return
+        start, step = (part if len(part) == 1 else part[left] for part in (initial, transition))
+        again = Found._make(
+            None if part is None else torch.zeros_like(part[left], dtype=torch.float64) for part in found
+        )
+        fault[left] = sweep(start, step, evidence[left].double(), lengths[left], again, in_logs)
+        for source, target in zip(again, found, strict=True):
+            if source is not None and target is not None:
+                target[left] = source.to(target.dtype)
+
+
+def _scaled(
+    initial: Tensor, transition: Tensor, evidence: Tensor, lengths: Tensor, found: Found, in_logs: bool
+) -> Tensor:
+    """Sweep in probabilities; −1 for each sequence that lost too little to matter.
+
+    The CPU's ``_sweep`` says what is lost, and why a filter's floor depends on the transitions.
+    """
+    count, dtype = len(evidence), evidence.dtype
+    start, log_start = _exponential(initial, dtype)
+    step, log_step = _exponential(transition, dtype)
+    shifts = torch.stack([log_start.expand(count), log_step.expand(count)], 1)
+    floor = 1e9 * torch.finfo(dtype).tiny
+    floors = torch.full_like(shifts[:, 0], floor)
+    if found.states is None:
+        smallest = step.flatten(1).amin(1).double().expand(count)
+        needed = torch.where(smallest < floor, math.inf, floor / smallest)
+        floors = torch.where(lengths > 1, needed, floors)
+    first = torch.zeros_like(floors)
+    chain = (evidence, lengths, found.filtered)
+    spec = _per_chain(evidence, _cuda_scaled.FORWARD_ROOM)
+    _launch(_cuda_scaled.forward, spec, start, step, shifts, floors, *chain, found.log_scales, first)
+    if found.states is not None and found.transitions is not None:
+        weights, back = torch.zeros_like(evidence), step.mT.contiguous()
+        spec = _per_chain(evidence, _cuda_scaled.BACKWARD_ROOM)
+        _launch(_cuda_scaled.backward, spec, back, floor, *chain, found.states, weights, first)
+        _add_pairs(found.filtered, weights, lengths, step, found.transitions)
+    if in_logs:
+        found.filtered.log_()
+    return torch.where(first > 0, -1, 0)
+
+
+def _logs(
+    initial: Tensor, transition: Tensor, evidence: Tensor, lengths: Tensor, found: Found, in_logs: bool
+) -> Tensor:
+    """Sweep in logs; the fault of each sequence, or −1."""
+    messages, fault = torch.full_like(evidence, -math.inf), torch.full_like(lengths, -1)
+    spec = _per_chain(evidence, _cuda_logs.ROOM)
+    chain = (transition, evidence, lengths)
+    _launch(_cuda_logs.forward, spec, initial, *chain, messages, found.log_scales, fault)
+    if found.states is not None:
+        _launch(_cuda_logs.backward, spec, *chain, fault, messages, found.states, found.transitions)
+    found.filtered.copy_(messages if in_logs else messages.exp())
+    return fault
+
+
+def _add_pairs(before: Tensor, after: Tensor, lengths: Tensor, step: Tensor, pairs: Tensor) -> None:
+    """Add ``P(j, k) Σ_t before_t(j) after_{t+1}(k)`` of every sequence to its sums."""
+    count, size = len(pairs), pairs.shape[-1]
+    spec = ((count, -(-size * size // THREADS)), THREADS, 0)
+    _launch(_cuda_scaled.add_pairs, spec, before, after, lengths, step, pairs)
+
+
+def _exponential(log: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Exponential over its largest entry, and the log of that entry, (B or 1)."""
+    shift = log.flatten(1).amax(1)
+    shift = torch.where(shift.isfinite(), shift, 0.0)
+    return (log - shift.reshape(-1, *(1,) * (log.ndim - 1))).exp().to(dtype), shift
+
+
+def _per_chain(evidence: Tensor, vectors: int, dtype: torch.dtype | None = None) -> tuple[int, int, int]:
+    """Blocks, threads and bytes of shared memory where a block has a chain of K states."""
+    count, _, size = evidence.shape
+    return count, _threads(size), _shared(dtype or evidence.dtype, WARPS + vectors * size)
+
+
+def _per_gaussian(means: Tensor) -> tuple[int, int, int]:
+    """Blocks, threads and bytes of shared memory where a block has a chain of D dimensions."""
+    count, _, size = means.shape
+    numbers = _cuda_gaussian.MATRICES * size**2 + _cuda_gaussian.VECTORS * size
+    return count, _threads(size**2), _shared(means.dtype, numbers)
+
+
+def _threads(entries: int) -> int:
+    """Threads for so many entries: whole warps."""
+    return min(THREADS, -(-entries // LANES) * LANES)
+
+
+def _shared(dtype: torch.dtype, numbers: int) -> int:
+    """Bytes of so many numbers, if a block can have them."""
+    wanted = numbers * dtype.itemsize
+    if wanted > SHARED_BYTES:
+        raise BadInput(
+            f"a chain of this size needs {wanted} bytes of a GPU's shared memory, which grants a block "
+            f"{SHARED_BYTES}; move the arrays to the CPU."
+        )
+    return wanted
+
+
+def _launch(kernel: Any, spec: tuple[Any, int, int], *arguments: Any) -> None:
+    """Run a kernel on torch's current stream; ``spec`` is grid, threads, and bytes of shared memory."""
+    grid, threads, shared = spec
+    if SIMULATED:
+        views = [part.numpy() if isinstance(part, Tensor) else part for part in arguments]
+        kernel[grid, threads, 0, shared](*views)
+        return
+    device = next(part.device for part in arguments if isinstance(part, Tensor))
+    if device.type != "cuda" or not available():
+        raise BadInput(
+            "backend 'cuda' needs tensors of an NVIDIA GPU and numba-cuda, but these are on "
+            f"{device} and numba-cuda is {'here' if find_spec('numba_cuda') else 'missing'}; "
+            "move them with .to('cuda'), and install syllabary[gpu]."
+        )
+    stream = torch.cuda.current_stream(device).cuda_stream
+    with cuda.gpus[device.index], warnings.catch_warnings():
+        # A grid of few chains is what was asked for.
+        warnings.simplefilter("ignore", NumbaPerformanceWarning)
+        views = [cuda.as_cuda_array(p) if isinstance(p, Tensor) else p for p in arguments]
+        kernel[grid, threads, cuda.external_stream(stream), shared](*views)
+
+
+def _flat(*matrices: Tensor) -> tuple[Tensor, ...]:
+    """Matrices with one axis of entries, on the same memory."""
+    return tuple(part.flatten(-2) for part in matrices)
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Keep matrix products from rounding float32 to the 10 bits of TF32."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
