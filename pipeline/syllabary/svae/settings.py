@@ -32,6 +32,9 @@ class ReduceSettings(Settings):
     min_pixel_observed_fraction: float = Field(
         0.1, gt=0, le=1, description="a pixel measured in a smaller share of frames is left out"
     )
+    noise_floor_mm: float = Field(
+        1.0, gt=0, description="SD of the noise of a pixel, mm, at least: what the camera itself adds"
+    )
     passes: int = Field(12, ge=1, description="passes over the frames, at most; it stops when settled")
 
 
