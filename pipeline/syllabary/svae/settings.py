@@ -1,6 +1,6 @@
 """Settings of the stages between crops and posterior: `reduce`, `fit` and `segment`."""
 
-from typing import Any, Literal
+from typing import Any
 
 from ..settings import Field, Settings
 
@@ -67,8 +67,9 @@ class TrainingSettings(Settings):
 class ModelSettings(Settings):
     """A model: how frames become latents, and how latents are believed to move."""
 
-    network: Literal["pca"] = Field(
-        "pca", description="from frames to latents: the components of `reduce`"
+    network: str = Field("pca", description="from frames to latents and back: a file in `networks/`")
+    network_settings: dict[str, Any] = Field(
+        {}, description="settings of the network; `Settings` in its file says which there are"
     )
     prior: str = Field("arhmm", description="how latents move: a file in `priors/`")
     prior_settings: dict[str, Any] = Field(
