@@ -144,6 +144,8 @@ def test_names_behind_the_settings_are_checked():
         ({"draw": {"figures": ["usag"]}}, "did you mean 'usage'"),
         ({"draw": {"palette": "nope"}}, "draw.palette = 'nope'"),
         ({"models": {"m": {"prior_settings": {"stats": 3}}}}, r"models\.m.*stats"),
+        ({"models": {"m": {"network": "convv"}}}, "did you mean 'conv'"),
+        ({"models": {"m": {"network_settings": {"max_precison": 3}}}}, r"models\.m.*max_precision"),
     ):
         with pytest.raises(ValueError, match=sentence):
             study.check_choices(study.read_config(section))

@@ -80,7 +80,7 @@ def test_training_latents_are_white(tmp_path, rng):
     heights, _ = blobs(rng, 500)
     path = write(tmp_path / "a.h5", heights)
     with Crops(path) as crops:
-        values, observed = pca.scores(pca.fit([path], PLAIN, seed=1), crops)
+        values, observed, _ = pca.scores(pca.fit([path], PLAIN, seed=1), crops)
     assert observed.all()
     assert_allclose(values.mean(0), 0, atol=1e-4)
     assert_allclose(np.cov(values.T, bias=True), np.eye(3), atol=1e-4)
@@ -100,7 +100,7 @@ def test_a_third_of_the_pixels_missing_hardly_turns_the_components(tmp_path, rng
     assert_allclose(found.explained_variance_ratio, whole.explained_variance_ratio, rtol=0.02)
     assert_allclose(found.noise_variance_mm2, whole.noise_variance_mm2, rtol=0.03)
     with Crops(path) as crops:
-        values, _ = pca.scores(found, crops)
+        values = pca.scores(found, crops).values
     error = (pca.reconstruct(found, values) - heights)[~observed]
     assert np.sqrt(np.mean(error**2)) < 1.3, "noise is 1 mm; guesses of unseen pixels add little"
 
@@ -112,7 +112,7 @@ def test_latents_solve_the_regularised_least_squares_of_each_frame(tmp_path, rng
     path = write(tmp_path / "a.h5", heights, observed)
     found = pca.fit([path], PLAIN, seed=1)
     with Crops(path) as crops:
-        values, seen = pca.scores(found, crops)
+        values, seen, _ = pca.scores(found, crops)
     signal = found.scale**2 - found.noise_variance_mm2
     for t in np.flatnonzero(seen):
         pixels = observed[t] & found.used
@@ -124,6 +124,45 @@ def test_latents_solve_the_regularised_least_squares_of_each_frame(tmp_path, rng
         assert_allclose(values[t], expected, atol=1e-9)
     plain = np.tensordot(heights[:5] - found.mean, found.components, axes=([1, 2], [1, 2])) / found.scale
     assert_allclose(values[:5], plain, atol=1e-9)
+
+
+def test_noise_of_each_pixel_is_the_residual_of_the_frames_that_measured_it(tmp_path, rng):
+    heights, _ = blobs(rng, 600)
+    heights[:, 5:8] = np.round(heights[:, 5:8] + 6 * rng.standard_normal((600, 3, SIZE[1])))
+    observed = rng.random(heights.shape) > 0.2
+    path = write(tmp_path / "a.h5", np.where(observed, heights, 0), observed)
+    found = pca.fit([path], PLAIN, seed=1)
+    with Crops(path) as crops:
+        values = pca.scores(found, crops).values
+    flat = found.mean + np.tensordot(values * found.scale, found.components, axes=1)
+    for pixel in np.argwhere(found.used):
+        measured = observed[:, *pixel]
+        residual = np.mean((heights - flat)[measured][:, *pixel] ** 2)
+        # The last pass of fitting works in float32.
+        assert found.pixel_variance_mm2[*pixel] == pytest.approx(max(residual, 1), rel=1e-4)
+    assert found.pixel_variance_mm2[5:8].min() > 20 > 2 > np.median(found.pixel_variance_mm2[1:5])
+    assert_array_equal(found.pixel_variance_mm2[~found.used], 1)
+
+
+def test_noise_has_a_floor(tmp_path, rng):
+    path = write(tmp_path / "a.h5", blobs(rng, 300)[0])
+    found = pca.fit([path], PLAIN.model_copy(update={"noise_floor_mm": 5.0}), seed=1)
+    assert_array_equal(found.pixel_variance_mm2, 25)
+
+
+def test_information_is_what_measured_pixels_tell_of_each_latent(tmp_path, rng):
+    heights, _ = blobs(rng, 300, noise=2.0)
+    observed = rng.random(heights.shape) > rng.uniform(0, 0.6, (300, 1, 1))
+    path = write(tmp_path / "a.h5", heights, observed)
+    found = pca.fit([path], PLAIN, seed=1)
+    with Crops(path) as crops:
+        _, seen, information = pca.scores(found, crops)
+    assert 0 < (~seen).sum() < 300 and information.dtype == np.float64
+    for t in range(300):
+        pixels = observed[t] & found.used
+        images = found.scale[:, None] * found.components[:, pixels]
+        expected = np.sum(images**2 / found.pixel_variance_mm2[pixels], axis=1)
+        assert_allclose(information[t], expected if seen[t] else 0, rtol=1e-12)
 
 
 def test_reconstruction_undoes_scores(tmp_path, rng):
@@ -155,7 +194,9 @@ def test_neither_chunks_nor_threads_change_a_bit(tmp_path, rng, chunk):
         again = pca.fit([path], PLAIN, seed=1)
         for name, value in found.tensors().items():
             assert_array_equal(value, again.tensors()[name])
-        assert_array_equal(pca.scores(found, crops).values, pca.scores(again, crops, chunk=chunk).values)
+        whole, pieces = pca.scores(found, crops), pca.scores(again, crops, chunk=chunk)
+        assert_array_equal(whole.values, pieces.values)
+        assert_array_equal(whole.information, pieces.information)
 
 
 def test_ticks_without_enough_pixels_have_no_latents(tmp_path, rng):
@@ -167,9 +208,11 @@ def test_ticks_without_enough_pixels_have_no_latents(tmp_path, rng):
     observed[11, :, :4] = False
     path = write(tmp_path / "a.h5", np.where(observed, heights, 0), observed, frame=frame)
     with Crops(path) as crops:
-        values, seen = pca.scores(pca.fit([path], PLAIN, seed=1), crops)
+        values, seen, information = pca.scores(pca.fit([path], PLAIN, seed=1), crops)
     assert_array_equal(np.flatnonzero(~seen), [7, 9])
     assert_array_equal(np.isnan(values).any(1), ~seen)
+    assert_array_equal((information == 0).all(1), ~seen)
+    assert (information[11] < information[12]).all(), "fewer pixels tell less"
 
 
 def test_heights_count_in_millimetres(tmp_path, rng):
@@ -183,8 +226,8 @@ def test_heights_count_in_millimetres(tmp_path, rng):
 def test_an_empty_recording_has_no_latents(tmp_path, rng):
     found = pca.fit([write(tmp_path / "a.h5", blobs(rng, 100)[0])], PLAIN, seed=1)
     with Crops(write(tmp_path / "b.h5", np.zeros((0, *SIZE)))) as crops:
-        values, seen = pca.scores(found, crops)
-    assert values.shape == (0, 3) and seen.shape == (0,)
+        values, seen, information = pca.scores(found, crops)
+    assert values.shape == information.shape == (0, 3) and seen.shape == (0,)
 
 
 def test_a_sample_is_spread_over_recordings_and_repeats(tmp_path, rng):

@@ -8,7 +8,20 @@ from .. import registry
 from ..settings import Settings, read
 from .settings import ModelSettings
 
-__all__ = ["prior_settings", "require_choices"]
+__all__ = ["network_settings", "prior_settings", "require_choices"]
+
+
+def network_settings(model: ModelSettings, where: str = "model") -> Settings:
+    """Check the network's name and its settings, and return them.
+
+    Raises
+    ------
+    UnknownName, BadSetting
+        There is no such network, or it has no such setting.
+    """
+    chosen = registry.find("syllabary.svae.networks", model.network)
+    checked: Settings = read(chosen.Settings, model.network_settings, f"{where}.network_settings")
+    return checked
 
 
 def prior_settings(model: ModelSettings, where: str = "model") -> Settings:
@@ -28,4 +41,5 @@ def prior_settings(model: ModelSettings, where: str = "model") -> Settings:
 
 def require_choices(model: ModelSettings, where: str) -> None:
     """Check what lies behind the names in a model's settings."""
+    network_settings(model, where)
     prior_settings(model, where)

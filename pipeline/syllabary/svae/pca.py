@@ -64,6 +64,9 @@ class Pca:
         Share of the variance of all used pixels.
     noise_variance_mm2 : () float64
         Mean squared residual of a measured pixel, mm².
+    pixel_variance_mm2 : (H, W) float64
+        The same of each used pixel, over the training frames that measured it, but no less
+        than the square of ``noise_floor_mm``, and equal to it outside ``used``; mm².
     used : (H, W) bool
         Pixels that vary and are measured often enough.
     pixel_mm, min_observed_fraction : () float64
@@ -75,6 +78,7 @@ class Pca:
     scale: Array
     explained_variance_ratio: Array
     noise_variance_mm2: Array
+    pixel_variance_mm2: Array
     used: npt.NDArray[np.bool_]
     pixel_mm: Array
     min_observed_fraction: Array
@@ -122,23 +126,26 @@ def fit(crops_paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> 
         start = rng.standard_normal((frames.heights.shape[1], wide))
         basis, mean, ridge = _iterate(frames, image[used], start, settings, smooth)
         # Leading directions of smoothed frames, turned until raw coordinates do not correlate.
-        coordinates, noise, _ = _coordinates_of(frames, mean, basis, ridge)
+        coordinates, noise, _, _ = _coordinates_of(frames, mean, basis, ridge)
         mean += coordinates.mean(0) @ basis
         variance, turn = np.linalg.eigh(np.atleast_2d(np.cov(coordinates.T, bias=True)))
         basis = turn[:, ::-1].T @ basis
         basis *= np.sign(basis[np.arange(len(basis)), np.abs(basis).argmax(1)])[:, None]
         ridge = _ridge(noise, variance[::-1])
-        coordinates, noise, total = _coordinates_of(frames, mean, basis, ridge)
+        coordinates, noise, total, residual = _coordinates_of(frames, mean, basis, ridge)
     scale = coordinates.std(0)
     components = np.zeros((len(basis), used.size))
     components[:, used] = basis
     image[used] = mean
+    variance = np.full(used.size, settings.noise_floor_mm**2)
+    variance[used] = np.maximum(residual, settings.noise_floor_mm**2)
     return Pca(
         mean=image.reshape(size),
         components=components.reshape(-1, *size),
         scale=scale,
         explained_variance_ratio=scale**2 / total,
         noise_variance_mm2=np.asarray(noise),
+        pixel_variance_mm2=variance.reshape(size),
         used=used.reshape(size),
         pixel_mm=np.asarray(pixel_mm),
         min_observed_fraction=np.asarray(settings.min_observed_fraction),
@@ -146,7 +153,7 @@ def fit(crops_paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> 
 
 
 def scores(pca: Pca, crops: Crops, *, chunk: int = 2048) -> LatentSeries:
-    """Return the whitened latents of every tick of a recording.
+    """Return the whitened latents of every tick of a recording, and how precise they are.
 
     Parameters
     ----------
@@ -169,6 +176,9 @@ def scores(pca: Pca, crops: Crops, *, chunk: int = 2048) -> LatentSeries:
         )
     basis, mean = pca.components[:, pca.used], pca.mean[pca.used]
     ridge = _ridge(float(pca.noise_variance_mm2), pca.scale**2)
+    # What one measured pixel tells of each coordinate: ``(scale_d V_dp)² / variance_p``.
+    told = ((pca.scale[:, None] * basis) ** 2 / pca.pixel_variance_mm2[pca.used]).T
+    information = np.zeros((len(crops), len(basis)))
     values = np.full((len(crops), len(basis)), np.nan)
     seen = np.zeros(len(crops), bool)
     chunk = -(-chunk // BLOCK) * BLOCK
@@ -183,8 +193,10 @@ def scores(pca: Pca, crops: Crops, *, chunk: int = 2048) -> LatentSeries:
                 seen[rows] = enough & (crops.frame[rows] >= 0)
                 expected, _ = _posterior(deviation, missing, basis, ridge)
                 values[rows] = expected * (1 + ridge) / pca.scale
+                information[rows] = (~missing).astype(np.float64) @ told
     values[~seen] = np.nan
-    return LatentSeries(values, seen)
+    information[~seen] = 0
+    return LatentSeries(values, seen, information)
 
 
 def reconstruct(pca: Pca, latents: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
@@ -267,17 +279,23 @@ def _iterate(
 
 def _coordinates_of(
     frames: Frames, mean: Array, basis: Array, ridge: Array
-) -> tuple[Array, float, float]:
-    """Coordinates of every training frame (n, D), noise and total variance, mm²."""
+) -> tuple[Array, float, float, Array]:
+    """Coordinates of every training frame (n, D), noise, total variance, noise of each pixel; mm²."""
     coordinates = np.empty((len(frames.heights), len(basis)))
+    square, count = np.zeros((2, len(mean)))
     residual, measured = 0.0, 0
     for rows, deviation, missing in frames.blocks(mean):
         expected, left = _posterior(deviation, missing, basis, ridge)
         coordinates[rows] = expected * (1 + ridge)
         residual += left
         measured += missing.size - int(missing.sum())
+        left_over = deviation - (coordinates[rows] @ basis).astype(deviation.dtype)
+        left_over[missing] = 0
+        square += (left_over**2).sum(0, dtype=np.float64)
+        count += (~missing).sum(0)
     noise = residual / measured
-    return coordinates, noise, float(coordinates.var(0).sum()) + noise * len(mean)
+    total = float(coordinates.var(0).sum()) + noise * len(mean)
+    return coordinates, noise, total, square / np.maximum(count, 1)
 
 
 def _posterior(

@@ -1,6 +1,6 @@
 """Settings of the stages between crops and posterior: `reduce`, `fit` and `segment`."""
 
-from typing import Any, Literal
+from typing import Any
 
 from ..settings import Field, Settings
 
@@ -31,6 +31,9 @@ class ReduceSettings(Settings):
     )
     min_pixel_observed_fraction: float = Field(
         0.1, gt=0, le=1, description="a pixel measured in a smaller share of frames is left out"
+    )
+    noise_floor_mm: float = Field(
+        1.0, gt=0, description="SD of the noise of a pixel, mm, at least: what the camera itself adds"
     )
     passes: int = Field(12, ge=1, description="passes over the frames, at most; it stops when settled")
 
@@ -64,8 +67,9 @@ class TrainingSettings(Settings):
 class ModelSettings(Settings):
     """A model: how frames become latents, and how latents are believed to move."""
 
-    network: Literal["pca"] = Field(
-        "pca", description="from frames to latents: the components of `reduce`"
+    network: str = Field("pca", description="from frames to latents and back: a file in `networks/`")
+    network_settings: dict[str, Any] = Field(
+        {}, description="settings of the network; `Settings` in its file says which there are"
     )
     prior: str = Field("arhmm", description="how latents move: a file in `priors/`")
     prior_settings: dict[str, Any] = Field(

@@ -1,0 +1,179 @@
+"""Convolutions that correct the linear network where crops bend away from their components.
+
+The encoder halves the crop stage by stage and adds to the PCA's mean and log precision; the
+decoder mirrors it and adds to the PCA's heights. Their last layers start at zero. Each stage is
+a residual block of one 3 x 3 convolution: the work per frame, not the number of weights, bounds
+what fits a study into a night. Nothing is normalised over a batch, so frames do not influence
+each other. Identity plus correction: doi:10.48550/arXiv.1603.05027.
+"""
+
+import itertools
+import math
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...settings import Field
+from ..pca import Pca
+from . import _skip
+
+__all__ = ["Decoder", "Encoder", "Settings"]
+
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
+
+
+class Settings(_skip.Settings):
+    """Size of the correction."""
+
+    channels: tuple[int, ...] = Field(
+        (16, 32, 64, 64),
+        min_length=1,
+        max_length=6,
+        description="images per stage; every stage halves the crop's sides",
+    )
+    hidden: int = Field(256, ge=1, description="units of the layer between images and latents")
+
+
+class Encoder(_skip.Encoder):
+    """The PCA's latents and information, corrected by what the image shows.
+
+    Parameters
+    ----------
+    settings : Settings
+    reduction : Pca
+    rng : numpy Generator
+        Draws every initial weight but the last layer's, which are zero.
+    """
+
+    def __init__(self, settings: Settings, reduction: Pca, rng: np.random.Generator):
+        super().__init__(settings, reduction, rng)
+        self.spread_mm = _spread_mm(reduction)
+        rows, columns = _coarsest(reduction, settings)
+        self.padding = _padding(reduction, settings)
+        widths = (2, *settings.channels)
+        self.stages = nn.Sequential(*(_Down(a, b, rng) for a, b in itertools.pairwise(widths)))
+        self.hidden = _linear(widths[-1] * rows * columns, settings.hidden, rng)
+        self.last = _zero(_linear(settings.hidden, 2 * len(reduction.scale), rng))
+
+    def correction(
+        self, heights: torch.Tensor, observed: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what to add to the mean, and the log of the factor on the precision: (N, D)."""
+        seen = observed & self.used
+        deviation = (heights.to(self.mean.dtype) - self.mean) / self.spread_mm
+        image = torch.stack([torch.where(seen, deviation, 0), seen.to(self.mean.dtype)], 1)
+        image = nn.functional.pad(image, self.padding).contiguous(memory_format=torch.channels_last)
+        features = nn.functional.silu(self.stages(image)).flatten(1)
+        shift, log_scale = self.last(nn.functional.silu(self.hidden(features))).chunk(2, -1)
+        return shift, log_scale
+
+
+class Decoder(_skip.Decoder):
+    """The PCA's heights, corrected by an image made of the latents.
+
+    Parameters
+    ----------
+    settings : Settings
+    reduction : Pca
+    rng : numpy Generator
+        Draws every initial weight but the last layer's, which are zero.
+    """
+
+    def __init__(self, settings: Settings, reduction: Pca, rng: np.random.Generator):
+        super().__init__(settings, reduction, rng)
+        self.spread_mm = _spread_mm(reduction)
+        self.coarsest = _coarsest(reduction, settings)
+        widths = settings.channels[::-1]
+        self.first = _linear(len(reduction.scale), settings.hidden, rng)
+        self.hidden = _linear(settings.hidden, widths[0] * math.prod(self.coarsest), rng)
+        self.stages = nn.Sequential(*(_Up(a, b, rng) for a, b in itertools.pairwise(widths)))
+        # Four values per pixel of the last but one size make the last: no convolution runs there.
+        self.last = _zero(_convolution(widths[-1], 4, 3, rng))
+
+    def add_correction(self, heights: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+        """Return heights (N, H, W), mm, corrected for what is not linear in the latents (N, D)."""
+        features = self.hidden(nn.functional.silu(self.first(latents)))
+        image = features.unflatten(1, (-1, *self.coarsest))
+        image = self.stages(image.contiguous(memory_format=torch.channels_last))
+        image = nn.functional.pixel_shuffle(self.last(nn.functional.silu(image)), 2)[:, 0]
+        rows, columns = self.mean.shape
+        return heights + self.spread_mm * self.used * image[:, :rows, :columns]
+
+
+class _Down(nn.Module):
+    """Half the sides: means of 2 x 2 pixels, mixed, plus a convolution."""
+
+    def __init__(self, inputs: int, outputs: int, rng: np.random.Generator):
+        super().__init__()
+        self.mix = _convolution(inputs, outputs, 1, rng)
+        self.convolution = _convolution(inputs, outputs, 3, rng, stride=2)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        mixed = self.mix(nn.functional.avg_pool2d(image, 2))
+        return (mixed + self.convolution(nn.functional.silu(image))) * math.sqrt(0.5)
+
+
+class _Up(nn.Module):
+    """Double the sides: pixels mixed plus a convolution, each then made 2 x 2."""
+
+    def __init__(self, inputs: int, outputs: int, rng: np.random.Generator):
+        super().__init__()
+        self.mix = _convolution(inputs, outputs, 1, rng)
+        self.convolution = _convolution(inputs, outputs, 3, rng)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        coarse = (self.mix(image) + self.convolution(nn.functional.silu(image))) * math.sqrt(0.5)
+        return nn.functional.interpolate(coarse, scale_factor=2, mode="nearest")
+
+
+def _spread_mm(reduction: Pca) -> float:
+    """SD of a used pixel over the training frames, mm, all pixels together."""
+    signal = np.tensordot(reduction.scale**2, reduction.components**2, axes=1)
+    return float(np.sqrt(np.mean((signal + reduction.pixel_variance_mm2)[reduction.used])))
+
+
+def _coarsest(reduction: Pca, settings: Settings) -> tuple[int, int]:
+    """Rows and columns after the last stage."""
+    rows, columns = reduction.mean.shape
+    halvings: int = 2 ** len(settings.channels)
+    return -(-rows // halvings), -(-columns // halvings)
+
+
+def _padding(reduction: Pca, settings: Settings) -> tuple[int, int, int, int]:
+    """Columns and rows to add behind the last, as ``nn.functional.pad`` wants them."""
+    halvings = 2 ** len(settings.channels)
+    rows, columns = (-side % halvings for side in reduction.mean.shape)
+    return 0, columns, 0, rows
+
+
+def _convolution(
+    inputs: int, outputs: int, side: int, rng: np.random.Generator, *, stride: int = 1
+) -> nn.Conv2d:
+    layer = nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, device="meta")
+    return _drawn(layer, rng)
+
+
+def _linear(inputs: int, outputs: int, rng: np.random.Generator) -> nn.Linear:
+    return _drawn(nn.Linear(inputs, outputs, device="meta"), rng)
+
+
+@torch.no_grad()
+def _drawn(layer: Layer, rng: np.random.Generator) -> Layer:
+    """Weights of variance 2 over the number of inputs (doi:10.1109/ICCV.2015.123), no bias.
+
+    The layer comes without memory, for torch would fill it from its global generator.
+    """
+    shape = tuple(layer.weight.shape)
+    weight = rng.standard_normal(shape, np.float32) * math.sqrt(2 / math.prod(shape[1:]))
+    layer = _zero(layer.to_empty(device="cpu"))
+    layer.weight.copy_(torch.from_numpy(weight))
+    return layer
+
+
+@torch.no_grad()
+def _zero(layer: Layer) -> Layer:
+    for parameter in layer.parameters():
+        parameter.zero_()
+    return layer

@@ -1,0 +1,92 @@
+"""What training asks of a decoder: samples of the latents, and the likelihood of pixels.
+
+The likelihood is a sum over frames, so its expectation depends on the marginals of the frames
+alone: latents are drawn for each frame on its own, and ordinary autograd takes the gradient
+through the Cholesky factors (doi:10.48550/arXiv.1312.6114). Missing pixels are absent: they
+enter no sum, whatever they hold.
+"""
+
+import math
+
+import torch
+
+from ..errors import ShapeError
+
+__all__ = ["log_likelihood", "sample_marginals", "scored_pixels"]
+
+
+def sample_marginals(
+    means: torch.Tensor, covariances: torch.Tensor, normals: torch.Tensor
+) -> torch.Tensor:
+    """Draw the latents of each frame from its marginal, independently of other frames.
+
+    Parameters
+    ----------
+    means : (N, D) float64
+    covariances : (N, D, D) float64
+        Symmetric and positive definite; only the lower triangle is read.
+    normals : (N, D) float64
+        Standard normal draws.
+
+    Returns
+    -------
+    (N, D) float64
+        ``mean + L normal`` with ``L Lᵀ`` the covariance; differentiable in means and covariances.
+
+    Raises
+    ------
+    torch.linalg.LinAlgError
+        A covariance is not positive definite; that is a fault of inference and not mended here.
+    """
+    factors = torch.linalg.cholesky(covariances)
+    return means + (factors @ normals[..., None])[..., 0]
+
+
+def log_likelihood(
+    heights: torch.Tensor,
+    observed: torch.Tensor,
+    expected: torch.Tensor,
+    log_variance: torch.Tensor,
+    used: torch.Tensor,
+) -> torch.Tensor:
+    """Log density of the measured pixels of each frame, independent Gaussians.
+
+    Parameters
+    ----------
+    heights : (N, H, W) floating
+        mm; anything where not observed.
+    observed : (N, H, W) bool
+    expected : (N, H, W) floating
+        What the decoder makes of the latents, mm.
+    log_variance : (H, W) floating
+        Log of the noise variance of each pixel, mm².
+    used : (H, W) bool
+        Pixels that are modelled; the others are not scored.
+
+    Returns
+    -------
+    (N,) float64
+        Nats, density per mm in each pixel; 0 for a frame without a scored pixel.
+        Differentiable in ``expected`` and ``log_variance``.
+
+    Raises
+    ------
+    ShapeError
+        Frames and expectations are of different shapes.
+    """
+    if not heights.shape == observed.shape == expected.shape:
+        raise ShapeError(
+            f"heights {tuple(heights.shape)}, observed {tuple(observed.shape)} and expected "
+            f"{tuple(expected.shape)} must be of one shape (N, H, W)."
+        )
+    scored = observed & used
+    deviation = torch.where(scored, heights - expected, 0)
+    # Terms keep the dtype they come in; only their sums, of thousands of pixels, need more.
+    misfit = (deviation.square() * torch.exp(-log_variance)).sum((-2, -1), dtype=torch.float64)
+    constants = (log_variance.double() + math.log(2 * math.pi)).flatten()
+    return -0.5 * (misfit + scored.flatten(1).double() @ constants)
+
+
+def scored_pixels(observed: torch.Tensor, used: torch.Tensor) -> torch.Tensor:
+    """Count the pixels (N,) int64 of each frame that are observed (N, H, W) and used (H, W)."""
+    return (observed & used).sum((-2, -1))
