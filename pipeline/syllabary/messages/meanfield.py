@@ -15,7 +15,8 @@ docs/mathematics.md, "States and latents". Implicit differentiation of the fixed
 doi:10.48550/arXiv.2305.16543, there by another iteration.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,6 +33,7 @@ __all__ = [
     "Potentials",
     "Regression",
     "derivative",
+    "edges_of",
     "node_potentials",
     "solve",
     "sums",
@@ -180,7 +182,8 @@ def solve(
         Rise of the objective per frame in one turn, nats, below which it is settled.
     """
     inside = _inside(evidence, lengths)
-    evidence = Evidence(*(torch.where(inside, part, 0.0) for part in evidence))
+    mean, precision = (torch.where(inside, part, 0.0) for part in evidence)
+    evidence = Evidence(mean, precision)
     count, frames = inside.shape[:2]
     if start is None:
         points = _from_points(potentials, evidence)
@@ -198,7 +201,6 @@ def solve(
             None if lengths is None else lengths[active],
             _pick(edges, active),
         )
-        assert part.states.states is not None
         if best is None:
             rise = torch.full_like(part.objective, torch.inf)
             best = part
@@ -208,7 +210,9 @@ def solve(
             best = _put(best, part, active)
         settled = rise <= least[active]
         best.converged[active] = settled
-        weights[active] = part.states.states
+        moved = part.states.states
+        assert moved is not None
+        weights[active] = moved
         active = active[~settled]
         if not len(active) or not frames:
             break
@@ -332,6 +336,77 @@ def derivative(
         residual=(size / whole).sqrt(),
         indefinite=indefinite,
     )
+
+
+def edges_of(potentials: Potentials, found: Optimum, begin: Tensor, stop: Tensor) -> Edges:
+    """Messages from beyond the ends of windows, of the optimum of one whole sequence.
+
+    Parameters
+    ----------
+    potentials : Potentials
+        Dynamic, states in a chain.
+    found : Optimum
+        Of one sequence of T frames, B = 1.
+    begin, stop : (n) int
+        First frame of each window, and the frame after its last; two frames at least.
+    """
+    start, transition = potentials.start, potentials.transition
+    gaussian, filtered, states = found.gaussian, found.states.filtered, found.states.states
+    assert start is not None and transition is not None and filtered is not None and states is not None
+    assert (
+        gaussian.covariances is not None and gaussian.filtered is not None and gaussian.gain is not None
+    )
+    means, covariances = gaussian.means[0].double(), gaussian.covariances[0].double()
+    cut, gain = gaussian.filtered[0].double(), gaussian.gain[0].double()
+    probabilities, before = states[0].double(), filtered[0].double()
+    blocks = _blocks(potentials.regression, torch.float64, True)
+    frames = len(means)
+
+    def mix(share: Tensor, block: Tensor) -> Tensor:
+        return (share @ block.flatten(1)).reshape(len(share), *block.shape[1:])
+
+    def so_far(t: Tensor) -> Tensor:
+        """Mean of frame t in the chain that is cut after it."""
+        return means[t] + (gain[t].mT @ means[t + 1, :, None])[..., 0]
+
+    # Into the first frame: its own step, the past summed out.
+    inner = begin.clamp(min=1)
+    share, below = probabilities[inner], -mix(probabilities[inner], blocks.cross)
+    precision = mix(share, blocks.own) - gain[inner - 1] @ below.mT
+    linear = share @ blocks.own_mean - (below @ so_far(inner - 1)[..., None])[..., 0]
+    whole = (begin == 0)[:, None]
+    law = (start.precision @ start.mean)[..., 0].expand_as(linear)
+    first = (
+        torch.where(
+            whole[..., None], start.precision.expand_as(precision), (precision + precision.mT) / 2
+        ),
+        torch.where(whole, law, linear),
+    )
+    neighbours = Latents(
+        torch.stack([means[inner - 1], means[inner]], 1),
+        torch.stack([covariances[inner - 1], covariances[inner]], 1),
+        -(covariances[inner] @ gain[inner - 1])[:, None],
+    )
+    nodes = node_potentials(potentials.regression, neighbours)[:, 1]
+    predicted = before[inner - 1] @ transition.exp()
+    initial = torch.where(whole, potentials.initial, predicted.log() + nodes)
+    # Into the last frame: the next step, the future summed out.
+    end = stop.clamp(max=frames - 1)
+    last_frame, share = end - 1, probabilities[end]
+    back = torch.linalg.inv(covariances[last_frame])
+    sure = torch.linalg.inv(cut[last_frame])
+    precision = back - sure + mix(share, blocks.past)
+    linear = (back @ means[last_frame, :, None] - sure @ so_far(last_frame)[..., None])[..., 0]
+    linear = linear + share @ blocks.past_mean
+    done = (stop == frames)[:, None]
+    last = (
+        torch.where(done[..., None], 0.0, (precision + precision.mT) / 2),
+        torch.where(done, 0.0, linear),
+    )
+    ahead = before[last_frame] @ transition.exp()
+    ratio = torch.where(ahead > 0, probabilities[end] / ahead, 0.0)
+    final = torch.where(done, 0.0, (ratio @ transition.exp().mT).log())
+    return Edges(initial, final, first, last)
 
 
 def node_potentials(regression: Regression, latents: Latents, *, dynamic: bool = True) -> Tensor:
@@ -639,7 +714,9 @@ def _chain_tangent(
     return diagonal, -mix(blocks.cross), centred
 
 
-def _pieces(latents, weights, change, dynamic):  # type: ignore[no-untyped-def]
+def _pieces(
+    latents: Latents, weights: Tensor, change: tuple[Latents, Tensor] | None, dynamic: bool
+) -> Iterator[tuple[Latents, Tensor, tuple[Latents, Tensor] | None]]:
     """Yield blocks of frames with their weights, and their change."""
     frames = weights.shape[1]
     reach = int(dynamic)
@@ -715,7 +792,7 @@ def _put(whole: Optimum, part: Optimum, rows: Tensor) -> Optimum:
     if len(rows) == len(whole.objective):
         return part
 
-    def write(old, new):  # type: ignore[no-untyped-def]
+    def write(old: Any, new: Any) -> Any:
         if isinstance(old, tuple):
             return type(old)(*map(write, old, new))
         if old is None:

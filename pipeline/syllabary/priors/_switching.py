@@ -316,7 +316,7 @@ def _path(
     return found
 
 
-def total_states(local: Local) -> Any:
+def total_states(local: Local) -> tuple[dirichlet.Natural, Any]:
     """Expected numbers of first states and of steps, over all sequences."""
     states = local.cache.optimum.states
     rows = None if states.transitions is None else dirichlet.Natural(states.transitions.sum(0))

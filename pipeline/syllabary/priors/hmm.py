@@ -76,7 +76,8 @@ def infer(
     local = _switching.infer(
         given, evidence, lengths, start=start, sweeps=sweeps, tolerance=tolerance, paths=paths
     )
-    statistics = Statistics(*_switching.total_states(local), _switching.sums(local))
+    first, steps = _switching.total_states(local)
+    statistics = Statistics(first, steps, _switching.sums(local))
     return local._replace(statistics=statistics)
 
 

@@ -171,9 +171,8 @@ def infer(
         tolerance=tolerance,
         paths=paths,
     )
-    statistics = Statistics(
-        _switching.start_sums(local), *_switching.total_states(local), _switching.sums(local)
-    )
+    first, steps = _switching.total_states(local)
+    statistics = Statistics(_switching.start_sums(local), first, steps, _switching.sums(local))
     return local._replace(statistics=statistics)
 
 

@@ -58,13 +58,13 @@ class TrainingSettings(Settings):
         0.05, gt=0, lt=1, description="relative distance from the target duration that is accepted"
     )
     turns: int = Field(
-        3, ge=1, description="turns between latents and states in each sweep or step, at most"
+        6, ge=1, description="turns between latents and states in each sweep or step, at most"
     )
     latent_sweeps: int = Field(
         40, ge=1, description="sweeps in which latents are inferred with their noise, at most"
     )
     epochs: int = Field(
-        10, ge=0, description="times that the networks see every training frame; 0 leaves the PCA"
+        8, ge=0, description="times that the networks see every training frame; 0 leaves the PCA"
     )
     window_frames: int = Field(
         128, ge=8, description="length of the pieces that networks are trained on"
@@ -72,7 +72,7 @@ class TrainingSettings(Settings):
     buffer_frames: int = Field(
         16, ge=0, description="frames on both sides of a piece that are inferred with it, not scored"
     )
-    batch_windows: int = Field(8, ge=1, description="pieces in one step of training")
+    batch_windows: int = Field(4, ge=1, description="pieces in one step of training")
     learning_rate: float = Field(
         1e-3, gt=0, description="of the networks, at its height; it rises first and falls to a hundredth"
     )

@@ -415,7 +415,8 @@ def _stage(
     if stage == POINTS and prior.Evidence is GaussianEvidence:
         prior = registry.find("syllabary.priors", "arhmm")
         own = prior.Settings(**own.model_dump(), lags=1)
-    most = float(network_settings(settings).max_precision)
+    known: Any = network_settings(settings)
+    most = float(known.max_precision)
     found: list[Any] = []
     for name in sorted(latents):
         one: Any = (
