@@ -53,8 +53,8 @@ PHASE = "joint"
 WARM_UP_STEPS = 200
 LAST_RATE = 0.01
 OPEN_FILES = 32
-# A piece whose turns end sooner may still be at a saddle, where its gradient can't be sent back.
-TURN_TOLERANCE = 1e-6
+# A piece that has not settled may be at a saddle, where no gradient can be sent back: few need many.
+STEP_TURNS, TURN_TOLERANCE = 40, 1e-7
 # For the check of the gradients: what counts as settled.
 SETTLED_TURNS, SETTLED_TOLERANCE = 100, 1e-8
 
@@ -400,7 +400,7 @@ class Trainer:
             GaussianEvidence(mean, precision),
             start=starts,
             edges=edges,
-            sweeps=SETTLED_TURNS if settled else training.turns,
+            sweeps=SETTLED_TURNS if settled else STEP_TURNS,
             tolerance=0.0 if settled else TURN_TOLERANCE,
         )
         means = local.means.clone().requires_grad_()

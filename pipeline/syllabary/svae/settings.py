@@ -57,9 +57,7 @@ class TrainingSettings(Settings):
     duration_tolerance: float = Field(
         0.05, gt=0, lt=1, description="relative distance from the target duration that is accepted"
     )
-    turns: int = Field(
-        6, ge=1, description="turns between latents and states in each sweep or step, at most"
-    )
+    turns: int = Field(6, ge=1, description="turns between latents and states in each sweep, at most")
     latent_sweeps: int = Field(
         40, ge=1, description="sweeps in which latents are inferred with their noise, at most"
     )
