@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,58 +33,31 @@ from torch import Tensor, nn
 from .. import registry
 from ..errors import BadSetting
 from ..messages import meanfield
-from ..priors._evidence import Cotangent, GaussianEvidence, Local, add
+from ..priors._evidence import GaussianEvidence, Local, add
 from ..progress import track
 from ..provenance import generator
 from ..records.crops import Crops
 from . import checkpoint as files
-from . import durations, objective, potentials
-from .choices import network_settings, prior_settings
+from . import durations, gradients, objective, pieces, potentials
+from .autoencoder import Networks, build
+from .choices import prior_settings
+from .gradients import Batch, Gradient
 from .latents import LatentSeries
-from .networks._skip import Decoder, Encoder
 from .pca import Pca
+from .pieces import Piece
 from .settings import ModelSettings
 from .training import COLUMNS, FIRST_TURNS, START_TYPE, USED_SHARE, Fitted, one_thread
 
-__all__ = ["Networks", "build", "fit"]
+__all__ = ["fit"]
 
 log = logging.getLogger(__name__)
 PHASE = "joint"
+# Columns of the history that only this phase has.
+PIXELS = "pixel_nats_per_frame"
+MEASURES = ("solver_iterations", "solver_fallbacks", "turns", "gradient_error")
 WARM_UP_STEPS = 200
 LAST_RATE = 0.01
 OPEN_FILES = 32
-# A piece that has not settled may be at a saddle, where no gradient can be sent back: few need many.
-STEP_TURNS, TURN_TOLERANCE = 40, 1e-7
-# For the check of the gradients: what counts as settled.
-SETTLED_TURNS, SETTLED_TOLERANCE = 100, 1e-8
-
-
-class Networks(NamedTuple):
-    """A recogniser and a decoder."""
-
-    encoder: Encoder
-    decoder: Decoder
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return every weight by name, as checkpoints store them."""
-        return {
-            f"{part}.{name}": value.detach().clone()
-            for part in self._fields
-            for name, value in getattr(self, part).state_dict().items()
-        }
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put weights in place that ``tensors`` returned."""
-        for part in self._fields:
-            own = {k.removeprefix(f"{part}."): v for k, v in tensors.items() if k.startswith(f"{part}.")}
-            getattr(self, part).load_state_dict(own)
-
-
-def build(settings: ModelSettings, reduction: Pca, rng: np.random.Generator) -> Networks:
-    """Make the networks that the settings name, their weights drawn from ``rng``."""
-    chosen = registry.find("syllabary.svae.networks", settings.network)
-    own = network_settings(settings)
-    return Networks(chosen.Encoder(own, reduction, rng), chosen.Decoder(own, reduction, rng))
 
 
 @dataclasses.dataclass
@@ -103,16 +76,6 @@ class State:
     best_epoch: int = 0
     best_usage: list[int] = dataclasses.field(default_factory=list)
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-
-
-class Piece(NamedTuple):
-    """A window of a recording."""
-
-    recording: int
-    begin: int
-    stop: int
-    core: tuple[int, int]
-    """First frame that is scored, and the frame after the last, counted in the recording."""
 
 
 def fit(
@@ -165,8 +128,8 @@ def fit(
         trainer = Trainer(networks, crops, latents, settings, reduction, fps, seed)
         state = _resume(checkpoint, identity, trainer) or trainer.begin(fitted)
         epochs = settings.training.epochs + 1
-        rows = track(trainer.epochs(state), "fit: joint", total=epochs - state.epoch, unit="epochs")
-        for row in rows:
+        passes = track(trainer.epochs(state), "fit: joint", total=epochs - state.epoch, unit="epochs")
+        for row in passes:
             if checkpoint is not None:
                 _keep(checkpoint, identity, state)
             if progress is not None:
@@ -180,7 +143,8 @@ def fit(
         "training networks raised the bound from %.2f to %.2f nats per frame (pass %d of %d)",
         first["bound_nats_per_frame"], best, state.best_epoch, epochs - 1,
     )  # fmt: skip
-    history = pd.concat([fitted.history, pd.DataFrame(state.history)], ignore_index=True)
+    rows = pd.DataFrame(state.history, columns=[*COLUMNS, PIXELS, *MEASURES])
+    history = pd.concat([fitted.history, rows], ignore_index=True)
     return Fitted(parameters, history), networks
 
 
@@ -223,8 +187,11 @@ class Trainer:
         self.networks.load(state.weights)
         self._load_moments(state)
         while state.epoch <= self.training.epochs:
-            pieces = self.pieces(state.epoch)
-            row, statistics, edges, usage = self.whole(state, pieces)
+            rng = generator(self.seed, "fit", "pieces", state.epoch)
+            lengths = [len(one.observed) for one in self.series]
+            training = self.training
+            cuts = pieces.cut(lengths, training.window_frames, training.buffer_frames, rng)
+            row, statistics, edges, usage = self.whole(state, cuts)
             if row["bound_nats_per_frame"] > state.best_bound:
                 state.best, state.best_bound = state.parameters, row["bound_nats_per_frame"]
                 state.best_weights, state.best_epoch = self.networks.tensors(), state.epoch
@@ -232,30 +199,14 @@ class Trainer:
             if state.epoch < self.training.epochs:
                 updated = self.prior.update(state.parameters, statistics, self.settings)
                 state.parameters = self.prior.adapt(updated)
-                row |= self.steps(state, pieces, edges)
+                row |= self.steps(state, cuts, edges)
             state.epoch += 1
             state.weights, state.moments = self.networks.tensors(), self._moments()
             state.history.append(row)
             yield row
 
-    def pieces(self, epoch: int) -> list[Piece]:
-        """Cut recordings into pieces, at borders that differ between epochs."""
-        rng = generator(self.seed, "fit", "pieces", epoch)
-        core, buffer = self.training.window_frames, self.training.buffer_frames
-        found = []
-        for index, one in enumerate(self.series):
-            frames = len(one.values)
-            length = min(frames, core + 2 * buffer)
-            first = int(rng.integers(core)) - core if frames > length else 0
-            for left in range(first, frames, core if frames > length else frames):
-                own = (max(left, 0), min(left + core, frames) if frames > length else frames)
-                begin = min(max(own[0] - buffer, 0), frames - length)
-                if length >= 2 and own[1] > own[0]:
-                    found.append(Piece(index, begin, begin + length, own))
-        return found
-
     def whole(
-        self, state: State, pieces: list[Piece]
+        self, state: State, cuts: list[Piece]
     ) -> tuple[dict[str, Any], Any, dict[Piece, meanfield.Edges], list[int]]:
         """Infer every recording end to end.
 
@@ -282,8 +233,7 @@ class Trainer:
             seen = torch.from_numpy(one.observed)
             usage += local.states[seen].double().sum(0)
             paths += torch.bincount(local.path[seen], minlength=states)
-            mine = [piece for piece in pieces if piece.recording == index]
-            edges |= _edges(local, mine)
+            edges |= pieces.edges_of(local, [piece for piece in cuts if piece.recording == index])
         state.starts = starts
         divergence += float(self.prior.divergence(state.parameters, self.settings))
         values = (
@@ -296,7 +246,7 @@ class Trainer:
             durations.median(np.concatenate(runs)) / self.fps,
         )
         row = dict(zip(COLUMNS, values, strict=True))
-        row["pixel_nats_per_frame"] = pixels / self.frames
+        row[PIXELS] = pixels / self.frames
         log.info(
             "pass %d: bound %.3f nats per frame, %.0f s",
             state.epoch, row["bound_nats_per_frame"], time.monotonic() - begun,
@@ -314,180 +264,109 @@ class Trainer:
             rows = slice(start, start + len(heights))
             normals = torch.from_numpy(rng.standard_normal(tuple(means[rows].shape)))
             drawn = objective.sample_marginals(means[rows], covariances[rows], normals)
-            total += float(self._likelihood(index, heights, observed, drawn).sum())
+            decoder, step_mm = self.networks.decoder, self.open(index).height_step_mm
+            found = objective.log_likelihood(
+                torch.from_numpy(heights).float() * step_mm,
+                torch.from_numpy(observed),
+                decoder(drawn),
+                decoder.log_variance(),
+                decoder.used,
+            )
+            total += float(found.sum())
         return total
 
     def steps(
-        self, state: State, pieces: list[Piece], edges: Mapping[Piece, meanfield.Edges]
+        self, state: State, cuts: list[Piece], edges: Mapping[Piece, meanfield.Edges]
     ) -> dict[str, Any]:
         """Take a step on every batch of an epoch; return what the history keeps of them."""
         rng = generator(self.seed, "fit", "steps", state.epoch)
-        batches = self._batches(pieces, rng)
-        total = self.training.epochs * max(1, len(batches))
+        groups = pieces.batches(cuts, self.training.batch_windows, rng)
+        total = self.training.epochs * max(1, len(groups))
         seen: list[tuple[float, float, float]] = []
         error = math.nan
-        for batch in track(batches, f"fit: epoch {state.epoch + 1}", unit="steps"):
-            starts = torch.stack([state.starts[p.recording][p.begin : p.stop].double() for p in batch])
-            joined = _join([edges[piece] for piece in batch])
-            normals = torch.from_numpy(rng.standard_normal((*starts.shape[:2], self.width)))
+        for group in track(groups, f"fit: epoch {state.epoch + 1}", unit="steps"):
+            batch = self.load(state, group, edges, rng)
             self.optimizer.zero_grad(set_to_none=True)
-            mean, precision = self.encode(batch)
-            found = self.gradient(state, batch, (mean, precision), starts, joined, normals)
+            mean, precision = self.encode(group, batch)
+            given = GaussianEvidence(mean.detach().double(), precision.detach().double())
+            arguments = (self.prior, state.parameters, self.networks.decoder, given)
             if not seen:
-                error = self.gradient_error(state, batch, (mean, precision), joined, normals, found)
-            # Nats per frame and pixel, so that one length of gradients suits all sizes of crops.
-            scale = -1 / max(found.pixels, 1)
-            for parameter in self.networks.decoder.parameters():
-                if parameter.grad is not None:
-                    parameter.grad *= scale
-            by_mean, by_precision = (part.to(mean.dtype) * scale for part in found.tangent.evidence)
-            torch.autograd.backward([mean, precision], [by_mean, by_precision])
-            weights = [w for group in self.optimizer.param_groups for w in group["params"]]
-            nn.utils.clip_grad_norm_(weights, self.training.gradient_norm)
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.training.learning_rate * _schedule(state.steps, total)
-            self.optimizer.step()
-            state.parameters = self._natural_step(state.parameters, found)
-            state.steps += 1
-            seen.append(
-                (
-                    float(found.tangent.iterations.double().mean()),
-                    float(found.tangent.indefinite.double().mean()),
-                    float(found.local.sweeps.double().mean()),
-                )
-            )
+                exact = gradients.through_optimum(*arguments, batch, self.training, settled=True)
+                self.optimizer.zero_grad(set_to_none=True)
+            found = gradients.through_optimum(*arguments, batch, self.training)
+            if not seen:
+                error = gradients.error(found, exact, given.precision)
+            self._step(state, found, (mean, precision), total)
+            tangent = found.tangent
+            measures = (tangent.iterations, tangent.indefinite, found.local.sweeps)
+            a, b, c = (float(part.double().mean()) for part in measures)
+            seen.append((a, b, c))
         means = np.mean(seen, 0) if seen else np.full(3, math.nan)
-        names = ("solver_iterations", "solver_fallbacks", "turns")
-        return dict(zip(names, map(float, means), strict=True)) | {"gradient_error": error}
+        return dict(zip(MEASURES, (*map(float, means), error), strict=True))
 
-    def encode(self, batch: list[Piece]) -> tuple[Tensor, Tensor]:
-        """Return evidence of a batch, (B, T, D) float32, with its gradient's path to the encoder."""
-        heights, observed, values, information = [], [], [], []
-        for piece in batch:
-            crops, one = self.open(piece.recording), self.series[piece.recording]
+    def load(
+        self,
+        state: State,
+        group: list[Piece],
+        edges: Mapping[Piece, meanfield.Edges],
+        rng: np.random.Generator,
+    ) -> Batch:
+        """Read the crops of a batch, and what was kept for it."""
+        heights, observed, core, starts = [], [], [], []
+        for piece in group:
+            crops = self.open(piece.recording)
             raw = crops.heights(piece.begin, piece.stop)
             heights.append(torch.from_numpy(raw).float() * crops.height_step_mm)
             observed.append(torch.from_numpy(crops.observed(piece.begin, piece.stop)))
-            rows = slice(piece.begin, piece.stop)
+            frames = torch.arange(piece.begin, piece.stop)
+            core.append((frames >= piece.core[0]) & (frames < piece.core[1]))
+            starts.append(state.starts[piece.recording][piece.begin : piece.stop].double())
+        scored = torch.stack(core)
+        return Batch(
+            heights=torch.stack(heights),
+            observed=torch.stack(observed),
+            core=scored,
+            starts=torch.stack(starts),
+            edges=pieces.join([edges[piece] for piece in group]),
+            normals=torch.from_numpy(rng.standard_normal((*scored.shape, self.width))),
+        )
+
+    def encode(self, group: list[Piece], batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return evidence of a batch, (B, T, D) float32, with its gradient's path to the encoder."""
+        values, information = [], []
+        for piece in group:
+            one, rows = self.series[piece.recording], slice(piece.begin, piece.stop)
             assert one.information is not None
-            known = np.where(one.observed[rows, None], one.information[rows], 0.0)
             values.append(torch.from_numpy(one[0][rows]))
+            known = np.where(one.observed[rows, None], one.information[rows], 0.0)
             information.append(torch.from_numpy(known))
-        parts = (torch.cat(p) for p in (heights, observed, values, information))
-        mean, precision = self.networks.encoder(*parts)
-        shape = (len(batch), batch[0].stop - batch[0].begin, -1)
+        mean, precision = self.networks.encoder(
+            batch.heights.flatten(0, 1),
+            batch.observed.flatten(0, 1),
+            torch.cat(values),
+            torch.cat(information),
+        )
+        shape = (len(group), -1, self.width)
         return mean.reshape(shape), precision.reshape(shape)
 
-    def gradient(
-        self,
-        state: State,
-        batch: list[Piece],
-        seen: tuple[Tensor, Tensor],
-        starts: Tensor,
-        edges: meanfield.Edges,
-        normals: Tensor,
-        *,
-        settled: bool = False,
-    ) -> "Gradient":
-        """Infer a batch, and send the decoder's gradient back through the optimum.
-
-        Leaves the decoder's own gradients in its parameters, to be maximised, not minimised.
-        """
-        training = self.training
-        mean, precision = (part.detach().double() for part in seen)
-        local = self.prior.infer(
-            state.parameters,
-            GaussianEvidence(mean, precision),
-            start=starts,
-            edges=edges,
-            sweeps=SETTLED_TURNS if settled else STEP_TURNS,
-            tolerance=0.0 if settled else TURN_TOLERANCE,
-        )
-        means = local.means.clone().requires_grad_()
-        covariances = local.covariances.clone().requires_grad_()
-        drawn = objective.sample_marginals(
-            means.flatten(0, 1), covariances.flatten(0, 1), normals.flatten(0, 1)
-        )
-        drawn = drawn.reshape(means.shape)
-        likelihood, pixels = torch.zeros((), dtype=torch.float64), 0
-        scored = torch.zeros(means.shape[:2], dtype=torch.bool)
-        for i, piece in enumerate(batch):
-            first, last = piece.core
-            inside = slice(first - piece.begin, last - piece.begin)
-            crops = self.open(piece.recording)
-            observed = crops.observed(first, last)
-            own = self._likelihood(
-                piece.recording, crops.heights(first, last), observed, drawn[i, inside]
-            )
-            likelihood = likelihood + own.sum()
-            used = self.networks.decoder.used
-            pixels += int(objective.scored_pixels(torch.from_numpy(observed), used).sum())
-            scored[i, inside] = True
-        likelihood.backward()  # type: ignore[no-untyped-call]
-        assert means.grad is not None and covariances.grad is not None
-        # Of the likelihood minus the evidence's own terms, whose gradient the optimum accounts for.
-        core = scored[..., None]
-        by_mean = torch.where(core, means.grad - precision * (mean - local.means), 0.0)
-        spread = (covariances.grad + covariances.grad.mT) / 2 + torch.diag_embed(precision) / 2
-        tangent = self.prior.tangent(
-            state.parameters,
-            local,
-            Cotangent(by_mean, torch.where(core[..., None], spread, 0.0)),
-            tolerance=SETTLED_TOLERANCE if settled else training.solver_tolerance,
-            iterations=SETTLED_TURNS if settled else training.solver_iterations,
-            damping=None if settled else training.solver_damping,
-        )
-        return Gradient(local, tangent, pixels)
-
-    def gradient_error(
-        self,
-        state: State,
-        batch: list[Piece],
-        seen: tuple[Tensor, Tensor],
-        edges: meanfield.Edges,
-        normals: Tensor,
-        found: "Gradient",
-    ) -> float:
-        """Distance of a step's gradient from that of the settled optimum, relative; the median piece."""
-        kept = [p.grad for p in self.networks.decoder.parameters()]
+    def _step(self, state: State, found: Gradient, seen: tuple[Tensor, Tensor], total: int) -> None:
+        """Move the networks up the gradient, and the prior's parameters a little with them."""
+        # Nats per frame and pixel, so that one length of gradients suits all sizes of crops.
+        scale = -1 / max(found.pixels, 1)
         for parameter in self.networks.decoder.parameters():
-            parameter.grad = None
-        exact = self.gradient(state, batch, seen, found.local.states, edges, normals, settled=True)
-        for parameter, gradient in zip(self.networks.decoder.parameters(), kept, strict=True):
-            parameter.grad = gradient
-        # By m in units of its own spread, and by log R: what the encoder's outputs are.
-        precision = seen[1].detach().double()
-        weights = (1 / precision.clamp(min=1e-12).sqrt(), precision)
-        apart, size = (
-            sum(
-                (weight * part).square().sum((1, 2)) for weight, part in zip(weights, parts, strict=True)
-            )
-            for parts in (
-                [a - b for a, b in zip(found.tangent.evidence, exact.tangent.evidence, strict=True)],
-                exact.tangent.evidence,
-            )
-        )
-        return float((apart / size).sqrt().median())
+            if parameter.grad is not None:
+                parameter.grad *= scale
+        by_mean, by_precision = (part.to(seen[0].dtype) * scale for part in found.tangent.evidence)
+        torch.autograd.backward(seen, [by_mean, by_precision])
+        weights = [w for group in self.optimizer.param_groups for w in group["params"]]
+        nn.utils.clip_grad_norm_(weights, self.training.gradient_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.training.learning_rate * _schedule(state.steps, total)
+        self.optimizer.step()
+        state.parameters = self._natural_step(state.parameters, found)
+        state.steps += 1
 
-    def _likelihood(self, index: int, heights: Any, observed: Any, latents: Tensor) -> Tensor:
-        decoder = self.networks.decoder
-        height_mm = torch.from_numpy(heights).float() * self.open(index).height_step_mm
-        expected = decoder(latents.float())
-        return objective.log_likelihood(
-            height_mm, torch.from_numpy(observed), expected, decoder.log_variance(), decoder.used
-        )
-
-    def _batches(self, pieces: list[Piece], rng: np.random.Generator) -> list[list[Piece]]:
-        """Shuffle pieces and put those of one length together."""
-        by_length: dict[int, list[Piece]] = {}
-        for i in rng.permutation(len(pieces)):
-            piece = pieces[int(i)]
-            by_length.setdefault(piece.stop - piece.begin, []).append(piece)
-        size = self.training.batch_windows
-        found = [same[i : i + size] for same in by_length.values() for i in range(0, len(same), size)]
-        return [found[int(i)] for i in rng.permutation(len(found))]
-
-    def _natural_step(self, parameters: Any, found: "Gradient") -> Any:
+    def _natural_step(self, parameters: Any, found: Gradient) -> Any:
         """Go a little towards what this batch, scaled up to all data, says of the prior."""
         whole = sum(len(one.values) for one in self.series)
         scale = whole / found.local.means[..., 0].numel()
@@ -515,40 +394,6 @@ class Trainer:
             memory.setdefault(int(number), {})[name] = value.clone()
         known = self.optimizer.state_dict()
         self.optimizer.load_state_dict({**known, "state": memory})
-
-
-class Gradient(NamedTuple):
-    """What a step needs of one batch."""
-
-    local: Local
-    tangent: Any
-    pixels: int
-
-
-def _edges(local: Local, pieces: list[Piece]) -> dict[Piece, meanfield.Edges]:
-    """Messages at the borders of one recording's pieces."""
-    if not pieces:
-        return {}
-    begin, stop = (torch.tensor([getattr(p, name) for p in pieces]) for name in ("begin", "stop"))
-    found = meanfield.edges_of(local.cache.potentials, local.cache.optimum, begin, stop)
-    return {
-        piece: meanfield.Edges(
-            found.initial[i : i + 1],
-            found.final[i : i + 1],
-            (found.first[0][i : i + 1], found.first[1][i : i + 1]),
-            (found.last[0][i : i + 1], found.last[1][i : i + 1]),
-        )
-        for i, piece in enumerate(pieces)
-    }
-
-
-def _join(edges: list[meanfield.Edges]) -> meanfield.Edges:
-    return meanfield.Edges(
-        torch.cat([e.initial for e in edges]),
-        torch.cat([e.final for e in edges]),
-        (torch.cat([e.first[0] for e in edges]), torch.cat([e.first[1] for e in edges])),
-        (torch.cat([e.last[0] for e in edges]), torch.cat([e.last[1] for e in edges])),
-    )
 
 
 def _scaled(record: Any, factor: float) -> Any:

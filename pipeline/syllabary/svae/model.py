@@ -13,7 +13,7 @@ from ..errors import BadInput
 from ..provenance import Provenance
 from ..settings import read
 from . import checkpoint
-from .joint import Networks, build
+from .autoencoder import Networks, build
 from .pca import Pca
 from .settings import ModelSettings
 from .training import Fitted

@@ -17,7 +17,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,17 +25,17 @@ import pandas as pd
 import torch
 
 from .. import registry
-from ..errors import BadInput, BadSetting, ShapeError
-from ..priors._evidence import GaussianEvidence, PointEvidence, add
+from ..errors import BadInput, BadSetting
+from ..priors._evidence import GaussianEvidence, add
 from ..progress import track
 from ..provenance import generator
 from . import checkpoint as files
-from . import durations, potentials
-from .choices import network_settings, prior_settings
+from . import durations
 from .latents import LatentSeries
 from .settings import ModelSettings
+from .stages import LATENTS, POINTS, observed_of, stage_of, stages
 
-__all__ = ["Fitted", "fit", "one_thread", "stages"]
+__all__ = ["Fitted", "fit", "one_thread"]
 
 log = logging.getLogger(__name__)
 SAVE_EVERY = 5
@@ -47,8 +46,6 @@ JOIN_EVERY = 3
 JOIN_SHARE = 0.25
 ADJUST_EVERY = 4
 USED_SHARE = 0.005
-# Stages of a training: latents taken as points, and with their noise.
-POINTS, LATENTS = "points", "latents"
 FIRST_TURNS = 20
 # Two digits are enough for a start, and a study has ten million of them.
 START_TYPE = torch.float16
@@ -182,7 +179,7 @@ class Trainer:
         pool: ThreadPoolExecutor,
     ):
         self.model, self.stage = settings, stage
-        self.prior, self.settings, self.evidence = _stage(settings, stage, latents)
+        self.prior, self.settings, self.evidence = stage_of(settings, stage, latents)
         self.gaussian = self.prior.Evidence is GaussianEvidence
         self.training = settings.training
         if settings.training.target_duration_s is not None:
@@ -196,7 +193,7 @@ class Trainer:
         self.fps = fps
         self.seed = seed
         self.pool = pool
-        self.observed = [_observed(e) for e in self.evidence]
+        self.observed = [observed_of(e) for e in self.evidence]
         self.frames = sum(int(seen.sum()) for seen in self.observed)
         every = -(-sum(map(len, self.observed)) // self.training.duration_frames)
         self.timed = set(range(0, len(self.evidence), every))
@@ -396,47 +393,6 @@ def one_thread() -> Iterator[None]:
 def _step(off: float, probes: list[list[float]]) -> float:
     """Change of log kappa that should change log duration by ``off``; small, to stay on course."""
     return max(-2.0, min(2.0, off / durations.growth(probes)))
-
-
-def stages(settings: ModelSettings) -> list[str]:
-    """Return the stages that a model's prior goes through."""
-    prior = registry.find("syllabary.priors", settings.prior)
-    if hasattr(prior, "from_autoregression"):
-        return [POINTS, LATENTS]
-    return [LATENTS if prior.Evidence is GaussianEvidence else POINTS]
-
-
-def _stage(
-    settings: ModelSettings, stage: str, latents: Mapping[str, LatentSeries]
-) -> tuple[ModuleType, Any, list[Any]]:
-    """Prior, its settings, and what it is shown of each recording with ticks, in order of names."""
-    prior: ModuleType = registry.find("syllabary.priors", settings.prior)
-    own = prior_settings(settings)
-    if stage == POINTS and prior.Evidence is GaussianEvidence:
-        prior = registry.find("syllabary.priors", "arhmm")
-        own = prior.Settings(**own.model_dump(), lags=1)
-    known: Any = network_settings(settings)
-    most = float(known.max_precision)
-    found: list[Any] = []
-    for name in sorted(latents):
-        one: Any = (
-            potentials.points(latents[name], name)
-            if prior.Evidence is PointEvidence
-            else potentials.linear(latents[name], most, name)
-        )
-        if found and one[0].shape[1:] != found[0][0].shape[1:]:
-            raise ShapeError(
-                f"{name}: latents {tuple(one[0].shape)}; all recordings have (T, D) latents of the "
-                f"same D, here {found[0][0].shape[1]}."
-            )
-        if len(one[0]):
-            found.append(one)
-    return prior, own, found
-
-
-def _observed(evidence: Any) -> torch.Tensor:
-    """Tell which ticks are seen, (T) bool."""
-    return evidence[1] if evidence[1].dtype == torch.bool else (evidence[1] > 0).any(-1)
 
 
 def _keep(path: Path, identity: str, state: State) -> None:
