@@ -104,7 +104,12 @@ def _of_points(prior: ModuleType, model: Model, evidence: PointEvidence) -> Segm
 def _of_frames(prior: ModuleType, model: Model, evidence: GaussianEvidence) -> Segmentation:
     """Latents are inferred with their uncertainty, also where nothing was seen."""
     local = prior.infer(
-        model.parameters, evidence, paths=True, sweeps=MOST_TURNS, tolerance=SETTLED_NATS
+        model.parameters,
+        evidence,
+        paths=True,
+        sweeps=MOST_TURNS,
+        tolerance=SETTLED_NATS,
+        cache=False,
     )
     if not bool(local.converged):
         log.warning("latents and states had not settled after %d turns.", MOST_TURNS)

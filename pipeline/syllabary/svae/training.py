@@ -252,7 +252,7 @@ class Trainer:
         # A first visit starts from the latents as points, and has further to go.
         turns = self.training.turns if state.starts else FIRST_TURNS
         return self.prior.infer(
-            state.parameters, self.evidence[index], start=start, sweeps=turns, paths=paths
+            state.parameters, self.evidence[index], start=start, sweeps=turns, paths=paths, cache=False
         )
 
     def sweep(self, state: State) -> Sweep:

@@ -21,6 +21,7 @@ def solve(
     edges: Edges | None = None,
     sweeps: int = 20,
     tolerance: float = 1e-4,
+    cache: bool = True,
 ) -> Optimum:
     """Update latents and states by turns until neither moves.
 
@@ -39,6 +40,8 @@ def solve(
         Turns at most, one at least.
     tolerance : float
         Rise of the objective per frame in one turn, nats, below which it is settled.
+    cache : bool
+        Keep what ``derivative`` and ``edges_of`` need; half of the memory.
     """
     inside = inside_of(evidence, lengths)
     mean, precision = (torch.where(inside, part, 0.0) for part in evidence)
@@ -46,7 +49,7 @@ def solve(
     count, frames = inside.shape[:2]
     if start is None:
         points = _from_points(potentials, evidence)
-        start = _infer_states(potentials, points, edges, lengths).states
+        start = _infer_states(potentials, points, edges, lengths, False).states
         assert start is not None
     weights = torch.where(inside, start.to(evidence.mean.dtype), 0.0)
     best: Optimum | None = None
@@ -59,6 +62,7 @@ def solve(
             weights[active],
             None if lengths is None else lengths[active],
             _pick(edges, active),
+            cache,
         )
         if best is None:
             rise = torch.full_like(part.objective, torch.inf)
@@ -85,6 +89,7 @@ def _turn(
     weights: Tensor,
     lengths: Tensor | None,
     edges: Edges | None,
+    cache: bool,
 ) -> Optimum:
     """Update the latents under these states, then the states."""
     dynamic = potentials.start is not None
@@ -97,7 +102,7 @@ def _turn(
     assert gaussian.covariances is not None and gaussian.cross is not None
     latents = Latents(gaussian.means, gaussian.covariances, gaussian.cross)
     nodes = torch.where(inside, node_potentials(potentials.regression, latents, dynamic=dynamic), 0.0)
-    states = _infer_states(potentials, nodes, edges, lengths)
+    states = _infer_states(potentials, nodes, edges, lengths, cache)
     assert states.states is not None
     divergence = -gaussian.entropy - states.log_normalizer - _first(potentials, latents, edges)
     variance = gaussian.covariances.diagonal(dim1=-2, dim2=-1)
@@ -114,7 +119,11 @@ def _turn(
 
 
 def _infer_states(
-    potentials: Potentials, nodes: Tensor, edges: Edges | None, lengths: Tensor | None
+    potentials: Potentials,
+    nodes: Tensor,
+    edges: Edges | None,
+    lengths: Tensor | None,
+    cache: bool,
 ) -> hmm.ChainMarginals:
     """Posterior of the states; independent ones are chains of one frame, done in one stroke."""
     if edges is not None:
@@ -122,7 +131,7 @@ def _infer_states(
         nodes[:, -1] += edges.final.to(nodes)
     initial = potentials.initial if edges is None else edges.initial
     if potentials.transition is not None:
-        return hmm.marginals(initial, potentials.transition, nodes, lengths=lengths, cache=True)
+        return hmm.marginals(initial, potentials.transition, nodes, lengths=lengths, cache=cache)
     inside = inside_of(nodes, lengths)
     scores = nodes.double() + initial
     scales = torch.logsumexp(scores, -1)
