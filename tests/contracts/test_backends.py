@@ -10,7 +10,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from oracles import gaussian_chains
-from oracles.chains import enumerate_filter, enumerate_paths, random_chain
+from oracles.chains import enumerate_filter, enumerate_paths, enumerate_tangent, random_chain
 from syllabary import registry
 from syllabary.errors import ImpossibleEvidence, IndefinitePrecision
 from syllabary.messages import hmm, lds
@@ -254,6 +254,25 @@ def test_the_tangent_matches_differences_of_enumeration(backend, like, rng):
     assert_close(
         moved.transitions, (above.transitions - below.transitions) / (2 * step), like, tolerance
     )
+
+
+@pytest.mark.parametrize("ahead", [100, 1000])
+def test_the_tangent_knows_a_state_that_vanished_and_came_back(backend, like, rng, ahead):
+    """Of a batch, one sequence lost what the filter did not believe in; float64 holds it at 100 nats."""
+    initial, transition, evidence = random_chain(rng, 4, 2)
+    transition[~np.eye(2, dtype=bool)] = -np.inf
+    evidence = np.stack([evidence, evidence])
+    evidence[1, :2, 0] += ahead
+    evidence[1, 2:, 1] += ahead
+    chain = tensors((initial, transition, evidence), like)
+    direction = torch.tensor(rng.standard_normal((2, 4, 2)), **like)
+    found = hmm.marginals(*chain, cache=True, backend=backend)
+    moved = hmm.tangent(chain[1], found, direction, backend=backend)
+    for i in range(2):
+        own = as_arrays((chain[0], chain[1], chain[2][i], direction[i]))
+        d_states, d_transitions = enumerate_tangent(*own)
+        assert_close(moved.states[i], d_states, like)
+        assert_close(moved.transitions[i], d_transitions, like)
 
 
 def test_the_tangent_is_its_own_transpose(backend, like, rng):

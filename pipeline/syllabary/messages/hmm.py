@@ -16,6 +16,7 @@ from .front import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, nam
 
 __all__ = [
     "ChainMarginals",
+    "ChainPotentials",
     "ChainTangent",
     "ar_log_likelihood",
     "entropy",
@@ -24,6 +25,15 @@ __all__ = [
     "sample",
     "tangent",
 ]
+
+
+class ChainPotentials(NamedTuple):
+    """What marginals were found from, but for the transitions."""
+
+    initial: Tensor
+    """(..., K) float64"""
+    evidence: Tensor
+    """(..., T, K)"""
 
 
 class ChainMarginals(NamedTuple):
@@ -43,6 +53,8 @@ class ChainMarginals(NamedTuple):
         Its increments: log p(frame t | frames before t), where the potentials are normalised.
     filtered : (..., T, K), dtype of the evidence, or None
         Probability of each state given the frames so far, if ``cache``.
+    potentials : ChainPotentials or None
+        If ``cache``. The evidence is the caller's own, where it lay in one piece, not a copy.
     """
 
     states: Tensor | None
@@ -51,6 +63,7 @@ class ChainMarginals(NamedTuple):
     log_normalizer: Tensor
     log_scales: Tensor
     filtered: Tensor | None
+    potentials: ChainPotentials | None = None
 
 
 class ChainTangent(NamedTuple):
@@ -103,7 +116,7 @@ def marginals(
         "all" smooths; "filter" runs forwards only and leaves ``transitions`` and ``initial``
         out; "sums" leaves ``states`` out.
     cache : bool
-        Keep what ``tangent`` needs ("all" only).
+        Keep what ``tangent`` needs ("all" only); leave the evidence as it is until then.
     backend : str
         ``"auto"`` works where the evidence lives; otherwise a name in ``backends/``.
 
@@ -132,6 +145,10 @@ def marginals(
         *chain[:4], keep, states, filtered, sums, first, log_scales, fault
     )
     _refuse(fault, chain.leading)
+    potentials = None
+    if filtered is not None:
+        own = chain.initial.expand(count, size).clone().reshape(*chain.leading, size)
+        potentials = ChainPotentials(own, chain.evidence.reshape(*chain.leading, frames, size))
     return ChainMarginals(
         states=None if states is None else states.reshape(*chain.leading, frames, size),
         transitions=None if sums is None else sums.reshape(*chain.leading, size, size),
@@ -139,6 +156,7 @@ def marginals(
         log_normalizer=log_scales.sum(-1).reshape(chain.leading),
         log_scales=log_scales.reshape(*chain.leading, frames),
         filtered=None if filtered is None else filtered.reshape(*chain.leading, frames, size),
+        potentials=potentials,
     )
 
 
@@ -172,7 +190,7 @@ def tangent(
     ----------
     docs/mathematics.md, "Derivatives of the chains".
     """
-    if found.filtered is None or found.states is None:
+    if found.filtered is None or found.states is None or found.potentials is None:
         raise ShapeError("the marginals were found without cache=True, which their tangent needs.")
     leading, (frames, size) = tuple(found.states.shape[:-2]), found.states.shape[-2:]
     steps = as_tensor(transition).double()
@@ -183,11 +201,16 @@ def tangent(
             f"are {tuple(found.states.shape)}; they share T and K."
         )
     count = math.prod(leading)
-    flat = [part.reshape(count, frames, size).contiguous() for part in (found.filtered, found.states)]
-    d_states = torch.zeros_like(flat[1])
+    seen, *flat = (
+        part.reshape(count, frames, size).contiguous()
+        for part in (found.potentials.evidence, found.filtered, found.states)
+    )
+    d_states = torch.zeros_like(seen)
     d_transitions = d_states.new_zeros((count, size, size), dtype=torch.float64)
     backend_for(backend, d_states).hmm_tangent(
+        found.potentials.initial.reshape(count, size).contiguous(),
         flatten(steps, leading, 2, "transition"),
+        seen,
         *flat,
         change.reshape(count, frames, size).contiguous(),
         as_lengths(lengths, leading, frames).to(d_states.device),

@@ -12,7 +12,8 @@ fill the last ones, which come filled with zeros; those that are None are not wa
 
 - ``hmm_marginals(initial, transition, evidence, lengths, keep, states, filtered, transitions,
   first, log_scales, fault)``
-- ``hmm_tangent(transition, filtered, states, direction, lengths, d_states, d_transitions)``
+- ``hmm_tangent(initial, transition, evidence, filtered, states, direction, lengths, d_states,
+  d_transitions)``
 - ``hmm_path(initial, transition, evidence, lengths, path, fault)``
 - ``hmm_sample(initial, transition, evidence, lengths, uniform, path, fault)``
 - ``lds_marginals(precision, lower, precision_mean, lengths, keep, means, covariances, cross,

@@ -4,7 +4,10 @@ import numpy as np
 
 from ._compiled import Floats, kernel
 
-__all__ = ["sweep"]
+__all__ = ["LOST", "sweep"]
+
+# Mass that a frame's pairs may miss, in units of the rounding; what they sum up is some ten.
+LOST = 100
 
 
 @kernel
@@ -17,15 +20,21 @@ def sweep(
     ahead: Floats,
     behind: Floats,
     ratio: Floats,
-) -> None:
+    floor: float,
+    limit: float,
+) -> bool:
     """Fill the derivatives of the log messages, centred under the marginals.
 
     ``ahead[t, k]`` is that of the filtered message, f_t = dl_t + (averages of f_{t-1} over where
     the chain came from); ``behind[t, k]`` is h_t = dl_t + g_t, with g_t the averages of h_{t+1}
     over where it goes. ``ratio`` is w_t over the prediction of frame t, so that the pair of t and
-    t + 1 is a_t(j) P(j, k) ratio_{t+1}(k). Where a message vanished its weight is zero.
+    t + 1 is a_t(j) P(j, k) ratio_{t+1}(k). A prediction below ``floor`` counts as zero.
 
     The derivative of w_t(k) is w_t(k) (f_t + h_t − dl_t)(k), centred.
+
+    False where pairs do not add up to w_t, but for ``limit``: then a_t has lost what later frames
+    bring back. Where they do, they are the true ones: of all a_t(j) P(j, k) r(k) for some a_t and r
+    only one has both margins right.
     """
     frames, size = states.shape
     weighted = np.empty(size, states.dtype)
@@ -46,7 +55,7 @@ def sweep(
                     average[k] += moved * transition[j, k]
         mean = 0.0
         for k in range(size):
-            if predicted[k] > 0:
+            if predicted[k] >= floor:
                 ahead[t, k] = direction[t, k] + average[k] / predicted[k]
                 ratio[t, k] = states[t, k] / predicted[k]
             else:
@@ -65,11 +74,15 @@ def sweep(
                 for j in range(size):
                     predicted[j] += sure * transposed[k, j]
                     average[j] += moved * transposed[k, j]
-        mean = 0.0
+        mean, lost = 0.0, 0.0
         for k in range(size):
             behind[t, k] = direction[t, k]
             if predicted[k] > 0:
                 behind[t, k] += average[k] / predicted[k]
             mean += states[t, k] * behind[t, k]
+            lost += abs(states[t, k] - filtered[t, k] * predicted[k])
+        if t + 1 < frames and not lost <= limit:
+            return False
         for k in range(size):
             behind[t, k] -= mean
+    return True

@@ -3,7 +3,8 @@
 Messages are probabilities, normalised at every frame, so a step costs K² multiplications and
 no more than 2 K exponentials. A state far behind the others underflows to zero. That is
 harmless unless later frames bring it back, and then the sweeps notice: the sequence is done
-again in float64, and if that is not enough, slowly and exactly in logs.
+again in float64, and if that is not enough, slowly and exactly in logs. (A derivative goes to
+logs at once, for it starts from the messages that lost it.)
 
 Sequences run in parallel on ``torch.get_num_threads()`` threads; each is computed in the same
 order whatever their number, so that no answer depends on it.
@@ -39,8 +40,8 @@ __all__ = [
 # Frames whitened by one matrix product, and frames that one thread takes at a time.
 REGRESSION_BLOCK = 128
 REGRESSION_SPAN = 2048
-# Below these, numbers are subnormal, and count as zero.
-TINY = {np.dtype(kind): float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
+# Below the smallest normal number a term counts as zero, and no sum from here on misses it.
+FLOOR = {np.dtype(kind): 1e9 * float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
 
 
 class Chain(NamedTuple):
@@ -107,7 +108,9 @@ def hmm_marginals(
 
 
 def hmm_tangent(
+    initial: Tensor,
     transition: Tensor,
+    evidence: Tensor,
     filtered: Tensor,
     states: Tensor,
     direction: Tensor,
@@ -116,22 +119,26 @@ def hmm_tangent(
     d_transitions: Tensor,
 ) -> None:
     """Fill derivatives of marginals and pair sums; see ``messages.hmm.tangent``."""
-    _, chain = _chains(transition[:, 0], transition)
-    before, marginals, change, moved = (p.numpy() for p in (filtered, states, direction, d_states))
-    sums = d_transitions.numpy()
+    logs, chain = _chains(initial, transition)
+    before, marginals, change = (part.numpy() for part in (filtered, states, direction))
+    frames, moved, sums = (part.numpy() for part in (evidence, d_states, d_transitions))
 
     def one(i: int, length: int) -> None:
         a, w, dl = before[i, :length], marginals[i, :length], change[i, :length]
         parts = chain(i, a.dtype)
         ahead, behind, ratio = np.empty((3, *a.shape), a.dtype)
-        _derivative.sweep(parts.transition, parts.transposed, a, w, dl, ahead, behind, ratio)
+        own, bounds = (a, w, dl), (FLOOR[a.dtype], _derivative.LOST * float(np.finfo(a.dtype).eps))
+        if _derivative.sweep(*parts[1:3], *own, ahead, behind, ratio, *bounds):
+            # Pairs a_t(j) P(j, k) r_{t+1}(k), each times f_t(j) + h_{t+1}(k).
+            pairs = (a * ahead)[:-1], a[:-1], ratio[1:], behind[1:]
+            came, stayed, went, gone = (torch.from_numpy(part).double() for part in pairs)
+            sums[i] = parts.transition * (came.T @ went + stayed.T @ (went * gone)).numpy()
+        else:
+            given = [part.astype(np.float64) for part in (frames[i, :length], w, dl)]
+            ahead, behind = np.empty((2, *a.shape))
+            _logs.tangent(*logs(i), *given, ahead, behind, sums[i])
         change_of_log = ahead + behind - dl
         moved[i, :length] = w * (change_of_log - (w * change_of_log).sum(1, keepdims=True))
-        # Pairs a_t(j) P(j, k) r_{t+1}(k), each times f_t(j) + h_{t+1}(k).
-        came, stayed, went, gone = (
-            torch.from_numpy(part).double() for part in ((a * ahead)[:-1], a[:-1], ratio[1:], behind[1:])
-        )
-        sums[i] = parts.transition * (came.T @ went + stayed.T @ (went * gone)).numpy()
 
     with _one_thread_each() as threads:
         _each(one, _sequences(lengths), threads)
@@ -361,7 +368,7 @@ def _sweep(
     is later brought back. A filter has not seen what comes; it is safe where every state can
     follow every other with a probability that dwarfs what was lost.
     """
-    floor = 1e9 * TINY[messages.dtype]
+    floor = FLOOR[messages.dtype]
     smallest = float(chain.transition.min()) if pairs is None and len(messages) > 1 else 1.0
     if smallest < floor:
         return False

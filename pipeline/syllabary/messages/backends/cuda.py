@@ -3,7 +3,8 @@
 A block of threads has a chain to itself and loops over its frames: states, or the entries of a
 matrix, are handed out to its threads, and what a frame passes to the next stays in shared
 memory. The arithmetic is that of ``cpu``: a discrete chain runs in probabilities, and the
-sequences of a batch that lost too much run again in float64 and, if that is not enough, in logs.
+sequences of a batch that lost too much run again in float64 and, if that is not enough, in logs
+(a derivative's at once in logs, on the processor).
 
 Kernels run on torch's current stream and see the tensors' own memory. With
 ``NUMBA_ENABLE_CUDASIM=1`` they run in numba's simulator, on tensors of the processor.
@@ -23,7 +24,16 @@ from numba.core.errors import NumbaPerformanceWarning
 from torch import Tensor
 
 from ...errors import BadInput
-from . import _cuda_derivative, _cuda_gaussian, _cuda_logs, _cuda_paths, _cuda_regression, _cuda_scaled
+from . import (
+    _cuda_derivative,
+    _cuda_gaussian,
+    _cuda_logs,
+    _cuda_paths,
+    _cuda_regression,
+    _cuda_scaled,
+    _derivative,
+    cpu,
+)
 from ._block import LANES, SIMULATED, WARPS
 
 __all__ = [
@@ -94,7 +104,9 @@ def hmm_marginals(
 
 
 def hmm_tangent(
+    initial: Tensor,
     transition: Tensor,
+    evidence: Tensor,
     filtered: Tensor,
     states: Tensor,
     direction: Tensor,
@@ -107,17 +119,27 @@ def hmm_tangent(
         return
     step, _ = _exponential(transition, states.dtype)
     ahead, behind, ratio = (torch.zeros_like(states) for _ in range(3))
+    lost, numbers = torch.zeros_like(states[:, 0, 0]), torch.finfo(states.dtype)
     spec = _per_chain(states, _cuda_derivative.ROOM)
-    _launch(_cuda_derivative.forward, spec, step, filtered, states, direction, lengths, ahead, ratio)
+    given, floor = (filtered, states, direction, lengths), 1e9 * numbers.tiny
+    _launch(_cuda_derivative.forward, spec, step, *given, ahead, ratio, floor)
     _launch(
         _cuda_derivative.backward,
         spec,
         step.mT.contiguous(),
-        *(states, direction, lengths, ahead, ratio, behind, d_states),
+        *(*given, ahead, ratio, behind, d_states, lost),
     )
     # Pairs a_t(j) P(j, k) r_{t+1}(k), each times f_t(j) + h_{t+1}(k).
     for before, after in ((filtered * ahead, ratio), (filtered, ratio * behind)):
         _add_pairs(before.double(), after.double(), lengths, step.double(), d_transitions)
+    left = (lost > _derivative.LOST * numbers.eps).nonzero()[:, 0]
+    if len(left):
+        # So few, and so rarely, that the processor may do them: a launch in logs is not worth its text.
+        start, matrix = (part if len(part) == 1 else part[left] for part in (initial, transition))
+        many = (part[left] for part in (evidence, *given, d_states, d_transitions))
+        again = [part.cpu() for part in (start, matrix, *many)]
+        cpu.hmm_tangent(*again)
+        d_states[left], d_transitions[left] = (part.to(states.device) for part in again[-2:])
 
 
 def hmm_path(
