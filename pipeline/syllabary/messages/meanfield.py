@@ -630,7 +630,7 @@ def _chain_tangent(
     centred[:, 1:] -= pull.sum(-2)
     mean = regression.mean.to(targets)[..., :size]
     spread = (share @ regression.column_covariance.to(targets)[:, :size].flatten(1)).reshape(
-        *share.shape[:-1], size, -1
+        *share.shape[:-1], size, size + 1
     )
     centred[:, :-1] += torch.einsum("kij,btki->btj", mean, pull)
     centred[:, :-1] -= size * (spread @ regressors[..., None])[..., 0]
