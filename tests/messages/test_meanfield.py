@@ -1,0 +1,519 @@
+"""Links between states and latents, their optimum and its derivative: loops and dense algebra."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from oracles import switching
+from oracles.gaussian_chains import assemble, dense
+from syllabary.messages import lds, meanfield
+
+KINDS = [(True, True), (False, True), (True, False), (False, False)]
+
+
+def tensors(parts):
+    return [torch.from_numpy(np.ascontiguousarray(part)) for part in parts]
+
+
+def potentials(shared):
+    """The oracle's global parameters as the package takes them."""
+    initial, transition, start, regression = shared
+    return meanfield.Potentials(
+        torch.from_numpy(initial),
+        None if transition is None else torch.from_numpy(transition),
+        None if start is None else meanfield.Regression(*tensors(start)),
+        meanfield.Regression(*tensors(regression)),
+    )
+
+
+def batch(problems):
+    """Evidence of sequences, padded with NaN, and their lengths."""
+    lengths = [len(one.seen) for one in problems]
+    size = problems[0].seen.shape[1]
+    parts = np.full((2, len(problems), max(lengths), size), np.nan)
+    for i, one in enumerate(problems):
+        parts[0, i, : lengths[i]], parts[1, i, : lengths[i]] = one.seen, one.trust
+    return meanfield.Evidence(*tensors(parts)), torch.tensor(lengths)
+
+
+def draw(rng, lengths, K, D, *, dynamic=True, chain=True, sure=False, missing=0.2):
+    """Sequences that share their parameters."""
+    shared = switching.random_globals(rng, K, D, dynamic=dynamic, chain=chain, sure=sure)
+    return [
+        switching.Problem(*shared, *switching.random_evidence(rng, T, D, missing=missing))
+        for T in lengths
+    ]
+
+
+def random_weights(rng, *shape):
+    return rng.dirichlet(np.ones(shape[-1]), shape[:-1])
+
+
+def random_latents(rng, T, D):
+    means = rng.standard_normal((T, D))
+    covariances = switching.positive(rng, T, D)
+    return means, covariances, 0.2 * rng.standard_normal((max(T - 1, 0), D, D))
+
+
+def cotangent(rng, B, T, K, D):
+    covariances = rng.standard_normal((B, T, D, D))
+    parts = rng.standard_normal((B, T, D)), covariances + covariances.swapaxes(-1, -2)
+    return meanfield.Cotangent(*tensors([*parts, rng.standard_normal((B, T, K))]))
+
+
+def inner(left, right):
+    return sum(float((a * b).sum()) for a, b in zip(left, right, strict=True))
+
+
+# The links
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+@pytest.mark.parametrize(("T", "K", "D"), [(1, 1, 1), (1, 3, 2), (2, 1, 3), (7, 4, 3)])
+def test_node_potentials_match_loops_over_raw_moments(dynamic, T, K, D, rng):
+    (problem,) = draw(rng, [T], K, D, dynamic=dynamic)
+    latents = random_latents(rng, T, D)
+    found = meanfield.node_potentials(
+        potentials(problem[:4]).regression,
+        meanfield.Latents(*(part[None] for part in tensors(latents))),
+        dynamic=dynamic,
+    )
+    expected = switching.node_potentials(problem.regression, *switching.raw(*latents), dynamic=dynamic)
+    # float64: rounding alone
+    assert_allclose(found[0], expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(("dynamic", "chain"), KINDS)
+@pytest.mark.parametrize(("T", "K", "D"), [(1, 2, 2), (2, 1, 1), (6, 3, 3)])
+def test_the_latents_given_the_states_match_loops_and_a_dense_inverse(dynamic, chain, T, K, D, rng):
+    (problem,) = draw(rng, [T], K, D, dynamic=dynamic, chain=chain)
+    weights = random_weights(rng, T, K)
+    evidence, _ = batch([problem])
+    found = meanfield.solve(
+        potentials(problem[:4]), evidence, start=torch.from_numpy(weights[None]), sweeps=1
+    )
+    expected = dense(*switching.latent_chain(problem, weights))
+    for mine, theirs in zip(found.latents, expected[:3], strict=True):
+        assert_allclose(mine[0], theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_the_links_transpose_is_its_transpose(rng):
+    """⟨u, M dx⟩ = ⟨Mᵀ u, dx⟩, the pairing being that of potentials and moments."""
+    for case in range(40):
+        B, T, K, D = (int(rng.integers(low, 6)) for low in (1, 1, 1, 1))
+        dynamic = bool(case % 2)
+        problem = draw(rng, [T], K, D, dynamic=dynamic)[0]
+        regression = potentials(problem[:4]).regression
+        latents = meanfield.Latents(
+            *(
+                torch.stack(parts)
+                for parts in zip(*(tensors(random_latents(rng, T, D)) for _ in range(B)), strict=True)
+            )
+        )
+        change = [torch.from_numpy(rng.standard_normal(part.shape)) for part in latents]
+        change[1] = change[1] + change[1].mT
+        weights = torch.from_numpy(rng.standard_normal((B, T, K)))
+        if dynamic:
+            weights[:, 0] = 0
+        sent = meanfield._node_tangent(regression, latents, meanfield.Latents(*change), dynamic)
+        back = meanfield._chain_tangent(regression, latents, weights, dynamic)
+        # A change of J, of what is below its diagonal and of h meets −½ dS, −dC and dμ.
+        returned = inner(back, (-0.5 * change[1], -change[2], change[0]))
+        scale = float((weights * sent).abs().sum())
+        assert abs(float((weights * sent).sum()) - returned) <= 1e-10 * max(scale, 1)
+
+
+@pytest.mark.parametrize(("dynamic", "chain"), KINDS)
+def test_both_tangents_are_symmetric_and_positive_through_the_link(dynamic, chain, rng):
+    T, K, D = 5, 3, 2
+    (problem,) = draw(rng, [T], K, D, dynamic=dynamic, chain=chain)
+    given, (evidence, _) = potentials(problem[:4]), batch([problem])
+    found = meanfield.solve(given, evidence)
+    size = T * K
+
+    def of_states(direction):
+        return meanfield._tangent_of_states(given, found.states, direction, None).states
+
+    def through_latents(weights):
+        change = meanfield._chain_tangent(given.regression, found.latents, weights, dynamic)
+        moved = meanfield.Latents(*lds.tangent(found.gaussian, *change))
+        return meanfield._node_tangent(given.regression, found.latents, moved, dynamic)
+
+    units = torch.eye(size, dtype=torch.float64).reshape(size, 1, T, K)
+    for operator in (of_states, through_latents):
+        matrix = torch.stack([operator(unit).flatten() for unit in units], 1).numpy()
+        scale = np.abs(matrix).max()
+        assert_allclose(matrix, matrix.T, rtol=0, atol=1e-12 * scale)
+        assert np.linalg.eigvalsh(matrix)[0] > -1e-12 * scale
+
+
+# The optimum
+
+
+def test_no_turn_lowers_the_objective_of_200_random_problems(rng):
+    count = 0
+    while count < 200:
+        dynamic, chain = KINDS[count % 4]
+        K, D, B = int(rng.integers(1, 7)), int(rng.integers(1, 5)), int(rng.integers(1, 5))
+        lengths = [int(n) for n in rng.integers(1, 40, B)]
+        problems = draw(
+            rng, lengths, K, D, dynamic=dynamic, chain=chain, missing=float(rng.choice([0, 0.2, 0.9]))
+        )
+        given, (evidence, spans) = potentials(problems[0][:4]), batch(problems)
+        states = torch.from_numpy(random_weights(rng, B, max(lengths), K)) if count % 3 else None
+        heights = []
+        for _ in range(8):
+            found = meanfield.solve(given, evidence, lengths=spans, start=states, sweeps=1)
+            heights.append(found.objective.numpy())
+            states = found.states.states
+        rises = np.diff(heights, axis=0)
+        assert (rises >= -1e-10 * np.abs(heights[-1]).max()).all()
+        count += B
+
+
+@pytest.mark.parametrize(("dynamic", "chain"), KINDS)
+@pytest.mark.parametrize("T", [1, 2, 5])
+def test_states_objective_and_divergence_match_enumeration_and_a_dense_gaussian(dynamic, chain, T, rng):
+    K, D = 3, 2
+    (problem,) = draw(rng, [T], K, D, dynamic=dynamic, chain=chain)
+    evidence, _ = batch([problem])
+    weights = random_weights(rng, T, K)
+    for _ in range(3):
+        found = meanfield.solve(
+            potentials(problem[:4]), evidence, start=torch.from_numpy(weights[None]), sweeps=1
+        )
+        expected = switching.turn(problem, weights)
+        assert_allclose(found.states.states[0], expected.states.states, rtol=1e-9, atol=1e-13)
+        if chain:
+            assert_allclose(
+                found.states.transitions[0], expected.states.transitions, rtol=1e-9, atol=1e-13
+            )
+        assert_allclose(found.objective[0], expected.objective, rtol=1e-10)
+        assert_allclose(found.divergence[0], expected.divergence, rtol=1e-10, atol=1e-10)
+        weights = expected.states.states
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_one_state_that_is_known_exactly_gives_the_dense_gaussian_and_its_evidence(dynamic, rng):
+    problems = draw(rng, [1, 6, 9], 1, 3, dynamic=dynamic, sure=True)
+    for problem in problems:
+        # Without any doubt about the state, its potentials are zero.
+        problem = problem._replace(initial=np.zeros(1), transition=np.zeros((1, 1)))
+        evidence, _ = batch([problem])
+        found = meanfield.solve(potentials(problem[:4]), evidence)
+        expected = dense(*switching.latent_chain(problem, np.ones((len(problem.seen), 1))))
+        for mine, theirs in zip(found.latents, expected[:3], strict=True):
+            assert_allclose(mine[0], theirs, rtol=1e-10, atol=1e-12)
+        assert_allclose(found.objective[0], switching.log_evidence(problem), rtol=1e-10, atol=1e-10)
+        assert bool(found.converged) and int(found.sweeps) == 2
+
+
+@pytest.mark.parametrize(("dynamic", "chain"), KINDS)
+def test_a_batch_of_ragged_sequences_is_its_loop_and_padding_is_invisible(dynamic, chain, rng):
+    problems = draw(rng, [9, 1, 17, 4], 4, 3, dynamic=dynamic, chain=chain)
+    given, (evidence, spans) = potentials(problems[0][:4]), batch(problems)
+    start = torch.from_numpy(random_weights(rng, 4, 17, 4))
+    wanted = cotangent(rng, 4, 17, 4, 3)
+    for i, stop in enumerate(spans):
+        start[i, stop:] = torch.nan
+        for part in wanted:
+            part[i, stop:] = torch.nan
+    for begin in (None, start):
+        found = meanfield.solve(given, evidence, lengths=spans, start=begin, sweeps=6)
+        sent = meanfield.derivative(given, evidence, found, wanted, lengths=spans, tolerance=1e-4)
+        transitions = []
+        for i, problem in enumerate(problems):
+            stop = int(spans[i])
+            own, _ = batch([problem])
+            single = meanfield.solve(
+                given, own, start=None if begin is None else begin[i : i + 1, :stop], sweeps=6
+            )
+            part = meanfield.Cotangent(*(values[i : i + 1, :stop] for values in wanted))
+            back = meanfield.derivative(given, own, single, part, tolerance=1e-4)
+            # The same sums, in products of matrices of other shapes.
+            for mine, theirs in (
+                (found.states.states, single.states.states),
+                (found.gaussian.means, single.gaussian.means),
+                (found.gaussian.covariances, single.gaussian.covariances),
+                (sent.states, back.states),
+                (sent.latents.means, back.latents.means),
+                (sent.latents.covariances, back.latents.covariances),
+            ):
+                assert_allclose(mine[i, :stop], theirs[0], rtol=1e-9, atol=1e-11)
+                assert (mine[i, stop:] == 0).all()
+            assert_allclose(found.objective[i], single.objective[0], rtol=1e-11)
+            assert int(found.sweeps[i]) == int(single.sweeps[0])
+            assert int(sent.iterations[i]) == int(back.iterations[0])
+            transitions.append(back.transitions)
+        if chain:
+            assert_allclose(sent.transitions, sum(transitions), rtol=1e-9, atol=1e-11)
+
+
+def test_turns_at_once_are_turns_one_by_one(rng):
+    problems = draw(rng, [12, 7], 3, 2)
+    given, (evidence, spans) = potentials(problems[0][:4]), batch(problems)
+    found = meanfield.solve(given, evidence, lengths=spans, sweeps=5, tolerance=-np.inf)
+    states = None
+    for _ in range(5):
+        single = meanfield.solve(given, evidence, lengths=spans, start=states, sweeps=1)
+        states = single.states.states
+    assert_allclose(found.objective, single.objective, rtol=1e-14)
+    assert_allclose(found.states.states, states, rtol=1e-12)
+    assert found.sweeps.tolist() == [5, 5] and not found.converged.any()
+
+
+def messages(initial, rows, nodes):
+    """Log messages of the discrete chain: what is before a frame and its own node, and what follows."""
+    T, K = nodes.shape
+    before, after = np.zeros((T, K)), np.zeros((T, K))
+    for t in range(T):
+        past = initial if t == 0 else np.logaddexp.reduce(before[t - 1][:, None] + rows, axis=0)
+        before[t] = past + nodes[t]
+    for t in range(T - 2, -1, -1):
+        after[t] = np.logaddexp.reduce(rows + nodes[t + 1] + after[t + 1], axis=1)
+    return before, after
+
+
+def edges_of(problem, weights, nodes, begin, stop):
+    """What a window [begin, stop) is to know of the rest: Schur complements and messages."""
+    T, D = problem.seen.shape
+    precision, lower, linear = switching.latent_chain(problem, weights)
+    whole = assemble(precision, lower)
+    inside = np.zeros((T, D), bool)
+    inside[begin:stop] = True
+    inside, outside = np.flatnonzero(inside), np.flatnonzero(~inside)
+    gain = np.linalg.solve(whole[np.ix_(outside, outside)], whole[np.ix_(outside, inside)]).T
+    kept = whole[np.ix_(inside, inside)] - gain @ whole[np.ix_(outside, inside)]
+    pull = linear.ravel()[inside] - gain @ linear.ravel()[outside]
+    blank = problem.start._replace(precision=0 * problem.start.precision)
+    own = problem._replace(seen=problem.seen[begin:stop], trust=problem.trust[begin:stop], start=blank)
+    own_precision, own_lower, own_linear = switching.latent_chain(own, weights[begin:stop])
+    beyond = (kept - assemble(own_precision, own_lower)).reshape(stop - begin, D, stop - begin, D)
+    beyond_linear = pull.reshape(-1, D) - own_linear
+    before, after = messages(problem.initial, problem.transition, nodes)
+    parts = (
+        before[begin],
+        after[stop - 1],
+        (beyond[0, :, 0].copy(), beyond_linear[0]),
+        (beyond[-1, :, -1].copy(), beyond_linear[-1]),
+    )
+    # All that the rest says is said to the two ends.
+    beyond[0, :, 0] = beyond[-1, :, -1] = 0
+    assert np.abs(beyond).max() < 1e-9 and np.abs(beyond_linear[1:-1]).max() < 1e-9
+    initial, final, first, last = parts
+    return meanfield.Edges(
+        *(torch.from_numpy(part[None].copy()) for part in (initial, final)),
+        *(tuple(torch.from_numpy(part[None].copy()) for part in pair) for pair in (first, last)),
+    )
+
+
+@pytest.fixture
+def window(rng):
+    """A settled sequence, a window of it and its edges."""
+    T, K, D, begin, stop = 40, 3, 2, 13, 27
+    (problem,) = draw(rng, [T], K, D)
+    given, (evidence, _) = potentials(problem[:4]), batch([problem])
+    found = meanfield.solve(given, evidence, sweeps=400, tolerance=-np.inf)
+    assert float(found.residual) < 1e-12
+    states = found.states.states[0].numpy()
+    moments = switching.raw(*(part[0].numpy() for part in found.latents))
+    nodes = switching.node_potentials(problem.regression, *moments)
+    rows = slice(begin, stop)
+    part = meanfield.Evidence(*(own[:, rows] for own in evidence))
+    return given, part, found, edges_of(problem, states, nodes, begin, stop), rows
+
+
+def test_a_window_with_its_edges_gives_back_the_full_solution(window):
+    given, part, found, edges, rows = window
+    full = found.states.states[:, rows]
+    for sweeps in (1, 300):
+        inside = meanfield.solve(given, part, edges=edges, start=full, sweeps=sweeps, tolerance=-np.inf)
+        pairs = slice(rows.start, rows.stop - 1)
+        # What is left of 400 turns, and inverses by other routes.
+        options = {"rtol": 1e-8, "atol": 1e-10}
+        assert_allclose(inside.states.states, full, **options)
+        assert_allclose(inside.latents.means, found.latents.means[:, rows], **options)
+        assert_allclose(inside.latents.covariances, found.latents.covariances[:, rows], **options)
+        assert_allclose(inside.latents.cross, found.latents.cross[:, pairs], **options)
+        assert_allclose(inside.states.log_normalizer, found.states.log_normalizer, rtol=1e-10)
+
+
+def test_edges_do_not_lower_the_objective_and_pass_the_gradient(window, rng):
+    given, part, _, edges, _ = window
+    heights, states = [], None
+    for _ in range(20):
+        found = meanfield.solve(given, part, edges=edges, start=states, sweeps=1)
+        heights.append(float(found.objective))
+        states = found.states.states
+    assert (np.diff(heights) >= -1e-10 * abs(heights[-1])).all()
+    options = {"edges": edges, "sweeps": 300, "tolerance": -np.inf}
+    found = meanfield.solve(given, part, **options)
+    wanted = cotangent(rng, *part.mean.shape[:2], 3, 2)
+    sent = meanfield.derivative(given, part, found, wanted, tolerance=1e-13, iterations=100)
+    way = torch.from_numpy(rng.standard_normal(part.mean.shape))
+
+    def scalar(step):
+        moved = part._replace(mean=part.mean + step * way)
+        other = meanfield.solve(given, moved, start=found.states.states, **options)
+        marginals = (other.latents.means, other.latents.covariances, other.states.states)
+        return inner(wanted, marginals)
+
+    expected = (scalar(1e-5) - scalar(-1e-5)) / 2e-5
+    mine = float((part.precision * sent.latents.means * way).sum())
+    # Rounding over the step, and the step's square.
+    assert_allclose(mine, expected, rtol=1e-6)
+
+
+# Its derivative
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: f"dynamic={kind[0]},chain={kind[1]}")
+def settled(request, rng):
+    dynamic, chain = request.param
+    T, K, D = 5, 3, 2
+    (problem,) = draw(rng, [T], K, D, dynamic=dynamic, chain=chain, missing=0.1)
+    given, (evidence, _) = potentials(problem[:4]), batch([problem])
+    found = meanfield.solve(given, evidence, sweeps=300, tolerance=-np.inf)
+    wanted = cotangent(rng, 1, T, K, D)
+    weights = found.states.states[0].numpy()
+    moments = switching.raw(*(part[0].numpy() for part in found.latents))
+    nodes = switching.node_potentials(problem.regression, *moments, dynamic=dynamic)
+
+    def expected(**options):
+        parts = (part[0].numpy() for part in wanted)
+        return switching.derivative(problem, weights, nodes, *parts, **options)
+
+    return given, evidence, found, wanted, expected
+
+
+def assert_sent(sent, expected, chain, rtol=1e-9):
+    scale = max(np.abs(expected.means).max(), np.abs(expected.covariances).max())
+    for mine, theirs in zip(sent.latents, expected[:3], strict=True):
+        assert_allclose(mine[0], theirs, rtol=rtol, atol=rtol * scale)
+    assert_allclose(sent.states[0], expected.states, rtol=rtol, atol=rtol * scale)
+    if chain:
+        assert_allclose(sent.transitions, expected.transitions, rtol=rtol, atol=rtol * scale)
+
+
+def test_conjugate_gradients_solve_the_dense_system(settled):
+    given, evidence, found, wanted, expected = settled
+    sent = meanfield.derivative(given, evidence, found, wanted, tolerance=1e-14, iterations=60)
+    assert not bool(sent.indefinite) and float(sent.residual) < 1e-12
+    assert_sent(sent, expected(), given.transition is not None)
+
+
+def test_the_system_is_self_adjoint_and_positive_in_the_states_own_inner_product(settled):
+    *_, expected = settled
+    answer = expected()
+    product = answer.states_tangent @ answer.system
+    scale = np.abs(product).max()
+    assert_allclose(product, product.T, rtol=0, atol=1e-12 * scale)
+    assert np.linalg.eigvalsh(product)[0] > -1e-12 * scale
+    rho = np.linalg.eigvals(np.eye(len(product)) - answer.system)
+    assert np.abs(rho.imag).max() < 1e-7 and rho.real.min() > -1e-9 and rho.real.max() < 1
+
+
+def test_no_step_holds_the_states_and_one_whole_step_is_one_neumann_term(settled):
+    given, evidence, found, wanted, expected = settled
+    chain = given.transition is not None
+    frozen = meanfield.derivative(given, evidence, found, wanted, iterations=0)
+    assert (frozen.states == 0).all() and int(frozen.iterations) == 0
+    assert_sent(frozen, expected(terms=0), chain)
+    for terms in (1, 2, 4):
+        sent = meanfield.derivative(
+            given, evidence, found, wanted, iterations=terms, damping=1.0, tolerance=0
+        )
+        assert_sent(sent, expected(terms=terms), chain)
+    damped = meanfield.derivative(
+        given, evidence, found, wanted, iterations=3000, damping=0.5, tolerance=1e-13
+    )
+    assert_sent(damped, expected(), chain)
+
+
+def test_a_looser_tolerance_stops_earlier_and_is_kept(settled):
+    given, evidence, found, wanted, _ = settled
+    used = []
+    for tolerance in (1e-1, 1e-2, 1e-4, 1e-8):
+        sent = meanfield.derivative(given, evidence, found, wanted, tolerance=tolerance, iterations=60)
+        assert float(sent.residual) <= tolerance
+        used.append(int(sent.iterations))
+    assert used == sorted(used) and used[-1] <= 15
+
+
+# Sums
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_sums_and_their_derivative_match_loops(dynamic, rng):
+    T, K, D = 6, 3, 2
+    problems = draw(rng, [T, T], K, D, dynamic=dynamic)
+    regression = potentials(problems[0][:4]).regression
+    latents = [random_latents(rng, T, D) for _ in problems]
+    weights = random_weights(rng, 2, T, K)
+    weights[1, 4:] = 0
+
+    def loops(shift=0.0):
+        width = D + 1 if dynamic else 1
+        totals = [np.zeros((K, *shape)) for shape in ((width, width), (D, width), (D, D), ())]
+        for i, own in enumerate(latents):
+            first, second, cross = switching.raw(
+                *(a + shift * b for a, b in zip(own, ways[i], strict=True))
+            )
+            shares = weights[i] + shift * ways[i + 2]
+            for t in range(int(dynamic), T):
+                parts = (
+                    switching.bordered((second, cross), first, t)
+                    if dynamic
+                    else (np.ones((1, 1)), first[t][:, None], second[t])
+                )
+                for k in range(K):
+                    for total, part in zip(totals, (*parts, 1.0), strict=True):
+                        total[k] += shares[t, k] * part
+        return totals
+
+    def stacked(parts):
+        return meanfield.Latents(*tensors(np.stack(own) for own in zip(*parts, strict=True)))
+
+    ways = [random_latents(rng, T, D) for _ in problems] + list(rng.standard_normal((2, T, K)))
+    own = stacked(latents), torch.from_numpy(weights)
+    for mine, theirs in zip(meanfield.sums(regression, *own, dynamic=dynamic), loops(), strict=True):
+        assert_allclose(mine, theirs, rtol=1e-11, atol=1e-12)
+    change = stacked(ways[:2]), torch.from_numpy(np.stack(ways[2:]))
+    found = meanfield.sums(regression, *own, dynamic=dynamic, change=change)
+    above, below = loops(1e-4), loops(-1e-4)
+    for mine, high, low in zip(found, above, below, strict=True):
+        # Cubic in the step: its square is left.
+        assert_allclose(mine, (high - low) / 2e-4, rtol=1e-6, atol=1e-6)
+
+
+# Extremes
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize(("dynamic", "chain"), KINDS)
+@pytest.mark.parametrize("case", ["no noise", "more states than frames", "one frame", "all missing"])
+def test_extremes_stay_finite(case, dynamic, chain, dtype, rng):
+    K, D = (30 if case == "more states than frames" else 3), 2
+    lengths = [1, 1] if case == "one frame" else [6, 4]
+    problems = draw(rng, lengths, K, D, dynamic=dynamic, chain=chain)
+    if case == "all missing":
+        problems = [one._replace(trust=0 * one.trust) for one in problems]
+    given = potentials(problems[0][:4])
+    if case == "no noise":
+        factor = 1e8 / given.regression.precision.diagonal(dim1=-2, dim2=-1).mean()
+        sharp = given.regression._replace(
+            precision=factor * given.regression.precision,
+            log_det=given.regression.log_det + D * float(torch.log(factor)),
+        )
+        given = given._replace(regression=sharp)
+    evidence, spans = batch(problems)
+    evidence = meanfield.Evidence(*(part.to(dtype) for part in evidence))
+    found = meanfield.solve(given, evidence, lengths=spans)
+    wanted = meanfield.Cotangent(*(part.to(dtype) for part in cotangent(rng, 2, max(lengths), K, D)))
+    sent = meanfield.derivative(given, evidence, found, wanted, lengths=spans)
+    for part in (*found.latents, found.states.states, found.objective, *sent.latents, sent.states):
+        assert torch.isfinite(part).all()
+    if case == "all missing":
+        # Nothing is seen, so the objective is at most what probabilities sum to.
+        assert (found.objective <= 1e-6).all()
