@@ -97,7 +97,7 @@ def series_of(
             rates.append(1 / np.median(np.diff(recording.time_s)))
             found.append(
                 changepoints.find(
-                    *series[name], recording.time_s, ChangepointSettings(), recording=name, seed=seed
+                    *series[name][:2], recording.time_s, ChangepointSettings(), recording=name, seed=seed
                 )
             )
     target_s = changepoints.median_duration_s(changepoints.join(found[:fitted]))
