@@ -513,16 +513,40 @@ def _tangent_of_states(
 
 
 def _from_points(potentials: Potentials, evidence: Evidence) -> Tensor:
-    """Node potentials as if latents were where the evidence has its peak; none for missing frames."""
+    """Node potentials as if latents were where the evidence has its peak; none for missing frames.
+
+    What is seen jitters by its own noise beside that of the motion. Taken for motion, the jitter
+    would make the states of most motion look best, and turns do not find back from there.
+    """
     mean, precision = evidence
-    nothing = mean.new_zeros((1, 1, 1, 1)).expand(*mean.shape, mean.shape[-1])
-    points = Latents(mean, nothing, nothing[:, 1:])
     dynamic = potentials.start is not None
-    nodes = node_potentials(potentials.regression, points, dynamic=dynamic)
+    nothing = mean.new_zeros((1, 1, 1, 1)).expand(1, *mean.shape[1:], mean.shape[-1])
+    nodes = mean.new_zeros((*mean.shape[:2], len(potentials.regression.log_det)))
+    for i in range(len(mean)):
+        points = Latents(mean[i : i + 1], nothing, nothing[:, 1:])
+        jittery = _jittery(potentials.regression, precision[i].double(), dynamic)
+        nodes[i] = node_potentials(jittery, points, dynamic=dynamic)[0]
     seen = (precision > 0).any(-1, keepdim=True)
     if dynamic:
         seen = seen & torch.nn.functional.pad(seen[:, :-1], (0, 0, 1, 0))
     return torch.where(seen, nodes, 0.0)
+
+
+def _jittery(regression: Regression, precision: Tensor, dynamic: bool) -> Regression:
+    """Regression of what is seen of one sequence, by the typical precision (T, D) of a frame."""
+    mean, _, own, log_det = (part.double() for part in regression)
+    seen = precision > 0
+    log_typical = torch.where(seen, precision, 1.0).log().sum(0) / seen.sum(0).clamp(min=1)
+    # Of a coordinate that is never seen nothing will be asked.
+    jitter = torch.where(seen.any(0), torch.exp(-log_typical), 0.0)
+    noise = torch.cholesky_inverse(torch.linalg.cholesky(own))
+    wide = noise + torch.diag(jitter)
+    if dynamic:
+        weights = mean[..., :-1]
+        wide = wide + (weights * jitter) @ weights.mT
+    factor = torch.linalg.cholesky((wide + wide.mT) / 2)
+    lost = own.logdet() + 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return regression._replace(precision=torch.cholesky_inverse(factor), log_det=log_det - lost)
 
 
 def _turn(
