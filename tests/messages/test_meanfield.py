@@ -501,7 +501,10 @@ def test_extremes_stay_finite(case, dynamic, chain, dtype, rng):
         problems = [one._replace(trust=0 * one.trust) for one in problems]
     given = potentials(problems[0][:4])
     if case == "no noise":
-        factor = 1e8 / given.regression.precision.diagonal(dim1=-2, dim2=-1).mean()
+        # Beyond 1e7 times what is seen, float32 cannot tell the sum from the dynamics alone.
+        factor = (1e8 if dtype == torch.float64 else 1e5) / given.regression.precision.diagonal(
+            dim1=-2, dim2=-1
+        ).mean()
         sharp = given.regression._replace(
             precision=factor * given.regression.precision,
             log_det=given.regression.log_det + D * float(torch.log(factor)),

@@ -499,7 +499,9 @@ def _infer_states(
     scales = torch.logsumexp(scores, -1)
     states = torch.where(inside, torch.softmax(scores, -1).to(nodes.dtype), 0.0)
     scales = torch.where(inside[..., 0], scales, 0.0)
-    return hmm.ChainMarginals(states, None, states[:, :1].double().sum(1), scales.sum(-1), scales, states)
+    return hmm.ChainMarginals(
+        states, None, states[:, :1].double().sum(1), scales.sum(-1), scales, states
+    )
 
 
 def _tangent_of_states(
