@@ -351,7 +351,7 @@ def test_a_fit_is_as_good_as_the_smoother_that_knows_the_parameters(seed):
 
 @pytest.mark.parametrize("seed", [14, 15])
 def test_recordings_never_seen_before_settle_where_the_known_states_do(seed):
-    """The noise of what is seen was taken for motion, and up to 2 nats per frame were lost for good."""
+    """The noise of what is seen was taken for motion, and up to 2.6 nats per frame were lost."""
     evidence, states, truth, _ = known_system(seed)
     begin = torch.nn.functional.one_hot(torch.from_numpy(states)).double().chunk(len(evidence))
     known, best = smooth(truth, evidence, begin, states)
