@@ -123,7 +123,7 @@ def evaluate(study: list[tuple[Path, Path]], seed: int, kind: str) -> None:
     start = time.process_time()
     settings = ModelSettings()
     fitted = training.fit(series, settings, target_duration_s=target_s, fps=fps, seed=seed)
-    model = Model.of(settings, fitted, reduction.tensors(), fps=fps)
+    model = Model.of(settings, fitted, reduction, fps=fps)
     pairs = []
     for (where, _), truth in zip(study, truths, strict=True):
         with Crops(where) as recording:

@@ -139,7 +139,7 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
             inspect.Parameter(
                 "name",
                 inspect.Parameter.KEYWORD_ONLY,
-                default="pca-arhmm",
+                default="slds",
                 annotation=Annotated[str, option],
             )
         )

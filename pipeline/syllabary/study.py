@@ -58,7 +58,11 @@ class Config(Settings):
     check: CheckSettings = CheckSettings()
     reduce: ReduceSection = ReduceSection()
     models: dict[str, ModelSettings] = Field(
-        {"pca-arhmm": ModelSettings()},
+        {
+            "slds": ModelSettings(network="conv", prior="slds"),
+            "pca-slds": ModelSettings(prior="slds"),
+            "pca-arhmm": ModelSettings(),
+        },
         min_length=1,
         description="Models to fit, or paths of models fitted elsewhere, by name.",
     )

@@ -10,8 +10,8 @@ from syllabary.priors._evidence import Cotangent, GaussianEvidence, PointEvidenc
 
 PRIORS = registry.names("syllabary.priors")
 OFFERED = (
-    "Evidence", "Parameters", "Settings", "adapt", "dimensions", "divergence", "filter", "infer", "initial",
-    "reorder", "sample", "tangent", "update",
+    "Evidence", "Parameters", "Settings", "adapt", "dimensions", "divergence", "filter", "infer",
+    "initial", "reorder", "sample", "tangent", "update",
 )  # fmt: skip
 
 

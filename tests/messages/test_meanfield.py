@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from oracles import switching
 from oracles.gaussian_chains import assemble, dense
 from syllabary.messages import lds, meanfield
+from syllabary.messages.meanfield import implicit, links
 
 KINDS = [(True, True), (False, True), (True, False), (False, False)]
 
@@ -116,8 +117,8 @@ def test_the_links_transpose_is_its_transpose(rng):
         weights = torch.from_numpy(rng.standard_normal((B, T, K)))
         if dynamic:
             weights[:, 0] = 0
-        sent = meanfield._node_tangent(regression, latents, meanfield.Latents(*change), dynamic)
-        back = meanfield._chain_tangent(regression, latents, weights, dynamic)
+        sent = links.node_tangent(regression, latents, meanfield.Latents(*change), dynamic)
+        back = links.chain_tangent(regression, latents, weights, dynamic)
         # A change of J, of what is below its diagonal and of h meets −½ dS, −dC and dμ.
         returned = inner(back, (-0.5 * change[1], -change[2], change[0]))
         scale = float((weights * sent).abs().sum())
@@ -133,12 +134,12 @@ def test_both_tangents_are_symmetric_and_positive_through_the_link(dynamic, chai
     size = T * K
 
     def of_states(direction):
-        return meanfield._tangent_of_states(given, found.states, direction, None).states
+        return implicit.tangent_of_states(given, found.states, direction, None).states
 
     def through_latents(weights):
-        change = meanfield._chain_tangent(given.regression, found.latents, weights, dynamic)
+        change = links.chain_tangent(given.regression, found.latents, weights, dynamic)
         moved = meanfield.Latents(*lds.tangent(found.gaussian, *change))
-        return meanfield._node_tangent(given.regression, found.latents, moved, dynamic)
+        return links.node_tangent(given.regression, found.latents, moved, dynamic)
 
     units = torch.eye(size, dtype=torch.float64).reshape(size, 1, T, K)
     for operator in (of_states, through_latents):
@@ -275,7 +276,7 @@ def messages(initial, rows, nodes):
     return before, after
 
 
-def edges_of(problem, weights, nodes, begin, stop):
+def dense_edges(problem, weights, nodes, begin, stop):
     """What a window [begin, stop) is to know of the rest: Schur complements and messages."""
     T, D = problem.seen.shape
     precision, lower, linear = switching.latent_chain(problem, weights)
@@ -300,7 +301,7 @@ def edges_of(problem, weights, nodes, begin, stop):
     )
     # All that the rest says is said to the two ends.
     beyond[0, :, 0] = beyond[-1, :, -1] = 0
-    assert np.abs(beyond).max() < 1e-9 and np.abs(beyond_linear[1:-1]).max() < 1e-9
+    assert np.abs(beyond).max() < 1e-9 and np.abs(beyond_linear[1:-1]).max(initial=0) < 1e-9
     initial, final, first, last = parts
     return meanfield.Edges(
         *(torch.from_numpy(part[None].copy()) for part in (initial, final)),
@@ -321,7 +322,34 @@ def window(rng):
     nodes = switching.node_potentials(problem.regression, *moments)
     rows = slice(begin, stop)
     part = meanfield.Evidence(*(own[:, rows] for own in evidence))
-    return given, part, found, edges_of(problem, states, nodes, begin, stop), rows
+    return given, part, found, dense_edges(problem, states, nodes, begin, stop), rows
+
+
+def test_edges_are_schur_complements_and_messages(rng):
+    T, K, D = 30, 3, 2
+    (problem,) = draw(rng, [T], K, D)
+    given, (evidence, _) = potentials(problem[:4]), batch([problem])
+    # Of the states that the latents follow from, so settled.
+    found = meanfield.solve(given, evidence, sweeps=400, tolerance=-np.inf)
+    assert float(found.residual) < 1e-12
+    moments = switching.raw(*(part[0].numpy() for part in found.latents))
+    nodes = switching.node_potentials(problem.regression, *moments)
+    cuts = [(0, 9), (9, 20), (14, 16), (20, T), (0, T)]
+    edges = meanfield.edges_of(given, found, *(torch.tensor(ends) for ends in zip(*cuts, strict=True)))
+    for i, (begin, stop) in enumerate(cuts):
+        expected = dense_edges(problem, found.states.states[0].numpy(), nodes, begin, stop)
+        for mine, theirs in (
+            *zip(edges.first, expected.first, strict=True),
+            *zip(edges.last, expected.last, strict=True),
+        ):
+            assert_allclose(mine[i], theirs[0], rtol=1e-8, atol=1e-9)
+        # Messages are known up to a factor.
+        for mine, theirs in (
+            (edges.initial[i], expected.initial[0]),
+            (edges.final[i], expected.final[0]),
+        ):
+            apart = (mine - theirs).numpy()
+            assert_allclose(apart, np.full(K, apart.mean()), rtol=0, atol=1e-8)
 
 
 def test_a_window_with_its_edges_gives_back_the_full_solution(window):

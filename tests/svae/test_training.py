@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from oracles import arhmm as oracle
 from syllabary.errors import BadInput, BadSetting, ShapeError, UnknownName
-from syllabary.svae import checkpoint, durations, inference, training
+from syllabary.svae import checkpoint, durations, inference, pca, training
 from syllabary.svae.choices import prior_settings
 from syllabary.svae.latents import LatentSeries
 from syllabary.svae.model import Model
@@ -29,6 +29,22 @@ def study(seed, states=4, size=3, recordings=3, frames=500):
     latents = oracle.whiten([x for x, _ in drawn])
     series = {f"m{i}": LatentSeries(x, np.ones(len(x), bool)) for i, x in enumerate(latents)}
     return series, [z for _, z in drawn]
+
+
+def components(size):
+    """A reduction to so many latents, for models whose latents were not made of crops."""
+    pixels = (4, 8)
+    return pca.Pca(
+        mean=np.full(pixels, 20.0),
+        components=np.eye(size, 32).reshape(size, *pixels),
+        scale=np.full(size, 50.0),
+        explained_variance_ratio=np.full(size, 1 / size),
+        noise_variance_mm2=np.asarray(4.0),
+        pixel_variance_mm2=np.full(pixels, 4.0),
+        used=np.ones(pixels, bool),
+        pixel_mm=np.asarray(1.85),
+        min_observed_fraction=np.asarray(0.5),
+    )
 
 
 def small(**training_settings):
@@ -58,7 +74,7 @@ def test_finds_twelve_known_states():
     true_s = durations.median(np.concatenate([durations.of_path(z) for z in states])) / FPS
     settings = ModelSettings(training={"restarts": 1, "restart_sweeps": 20})
     fitted = train(series, settings, target_duration_s=true_s)
-    model = Model.of(settings, fitted, {}, fps=FPS)
+    model = Model.of(settings, fitted, components(10), fps=FPS)
     paths = [inference.segment(model, series[name]).path for name in series]
     found, expected = np.concatenate(paths), np.concatenate(states)
     assert adjusted_mutual_info_score(expected, found) >= 0.9

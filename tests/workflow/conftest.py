@@ -15,6 +15,13 @@ seed: {seed}
 simulate:
   duration_s: 12
 models:
+  slds:
+    network: conv
+    network_settings: {{channels: [4, 8, 8], hidden: 32}}
+    prior: slds
+    prior_settings: {{states: 12}}
+    training:
+      {{restarts: 1, restart_sweeps: 3, sweeps: 5, latent_sweeps: 3, epochs: 2, window_frames: 64}}
   pca-arhmm:
     prior_settings: {{states: 12}}
     training: {{restarts: 2, restart_sweeps: 5, sweeps: 10}}

@@ -45,6 +45,7 @@ def test_raw_video_becomes_labels_tables_and_a_report(study):
     results = study.folder / "results"
     for recording in ("c1", "c2", "d1", "d2"):
         labels = tables.read(results / f"recordings/{recording}/labels/pca-arhmm.parquet", tables.LABELS)
+        assert (results / f"recordings/{recording}/posterior/slds.h5").is_file()
         truth = tables.read(results / f"simulated/{recording}/truth.parquet", tables.TRUTH)
         assert labels["frame"].tolist() == truth["frame"].tolist()
         assert labels["syllable"].min() >= 0
@@ -112,20 +113,29 @@ def test_the_workflow_report_opens(study):
     assert (study.folder / "report.html").stat().st_size > 100_000
 
 
-def test_a_killed_fit_goes_on_where_it_was_and_ends_the_same(study, tmp_path):
-    undisturbed = digests(study, "models/pca-arhmm/*")
+@pytest.mark.parametrize(
+    ("model", "kept", "says"),
+    [
+        ("pca-arhmm", "checkpoint", "goes on after sweep"),
+        ("slds", "checkpoint", "goes on after sweep"),
+        ("slds", "joint", "goes on after pass"),
+    ],
+)
+def test_a_killed_fit_goes_on_where_it_was_and_ends_the_same(study, model, kept, says):
+    undisturbed = digests(study, f"models/{model}/*")
+    folder = study.folder / "again" / f"{model}-{kept}"
     arguments = [
-        *("-m", "syllabary.cli", "fit", "--pca", "results/models/pca.h5"),
+        *("-m", "syllabary.cli", "fit", "--name", model, "--pca", "results/models/pca.h5"),
         *("--changepoints", "results/models/changepoints.parquet"),
-        *("--model", "again/pca-arhmm/model.safetensors"),
-        *("--settings-used", "again/pca-arhmm/settings.json"),
-        *("--history", "again/pca-arhmm/history.parquet"),
+        *("--model", str(folder / "model.safetensors")),
+        *("--settings-used", str(folder / "settings.json")),
+        *("--history", str(folder / "history.parquet")),
     ]
     for recording in ("c1", "c2", "d1", "d2"):
         arguments += ["--crops", f"results/recordings/{recording}/crops.h5"]
         arguments += ["--quality", f"results/recordings/{recording}/quality.json"]
     environment = {**os.environ, "PYTHONPATH": str(study.folder / "pipeline")}
-    checkpoint = study.folder / "again/pca-arhmm/checkpoint.safetensors"
+    checkpoint = folder / f"{kept}.safetensors"
     job = subprocess.Popen([sys.executable, *arguments], cwd=study.folder, env=environment)
     try:
         deadline = time.monotonic() + 300
@@ -139,11 +149,11 @@ def test_a_killed_fit_goes_on_where_it_was_and_ends_the_same(study, tmp_path):
     assert not (checkpoint.parent / "model.safetensors").exists()
     resumed = study.python(*arguments)
     assert resumed.returncode == 0, resumed.stderr
-    assert "goes on after sweep" in resumed.stderr
+    assert says in resumed.stderr
     for name in ("model.safetensors", "history.parquet"):
         again = hashlib.sha256((checkpoint.parent / name).read_bytes()).hexdigest()
-        assert again == undisturbed[f"models/pca-arhmm/{name}"], name
-    assert not checkpoint.exists()
+        assert again == undisturbed[f"models/{model}/{name}"], name
+    assert not list(folder.glob("*checkpoint*")) and not list(folder.glob("joint*"))
 
 
 def test_a_fresh_run_of_the_same_seed_gives_the_same_bytes(study, tmp_path_factory):

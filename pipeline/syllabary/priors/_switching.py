@@ -65,6 +65,7 @@ def infer(
     sweeps: int,
     tolerance: float,
     paths: bool,
+    cache: bool,
 ) -> Local:
     """Return the posterior of sequences; ``statistics`` is left for the page to fill.
 
@@ -83,6 +84,8 @@ def infer(
         Turns at most; rise of the bound per frame, nats, that ends them.
     paths : bool
         Find the most probable path of states too.
+    cache : bool
+        Keep what ``tangent`` needs.
     """
     leading = tuple(evidence.mean.shape[:-2])
     count = math.prod(leading)
@@ -95,7 +98,14 @@ def infer(
     spans = None if lengths is None else lengths.reshape(count)
     begin = None if start is None else start.reshape(count, frames[0], -1)
     found = meanfield.solve(
-        given, flat, lengths=spans, start=begin, edges=edges, sweeps=sweeps, tolerance=tolerance
+        given,
+        flat,
+        lengths=spans,
+        start=begin,
+        edges=edges,
+        sweeps=sweeps,
+        tolerance=tolerance,
+        cache=cache,
     )
     latents, states = found.latents, found.states.states
     assert states is not None
@@ -316,7 +326,7 @@ def _path(
     return found
 
 
-def total_states(local: Local) -> Any:
+def total_states(local: Local) -> tuple[dirichlet.Natural, Any]:
     """Expected numbers of first states and of steps, over all sequences."""
     states = local.cache.optimum.states
     rows = None if states.transitions is None else dirichlet.Natural(states.transitions.sum(0))

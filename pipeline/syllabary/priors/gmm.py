@@ -102,11 +102,19 @@ def infer(
     sweeps: int = 20,
     tolerance: float = 1e-4,
     paths: bool = False,
+    cache: bool = True,
 ) -> Local:
     """Return the posterior of latents and kinds, each the best given the other; see ``slds.infer``."""
     given = _switching.potentials(parameters.shares, None, None, parameters.dynamics)
     local = _switching.infer(
-        given, evidence, lengths, start=start, sweeps=sweeps, tolerance=tolerance, paths=paths
+        given,
+        evidence,
+        lengths,
+        start=start,
+        sweeps=sweeps,
+        tolerance=tolerance,
+        paths=paths,
+        cache=cache,
     )
     sums = _switching.sums(local)
     return local._replace(statistics=Statistics(dirichlet.Natural(sums.observations), sums))

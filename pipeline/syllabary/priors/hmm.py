@@ -70,13 +70,22 @@ def infer(
     sweeps: int = 20,
     tolerance: float = 1e-4,
     paths: bool = False,
+    cache: bool = True,
 ) -> Local:
     """Return the posterior of latents and states, each the best given the other; see ``slds.infer``."""
     given = _switching.potentials(parameters.initial, parameters.transition, None, parameters.dynamics)
     local = _switching.infer(
-        given, evidence, lengths, start=start, sweeps=sweeps, tolerance=tolerance, paths=paths
+        given,
+        evidence,
+        lengths,
+        start=start,
+        sweeps=sweeps,
+        tolerance=tolerance,
+        paths=paths,
+        cache=cache,
     )
-    statistics = Statistics(*_switching.total_states(local), _switching.sums(local))
+    first, steps = _switching.total_states(local)
+    statistics = Statistics(first, steps, _switching.sums(local))
     return local._replace(statistics=statistics)
 
 

@@ -49,5 +49,5 @@ __all__ = [
 class Settings(slds.Settings):
     """Strengths of the prior; latents are whitened, so that none depends on their units."""
 
-    states: Literal[1] = Field(1, description="there is one motion")  # type: ignore[assignment]
+    states: Literal[1] = Field(1, description="there is one motion")
     kappa: float | None = Field(0.0, ge=0, description="of no influence: there is no other state")

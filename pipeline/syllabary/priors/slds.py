@@ -138,6 +138,7 @@ def infer(
     sweeps: int = 20,
     tolerance: float = 1e-4,
     paths: bool = False,
+    cache: bool = True,
 ) -> Local:
     """Return the posterior of latents and states, each the best given the other.
 
@@ -160,6 +161,8 @@ def infer(
         Rise of the bound per frame, nats, that ends the turns.
     paths : bool
         Find the most probable path of states too.
+    cache : bool
+        Keep what ``tangent`` needs; half of the memory.
     """
     local = _switching.infer(
         _potentials(parameters),
@@ -170,10 +173,10 @@ def infer(
         sweeps=sweeps,
         tolerance=tolerance,
         paths=paths,
+        cache=cache,
     )
-    statistics = Statistics(
-        _switching.start_sums(local), *_switching.total_states(local), _switching.sums(local)
-    )
+    first, steps = _switching.total_states(local)
+    statistics = Statistics(_switching.start_sums(local), first, steps, _switching.sums(local))
     return local._replace(statistics=statistics)
 
 

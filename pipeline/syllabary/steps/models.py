@@ -84,8 +84,8 @@ def fit(
     """
     from ..records import tables
     from ..records.crops import Crops
+    from ..svae import joint, training
     from ..svae import pca as components
-    from ..svae import training
     from ..svae.model import Model
     from ..svae.settings import ModelSettings
     from ..syllables import changepoints as borders
@@ -94,10 +94,11 @@ def fit(
     used = accepted(crops, quality)
     provenance = made_by("fit", chosen, [*used, pca, changepoints], seed=seed)
     reduction = components.load(pca)
-    latents = {}
+    latents, places = {}, {}
     frames_per_s = []
     for path in used:
         with Crops(path) as recording:
+            places[recording.recording] = path
             latents[recording.recording] = components.scores(reduction, recording)
             frames_per_s.append(tick_rate(recording.time_s))
     fps = sum(frames_per_s) / len(frames_per_s)
@@ -110,10 +111,22 @@ def fit(
         checkpoint=model.with_name("checkpoint.safetensors"),
         identity=provenance.to_json(),
     )
-    Model.of(chosen, fitted, reduction.tensors(), fps=fps).save(model, provenance)
+    fitted, networks = joint.fit(
+        fitted,
+        places,
+        latents,
+        chosen,
+        reduction,
+        fps=fps,
+        seed=seed,
+        checkpoint=model.with_name("joint.safetensors"),
+        identity=provenance.to_json(),
+    )
+    Model.of(chosen, fitted, reduction, networks, fps=fps).save(model, provenance)
     tables.write(history, fitted.history, provenance)
     write_json(settings_used, {"provenance": provenance._asdict()})
-    model.with_name("checkpoint.safetensors").unlink(missing_ok=True)
+    for name in ("checkpoint.safetensors", "joint.safetensors"):
+        model.with_name(name).unlink(missing_ok=True)
 
 
 def segment(
@@ -143,11 +156,8 @@ def segment(
     provenance = made_by("segment", {}, [crops, model, *([names] if names else [])])
     fitted = Model.load(model)
     with Crops(crops) as recording:
-        reduction = components.Pca.from_tensors(
-            {name: tensor.numpy() for name, tensor in fitted.reduction.items()}
-        )
-        series = components.scores(reduction, recording)
-        found = inference.segment(fitted, series)
+        series = components.scores(fitted.pca(), recording)
+        found = inference.segment(fitted, series, recording)
         table = decode.labels(
             recording.frame,
             recording.time_s,

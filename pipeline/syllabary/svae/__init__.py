@@ -2,9 +2,12 @@
 
 In reading order: ``settings`` and ``choices`` (what lies behind a name in them); ``frames``
 (training frames, drawn from the crops), ``pca`` (principal components with missing pixels),
-``latents`` (what they make of a recording); ``durations`` (bouts, and the stickiness that makes
-them last), ``training`` (sweeps, restarts, resuming), ``checkpoint`` (tensors in a file),
-``model`` (all that segmenting needs, in one file), ``inference`` (a whole recording at once).
+``latents`` (what they make of a recording), ``potentials`` (what frames say of latents). A prior by
+itself: ``durations`` (bouts, and the stickiness that makes them last), ``stages`` and ``training``
+(sweeps, restarts, resuming), ``checkpoint`` (tensors in a file). Networks with it: ``networks/``
+and ``autoencoder``, ``objective`` (likelihood of pixels), ``gradients`` (through the optimum),
+``pieces`` and ``joint`` (epochs). At last ``model`` (all that segmenting needs, in one file) and
+``inference`` (a whole recording at once).
 
 Notation: B recordings, T ticks, D latent dimensions, K states; axes run (..., T, D) and
 (..., T, K). Latents are whitened over the training frames, NaN where missing. Syllables are states
@@ -12,14 +15,22 @@ numbered by usage in training, 0 commonest.
 """
 
 __all__ = [
+    "autoencoder",
     "checkpoint",
     "choices",
     "durations",
     "frames",
+    "gradients",
     "inference",
+    "joint",
     "latents",
     "model",
+    "networks",
+    "objective",
     "pca",
+    "pieces",
+    "potentials",
     "settings",
+    "stages",
     "training",
 ]

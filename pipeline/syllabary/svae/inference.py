@@ -1,19 +1,27 @@
 """Segment a whole recording with a trained model; the same way for training and new data."""
 
-from typing import NamedTuple
+import logging
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from .. import registry
-from ..errors import ShapeError
-from ..priors._evidence import PointEvidence
+from ..errors import BadInput, ShapeError
+from ..priors._evidence import GaussianEvidence, PointEvidence
+from ..records.crops import Crops
+from . import potentials
 from .latents import LatentSeries
 from .model import Model
 from .training import one_thread
 
 __all__ = ["Segmentation", "segment"]
+
+log = logging.getLogger(__name__)
+# A recording is segmented once: what the last turns still move is less than a label.
+MOST_TURNS = 100
+SETTLED_NATS = 1e-5
 
 
 class Segmentation(NamedTuple):
@@ -26,10 +34,11 @@ class Segmentation(NamedTuple):
     states : (T, K) float32
         Probability of each syllable.
     surprise_nats : (T,) float64
-        Minus the log density of the latents given all earlier ones; NaN where the frame or one
-        that predicts it is missing.
+        Minus the log density of what a frame says of its latents, given all earlier frames; NaN
+        where the frame, or for point latents one that predicts it, is missing.
     mean, sd : (T, D) float32
-        Latents and their uncertainty; NaN where missing, and 0 where the latents are points.
+        Latents and their uncertainty. Point latents have sd 0, and NaN where missing; others are
+        inferred from their neighbours there.
     """
 
     path: npt.NDArray[np.int64]
@@ -39,7 +48,7 @@ class Segmentation(NamedTuple):
     sd: npt.NDArray[np.float32]
 
 
-def segment(model: Model, series: LatentSeries) -> Segmentation:
+def segment(model: Model, series: LatentSeries, crops: Crops | None = None) -> Segmentation:
     """Label every tick of a recording.
 
     Parameters
@@ -47,32 +56,75 @@ def segment(model: Model, series: LatentSeries) -> Segmentation:
     model : Model
     series : LatentSeries
         Latents made by the model's own reduction.
+    crops : Crops, optional
+        Of the same recording; a model whose networks were trained needs them.
 
     Raises
     ------
-    ShapeError
-        The latents are not of the model's dimensions.
+    ShapeError, BadInput
+        The latents are not of the model's dimensions; crops are wanted and not given.
     """
     prior = registry.find("syllabary.priors", model.settings.prior)
-    values = torch.from_numpy(np.array(series.values, np.float64))
-    observed = torch.from_numpy(np.array(series.observed, bool)) & torch.isfinite(values).all(-1)
     size = prior.dimensions(model.parameters)
-    if values.ndim != 2 or values.shape[1] != size or len(observed) != len(values):
+    if np.ndim(series.values) != 2 or np.shape(series.values)[1] != size:
         raise ShapeError(
-            f"latents {tuple(values.shape)} with {len(observed)} flags; the model wants (T, {size}) and "
-            "T flags, made by its own reduction."
+            f"latents {np.shape(series.values)}; the model wants (T, {size}), made by its own reduction."
         )
-    evidence = PointEvidence(values, observed)
     with one_thread():
-        local = prior.infer(model.parameters, evidence, paths=True)
-        predicted = prior.filter(model.parameters, evidence)
-    missing = ~observed.numpy()
-    mean = values.numpy().astype(np.float32)
-    mean[missing] = np.nan
-    sd = np.zeros_like(mean)
-    if local.covariances is not None:
-        sd = local.covariances.diagonal(dim1=-2, dim2=-1).sqrt().numpy().astype(np.float32)
-    else:
-        sd[missing] = np.nan
-    surprise = np.where(predicted.usable.numpy(), -predicted.log_density.numpy(), np.nan)
-    return Segmentation(local.path.numpy(), local.states.float().numpy(), surprise, mean, sd)
+        if prior.Evidence is PointEvidence:
+            return _of_points(prior, model, potentials.points(series))
+        return _of_frames(prior, model, _evidence(model, series, crops))
+
+
+def _evidence(model: Model, series: LatentSeries, crops: Crops | None) -> GaussianEvidence:
+    encoder = model.networks().encoder
+    if not list(encoder.parameters()):
+        return potentials.linear(series, encoder.max_precision)
+    if crops is None:
+        raise BadInput(
+            f"network {model.settings.network!r} looks at the crops themselves; give crops, not latents."
+        )
+    return potentials.of_crops(encoder, crops, series)
+
+
+def _of_points(prior: ModuleType, model: Model, evidence: PointEvidence) -> Segmentation:
+    """Latents are what they are; missing ones are unknown."""
+    local = prior.infer(model.parameters, evidence, paths=True)
+    mean = evidence.latents.numpy().astype(np.float32)
+    sd = np.where(evidence.observed[:, None], np.float32(0), np.float32(np.nan))
+    return Segmentation(
+        local.path.numpy(),
+        local.states.float().numpy(),
+        _surprise(prior, model, evidence),
+        mean,
+        np.broadcast_to(sd, mean.shape).copy(),
+    )
+
+
+def _of_frames(prior: ModuleType, model: Model, evidence: GaussianEvidence) -> Segmentation:
+    """Latents are inferred with their uncertainty, also where nothing was seen."""
+    local = prior.infer(
+        model.parameters,
+        evidence,
+        paths=True,
+        sweeps=MOST_TURNS,
+        tolerance=SETTLED_NATS,
+        cache=False,
+    )
+    if not bool(local.converged):
+        log.warning("latents and states had not settled after %d turns.", MOST_TURNS)
+    return Segmentation(
+        local.path.numpy(),
+        local.states.float().numpy(),
+        _surprise(prior, model, evidence),
+        local.means.float().numpy(),
+        local.covariances.diagonal(dim1=-2, dim2=-1).sqrt().float().numpy(),
+    )
+
+
+def _surprise(prior: ModuleType, model: Model, evidence: Any) -> npt.NDArray[np.float64]:
+    predicted = prior.filter(model.parameters, evidence)
+    found: npt.NDArray[np.float64] = np.where(
+        predicted.usable.numpy(), -predicted.log_density.numpy(), np.nan
+    )
+    return found

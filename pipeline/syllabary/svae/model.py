@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
+import numpy as np
 import torch
 
 from .. import registry
@@ -13,13 +13,15 @@ from ..errors import BadInput
 from ..provenance import Provenance
 from ..settings import read
 from . import checkpoint
+from .autoencoder import Networks, build
+from .pca import Pca
 from .settings import ModelSettings
 from .training import Fitted
 
 __all__ = ["Model"]
 
 KIND = "model"
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Model:
     settings : ModelSettings
     reduction : mapping of name to tensor
         What makes latents of crops, named by the room that made it.
+    weights : mapping of name to tensor
+        Of encoder and decoder.
     parameters : NamedTuple of tensors
         Of the prior ``settings.prior``; states are numbered by usage in training.
     fps : float
@@ -39,6 +43,7 @@ class Model:
 
     settings: ModelSettings
     reduction: Mapping[str, torch.Tensor]
+    weights: Mapping[str, torch.Tensor]
     parameters: Any
     fps: float
 
@@ -47,17 +52,30 @@ class Model:
         cls,
         settings: ModelSettings,
         fitted: Fitted,
-        reduction: Mapping[str, torch.Tensor | npt.NDArray[Any]],
+        reduction: Pca,
+        networks: Networks | None = None,
         *,
         fps: float,
     ) -> "Model":
-        """Put together what training and reduction found."""
-        tensors = {name: torch.as_tensor(value) for name, value in reduction.items()}
-        return cls(settings, tensors, fitted.parameters, fps)
+        """Put together what training and reduction found; without networks, those of step 0."""
+        found = networks or build(settings, reduction, np.random.default_rng(0))
+        tensors = {name: torch.as_tensor(value) for name, value in reduction.tensors().items()}
+        return cls(settings, tensors, found.tensors(), fitted.parameters, fps)
+
+    def pca(self) -> Pca:
+        """Return the principal components that the networks start from."""
+        return Pca.from_tensors({name: tensor.numpy() for name, tensor in self.reduction.items()})
+
+    def networks(self) -> Networks:
+        """Return encoder and decoder with their trained weights."""
+        found = build(self.settings, self.pca(), np.random.default_rng(0))
+        found.load(self.weights)
+        return found
 
     def save(self, path: Path | str, provenance: Provenance) -> None:
         """Write the model whole or not at all; the same model makes the same bytes."""
         tensors = {f"reduction.{name}": value for name, value in self.reduction.items()}
+        tensors |= {f"weights.{name}": value for name, value in self.weights.items()}
         tensors |= checkpoint.flatten(self.parameters, "parameters.")
         metadata = {
             "kind": KIND,
@@ -86,13 +104,12 @@ class Model:
             )
         settings = read(ModelSettings, metadata["settings"], str(path))
         prior = registry.find("syllabary.priors", settings.prior)
-        reduction = {
-            name.removeprefix("reduction."): value
-            for name, value in tensors.items()
-            if name.startswith("reduction.")
-        }
+        reduction, weights = (
+            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            for prefix in ("reduction.", "weights.")
+        )
         parameters = checkpoint.restore(prior.Parameters, tensors, "parameters.")
-        return cls(settings, reduction, parameters, metadata["fps"])
+        return cls(settings, reduction, weights, parameters, metadata["fps"])
 
     @staticmethod
     def provenance_of(path: Path | str) -> Provenance:

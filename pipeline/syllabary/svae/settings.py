@@ -57,6 +57,44 @@ class TrainingSettings(Settings):
     duration_tolerance: float = Field(
         0.05, gt=0, lt=1, description="relative distance from the target duration that is accepted"
     )
+    turns: int = Field(6, ge=1, description="turns between latents and states in each sweep, at most")
+    latent_sweeps: int = Field(
+        40, ge=1, description="sweeps in which latents are inferred with their noise, at most"
+    )
+    epochs: int = Field(
+        8, ge=0, description="times that the networks see every training frame; 0 leaves the PCA"
+    )
+    window_frames: int = Field(
+        128, ge=8, description="length of the pieces that networks are trained on"
+    )
+    buffer_frames: int = Field(
+        16, ge=0, description="frames on both sides of a piece that are inferred with it, not scored"
+    )
+    batch_windows: int = Field(4, ge=1, description="pieces in one step of training")
+    learning_rate: float = Field(
+        1e-3, gt=0, description="of the networks, at its height; it rises first and falls to a hundredth"
+    )
+    gradient_norm: float = Field(
+        10.0, gt=0, description="longest gradient of the networks, of nats per frame and pixel"
+    )
+    global_rate: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="step of the prior's parameters on one batch; a sweep's is 1",
+    )
+    solver_tolerance: float = Field(
+        1e-2, gt=0, description="relative residual at which the implicit gradient is good enough"
+    )
+    solver_iterations: int = Field(
+        8, ge=0, description="steps of its solver, at most; 0 holds the states fixed"
+    )
+    solver_damping: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="to compare: plain iteration, so damped; 1 in one step is a Neumann term",
+    )
     duration_frames: int = Field(
         200_000,
         ge=1000,

@@ -4,6 +4,10 @@ Training is a row of sweeps over the recordings, and what a sweep does depends o
 alone: written to a file and read back, it goes on to the same bits. Phases: *search* (one
 start, brought into shape, on which stickiness is solved), *restart* (all starts, same
 stickiness), *polish* (the best one, until the bound settles at the target duration).
+
+A prior that sees latents with noise and can start from an autoregression (``slds``) goes through
+them as ``arhmm`` of one lag, latents taken as points; then come the sweeps of *latents*, which are
+its own. Networks are trained after that, in ``joint``.
 """
 
 import contextlib
@@ -13,7 +17,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,15 +25,15 @@ import pandas as pd
 import torch
 
 from .. import registry
-from ..errors import BadInput, BadSetting, ShapeError
-from ..priors._evidence import PointEvidence, add
+from ..errors import BadInput, BadSetting
+from ..priors._evidence import GaussianEvidence, add
 from ..progress import track
 from ..provenance import generator
 from . import checkpoint as files
 from . import durations
-from .choices import prior_settings
 from .latents import LatentSeries
 from .settings import ModelSettings
+from .stages import LATENTS, POINTS, observed_of, stage_of, stages
 
 __all__ = ["Fitted", "fit", "one_thread"]
 
@@ -43,6 +46,9 @@ JOIN_EVERY = 3
 JOIN_SHARE = 0.25
 ADJUST_EVERY = 4
 USED_SHARE = 0.005
+FIRST_TURNS = 20
+# Two digits are enough for a start, and a study has ten million of them.
+START_TYPE = torch.float16
 WHERE = ("restart", "phase", "sweep")
 COLUMNS = (*WHERE, "bound_nats_per_frame", "kappa", "states_used", "median_duration_s")
 # Fields of the state that hold parameters.
@@ -71,6 +77,7 @@ class State:
 
     parameters: Any
     kappa: float
+    stage: str = POINTS
     phase: str = "search"
     restart: int = 0
     sweep: int = 0
@@ -85,6 +92,8 @@ class State:
     best: Any = None
     best_bound: float = -math.inf
     best_restart: int = 0
+    starts: list[torch.Tensor] = dataclasses.field(default_factory=list)
+    """Probabilities of the states at the last visit of each recording, where inference goes on."""
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
@@ -138,14 +147,22 @@ def fit(
     if not latents:
         raise BadInput("there is no training recording; give at least one the role 'train'.")
     with one_thread(), ThreadPoolExecutor(workers) as pool:
-        trainer = Trainer(latents, settings, target_duration_s * fps, fps, seed, pool)
-        state = _resume(checkpoint, identity, trainer) or trainer.begin()
-        for row in track(trainer.sweeps(state), "fit", total=trainer.most_sweeps(), unit="sweeps"):
-            if checkpoint is not None and (len(state.history) % SAVE_EVERY == 0):
-                _keep(checkpoint, identity, state)
-            if progress is not None:
-                progress(row)
-        return Fitted(trainer.numbered(state.parameters), pd.DataFrame(state.history, columns=COLUMNS))
+        state = _resume(checkpoint, identity, settings)
+        for stage in stages(settings):
+            if state is not None and state.stage == LATENTS and stage == POINTS:
+                continue
+            trainer = Trainer(latents, settings, stage, target_duration_s * fps, fps, seed, pool)
+            if state is None or state.stage != stage:
+                state = trainer.begin(state)
+            most = trainer.most_sweeps()
+            for row in track(trainer.sweeps(state), f"fit: {stage}", total=most, unit="sweeps"):
+                if checkpoint is not None and (len(state.history) % SAVE_EVERY == 0):
+                    _keep(checkpoint, identity, state)
+                if progress is not None:
+                    progress(row)
+        assert state is not None
+        parameters = trainer.numbered(state)
+        return Fitted(parameters, pd.DataFrame(state.history, columns=COLUMNS))
 
 
 class Trainer:
@@ -155,13 +172,15 @@ class Trainer:
         self,
         latents: Mapping[str, LatentSeries],
         settings: ModelSettings,
+        stage: str,
         target_frames: float,
         fps: float,
         seed: int,
         pool: ThreadPoolExecutor,
     ):
-        self.prior: ModuleType = registry.find("syllabary.priors", settings.prior)
-        self.settings = prior_settings(settings)
+        self.model, self.stage = settings, stage
+        self.prior, self.settings, self.evidence = stage_of(settings, stage, latents)
+        self.gaussian = self.prior.Evidence is GaussianEvidence
         self.training = settings.training
         if settings.training.target_duration_s is not None:
             target_frames = settings.training.target_duration_s * fps
@@ -174,16 +193,23 @@ class Trainer:
         self.fps = fps
         self.seed = seed
         self.pool = pool
-        self.evidence = _evidence(latents)
-        self.frames = sum(int(e.observed.sum()) for e in self.evidence)
-        every = -(-sum(len(e.observed) for e in self.evidence) // self.training.duration_frames)
+        self.observed = [observed_of(e) for e in self.evidence]
+        self.frames = sum(int(seen.sum()) for seen in self.observed)
+        every = -(-sum(map(len, self.observed)) // self.training.duration_frames)
         self.timed = set(range(0, len(self.evidence), every))
-        self.solves = getattr(self.settings, "kappa", None) is None
+        self.sticky = hasattr(self.prior, "with_kappa")
+        self.solves = self.sticky and self.settings.kappa is None
+        self.joins = hasattr(self.prior, "merge")
 
-    def begin(self) -> State:
-        """Return the state before the first sweep."""
+    def begin(self, before: State | None = None) -> State:
+        """Return the state before the first sweep, or that which goes on from an earlier stage."""
+        if before is not None:
+            before.parameters = self.prior.from_autoregression(before.parameters)
+            before.stage, before.phase, before.sweep, before.bound = LATENTS, LATENTS, 0, -math.inf
+            return before
         parameters = self.start(0)
-        state = State(parameters, float(parameters.kappa))
+        kappa = float(parameters.kappa) if self.sticky else 0.0
+        state = State(parameters, kappa, stage=POINTS if not self.gaussian else LATENTS)
         if not self.solves:
             state.phase = "restart"
         else:
@@ -193,17 +219,23 @@ class Trainer:
     def start(self, restart: int) -> Any:
         """Return the parameters that one restart begins with."""
         rng = generator(self.seed, "fit", "restart", restart)
-        return self.prior.initial(self.settings, [e.latents for e in self.evidence], None, rng)
+        points = [
+            torch.where(seen[:, None], evidence[0], math.nan)
+            for evidence, seen in zip(self.evidence, self.observed, strict=True)
+        ]
+        return self.prior.initial(self.settings, points, None, rng)
 
     def most_sweeps(self) -> int:
         """Return how many sweeps there can be."""
+        if self.stage == LATENTS and len(stages(self.model)) > 1:
+            return self.training.latent_sweeps
         search = (PROBES + 1) * (PROBE_SWEEPS + 1) if self.solves else 0
         return search + self.training.restarts * self.training.restart_sweeps + self.training.sweeps
 
     def sweeps(self, state: State) -> Iterator[dict[str, Any]]:
         """Train until the end, changing ``state``; yield the history's row of each sweep."""
         while state.phase != "done":
-            found = self.sweep(state.parameters)
+            found = self.sweep(state)
             bound, duration_s = found.bound / self.frames, found.duration / self.fps
             where = (getattr(state, name) for name in WHERE)
             values = (*where, bound, state.kappa, found.states_used, duration_s)
@@ -212,28 +244,41 @@ class Trainer:
             self.advance(state, found)
             yield row
 
-    def sweep(self, parameters: Any) -> Sweep:
+    def infer(self, state: State, index: int, *, paths: bool = False) -> Any:
+        """Return the posterior of one recording, from the states that its last visit left."""
+        if not self.gaussian:
+            return self.prior.infer(state.parameters, self.evidence[index], paths=paths)
+        start = state.starts[index].double() if state.starts else None
+        # A first visit starts from the latents as points, and has further to go.
+        turns = self.training.turns if state.starts else FIRST_TURNS
+        return self.prior.infer(
+            state.parameters, self.evidence[index], start=start, sweeps=turns, paths=paths, cache=False
+        )
+
+    def sweep(self, state: State) -> Sweep:
         """Infer every recording; sums are taken in order of the recordings' names."""
 
-        def one(index: int) -> tuple[Any, float, torch.Tensor, npt.NDArray[np.int64]]:
-            evidence = self.evidence[index]
+        def one(index: int) -> tuple[Any, float, torch.Tensor, npt.NDArray[np.int64], torch.Tensor]:
             timed = index in self.timed
-            local = self.prior.infer(parameters, evidence, paths=timed)
+            local = self.infer(state, index, paths=timed)
             runs = durations.of_path(local.path.numpy()) if timed else np.zeros(0, np.int64)
-            usage = local.states[evidence.observed].double().sum(0)
-            return local.statistics, float(local.divergence), usage, runs
+            usage = local.states[self.observed[index]].double().sum(0)
+            kept = local.states.to(START_TYPE) if self.gaussian else local.states[:0]
+            return local.statistics, float(local.bound), usage, runs, kept
 
-        statistics, divergence, usage, runs = None, 0.0, torch.zeros(()), []
-        for own, cost, used, lengths in self.pool.map(one, range(len(self.evidence))):
+        statistics, bound, usage, runs, starts = None, 0.0, torch.zeros(()), [], []
+        for own, gain, used, lengths, kept in self.pool.map(one, range(len(self.evidence))):
             statistics = own if statistics is None else add(statistics, own)
-            divergence += cost
+            bound += gain
             usage = usage + used
             runs.append(lengths)
-        divergence += float(self.prior.divergence(parameters, self.settings))
+            starts.append(kept)
+        bound -= float(self.prior.divergence(state.parameters, self.settings))
+        state.starts = starts if self.gaussian else []
         shares = usage / usage.sum()
         return Sweep(
             statistics=statistics,
-            bound=-divergence,
+            bound=bound,
             states_used=int((shares >= USED_SHARE).sum()),
             duration=durations.median(np.concatenate(runs)),
         )
@@ -250,7 +295,7 @@ class Trainer:
         state.bound = found.bound
         updated = self.prior.update(state.parameters, found.statistics, self.settings)
         state.parameters = self.prior.adapt(updated)
-        if state.sweep % JOIN_EVERY == 0 and state.join_share >= JOIN_SHARE / 16:
+        if self.joins and state.sweep % JOIN_EVERY == 0 and state.join_share >= JOIN_SHARE / 16:
             joined = self.prior.merge(
                 state.parameters, found.statistics, self.settings, state.join_share
             )
@@ -262,7 +307,7 @@ class Trainer:
             self._search(state, off)
         elif state.phase == "restart" and state.sweep >= self.training.restart_sweeps:
             self._next_restart(state)
-        elif state.phase == "polish":
+        elif state.phase in ("polish", LATENTS):
             self._polish(state, off, gain)
 
     def _search(self, state: State, off: float) -> None:
@@ -284,7 +329,7 @@ class Trainer:
             return
         state.kappa = wanted
         state.parameters = self.prior.with_kappa(state.base, state.kappa)
-        state.bound = -math.inf
+        state.bound, state.starts = -math.inf, []
 
     def _next_restart(self, state: State) -> None:
         if state.restart >= 0 and state.bound > state.best_bound:
@@ -297,10 +342,10 @@ class Trainer:
             state.parameters = self.start(state.restart)
             if self.solves:
                 state.parameters = self.prior.with_kappa(state.parameters, state.kappa)
-            state.bound = -math.inf
+            state.bound, state.starts = -math.inf, []
             return
         state.parameters, state.bound, state.restart = state.best, state.best_bound, state.best_restart
-        state.best = None
+        state.best, state.starts = None, []
         state.phase = "polish" if self.training.sweeps else "done"
 
     def _polish(self, state: State, off: float, gain: float) -> None:
@@ -308,7 +353,8 @@ class Trainer:
         # At the end of its range stickiness can do no more.
         near = not self.solves or abs(off) <= self.training.duration_tolerance or wanted == state.kappa
         settled = 0 <= gain < self.training.tolerance_nats and state.sweep > 2 * JOIN_EVERY
-        if state.sweep >= self.training.sweeps:
+        most = self.training.latent_sweeps if state.phase == LATENTS else self.training.sweeps
+        if state.sweep >= most:
             log.warning(
                 "training stopped after %d sweeps, the last gain %.2g nats per frame, median duration "
                 "%.2f of the target", state.sweep, gain, math.exp(off),
@@ -321,16 +367,16 @@ class Trainer:
             state.parameters = self.prior.with_kappa(state.parameters, state.kappa)
             state.bound = -math.inf
 
-    def numbered(self, parameters: Any) -> Any:
+    def numbered(self, state: State) -> Any:
         """Renumber the states by their frames in the best paths, the commonest first."""
 
-        def one(evidence: Any) -> torch.Tensor:
-            local = self.prior.infer(parameters, evidence, paths=True)
-            path = local.path[evidence.observed]
+        def one(index: int) -> torch.Tensor:
+            local = self.infer(state, index, paths=True)
+            path = local.path[self.observed[index]]
             return torch.bincount(path, minlength=local.states.shape[-1])
 
-        usage = torch.stack(list(self.pool.map(one, self.evidence))).sum(0)
-        return self.prior.reorder(parameters, torch.argsort(usage, descending=True, stable=True))
+        usage = torch.stack(list(self.pool.map(one, range(len(self.evidence))))).sum(0)
+        return self.prior.reorder(state.parameters, torch.argsort(usage, descending=True, stable=True))
 
 
 @contextlib.contextmanager
@@ -349,39 +395,18 @@ def _step(off: float, probes: list[list[float]]) -> float:
     return max(-2.0, min(2.0, off / durations.growth(probes)))
 
 
-def _evidence(latents: Mapping[str, LatentSeries]) -> list[PointEvidence]:
-    """Recordings that have ticks, in order of their names; NaN where not observed."""
-    found: list[PointEvidence] = []
-    for name in sorted(latents):
-        values = torch.from_numpy(np.ascontiguousarray(latents[name].values, np.float64))
-        observed = torch.from_numpy(np.asarray(latents[name].observed, bool))
-        if values.shape[:1] != observed.shape or (
-            found and values.shape[1:] != found[0].latents.shape[1:]
-        ):
-            raise ShapeError(
-                f"{name}: latents {tuple(values.shape)} with {len(observed)} ticks; all recordings "
-                "have (T, D) latents of the same D, and T flags."
-            )
-        finite = torch.isfinite(values).all(-1)
-        if (finite & ~observed).any():
-            values = torch.where(observed[:, None], values, math.nan)
-        if len(values):
-            found.append(PointEvidence(values, observed & finite))
-    return found
-
-
 def _keep(path: Path, identity: str, state: State) -> None:
     """Write the state whole or not at all."""
     values = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
     records = {name: values.pop(name) for name in RECORDS}
-    tensors: dict[str, torch.Tensor] = {}
+    tensors = {f"starts.{i}": start for i, start in enumerate(values.pop("starts"))}
     for name, record in records.items():
         if record is not None:
             tensors |= files.flatten(record, f"{name}.")
     files.save(path, tensors, {"identity": identity, "state": values})
 
 
-def _resume(path: Path | None, identity: str, trainer: Trainer) -> State | None:
+def _resume(path: Path | None, identity: str, settings: ModelSettings) -> State | None:
     """Read the state of the same training that was stopped, if there is one."""
     if path is None or not path.is_file():
         return None
@@ -393,10 +418,15 @@ def _resume(path: Path | None, identity: str, trainer: Trainer) -> State | None:
     if metadata.get("identity") != identity:
         log.warning("%s is of another training (data, settings, code or seed differ): not used.", path)
         return None
+    prior = settings.prior
+    if metadata["state"]["stage"] == POINTS and len(stages(settings)) > 1:
+        prior = "arhmm"
+    kind = registry.find("syllabary.priors", prior).Parameters
     records = {}
     for name in RECORDS:
         if any(key.startswith(f"{name}.") for key in tensors):
-            records[name] = files.restore(trainer.prior.Parameters, tensors, f"{name}.")
-    state = State(**records, **metadata["state"])
+            records[name] = files.restore(kind, tensors, f"{name}.")
+    starts = [tensors[f"starts.{i}"] for i in range(sum(key.startswith("starts.") for key in tensors))]
+    state = State(**records, starts=starts, **metadata["state"])
     log.info("training goes on after sweep %d of phase %s.", state.sweep, state.phase)
     return state

@@ -1,0 +1,49 @@
+"""Links between a chain of states and a chain of latents, and the optimum they settle at.
+
+Given its state k, a frame is a regression on the frame before it, x_t = W_k s_t + noise with
+s_t = [x_{t-1}; 1] ("dynamic"), or on nothing but the constant, s_t = [1] ("static"). In mean field
+each chain receives potentials that are linear in the other's expected statistics: matrix
+products over all frames at once. They are written in residual form, which keeps digits where
+raw moments of latents far from zero would cancel.
+
+In reading order: ``types`` (what goes in and out), ``links`` (potentials, sums, and their
+derivatives), ``optimum`` (found by turns), ``implicit`` (its derivative, by conjugate gradients
+with the tangents of both chains), ``windows`` (what lies beyond the ends of a piece). Nothing here
+knows where the expected parameters come from.
+
+References
+----------
+docs/mathematics.md, "States and latents". Implicit differentiation of the fixed point:
+doi:10.48550/arXiv.2305.16543, there by another iteration.
+"""
+
+from .implicit import derivative
+from .links import node_potentials, sums
+from .optimum import solve
+from .types import (
+    Cotangent,
+    Derivative,
+    Edges,
+    Evidence,
+    Latents,
+    Optimum,
+    Potentials,
+    Regression,
+)
+from .windows import edges_of
+
+__all__ = [
+    "Cotangent",
+    "Derivative",
+    "Edges",
+    "Evidence",
+    "Latents",
+    "Optimum",
+    "Potentials",
+    "Regression",
+    "derivative",
+    "edges_of",
+    "node_potentials",
+    "solve",
+    "sums",
+]

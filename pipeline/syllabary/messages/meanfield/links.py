@@ -1,0 +1,301 @@
+"""Links: potentials that one chain gives the other, sums of both, and derivatives of all."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .. import hmm
+from .types import Edges, Evidence, Latents, Potentials, Regression
+
+__all__ = [
+    "Blocks",
+    "blocks_of",
+    "chain_potentials",
+    "chain_tangent",
+    "inside_of",
+    "node_potentials",
+    "node_tangent",
+    "sums",
+]
+
+# Frames whose second moments are formed at once.
+BLOCK = 4096
+
+
+def node_potentials(regression: Regression, latents: Latents, *, dynamic: bool = True) -> Tensor:
+    """Mean log density of every frame under every state's regression, (B, T, K) nats.
+
+    −½ e'Pe − ½ D s'Vs − ½⟨P, S_t⟩ + ⟨P M_x, S_{t,t−1}⟩ − ½⟨M_x'P M_x + D V_xx, S_{t−1}⟩ + ½ log|P|
+    − ½ D log 2π, with e = μ_t − M s at the means. Zero for the first frame of a dynamic model.
+    """
+    means, covariances, cross = latents
+    targets, regressors = _frames(means, dynamic)
+    scores = hmm.ar_log_likelihood(
+        targets,
+        regressors,
+        regression.mean,
+        regression.column_covariance,
+        regression.precision,
+        regression.log_det,
+    )
+    blocks = blocks_of(regression, means.dtype, dynamic)
+    own = covariances[:, 1:] if dynamic else covariances
+    scores -= 0.5 * _against(own, blocks.own)
+    if not dynamic:
+        return scores
+    scores += _against(cross, blocks.cross) - 0.5 * _against(covariances[:, :-1], blocks.past)
+    return torch.nn.functional.pad(scores, (0, 0, 1, 0))
+
+
+def chain_potentials(
+    potentials: Potentials, evidence: Evidence, weights: Tensor, edges: Edges | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Potentials of the chain of latents under the states' probabilities."""
+    mean, precision = evidence
+    size = mean.shape[-1]
+    dynamic = potentials.start is not None
+    blocks = blocks_of(potentials.regression, mean.dtype, dynamic)
+    share = weights[:, 1:] if dynamic else weights
+
+    def mix(block: Tensor) -> Tensor:
+        return (share @ block.flatten(1)).reshape(*share.shape[:-1], *block.shape[1:])
+
+    diagonal = torch.diag_embed(precision)
+    linear = precision * mean
+    if not dynamic:
+        lower = diagonal.new_zeros((len(mean), max(mean.shape[1] - 1, 0), size, size))
+        return diagonal + mix(blocks.own), lower, linear + mix(blocks.own_mean)
+    diagonal[:, 1:] += mix(blocks.own)
+    diagonal[:, :-1] += mix(blocks.past)
+    linear[:, 1:] += mix(blocks.own_mean)
+    linear[:, :-1] += mix(blocks.past_mean)
+    if edges is None:
+        start = potentials.start
+        assert start is not None
+        diagonal[:, :1] += start.precision.to(diagonal)
+        linear[:, :1] += (start.precision @ start.mean)[..., 0].to(linear)
+    else:
+        for frame, (own, own_mean) in ((0, edges.first), (-1, edges.last)):
+            diagonal[:, frame] += own.to(diagonal)
+            linear[:, frame] += own_mean.to(linear)
+    return diagonal, -mix(blocks.cross), linear
+
+
+def sums(
+    regression: Regression,
+    latents: Latents,
+    weights: Tensor,
+    *,
+    dynamic: bool = True,
+    change: tuple[Latents, Tensor] | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Expected sums of every state's regression, weighted by the states, float64.
+
+    Parameters
+    ----------
+    regression : Regression
+        Tells K, D and p alone.
+    latents : Latents
+    weights : (B, T, K)
+        Zero in padding.
+    change : (Latents, (B, T, K)), optional
+        Derivative of latents and of weights: then the derivative of the sums is returned.
+
+    Returns
+    -------
+    (K, p, p), (K, D, p), (K, D, D) and (K)
+        Σ s sᵀ, Σ x sᵀ, Σ x xᵀ, and the number of frames.
+    """
+    size, width = regression.mean.shape[-2:]
+    joint = width + size
+    states = weights.shape[-1]
+    total = weights.new_zeros((states, joint * joint), dtype=torch.float64)
+    count = weights.new_zeros(states, dtype=torch.float64)
+    for own, share, moved in _pieces(latents, weights, change, dynamic):
+        if moved is None:
+            total += share.mT @ _moments(own, width, dynamic)
+            count += share.sum(0)
+        else:
+            total += share.mT @ _moments(own, width, dynamic, moved[0])
+            total += moved[1].mT @ _moments(own, width, dynamic)
+            count += moved[1].sum(0)
+    gram = total.reshape(states, joint, joint)
+    gram = (gram + gram.mT) / 2
+    return (
+        gram[:, :width, :width].clone(),
+        gram[:, width:, :width].clone(),
+        gram[:, width:, width:].clone(),
+        count,
+    )
+
+
+def node_tangent(regression: Regression, latents: Latents, change: Latents, dynamic: bool) -> Tensor:
+    """Derivative of ``node_potentials`` along a change of the latents, in residual form."""
+    blocks = blocks_of(regression, latents.means.dtype, dynamic)
+    targets, regressors = _frames(latents.means, dynamic)
+    d_targets = change.means[:, 1:] if dynamic else change.means
+    own = change.covariances[:, 1:] if dynamic else change.covariances
+    scores = -0.5 * _against(own, blocks.own)
+    size = latents.means.shape[-1]
+    pull = _pull(regression, targets, regressors)
+    if not dynamic:
+        return scores - (pull * d_targets[..., None, :]).sum(-1)
+    past = change.means[:, :-1]
+    mean = regression.mean.to(past)
+    spread = regression.column_covariance.to(past)
+    residual = d_targets[..., None, :] - torch.einsum("kij,btj->btki", mean[..., :size], past)
+    scores -= (pull * residual).sum(-1)
+    scores -= size * (
+        torch.einsum("btp,kpj->btkj", regressors, spread[..., :size]) * past[..., None, :]
+    ).sum(-1)
+    scores += _against(change.cross, blocks.cross)
+    scores -= 0.5 * _against(change.covariances[:, :-1], blocks.past)
+    return torch.nn.functional.pad(scores, (0, 0, 1, 0))
+
+
+def chain_tangent(
+    regression: Regression, latents: Latents, weights: Tensor, dynamic: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Transpose of ``_node_tangent``: change of the latents' potentials along one of the weights.
+
+    Returns (dJ, dJ below the diagonal, dh − dJ μ); the last is formed from residuals, in which
+    nothing large cancels.
+    """
+    blocks = blocks_of(regression, weights.dtype, dynamic)
+    targets, regressors = _frames(latents.means, dynamic)
+    share = weights[:, 1:] if dynamic else weights
+    size = latents.means.shape[-1]
+
+    def mix(block: Tensor) -> Tensor:
+        return (share @ block.flatten(1)).reshape(*share.shape[:-1], *block.shape[1:])
+
+    pull = share[..., None] * _pull(regression, targets, regressors)
+    if not dynamic:
+        nothing = torch.zeros_like(latents.cross)
+        return mix(blocks.own), nothing, -pull.sum(-2)
+    diagonal = torch.zeros_like(latents.covariances)
+    centred = torch.zeros_like(latents.means)
+    diagonal[:, 1:] += mix(blocks.own)
+    diagonal[:, :-1] += mix(blocks.past)
+    centred[:, 1:] -= pull.sum(-2)
+    mean = regression.mean.to(targets)[..., :size]
+    spread = (share @ regression.column_covariance.to(targets)[:, :size].flatten(1)).reshape(
+        *share.shape[:-1], size, size + 1
+    )
+    centred[:, :-1] += torch.einsum("kij,btki->btj", mean, pull)
+    centred[:, :-1] -= size * (spread @ regressors[..., None])[..., 0]
+    return diagonal, -mix(blocks.cross), centred
+
+
+class Blocks(NamedTuple):
+    """What covariances and latents meet in a link, (K, D, D) and (K, D) in the messages' dtype."""
+
+    own: Tensor  # P
+    cross: Tensor  # P M_x
+    past: Tensor  # M_x' P M_x + D V_xx
+    own_mean: Tensor  # P M_1, adds to h_t
+    past_mean: Tensor  # -(M_x' P M_1 + D V_x1), adds to h_{t-1}
+
+
+def blocks_of(regression: Regression, dtype: torch.dtype, dynamic: bool) -> Blocks:
+    """Return the means of the regressions' statistics that covariances and latents meet."""
+    mean, spread, precision, _ = (part.double() for part in regression)
+    size = mean.shape[-2]
+    weighted = precision @ mean
+    constant = mean.shape[-1] - 1
+    if not dynamic:
+        nothing = mean.new_zeros(0)
+        parts = (precision, nothing, nothing, weighted[..., 0], nothing)
+    else:
+        gram = mean.mT @ weighted + size * spread
+        parts = (
+            precision,
+            weighted[..., :size],
+            gram[:, :size, :size],
+            weighted[..., constant],
+            -gram[:, :size, constant],
+        )
+    return Blocks(*(part.to(dtype).contiguous() for part in parts))
+
+
+def _frames(means: Tensor, dynamic: bool) -> tuple[Tensor, Tensor]:
+    """Targets and regressors of all regressions, at the means."""
+    if not dynamic:
+        return means, means.new_ones((*means.shape[:-1], 1))
+    past = means[:, :-1]
+    return means[:, 1:], torch.cat([past, past.new_ones((*past.shape[:-1], 1))], -1)
+
+
+def _against(matrices: Tensor, blocks: Tensor) -> Tensor:
+    """Inner products of (B, T, D, D) with (K, D, D), as one matrix product: (B, T, K)."""
+    return matrices.flatten(-2) @ blocks.flatten(-2).T
+
+
+def _pull(regression: Regression, targets: Tensor, regressors: Tensor) -> Tensor:
+    """P e of every frame and state, (B, T, K, D)."""
+    mean, precision = regression.mean.to(targets), regression.precision.to(targets)
+    residual = targets[..., None, :] - torch.einsum("kip,btp->btki", mean, regressors)
+    return torch.einsum("kij,btkj->btki", precision, residual)
+
+
+def _pieces(
+    latents: Latents, weights: Tensor, change: tuple[Latents, Tensor] | None, dynamic: bool
+) -> Iterator[tuple[Latents, Tensor, tuple[Latents, Tensor] | None]]:
+    """Yield blocks of frames with their weights, and their change."""
+    frames = weights.shape[1]
+    reach = int(dynamic)
+    for i in range(len(weights)):
+        for begin in range(reach, frames, BLOCK):
+            stop = min(begin + BLOCK, frames)
+
+            def cut(part: Latents, i: int = i, begin: int = begin, stop: int = stop) -> Latents:
+                pairs = slice(begin - 1, stop - 1) if reach else slice(0, 0)
+                own = slice(begin - reach, stop)
+                return Latents(
+                    part.means[i, own].double(),
+                    part.covariances[i, own].double(),
+                    part.cross[i, pairs].double(),
+                )
+
+            rows = slice(begin, stop)
+            moved = None if change is None else (cut(change[0]), change[1][i, rows].double())
+            yield cut(latents), weights[i, rows].double(), moved
+
+
+def _moments(latents: Latents, width: int, dynamic: bool, change: Latents | None = None) -> Tensor:
+    """Second moments of [s; x] of each frame, or their derivative, (n, (p + D)²)."""
+    means, covariances, cross = latents
+    size = means.shape[-1]
+    reach = int(dynamic)
+    count = len(means) - reach
+    joint = means.new_zeros((count, width + size))
+    joint[:, width - 1] = 1
+    joint[:, width:] = means[reach:]
+    if dynamic:
+        joint[:, :size] = means[:-1]
+    if change is None:
+        moments = joint[:, :, None] * joint[:, None, :]
+    else:
+        moved = torch.zeros_like(joint)
+        moved[:, width:] = change.means[reach:]
+        if dynamic:
+            moved[:, :size] = change.means[:-1]
+        moments = moved[:, :, None] * joint[:, None, :] + joint[:, :, None] * moved[:, None, :]
+        _, covariances, cross = change
+    moments[:, width:, width:] += covariances[reach:]
+    if dynamic:
+        moments[:, :size, :size] += covariances[:-1]
+        moments[:, width:, :size] += cross
+        moments[:, :size, width:] += cross.mT
+    return moments.flatten(1)
+
+
+def inside_of(like: Tensor | Evidence, lengths: Tensor | None) -> Tensor:
+    """Tell which frames count, (B, T, 1)."""
+    first = like if isinstance(like, Tensor) else like.mean
+    count, frames = first.shape[:2]
+    if lengths is None:
+        return torch.ones((count, frames, 1), dtype=torch.bool, device=first.device)
+    return (torch.arange(frames, device=first.device) < lengths[:, None])[..., None]

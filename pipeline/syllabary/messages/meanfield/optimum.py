@@ -1,0 +1,223 @@
+"""Both posteriors, each the best given the other, found by turns."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import hmm, lds
+from .links import chain_potentials, inside_of, node_potentials
+from .types import Edges, Evidence, Latents, Optimum, Potentials, Regression
+
+__all__ = ["solve"]
+
+
+def solve(
+    potentials: Potentials,
+    evidence: Evidence,
+    *,
+    lengths: Tensor | None = None,
+    start: Tensor | None = None,
+    edges: Edges | None = None,
+    sweeps: int = 20,
+    tolerance: float = 1e-4,
+    cache: bool = True,
+) -> Optimum:
+    """Update latents and states by turns until neither moves.
+
+    Parameters
+    ----------
+    potentials : Potentials
+    evidence : Evidence
+        Messages run in its dtype.
+    lengths : (B) int, optional
+        Frames that count in each sequence.
+    start : (B, T, K), optional
+        Probabilities of the states to begin with; without, those that the evidence's means give.
+    edges : Edges, optional
+        Of windows, all of T frames.
+    sweeps : int
+        Turns at most, one at least.
+    tolerance : float
+        Rise of the objective per frame in one turn, nats, below which it is settled.
+    cache : bool
+        Keep what ``derivative`` and ``edges_of`` need; half of the memory.
+    """
+    inside = inside_of(evidence, lengths)
+    mean, precision = (torch.where(inside, part, 0.0) for part in evidence)
+    evidence = Evidence(mean, precision)
+    count, frames = inside.shape[:2]
+    if start is None:
+        points = _from_points(potentials, evidence)
+        start = _infer_states(potentials, points, edges, lengths, False).states
+        assert start is not None
+    weights = torch.where(inside, start.to(evidence.mean.dtype), 0.0)
+    best: Optimum | None = None
+    active = torch.arange(count, device=inside.device)
+    least = tolerance * inside[..., 0].sum(-1)
+    for _ in range(max(1, sweeps)):
+        part = _turn(
+            potentials,
+            Evidence(*(own[active] for own in evidence)),
+            weights[active],
+            None if lengths is None else lengths[active],
+            _pick(edges, active),
+            cache,
+        )
+        if best is None:
+            rise = torch.full_like(part.objective, torch.inf)
+            best = part
+        else:
+            rise = part.objective - best.objective[active]
+            part = part._replace(sweeps=best.sweeps[active] + 1)
+            best = _put(best, part, active)
+        settled = rise <= least[active]
+        best.converged[active] = settled
+        moved = part.states.states
+        assert moved is not None
+        weights[active] = moved
+        active = active[~settled]
+        if not len(active) or not frames:
+            break
+    assert best is not None
+    return best
+
+
+def _turn(
+    potentials: Potentials,
+    evidence: Evidence,
+    weights: Tensor,
+    lengths: Tensor | None,
+    edges: Edges | None,
+    cache: bool,
+) -> Optimum:
+    """Update the latents under these states, then the states."""
+    dynamic = potentials.start is not None
+    inside = inside_of(evidence, lengths)
+    # Of a pair that reaches into the padding nothing may come back.
+    share = torch.where(inside, weights, 0.0)
+    gaussian = lds.marginals(
+        *chain_potentials(potentials, evidence, share, edges), lengths=lengths, cache=True
+    )
+    assert gaussian.covariances is not None and gaussian.cross is not None
+    latents = Latents(gaussian.means, gaussian.covariances, gaussian.cross)
+    nodes = torch.where(inside, node_potentials(potentials.regression, latents, dynamic=dynamic), 0.0)
+    states = _infer_states(potentials, nodes, edges, lengths, cache)
+    assert states.states is not None
+    divergence = -gaussian.entropy - states.log_normalizer - _first(potentials, latents, edges)
+    variance = gaussian.covariances.diagonal(dim1=-2, dim2=-1)
+    seen = evidence.precision * ((gaussian.means - evidence.mean) ** 2 + variance)
+    return Optimum(
+        gaussian=gaussian,
+        states=states,
+        divergence=divergence,
+        objective=-0.5 * seen.double().sum((-2, -1)) - divergence,
+        residual=(states.states - share).abs().flatten(1).amax(1) if share.numel() else divergence,
+        sweeps=torch.ones_like(divergence, dtype=torch.int64),
+        converged=torch.zeros_like(divergence, dtype=torch.bool),
+    )
+
+
+def _infer_states(
+    potentials: Potentials,
+    nodes: Tensor,
+    edges: Edges | None,
+    lengths: Tensor | None,
+    cache: bool,
+) -> hmm.ChainMarginals:
+    """Posterior of the states; independent ones are chains of one frame, done in one stroke."""
+    if edges is not None:
+        nodes = nodes.clone()
+        nodes[:, -1] += edges.final.to(nodes)
+    initial = potentials.initial if edges is None else edges.initial
+    if potentials.transition is not None:
+        return hmm.marginals(initial, potentials.transition, nodes, lengths=lengths, cache=cache)
+    inside = inside_of(nodes, lengths)
+    scores = nodes.double() + initial
+    scales = torch.logsumexp(scores, -1)
+    states = torch.where(inside, torch.softmax(scores, -1).to(nodes.dtype), 0.0)
+    scales = torch.where(inside[..., 0], scales, 0.0)
+    return hmm.ChainMarginals(
+        states, None, states[:, :1].double().sum(1), scales.sum(-1), scales, states
+    )
+
+
+def _from_points(potentials: Potentials, evidence: Evidence) -> Tensor:
+    """Node potentials as if latents were where the evidence has its peak; none for missing frames.
+
+    What is seen jitters by its own noise beside that of the motion. Taken for motion, the jitter
+    would make the states of most motion look best, and turns do not find back from there.
+    """
+    mean, precision = evidence
+    dynamic = potentials.start is not None
+    nothing = mean.new_zeros((1, 1, 1, 1)).expand(1, *mean.shape[1:], mean.shape[-1])
+    nodes = mean.new_zeros((*mean.shape[:2], len(potentials.regression.log_det)))
+    for i in range(len(mean)):
+        points = Latents(mean[i : i + 1], nothing, nothing[:, 1:])
+        jittery = _jittery(potentials.regression, precision[i].double(), dynamic)
+        nodes[i] = node_potentials(jittery, points, dynamic=dynamic)[0]
+    seen = (precision > 0).any(-1, keepdim=True)
+    if dynamic:
+        seen = seen & torch.nn.functional.pad(seen[:, :-1], (0, 0, 1, 0))
+    return torch.where(seen, nodes, 0.0)
+
+
+def _jittery(regression: Regression, precision: Tensor, dynamic: bool) -> Regression:
+    """Regression of what is seen of one sequence, by the typical precision (T, D) of a frame."""
+    mean, _, own, log_det = (part.double() for part in regression)
+    seen = precision > 0
+    log_typical = torch.where(seen, precision, 1.0).log().sum(0) / seen.sum(0).clamp(min=1)
+    # Of a coordinate that is never seen nothing will be asked.
+    jitter = torch.where(seen.any(0), torch.exp(-log_typical), 0.0)
+    noise = torch.cholesky_inverse(torch.linalg.cholesky(own))
+    wide = noise + torch.diag(jitter)
+    if dynamic:
+        weights = mean[..., :-1]
+        wide = wide + (weights * jitter) @ weights.mT
+    factor = torch.linalg.cholesky((wide + wide.mT) / 2)
+    lost = own.logdet() + 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return regression._replace(precision=torch.cholesky_inverse(factor), log_det=log_det - lost)
+
+
+def _first(potentials: Potentials, latents: Latents, edges: Edges | None) -> Tensor | float:
+    """Mean log density of the first latent, or mean potential of a window's edges; (B) nats."""
+    if potentials.start is None or not latents.means.shape[1]:
+        return 0.0
+    if edges is None:
+        first = Latents(latents.means[:, :1], latents.covariances[:, :1], latents.cross[:, :0])
+        return node_potentials(potentials.start, first, dynamic=False)[:, 0, 0].double()
+    total: Tensor | float = 0.0
+    for frame, (precision, linear) in ((0, edges.first), (-1, edges.last)):
+        mean = latents.means[:, frame].double()
+        moment = latents.covariances[:, frame].double() + mean[:, :, None] * mean[:, None, :]
+        total = total + (linear * mean).sum(-1) - 0.5 * (precision * moment).sum((-2, -1))
+    return total
+
+
+def _pick(edges: Edges | None, rows: Tensor) -> Edges | None:
+    """Edges of some of the sequences."""
+    if edges is None:
+        return None
+    return Edges(
+        edges.initial[rows],
+        edges.final[rows],
+        (edges.first[0][rows], edges.first[1][rows]),
+        (edges.last[0][rows], edges.last[1][rows]),
+    )
+
+
+def _put(whole: Optimum, part: Optimum, rows: Tensor) -> Optimum:
+    """Write what some of the sequences found in their places."""
+    if len(rows) == len(whole.objective):
+        return part
+
+    def write(old: Any, new: Any) -> Any:
+        if isinstance(old, tuple):
+            return type(old)(*map(write, old, new))
+        if old is None:
+            return None
+        old[rows] = new
+        return old
+
+    found: Optimum = write(whole, part)
+    return found

@@ -1,0 +1,128 @@
+"""What mean field is given, and what it finds."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from .. import hmm, lds
+
+__all__ = [
+    "Cotangent",
+    "Derivative",
+    "Edges",
+    "Evidence",
+    "Latents",
+    "Optimum",
+    "Potentials",
+    "Regression",
+]
+
+
+class Regression(NamedTuple):
+    """What the links need of K regressions: means under the posterior of weights and noise."""
+
+    mean: Tensor
+    """(K, D, p) M, of the weights."""
+    column_covariance: Tensor
+    """(K, p, p) V, of a row of the weights in units of the noise."""
+    precision: Tensor
+    """(K, D, D) of Q⁻¹."""
+    log_det: Tensor
+    """(K) of log |Q⁻¹|, nats."""
+
+
+class Potentials(NamedTuple):
+    """What both chains are given by the global parameters."""
+
+    initial: Tensor
+    """(K) log potential of the first state; of every state where ``transition`` is None."""
+    transition: Tensor | None
+    """(K, K) log potentials of the steps, or None: states are independent."""
+    start: Regression | None
+    """Law of x_1, a regression of K = p = 1; None: no frame depends on another ("static")."""
+    regression: Regression
+
+
+class Evidence(NamedTuple):
+    """What is seen of the latents: −½ Σ_d R_d (x_d − m_d)²."""
+
+    mean: Tensor
+    """(B, T, D) m; finite, also where nothing is seen."""
+    precision: Tensor
+    """(B, T, D) R ≥ 0; zero is missing."""
+
+
+class Edges(NamedTuple):
+    """What lies beyond the two ends of a window, as constant potentials of its end frames."""
+
+    initial: Tensor
+    """(B, K) of the first frame's state, in place of ``Potentials.initial``."""
+    final: Tensor
+    """(B, K) of the last frame's state."""
+    first: tuple[Tensor, Tensor]
+    """(B, D, D) precision and (B, D) precision times mean on the first latent, in place of its law."""
+    last: tuple[Tensor, Tensor]
+    """The same on the last latent."""
+
+
+class Latents(NamedTuple):
+    """Marginals of the latents, or their derivative."""
+
+    means: Tensor
+    """(B, T, D)"""
+    covariances: Tensor
+    """(B, T, D, D)"""
+    cross: Tensor
+    """(B, T - 1, D, D) of x_{t+1} (rows) with x_t."""
+
+
+class Optimum(NamedTuple):
+    """Both posteriors, each the best given the other; states were updated last."""
+
+    gaussian: lds.GaussianMarginals
+    states: hmm.ChainMarginals
+    divergence: Tensor
+    """(B) of latents and states from the prior, nats."""
+    objective: Tensor
+    """(B) mean log evidence −½ Σ R (x − m)² minus the divergence: what turns never lower, nats."""
+    residual: Tensor
+    """(B) largest change of a state's probability in the last turn."""
+    sweeps: Tensor
+    """(B) turns taken."""
+    converged: Tensor
+    """(B) bool."""
+
+    @property
+    def latents(self) -> Latents:
+        """Return the marginals of the latents."""
+        found = self.gaussian
+        assert found.covariances is not None and found.cross is not None
+        return Latents(found.means, found.covariances, found.cross)
+
+
+class Cotangent(NamedTuple):
+    """Gradient of some scalar by the marginals."""
+
+    means: Tensor
+    """(B, T, D)"""
+    covariances: Tensor
+    """(B, T, D, D), symmetric."""
+    states: Tensor | None = None
+    """(B, T, K)"""
+
+
+class Derivative(NamedTuple):
+    """Change of the optimum in the direction of a cotangent, which is the gradient sought."""
+
+    latents: Latents
+    """dμ, dS and the cross part."""
+    states: Tensor
+    """(B, T, K) dw, before the links send it on."""
+    transitions: Tensor | None
+    """(K, K) of the pair sums, summed over sequences: cotangent of the log transitions."""
+    iterations: Tensor
+    """(B) conjugate gradient steps."""
+    residual: Tensor
+    """(B) what is left of the equation, relative."""
+    indefinite: Tensor
+    """(B) bool: the optimum is none (a saddle), and the solution was cut short."""
