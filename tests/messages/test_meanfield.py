@@ -276,7 +276,7 @@ def messages(initial, rows, nodes):
     return before, after
 
 
-def edges_of(problem, weights, nodes, begin, stop):
+def dense_edges(problem, weights, nodes, begin, stop):
     """What a window [begin, stop) is to know of the rest: Schur complements and messages."""
     T, D = problem.seen.shape
     precision, lower, linear = switching.latent_chain(problem, weights)
@@ -301,7 +301,7 @@ def edges_of(problem, weights, nodes, begin, stop):
     )
     # All that the rest says is said to the two ends.
     beyond[0, :, 0] = beyond[-1, :, -1] = 0
-    assert np.abs(beyond).max() < 1e-9 and np.abs(beyond_linear[1:-1]).max() < 1e-9
+    assert np.abs(beyond).max() < 1e-9 and np.abs(beyond_linear[1:-1]).max(initial=0) < 1e-9
     initial, final, first, last = parts
     return meanfield.Edges(
         *(torch.from_numpy(part[None].copy()) for part in (initial, final)),
@@ -322,7 +322,34 @@ def window(rng):
     nodes = switching.node_potentials(problem.regression, *moments)
     rows = slice(begin, stop)
     part = meanfield.Evidence(*(own[:, rows] for own in evidence))
-    return given, part, found, edges_of(problem, states, nodes, begin, stop), rows
+    return given, part, found, dense_edges(problem, states, nodes, begin, stop), rows
+
+
+def test_edges_are_schur_complements_and_messages(rng):
+    T, K, D = 30, 3, 2
+    (problem,) = draw(rng, [T], K, D)
+    given, (evidence, _) = potentials(problem[:4]), batch([problem])
+    # Of the states that the latents follow from, so settled.
+    found = meanfield.solve(given, evidence, sweeps=400, tolerance=-np.inf)
+    assert float(found.residual) < 1e-12
+    moments = switching.raw(*(part[0].numpy() for part in found.latents))
+    nodes = switching.node_potentials(problem.regression, *moments)
+    cuts = [(0, 9), (9, 20), (14, 16), (20, T), (0, T)]
+    edges = meanfield.edges_of(given, found, *(torch.tensor(ends) for ends in zip(*cuts, strict=True)))
+    for i, (begin, stop) in enumerate(cuts):
+        expected = dense_edges(problem, found.states.states[0].numpy(), nodes, begin, stop)
+        for mine, theirs in (
+            *zip(edges.first, expected.first, strict=True),
+            *zip(edges.last, expected.last, strict=True),
+        ):
+            assert_allclose(mine[i], theirs[0], rtol=1e-8, atol=1e-9)
+        # Messages are known up to a factor.
+        for mine, theirs in (
+            (edges.initial[i], expected.initial[0]),
+            (edges.final[i], expected.final[0]),
+        ):
+            apart = (mine - theirs).numpy()
+            assert_allclose(apart, np.full(K, apart.mean()), rtol=0, atol=1e-8)
 
 
 def test_a_window_with_its_edges_gives_back_the_full_solution(window):
