@@ -7,6 +7,7 @@ from syllabary import movies
 from syllabary.figures.study import ModelResults, Recording, StudyResults
 from syllabary.provenance import Provenance
 from syllabary.records import crops, tables
+from syllabary.records.clips import Clips
 
 FPS = 30.0
 TICKS = 600
@@ -132,6 +133,16 @@ def model_tables(bouts, rng):
     }  # fmt: skip
 
 
+def write_clips(path, rng):
+    """Decoded movies of a model: a blob per syllable."""
+    frames = rng.integers(0, 60, (5, 20, SIZE, SIZE)).astype(np.uint8)
+    Clips(
+        np.arange(5), np.full(5, 12), np.zeros((5, 20, 3)), frames, rng.integers(0, 5, (2, 30)),
+        rng.integers(0, 60, (2, 30, SIZE, SIZE)).astype(np.uint8), FPS, 1.85,
+    ).save(path, PROVENANCE)  # fmt: skip
+    return path
+
+
 def make_study(folder, names=("m1", "m2", "m3", "m4")):
     rng = np.random.default_rng(5)
     recordings, truths = [], {}
@@ -172,6 +183,11 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
             + np.repeat([0, 0.1, 0.2], 20), "states_used": np.tile(np.linspace(30, 8, 20).round(), 3),
             "median_duration_s": np.tile(np.linspace(0.2, 0.4, 20), 3),
         })  # fmt: skip
+        if model == "slds":
+            history = pd.concat([history, pd.DataFrame({
+                "restart": 0, "phase": "joint", "sweep": range(4), "states_used": 8,
+                "bound_nats_per_frame": [-3600.0, -3550.0, -3525.0, -3519.5], "median_duration_s": 0.4,
+            })], ignore_index=True)  # fmt: skip
         per_syllable = [
             {
                 "syllable": i, "behaviour": b, "frames": 100, "label": i, "precision": 0.9,
@@ -190,6 +206,7 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
         models.append(ModelResults(
             model, {"network": "conv", "prior": model}, labels, {},
             model_tables(pd.concat(found, ignore_index=True), rng), history, scores,
+            write_clips(folder / f"{model}-clips.h5", rng) if model == "slds" else None,
         ))  # fmt: skip
     ticks = np.arange(0, TICKS, 13)
     changes = pd.concat([

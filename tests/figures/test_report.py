@@ -27,7 +27,9 @@ class Links(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
         for name, value in attributes:
-            if name in ("src", "href", "data-arena", "data-aligned") or name.startswith("on"):
+            if name in ("src", "href", "data-arena", "data-aligned", "data-decoded") or name.startswith(
+                "on"
+            ):
                 self.found.append((name, value))
 
 
@@ -69,6 +71,12 @@ def test_two_reports_are_the_same_bytes(pages, study, drawings, tmp_path):
     assert names == sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file())
     for name in names:
         assert (pages / name).read_bytes() == (tmp_path / name).read_bytes(), name
+
+
+def test_the_report_says_what_training_the_networks_brought(pages):
+    text = (pages / "index.html").read_text("utf-8")
+    assert "raised the bound from -3600.0 (PCA and the same prior) to -3519.5 nats" in text
+    assert "Sequences drawn from slds" in text and "Sequences drawn from pca-arhmm" not in text
 
 
 def test_scores_and_movies_of_every_model_are_there(pages):

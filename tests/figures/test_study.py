@@ -46,6 +46,12 @@ def test_two_draws_give_the_same_bytes(drawings, study, tmp_path):
     assert movies and [p.read_bytes() for p in movies] == [p.read_bytes() for p in twins]
 
 
+def test_decoded_movies_are_there_where_the_model_has_clips(drawings):
+    assert {kind for kinds in drawings.movies["slds"].values() for kind in kinds} >= {"decoded", "arena"}
+    assert set(drawings.simulated) == {"slds"} and drawings.simulated["slds"].stat().st_size > 500
+    assert all("decoded" not in kinds for kinds in drawings.movies["pca-arhmm"].values())
+
+
 def test_only_the_figures_asked_for_are_drawn(study, tmp_path):
     few = QUICK.model_copy(update={"figures": ("quality",), "examples": 0})
     found = draw_all(tmp_path, study, few)
@@ -126,4 +132,5 @@ def test_without_crops_and_truth_the_rest_is_drawn(study, tmp_path):
     some = ("scores", "trajectories", "ethogram", "durations")
     found = draw_all(tmp_path, alone, QUICK.model_copy(update={"figures": some}))
     assert {d.name for d in found.figures if d.missing} == {"scores", "trajectories"}
-    assert not any(found.movies.values())
+    # What the model itself shows needs no crops.
+    assert {k for m in found.movies.values() for kinds in m.values() for k in kinds} == {"decoded"}

@@ -130,6 +130,7 @@ def test_a_killed_fit_goes_on_where_it_was_and_ends_the_same(study, model, kept,
         *("--model", str(folder / "model.safetensors")),
         *("--settings-used", str(folder / "settings.json")),
         *("--history", str(folder / "history.parquet")),
+        *("--clips", str(folder / "clips.h5")),
     ]
     for recording in ("c1", "c2", "d1", "d2"):
         arguments += ["--crops", f"results/recordings/{recording}/crops.h5"]
@@ -150,7 +151,7 @@ def test_a_killed_fit_goes_on_where_it_was_and_ends_the_same(study, model, kept,
     resumed = study.python(*arguments)
     assert resumed.returncode == 0, resumed.stderr
     assert says in resumed.stderr
-    for name in ("model.safetensors", "history.parquet"):
+    for name in ("model.safetensors", "history.parquet", "clips.h5"):
         again = hashlib.sha256((checkpoint.parent / name).read_bytes()).hexdigest()
         assert again == undisturbed[f"models/{model}/{name}"], name
     assert not list(folder.glob("*checkpoint*")) and not list(folder.glob("joint*"))

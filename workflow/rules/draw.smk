@@ -18,6 +18,7 @@ rule draw:
             expand("results/tables/{{model}}/{table}.parquet", table=TABLES)
         ),
         histories=of_models(["results/models/{model}/history.parquet"], FITTED),
+        clips=of_models(["results/models/{model}/clips.h5"], FITTED),
         truth=of_recordings("results/simulated/{recording}/truth.parquet", TRUE),
         scores=of_models(["results/tables/{model}/scores.json"] if TRUE else []),
     output:

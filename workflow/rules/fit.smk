@@ -32,6 +32,7 @@ rule fit:
         model="results/models/{model}/model.safetensors",
         settings_used="results/models/{model}/settings.json",
         history="results/models/{model}/history.parquet",
+        clips="results/models/{model}/clips.h5",
     log:
         "logs/fit/{model}.log",
     benchmark:

@@ -8,7 +8,8 @@ a file.
 In reading order: ``settings``; ``_data`` (what is drawn), ``_axes`` (one style, same bytes),
 ``_colors`` (one color per behaviour); the figures ``ethogram, usage, transitions, durations,
 scalars, scores, comparison, training, components, trajectories, quality``; ``crowd`` (movies
-of many examples at once); ``study`` (draw everything), ``report`` (the pages).
+of many examples at once), ``decoded`` (of what a model itself shows); ``study`` (draw everything),
+``report`` (the pages).
 
 Every axis is labelled "quantity (unit)". Colors are RGB between 0 and 1; images are
 ``[row, column]``, arena positions mm, y downwards.
@@ -18,6 +19,7 @@ __all__ = [
     "comparison",
     "components",
     "crowd",
+    "decoded",
     "durations",
     "ethogram",
     "quality",

@@ -67,6 +67,8 @@ class ModelResults:
         Training: a row per sweep.
     scores : mapping of mappings
         ``"all"`` and one entry per role, each a mapping of score to value.
+    clips : Path or None
+        Decoded movies, ``clips.h5``.
     """
 
     name: str
@@ -76,6 +78,7 @@ class ModelResults:
     tables: Mapping[str, pd.DataFrame | Path] = field(default_factory=dict)
     history: pd.DataFrame | Path | None = None
     scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    clips: Path | None = None
 
     def table(self, name: str) -> pd.DataFrame | None:
         """Return one table, or None where it is absent or empty."""

@@ -21,7 +21,7 @@ from ._colors import Color
 from ._data import ModelResults, StudyResults
 from .settings import DrawSettings
 
-__all__ = ["Clip", "aligned", "arena", "choose", "clips", "ground_of", "write"]
+__all__ = ["Clip", "aligned", "arena", "choose", "clips", "ground_of", "paint", "write"]
 
 Image = npt.NDArray[np.uint8]
 TALLEST_MM = 90.0
@@ -177,7 +177,7 @@ def arena(
                 warp = _warp(clip.heights.shape[1:], clip.place[t], clip.scale, zoom)
                 crop = cv2.warpAffine(clip.heights[t], warp, size, flags=cv2.INTER_LINEAR)
                 np.maximum(heights, crop, out=heights)
-        frame = _paint(heights, floor)
+        frame = paint(heights, floor)
         for clip in found:
             if clip.is_on[t] and np.isfinite(clip.place[t]).all():
                 x, y = (round(float(v) * zoom) for v in clip.place[t, :2])
@@ -226,13 +226,13 @@ def aligned(found: list[Clip], color: Color) -> Iterator[Image]:
             if clip.is_on[t]:
                 framed[top + 1 : top + TILE_PX - 1, left + 1 : left + TILE_PX - 1] = True
                 framed[inner] = False
-        frame = _paint(heights, np.full(heights.shape, 24, np.float32))
+        frame = paint(heights, np.full(heights.shape, 24, np.float32))
         frame[framed] = frame_color
         yield frame
 
 
-def _paint(heights: npt.NDArray[np.float32], ground: npt.NDArray[np.float32]) -> Image:
-    """Color heights (mm) over a gray ground; low pixels let the ground through."""
+def paint(heights: npt.NDArray[np.float32], ground: npt.NDArray[np.float32]) -> Image:
+    """Return heights (mm) in color over a gray ground; low pixels let the ground through."""
     level = np.clip(heights * (255 / TALLEST_MM), 0, 255).astype(np.uint8)
     mouse = cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
     # 4 mm of fur is where the floor's noise ends and the animal begins.

@@ -17,7 +17,8 @@ from types import ModuleType
 from .. import registry
 from ..errors import BadSetting
 from ..progress import track
-from . import _axes, _colors, crowd
+from ..records.clips import Clips
+from . import _axes, _colors, crowd, decoded
 from ._colors import Colors
 from ._data import ModelResults, Recording, StudyResults, View
 from .settings import DrawSettings
@@ -38,7 +39,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 # Modules of this folder that are not figures themselves.
-OTHERS = frozenset({"crowd", "report", "study"})
+OTHERS = frozenset({"crowd", "decoded", "report", "study"})
 FORMATS = frozenset({"png", "svg", "pdf"})
 
 
@@ -64,10 +65,11 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Drawings:
-    """What ``draw_all`` wrote: figures, and movies by model, syllable and kind."""
+    """What ``draw_all`` wrote: figures, movies by model, syllable and kind, drawn sequences by model."""
 
     figures: tuple[Drawing, ...] = ()
     movies: Mapping[str, Mapping[int, Mapping[str, Path]]] = field(default_factory=dict)
+    simulated: Mapping[str, Path] = field(default_factory=dict)
     colors: Colors = field(default_factory=Colors)
 
 
@@ -143,15 +145,23 @@ def draw_all(
         for module, view in track(views, "draw figures", unit="figures"):
             figures.append(_draw(folder, module, view, settings))
     movies: dict[str, dict[int, Mapping[str, Path]]] = {}
+    simulated: dict[str, Path] = {}
     for model in study.models:
+        clips = None if model.clips is None else Clips.load(model.clips)
         place = folder / file_stem(model.name) / "crowd"
         movies[model.name] = {}
         for syllable in track(model.syllables(settings.max_syllables), f"crowd movies {model.name}"):
             color = colors.of(model.name, syllable)
             made = crowd.write(place, study, model, syllable, settings, color, seed=seed)
+            if clips is not None and settings.examples:
+                made |= decoded.write(place, clips, syllable, color)
             if made:
                 movies[model.name][syllable] = made
-    return Drawings(tuple(figures), movies, colors)
+        if clips is not None and settings.examples:
+            path = decoded.simulated(place, clips, model.name, colors)
+            if path is not None:
+                simulated[model.name] = path
+    return Drawings(tuple(figures), movies, simulated, colors)
 
 
 def _subjects(

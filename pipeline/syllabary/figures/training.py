@@ -20,8 +20,9 @@ CAPTION = (
 PANELS = (
     (
         ("bound_nats_per_frame", "bound_per_frame_nats", "bound_per_frame", "bound"),
-        "bound (nats per frame)",
+        "bound of latents (nats per frame)",
     ),
+    (("pixel_bound",), "bound of pixels (nats per frame)"),
     (("states_used", "states"), "states in use (number)"),
     (("median_duration_s", "median_duration"), "median bout (s)"),
 )  # fmt: skip
@@ -32,6 +33,13 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     history = None if view.model is None else view.model.table("history")
     if history is None:
         return None
+    if "phase" in history:
+        # Networks are scored by pixels, on a scale of their own.
+        joint = history["phase"] == "joint"
+        history = history.assign(
+            pixel_bound=history["bound_nats_per_frame"].where(joint),
+            bound_nats_per_frame=history["bound_nats_per_frame"].where(~joint),
+        )
     found = [(next((c for c in names if c in history), None), text) for names, text in PANELS]
     panels = [(column, text) for column, text in found if column and history[column].notna().any()]
     if not panels:
@@ -56,7 +64,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
                         i + 0.6, 0.02, phases[i], transform=axes.get_xaxis_transform(), fontsize=7,
                         color=_axes.MUTED,
                     )  # fmt: skip
-        if column == panels[0][0]:
+        if "bound" in column:
             # The first sweeps fall far below the rest and would flatten it.
             values = history[column].dropna()
             low = float(values.quantile(0.05))

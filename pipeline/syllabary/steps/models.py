@@ -70,6 +70,7 @@ def fit(
     model: Path,
     settings_used: Path,
     history: Path,
+    clips: Path,
     settings: Section,
     seed: int,
 ) -> None:
@@ -79,11 +80,12 @@ def fit(
     ----------
     crops, quality, pca, changepoints
         Results of ``extract``, ``check`` and ``reduce``; rejected recordings are left out.
-    model, settings_used, history
-        Files to write: ``model.safetensors``, ``settings.json``, ``history.parquet``.
+    model, settings_used, history, clips
+        Files to write: ``model.safetensors``, ``settings.json``, ``history.parquet``, ``clips.h5``.
     """
     from ..records import tables
     from ..records.crops import Crops
+    from ..svae import clips as movies
     from ..svae import joint, training
     from ..svae import pca as components
     from ..svae.model import Model
@@ -122,7 +124,9 @@ def fit(
         checkpoint=model.with_name("joint.safetensors"),
         identity=provenance.to_json(),
     )
-    Model.of(chosen, fitted, reduction, networks, fps=fps).save(model, provenance)
+    found = Model.of(chosen, fitted, reduction, networks, fps=fps)
+    movies.decode(found, seed=seed).save(clips, provenance)
+    found.save(model, provenance)
     tables.write(history, fitted.history, provenance)
     write_json(settings_used, {"provenance": provenance._asdict()})
     for name in ("checkpoint.safetensors", "joint.safetensors"):

@@ -155,6 +155,7 @@ def draw(
     recordings: Rows,
     settings: Section,
     seed: int,
+    clips: Sequence[Path] = (),
     truth: Sequence[Path] = (),
     scores: Sequence[Path] = (),
 ) -> None:
@@ -169,8 +170,8 @@ def draw(
     labels, posteriors
         Results of ``segment`` for every model and recording; models and recordings are
         known by the paths ``<recording>/labels/<model>.parquet``.
-    results, histories, scores
-        Tables, training histories and scores, in a folder named after their model.
+    results, histories, clips, scores
+        Tables, training histories, decoded movies and scores, in a folder named after their model.
     truth
         Known syllables, in a folder named after their recording.
     models
@@ -207,6 +208,7 @@ def draw(
             posteriors={p.parts[-3]: p for p in posteriors if p.stem == name},
             tables={p.stem: p for p in results if p.parent.name == name},
             history=next((p for p in histories if p.parent.name == name), None),
+            clips=next((p for p in clips if p.parent.name == name), None),
             scores=scores_of(scores, name),
         )
         for name in models

@@ -6,8 +6,8 @@ In reading order: ``settings`` and ``choices`` (what lies behind a name in them)
 itself: ``durations`` (bouts, and the stickiness that makes them last), ``stages`` and ``training``
 (sweeps, restarts, resuming), ``checkpoint`` (tensors in a file). Networks with it: ``networks/``
 and ``autoencoder``, ``objective`` (likelihood of pixels), ``gradients`` (through the optimum),
-``pieces`` and ``joint`` (epochs). At last ``model`` (all that segmenting needs, in one file) and
-``inference`` (a whole recording at once).
+``pieces`` and ``joint`` (epochs). At last ``model`` (all that segmenting needs, in one file),
+``inference`` (a whole recording at once) and ``clips`` (movies of what the model believes).
 
 Notation: B recordings, T ticks, D latent dimensions, K states; axes run (..., T, D) and
 (..., T, K). Latents are whitened over the training frames, NaN where missing. Syllables are states
@@ -18,6 +18,7 @@ __all__ = [
     "autoencoder",
     "checkpoint",
     "choices",
+    "clips",
     "durations",
     "frames",
     "gradients",

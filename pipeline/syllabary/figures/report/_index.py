@@ -75,7 +75,7 @@ def _parts(
         for m in study.models
     }
     gallery: dict[str, dict[int, dict[str, str]]] = {m.name: {} for m in study.models}
-    for kind in ("arena", "aligned"):
+    for kind in ("arena", "decoded", "aligned"):
         for rank in range(settings.max_syllables):
             for model in study.models:
                 made = drawings.movies.get(model.name, {})
@@ -85,13 +85,31 @@ def _parts(
                     beside = f"movies/{file_stem(model.name)}/{path.name}"
                     source = beside if inliner is None else inliner.source(path, beside)
                     gallery[model.name].setdefault(syllable, {})[kind] = source
+    sequences = {}
+    for name, path in drawings.simulated.items():
+        beside = f"movies/{file_stem(name)}/{path.name}"
+        sequences[name] = beside if inliner is None else inliner.source(path, beside)
     return {
         "study_figures": study_figures,
         "models": [
             _model(i, model, drawings, figures[model.name], gallery[model.name])
+            | {"simulated": sequences.get(model.name, ""), "training": _training(model)}
             for i, model in enumerate(study.models)
         ],
     }
+
+
+def _training(model: ModelResults) -> str:
+    """Say how much training the networks raised the bound over PCA and prior, where there was any."""
+    history = model.table("history")
+    if history is None or "phase" not in history or not (history["phase"] == "joint").any():
+        return ""
+    bounds = history.loc[history["phase"] == "joint", "bound_nats_per_frame"]
+    return (
+        f"Training the networks raised the bound from {bounds.iloc[0]:.1f} (PCA and the same prior) to "
+        f"{bounds.max():.1f} nats per frame. The bound is of pixels: it does not tell which labels are "
+        "better."
+    )
 
 
 def _model(
@@ -121,6 +139,7 @@ def _model(
         "name": model.name,
         "settings": json.dumps(dict(model.settings), indent=2, sort_keys=True, default=str),
         "figures": figures,
+        "decoded": any("decoded" in movies for movies in gallery.values()),
         "columns": columns,
         "syllables": syllables,
         "score_columns": score_columns[1:],

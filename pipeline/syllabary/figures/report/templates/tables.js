@@ -54,7 +54,7 @@ for (const tab of tabs) {
 }
 
 function load(video) {
-  const source = video.dataset[video.dataset.kind] ?? video.dataset.arena ?? video.dataset.aligned;
+  const source = video.dataset[video.dataset.kind] ?? video.dataset.arena ?? video.dataset.aligned ?? video.dataset.decoded;
   if (video.getAttribute("src") !== source) video.src = source;
   video.play().catch(() => {});
 }

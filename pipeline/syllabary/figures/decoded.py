@@ -1,0 +1,71 @@
+"""Movies of what a model itself shows: each syllable's decoded movement, and drawn sequences."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .. import movies
+from ..records.clips import Clips
+from ._colors import Color, Colors
+from .crowd import paint
+
+__all__ = ["simulated", "write"]
+
+Image = npt.NDArray[np.uint8]
+TILE_PX = 192
+SMALL_PX = 128
+GAP_PX = 3
+
+
+def write(folder: Path, clips: Clips, syllable: int, color: Color) -> dict[str, Path]:
+    """Write ``<folder>/<syllable>-decoded.mp4``; nothing where the model has no such clip."""
+    found = np.flatnonzero(clips.syllable == syllable)
+    if not len(found):
+        return {}
+    poses = clips.poses[found[0], : max(1, int(clips.length[found[0]]))]
+    # The last pose is held, so that one sees where the movement ends.
+    hold = np.repeat(poses[-1:], max(1, round(clips.fps / 3)), 0)
+    path = folder / f"{syllable:03d}-decoded.mp4"
+    movies.write(
+        path, _tiles(np.concatenate([poses, hold])[None], [color], TILE_PX, len(poses)), clips.fps
+    )
+    return {"decoded": path}
+
+
+def simulated(folder: Path, clips: Clips, model: str, colors: Colors) -> Path | None:
+    """Write ``<folder>/simulated.mp4``: the drawn sequences side by side, framed by syllable."""
+    if not len(clips.simulated_heights):
+        return None
+    path = folder / "simulated.mp4"
+    frames = _sequences(clips, model, colors)
+    movies.write(path, frames, clips.fps)
+    return path
+
+
+def _sequences(clips: Clips, model: str, colors: Colors) -> Iterator[Image]:
+    for heights, states in zip(
+        clips.simulated_heights.swapaxes(0, 1), clips.simulated_states.T, strict=True
+    ):
+        frame_colors = [colors.of(model, int(s)) for s in states]
+        yield from _tiles(heights[:, None], frame_colors, SMALL_PX, 1)
+
+
+def _tiles(
+    heights: npt.NDArray[np.uint8], colors: list[Color], side: int, framed: int
+) -> Iterator[Image]:
+    """Yield frames of tiles in a row, (n, T, H, W) heights, mm; the first ``framed`` have a frame."""
+    for t in range(heights.shape[1]):
+        row = []
+        for one, color in zip(heights, colors, strict=True):
+            inner = (side - 2 * GAP_PX, side - 2 * GAP_PX)
+            crop = cv2.resize(one[t].astype(np.float32), inner, interpolation=cv2.INTER_LINEAR)
+            tile = np.full((side, side, 3), 24, np.uint8)
+            if t < framed:
+                tile[:] = [round(255 * part) for part in color]
+            ground = np.full(crop.shape, 24, np.float32)
+            tile[GAP_PX:-GAP_PX, GAP_PX:-GAP_PX] = paint(crop, ground)
+            row.append(tile)
+        yield np.concatenate(row, 1)
