@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from results import add
 from sklearn.cluster import KMeans
 
@@ -26,10 +27,11 @@ from syllabary.records import tables
 from syllabary.records.crops import Crops
 from syllabary.simulate import acquisition, crops
 from syllabary.simulate.settings import SimulateSettings
-from syllabary.svae import inference, pca, training
+from syllabary.study import Config
+from syllabary.svae import inference, joint, pca, training
 from syllabary.svae.latents import LatentSeries
 from syllabary.svae.model import Model
-from syllabary.svae.settings import ModelSettings, ReduceSettings
+from syllabary.svae.settings import ReduceSettings
 from syllabary.syllables import changepoints, decode, scores
 from syllabary.syllables.settings import ChangepointSettings
 
@@ -77,11 +79,13 @@ def main() -> None:
     parser.add_argument("--animals", type=int, default=8)
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--raw", action="store_true", help="through raw depth video and extraction")
+    parser.add_argument("--models", nargs="+", default=list(Config().models), help="shipped models")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     for seed in arguments.seeds:
         with tempfile.TemporaryDirectory() as scratch:
             study = simulate(Path(scratch), seed, arguments.animals, arguments.minutes, arguments.raw)
-            evaluate(study, seed, "raw" if arguments.raw else "crops")
+            evaluate(study, seed, "raw" if arguments.raw else "crops", arguments.models)
 
 
 def series_of(
@@ -104,7 +108,7 @@ def series_of(
     return reduction, series, target_s, float(np.mean(rates))
 
 
-def evaluate(study: list[tuple[Path, Path]], seed: int, kind: str) -> None:
+def evaluate(study: list[tuple[Path, Path]], seed: int, kind: str, models: list[str]) -> None:
     truths = [tables.read(truth, tables.TRUTH) for _, truth in study]
     syllables = len(np.unique(np.concatenate([t["syllable"].to_numpy() for t in truths])))
     reduction, series, target_s, fps = series_of(study, seed)
@@ -120,29 +124,32 @@ def evaluate(study: list[tuple[Path, Path]], seed: int, kind: str) -> None:
             path = clusters.predict(np.nan_to_num(v))
             pairs.append((labelled(where, path, syllables), truth))
         report(title, seed, kind, scores.score_many(pairs))
-    start = time.process_time()
-    settings = ModelSettings()
-    fitted = training.fit(series, settings, target_duration_s=target_s, fps=fps, seed=seed)
-    model = Model.of(settings, fitted, reduction, fps=fps)
-    pairs = []
-    for (where, _), truth in zip(study, truths, strict=True):
-        with Crops(where) as recording:
-            said = inference.segment(model, series[recording.recording])
-            pairs.append(
-                (
-                    decode.labels(
-                        recording.frame,
-                        recording.time_s,
-                        path=said.path,
-                        states=said.states,
-                        surprise_nats=said.surprise_nats,
-                    ),
-                    truth,
+    places = {name: where for name, (where, _) in zip(series, study, strict=True)}
+    for name in models:
+        start = time.process_time()
+        settings = Config().models[name]
+        fitted = training.fit(series, settings, target_duration_s=target_s, fps=fps, seed=seed)
+        fitted, networks = joint.fit(fitted, places, series, settings, reduction, fps=fps, seed=seed)
+        model = Model.of(settings, fitted, reduction, networks, fps=fps)
+        pairs = []
+        for (where, _), truth in zip(study, truths, strict=True):
+            with Crops(where) as recording:
+                said = inference.segment(model, series[recording.recording], recording)
+                pairs.append(
+                    (
+                        decode.labels(
+                            recording.frame,
+                            recording.time_s,
+                            path=said.path,
+                            states=said.states,
+                            surprise_nats=said.surprise_nats,
+                        ),
+                        truth,
+                    )
                 )
-            )
-    result = scores.score_many(pairs)
-    report("pca-arhmm", seed, kind, result, cpu_s=time.process_time() - start)
-    print(scores.format(result), flush=True)
+        result = scores.score_many(pairs)
+        report(name, seed, kind, result, cpu_s=time.process_time() - start)
+        print(scores.format(result), flush=True)
 
 
 def report(method: str, seed: int, kind: str, result: dict, **more: float) -> None:
