@@ -6,7 +6,7 @@ from scipy.stats import invwishart
 from oracles import arhmm as oracle
 from syllabary.errors import BadInput, BadSetting
 from syllabary.expfam import dirichlet, mniw
-from syllabary.priors import _autoregression, _parameters, arhmm
+from syllabary.priors import _autoregression, _parameters, _start, arhmm
 from syllabary.priors._evidence import total
 from syllabary.settings import read
 
@@ -188,13 +188,13 @@ def test_a_state_split_at_random_is_joined_and_different_ones_are_not(rng):
     one = evidence(torch.from_numpy(latents))
     usable = _autoregression.usable(one.observed, 1)
     halves = torch.from_numpy(np.where(states == 2, 3 + (np.arange(3000) // 40) % 2, states))
-    statistics = arhmm._labelled(one, usable, halves, settings)
+    statistics = _start.labelled(one, usable, halves, settings.states, settings.lags)
     start = arhmm.initial(settings, [one.latents], None, np.random.default_rng(0))
     joined = arhmm.merge(start, statistics, settings)
     seen = joined.dynamics.observations - start.base.observations
     expected = torch.bincount(torch.from_numpy(states)[1:], minlength=8).double()
     torch.testing.assert_close(seen.sort().values, expected.sort().values)
-    whole = arhmm._labelled(one, usable, torch.from_numpy(states), settings)
+    whole = _start.labelled(one, usable, torch.from_numpy(states), settings.states, settings.lags)
     assert arhmm.merge(start, whole, settings) is None
 
 
@@ -205,7 +205,7 @@ def test_scraps_of_states_are_given_up(rng):
     usable = _autoregression.usable(one.observed, 1)
     odd = states.copy()
     odd[[100, 700, 1500, 2200]] = 5
-    statistics = arhmm._labelled(one, usable, torch.from_numpy(odd), settings)
+    statistics = _start.labelled(one, usable, torch.from_numpy(odd), settings.states, settings.lags)
     start = arhmm.initial(settings, [one.latents], None, np.random.default_rng(0))
     after = arhmm.merge(start, statistics, settings)
     seen = after.dynamics.observations - start.base.observations
@@ -241,7 +241,7 @@ def test_bouts_of_samples_last_as_long_as_those_of_the_data_however_sticky(rng):
     one = evidence(torch.from_numpy(latents))
     usable = _autoregression.usable(one.observed, 1)
     start = arhmm.initial(settings, [one.latents], None, rng)
-    known = arhmm._labelled(one, usable, torch.from_numpy(states), settings)
+    known = _start.labelled(one, usable, torch.from_numpy(states), settings.states, settings.lags)
     drawn = arhmm.sample(arhmm.update(start, known, settings), rng, T=3000).states
     changes = int((drawn[1:] != drawn[:-1]).sum())
     assert changes == pytest.approx((states[1:] != states[:-1]).sum(), rel=0.2)

@@ -12,7 +12,7 @@ from . import _autoregression, _clusters
 from ._evidence import PointEvidence, recordings, total
 from ._parameters import Parameters, Settings, Statistics, unseen
 
-__all__ = ["guess"]
+__all__ = ["guess", "labelled"]
 
 CLUSTERED_FRAMES = 200_000
 # Regressions of fewer frames fit these alone, and no other frame ever joins them.
@@ -82,16 +82,16 @@ def guess(
         return _clusters.assign((features - mean) / scale, centers)
 
     statistics = total(
-        _labelled(e, mask, label(e), settings.states, lags)
+        labelled(e, mask, label(e), settings.states, lags)
         for e, mask in zip(series, usable, strict=True)
     )
     return prior, statistics
 
 
-def _labelled(
+def labelled(
     evidence: PointEvidence, usable: Tensor, labels: Tensor, states: int, lags: int
 ) -> Statistics:
-    """Statistics of one recording as if its frames were surely of these states."""
+    """Return statistics of one recording as if its frames were surely of these states."""
     certain = torch.nn.functional.one_hot(labels, states).double()
     pairs = (labels[:-1] * states + labels[1:])[usable[1:] & usable[:-1]]
     counts = torch.bincount(pairs, minlength=states**2).double()
