@@ -228,3 +228,31 @@ def test_stickiness_search_closes_in_on_a_root():
         kappa = durations.next_kappa(probes)
         probes.append([np.log(kappa), off(kappa)])
     assert min(abs(p[1]) for p in probes) < 0.01
+
+
+@pytest.mark.parametrize("prior", ["gmm", "hmm", "lds", "slds"])
+def test_every_prior_that_sees_noise_is_trained_and_segments(prior):
+    series = {
+        name: LatentSeries(one.values, one.observed, np.full(one.values.shape, 400.0))
+        for name, one in study(3, frames=200)[0].items()
+    }
+    own = {} if prior == "lds" else {"states": 6}
+    settings = ModelSettings(
+        prior=prior,
+        prior_settings=own,
+        training={"restarts": 1, "restart_sweeps": 4, "sweeps": 6, "latent_sweeps": 6},
+    )
+    fitted = train(series, settings)
+    last = fitted.history["phase"].iloc[-1]
+    assert last == ("latents" if prior == "slds" else "polish")
+    bounds = fitted.history.loc[fitted.history["phase"] == last, "bound_nats_per_frame"]
+    kappas = fitted.history.loc[fitted.history["phase"] == last, "kappa"]
+    rises = np.diff(bounds)[np.diff(kappas) == 0]
+    # Starts are kept with two digits, and turned a few times before they are judged.
+    assert (rises > -1e-3).all()
+    model = Model.of(settings, fitted, components(3), fps=FPS)
+    found = inference.segment(model, series["m1"])
+    assert np.isfinite(found.mean).all() and (found.sd > 0).all() and found.path.min() >= 0
+    blank = LatentSeries(np.full((40, 3), np.nan), np.zeros(40, bool), np.zeros((40, 3)))
+    nothing = inference.segment(model, blank)
+    assert np.isnan(nothing.surprise_nats).all() and np.isfinite(nothing.states).all()
