@@ -51,11 +51,13 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     ):
         for restart, color in zip(restarts, categories(len(restarts)), strict=True):
             rows = history[history["restart"] == restart] if "restart" in history else history
+            shown = rows[column] if column != "pixel_bound" else rows[column].dropna()
+            first = 1 if column != "pixel_bound" else 0
             axes.plot(
-                range(1, len(rows) + 1), rows[column], color=color, lw=1.4, label=f"restart {restart}"
+                range(first, len(shown) + first), shown, color=color, lw=1.4, label=f"restart {restart}"
             )
         rows = history[history["restart"] == restarts[0]] if "restart" in history else history
-        if "phase" in rows:
+        if "phase" in rows and column != "pixel_bound":
             phases = rows["phase"].astype(str).tolist()
             for i in range(1, len(phases)):
                 if phases[i] != phases[i - 1]:
@@ -71,7 +73,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
             axes.set_ylim(bottom=low - 0.05 * max(values.max() - low, 1e-6))
         else:
             axes.set_ylim(bottom=0)
-        _axes.tidy(axes, x="sweep", y=text)
+        _axes.tidy(axes, x="pass" if column == "pixel_bound" else "sweep", y=text)
     if len(restarts) > 1:
         axes.legend(fontsize=7)
     return figure
