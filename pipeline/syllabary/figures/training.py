@@ -73,7 +73,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
             axes.set_ylim(bottom=low - 0.05 * max(values.max() - low, 1e-6))
         else:
             axes.set_ylim(bottom=0)
-        _axes.tidy(axes, x="pass" if column == "pixel_bound" else "sweep", y=text)
+        _axes.tidy(axes, x="sweep", y=text)
     if len(restarts) > 1:
         axes.legend(fontsize=7)
     return figure
