@@ -1,3 +1,6 @@
+import dataclasses
+
+import h5py
 import numpy as np
 import pytest
 
@@ -34,6 +37,24 @@ def test_other_files_say_what_is_wrong(tmp_path, rng):
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(BadInput, match="fit the model again"):
         Clips.load(path)
+
+
+def test_clips_of_another_version_are_refused(tmp_path, rng):
+    path = tmp_path / "clips.h5"
+    clips(rng).save(path, MADE)
+    with h5py.File(path, "r+") as h5:
+        assert h5.attrs["height_step_mm"] == 1.0
+        assert Provenance.from_json(h5.attrs["provenance"]) == MADE
+        h5.attrs["schema"] = 99
+    with pytest.raises(BadInput, match="schema is 99"):
+        Clips.load(path)
+
+
+def test_a_state_for_each_drawn_frame(tmp_path, rng):
+    one = dataclasses.replace(clips(rng), simulated_states=np.zeros((2, 6), int))
+    with pytest.raises(ShapeError, match="a state per frame"):
+        one.save(tmp_path / "clips.h5", MADE)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_movie_for_each_syllable(tmp_path, rng):

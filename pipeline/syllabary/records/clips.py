@@ -62,6 +62,11 @@ class Clips:
                 f"{path}: {len(self.syllable)} syllables, but {len(self.length)} lengths and "
                 f"{len(self.poses)} movies; there is one of each per syllable."
             )
+        if self.simulated_states.shape != self.simulated_heights.shape[:2]:
+            raise ShapeError(
+                f"{path}: drawn states are {self.simulated_states.shape}, but their crops "
+                f"{self.simulated_heights.shape[:2]}; there is a state per frame."
+            )
         with files.create(path) as temporary, h5py.File(temporary, "w") as h5:
             for name, dtype in ARRAYS.items():
                 values = np.asarray(getattr(self, name.replace("/", "_")), dtype)

@@ -216,7 +216,7 @@ def draw(
     study = drawings.StudyResults(
         recordings=shown, models=fitted, pca_path=pca, changepoints=changepoints
     )
-    inputs = [*crops, *labels, *results, *truth, *scores]
+    inputs = [*crops, *labels, *results, *histories, *clips, *truth, *scores]
     provenance = made_by("draw", chosen, inputs, seed=seed)
     drawn = drawings.draw_all(figures, study, chosen, seed=seed)
     pages.write(report.parent, study, chosen, provenance=provenance, drawings=drawn)

@@ -16,6 +16,7 @@ from ..provenance import generator
 from ..records.clips import Clips
 from .model import Model
 from .potentials import BLOCK
+from .training import one_thread
 
 __all__ = ["decode"]
 
@@ -23,8 +24,9 @@ __all__ = ["decode"]
 LEAST_SHARE = 0.005
 SHORTEST_S, LONGEST_S = 0.5, 2.0
 SIMULATED, SIMULATED_S = 4, 10.0
-# Latents have variance 1: beyond this an unstable motion has left all that training saw.
-FARTHEST = 4.0
+# In standard deviations of a state's own frames: beyond, an unstable motion has left all that
+# training saw of it. Of all frames would not do: a rare pose, such as rearing, lies far from most.
+FARTHEST = 3.0
 
 
 def decode(model: Model, *, seed: int) -> Clips:
@@ -36,6 +38,11 @@ def decode(model: Model, *, seed: int) -> Clips:
     seed : int
         Of the study; draws the simulated sequences.
     """
+    with one_thread():
+        return _decode(model, seed)
+
+
+def _decode(model: Model, seed: int) -> Clips:
     prior = registry.find("syllabary.priors", model.settings.prior)
     parameters = model.parameters
     base = mniw.Natural(*(part[None] for part in parameters.base))
@@ -44,22 +51,26 @@ def decode(model: Model, *, seed: int) -> Clips:
     used = torch.nonzero(counts >= LEAST_SHARE * counts.sum()).flatten()
     frames = max(1, round(LONGEST_S * model.fps))
     lengths = _durations(parameters, model.fps)[used.numpy()]
-    paths = [
-        _path(parameters.dynamics, sums, int(k), n, frames) for k, n in zip(used, lengths, strict=True)
-    ]
-    latents = np.stack(paths) if paths else np.zeros((0, frames, prior.dimensions(parameters)))
+    low, high = _range(sums)
+    latents = np.stack(
+        [
+            _path(parameters.dynamics, sums, int(k), n, frames, (low[k], high[k]))
+            for k, n in zip(used, lengths, strict=True)
+        ]
+    )
     drawn = [
         prior.sample(parameters, generator(seed, "clips", i), T=max(1, round(SIMULATED_S * model.fps)))
         for i in range(SIMULATED)
     ]
-    own = np.clip(np.stack([one.latents.numpy() for one in drawn]), -FARTHEST, FARTHEST)
+    own = torch.stack([one.latents for one in drawn]).nan_to_num()
+    own = own.clamp(low[used].amin(0), high[used].amax(0))
     return Clips(
         syllable=used.numpy(),
         length=lengths,
         latents=latents,
         poses=_heights(model, latents),
         simulated_states=np.stack([one.states.numpy() for one in drawn]),
-        simulated_heights=_heights(model, own),
+        simulated_heights=_heights(model, own.numpy()),
         fps=model.fps,
         pixel_mm=float(model.pca().pixel_mm),
     )
@@ -77,8 +88,22 @@ def _durations(parameters: object, fps: float) -> npt.NDArray[np.int64]:
     return found
 
 
+def _range(sums: mniw.Natural) -> tuple[Tensor, Tensor]:
+    """Least and greatest latents, (K, D), that the frames of each state make plausible."""
+    count = sums.observations.clamp(min=1)[:, None]
+    mean = sums.precision_mean[..., -1] / count
+    # Steps on batches may leave sums that no frames have: their variance is then nought.
+    variance = (sums.scatter.diagonal(dim1=-2, dim2=-1) / count - mean**2).clamp(min=0)
+    return mean - FARTHEST * variance.sqrt(), mean + FARTHEST * variance.sqrt()
+
+
 def _path(
-    dynamics: mniw.Natural, sums: mniw.Natural, state: int, length: int, frames: int
+    dynamics: mniw.Natural,
+    sums: mniw.Natural,
+    state: int,
+    length: int,
+    frames: int,
+    within: tuple[Tensor, Tensor],
 ) -> npt.NDArray[np.float64]:
     """Latents of one syllable's movie, (frames, D): its dynamics, then the last pose held."""
     weights = mniw.to_standard(dynamics).mean[state]
@@ -86,7 +111,7 @@ def _path(
     count = sums.observations[state].clamp(min=1)
     mean = sums.precision_mean[state, :, -1] / count
     if width == 1:
-        still = weights[:, 0].clamp(-FARTHEST, FARTHEST)
+        still = weights[:, 0].clamp(*within)
         return still.expand(frames, size).numpy().copy()
     # Mean regressors are the mean of the frames before: the latest first.
     past: Tensor = (sums.precision[state, :-1, -1] / count).reshape(-1, size)
@@ -95,7 +120,7 @@ def _path(
     for t in range(frames):
         if t < length:
             ahead = weights @ torch.cat([past.flatten(), past.new_ones(1)])
-            past = torch.cat([ahead.clamp(-FARTHEST, FARTHEST)[None], past[:-1]])
+            past = torch.cat([ahead.clamp(*within)[None], past[:-1]])
         found[t] = past[0].numpy()
     return found
 
