@@ -15,7 +15,17 @@ from ..messages import hmm, meanfield
 from . import _autoregression
 from ._evidence import Cotangent, Filtered, GaussianEvidence, Local, Tangent
 
-__all__ = ["Cache", "filter", "infer", "potentials", "regression", "start_sums", "tangent"]
+__all__ = [
+    "Cache",
+    "filter",
+    "infer",
+    "potentials",
+    "regression",
+    "start_sums",
+    "sums",
+    "tangent",
+    "total_states",
+]
 
 
 class Cache(NamedTuple):
@@ -137,7 +147,7 @@ def infer(
 
 
 def sums(local: Local, change: meanfield.Derivative | None = None) -> mniw.Natural:
-    """Sums of the regressions over all sequences, or their derivative."""
+    """Return sums of the regressions over all sequences, or their derivative."""
     given, _, _, found, _ = local.cache
     dynamic = given.start is not None
     states = found.states.states
@@ -148,7 +158,7 @@ def sums(local: Local, change: meanfield.Derivative | None = None) -> mniw.Natur
 
 
 def start_sums(local: Local, change: meanfield.Derivative | None = None) -> niw.Natural:
-    """Sums of the law of x_1 over sequences that have a frame, or their derivative."""
+    """Return sums for the law of x_1 over sequences that have a frame, or their derivative."""
     _, evidence, lengths, found, _ = local.cache
     means, covariances, _ = (part.double() for part in found.latents)
     one = torch.ones(len(means), dtype=torch.float64)
@@ -327,7 +337,7 @@ def _path(
 
 
 def total_states(local: Local) -> tuple[dirichlet.Natural, Any]:
-    """Expected numbers of first states and of steps, over all sequences."""
+    """Return expected numbers of first states and of steps, over all sequences."""
     states = local.cache.optimum.states
     rows = None if states.transitions is None else dirichlet.Natural(states.transitions.sum(0))
     return dirichlet.Natural(states.initial.sum(0)), rows
