@@ -124,6 +124,6 @@ def _marks(axes: Axes, phases: pd.Series) -> None:
             axes.axvline(start + 0.5, color=_axes.MUTED, lw=0.8, ls=":")
         if phases[start]:
             axes.text(
-                start + 0.7, 1.0, phases[start], transform=axes.get_xaxis_transform(), fontsize=6.5,
-                color=_axes.MUTED, rotation=90, ha="left", va="top",
+                start + 0.5, 1.02, phases[start], transform=axes.get_xaxis_transform(), fontsize=6.5,
+                color=_axes.MUTED, rotation=40, ha="left", va="bottom",
             )  # fmt: skip
