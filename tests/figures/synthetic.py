@@ -133,14 +133,39 @@ def model_tables(bouts, rng):
     }  # fmt: skip
 
 
-def write_clips(path, rng):
-    """Decoded movies of a model: a blob per syllable."""
+def write_clips(path):
+    """Decoded movies of a model, noise; drawn apart, so that the study is the same without them."""
+    rng = np.random.default_rng(6)
     frames = rng.integers(0, 60, (5, 20, SIZE, SIZE)).astype(np.uint8)
     Clips(
         np.arange(5), np.full(5, 12), np.zeros((5, 20, 3)), frames, rng.integers(0, 5, (2, 30)),
         rng.integers(0, 60, (2, 30, SIZE, SIZE)).astype(np.uint8), FPS, 1.85,
     ).save(path, PROVENANCE)  # fmt: skip
     return path
+
+
+def training_history(*, joint):
+    """Search, three restarts, of which the last is polished, and perhaps networks after them."""
+    phases = [("search", 0), *(("restart", i) for i in range(3)), ("polish", 2)]
+    bound = -np.exp(-np.arange(12) / 3)
+    parts = [
+        pd.DataFrame({
+            "restart": restart, "phase": phase, "sweep": range(12),
+            "bound_nats_per_frame": bound + 0.1 * restart, "kappa": 100.0,
+            "states_used": np.linspace(30, 8, 12).round(),
+            "median_duration_s": np.linspace(0.2, 0.4, 12),
+        })
+        for phase, restart in phases
+    ]  # fmt: skip
+    if joint:
+        # Networks belong to no restart; the column has a number all the same.
+        parts.append(pd.DataFrame({
+            "restart": 0, "phase": "joint", "sweep": range(4), "states_used": 8, "kappa": 100.0,
+            "bound_nats_per_frame": [-3600.0, -3550.0, -3525.0, -3519.5], "median_duration_s": 0.4,
+            "pixel_nats_per_frame": [-3590.0, -3540.0, -3515.0, -3509.0],
+            "gradient_error": [1e-6, 1e-6, 1e-6, np.nan],
+        }))  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
 
 
 def make_study(folder, names=("m1", "m2", "m3", "m4")):
@@ -177,17 +202,7 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
             labels[recording.name] = folder / f"{recording.crops_path.parent.name}-{model}.parquet"
             tables.write(labels[recording.name], table, PROVENANCE, tables.LABELS)
             found.append(bout_table(table, recording))
-        history = pd.DataFrame({
-            "restart": np.repeat([0, 1, 2], 20), "phase": (["start"] * 5 + ["full"] * 15) * 3,
-            "sweep": list(range(20)) * 3, "bound_nats_per_frame": np.tile(-np.exp(-np.arange(20) / 3), 3)
-            + np.repeat([0, 0.1, 0.2], 20), "states_used": np.tile(np.linspace(30, 8, 20).round(), 3),
-            "median_duration_s": np.tile(np.linspace(0.2, 0.4, 20), 3),
-        })  # fmt: skip
-        if model == "slds":
-            history = pd.concat([history, pd.DataFrame({
-                "restart": 0, "phase": "joint", "sweep": range(4), "states_used": 8,
-                "bound_nats_per_frame": [-3600.0, -3550.0, -3525.0, -3519.5], "median_duration_s": 0.4,
-            })], ignore_index=True)  # fmt: skip
+        history = training_history(joint=model == "slds")
         per_syllable = [
             {
                 "syllable": i, "behaviour": b, "frames": 100, "label": i, "precision": 0.9,
@@ -206,7 +221,7 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
         models.append(ModelResults(
             model, {"network": "conv", "prior": model}, labels, {},
             model_tables(pd.concat(found, ignore_index=True), rng), history, scores,
-            write_clips(folder / f"{model}-clips.h5", rng) if model == "slds" else None,
+            write_clips(folder / f"{model}-clips.h5") if model == "slds" else None,
         ))  # fmt: skip
     ticks = np.arange(0, TICKS, 13)
     changes = pd.concat([

@@ -7,13 +7,16 @@ import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from figures.conftest import QUICK
 from figures.synthetic import PROVENANCE
 from syllabary.figures import report
-from syllabary.figures.report import _assets, _recording, _tables
+from syllabary.figures.report import _assets, _index, _recording, _tables
 from syllabary.figures.study import ModelResults, Recording, StudyResults
+
+MOVIES = ("data-arena", "data-aligned", "data-decoded", "data-simulated")
 
 
 class Links(HTMLParser):
@@ -27,9 +30,7 @@ class Links(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
         for name, value in attributes:
-            if name in ("src", "href", "data-arena", "data-aligned", "data-decoded") or name.startswith(
-                "on"
-            ):
+            if name in ("src", "href") or name in MOVIES or name.startswith("on"):
                 self.found.append((name, value))
 
 
@@ -75,8 +76,33 @@ def test_two_reports_are_the_same_bytes(pages, study, drawings, tmp_path):
 
 def test_the_report_says_what_training_the_networks_brought(pages):
     text = (pages / "index.html").read_text("utf-8")
-    assert "raised the bound from -3600.0 (PCA and the same prior) to -3519.5 nats" in text
+    assert "raised the bound by 80.5 nats per frame, from −3600.0 (PCA and the same prior)" in text
+    assert text.count("No networks were trained") == 1
     assert "Sequences drawn from slds" in text and "Sequences drawn from pca-arhmm" not in text
+
+
+def test_what_the_model_sees_is_beside_each_crowd_and_not_instead(pages):
+    text = (pages / "index.html").read_text("utf-8")
+    pairs = re.findall(r'<div class="pair">(.*?)</div>', text, re.DOTALL)
+    beside = [pair for pair in pairs if "data-decoded" in pair]
+    assert len(pairs) == 6 and len(beside) == 3
+    assert all("data-arena" in pair and pair.count("<video") == 2 for pair in beside)
+    assert 'data-kind="decoded" aria-pressed' not in text
+
+
+def test_networks_that_brought_nothing_are_said_to_have_brought_nothing():
+    history = pd.DataFrame({"phase": "joint", "bound_nats_per_frame": [-5.0, -6.0]})
+    assert "did not raise the bound" in _index._training(ModelResults("slds", history=history))
+    assert _index._training(ModelResults("elsewhere")) == ""
+
+
+def test_a_model_without_crowds_still_shows_what_it_sees(study, tmp_path):
+    recordings = tuple(dataclasses.replace(r, crops_path=None) for r in study.recordings)
+    alone = dataclasses.replace(study, recordings=recordings)
+    settings = QUICK.model_copy(update={"figures": ()})
+    text = report.write(tmp_path, alone, settings, provenance=PROVENANCE).read_text("utf-8")
+    assert "Syllables as the model sees them" in text and "Crowd movies" not in text
+    assert "In the arena" not in text and text.count("data-decoded") == 3
 
 
 def test_scores_and_movies_of_every_model_are_there(pages):
@@ -235,6 +261,9 @@ CLICK = """<script>
 for (const head of document.querySelectorAll("table.sortable th")) {
   if (head.textContent.startsWith("bouts")) head.click();
 }
+document.querySelector('button[data-kind="aligned"]').click();
+document.documentElement.dataset.kinds = [...new Set(
+  [...document.querySelectorAll("#model-0-gallery video")].map((v) => v.dataset.kind))].sort().join(" ");
 document.querySelectorAll("[data-tab]")[1].click();
 document.title = [...document.querySelectorAll("[data-gallery] tbody")].map(
   (b) => [...b.rows].map((r) => r.dataset.key).join(" ")).join("|") + "|" +
@@ -263,6 +292,7 @@ def test_pages_run_in_a_browser(pages, study, tmp_path):
     assert 'data-ready="true"' in text
     orders, hidden = re.search(r"<title>(.*)\|(.*?)</title>", text).groups()
     assert hidden == "true false"
+    assert 'data-kinds="aligned decoded"' in text, "what the model sees stays beside the crowd"
     for order, model in zip(orders.split("|"), study.models, strict=True):
         bouts = model.table("syllables").set_index("syllable")["bouts"]
         counts = bouts.loc[[int(s) for s in order.split()]].tolist()

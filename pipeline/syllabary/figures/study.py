@@ -3,7 +3,8 @@
 <folder>/<figure>.png                       about the study
 <folder>/<model>/<figure>.png               about one model
 <folder>/recordings/<recording>/<figure>.png
-<folder>/<model>/crowd/<syllable>-arena.mp4
+<folder>/<model>/crowd/<syllable>-arena.mp4, -aligned.mp4, -decoded.mp4
+<folder>/<model>/crowd/simulated.mp4
 """
 
 import hashlib

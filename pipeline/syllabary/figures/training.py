@@ -1,31 +1,52 @@
-"""Whether training has converged, and how much restarts differ."""
+"""Whether training has converged, how much restarts differ, and what the networks added."""
 
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._colors import categories
+from ._colors import Color, categories
 from ._data import View
 from .settings import DrawSettings
 
-__all__ = ["draw"]
+__all__ = ["Gain", "draw", "gain"]
 
 TITLE = "Training"
 SCOPE = "model"
 NEEDS = "the history of training"
 CAPTION = (
     "The bound on the log likelihood per frame, the states in use and the median bout over sweeps "
-    "through the data; a line per restart, a vertical line where a phase of training begins. Bounds "
-    "of different phases or models are comparable only where they score the same pixels."
+    "through the data, in the order they were made; a color per restart, a vertical line where a phase "
+    "of training begins, and a line that breaks off where the next starts afresh or scores otherwise. "
+    "Networks are scored by pixels, in a panel of their own: its sweep 0, dotted, is the PCA with the "
+    "same prior. Bounds of different phases or models are comparable only where they score the same "
+    "pixels."
 )
+JOINT = "joint"
+BOUNDS = ("bound_nats_per_frame", "bound_per_frame_nats", "bound_per_frame", "bound")
 PANELS = (
-    (
-        ("bound_nats_per_frame", "bound_per_frame_nats", "bound_per_frame", "bound"),
-        "bound of latents (nats per frame)",
-    ),
-    (("pixel_bound",), "bound of pixels (nats per frame)"),
+    (BOUNDS, "bound of latents (nats per frame)"),
+    (BOUNDS, "bound of pixels (nats per frame)"),
     (("states_used", "states"), "states in use (number)"),
     (("median_duration_s", "median_duration"), "median bout (s)"),
-)  # fmt: skip
+)
+
+
+class Gain(NamedTuple):
+    """Bounds of pixels, nats per frame: of PCA and prior, and of the pass that was kept."""
+
+    before: float
+    after: float
+
+
+def gain(history: pd.DataFrame | None) -> Gain | None:
+    """Return what training networks brought; None where none were trained."""
+    if history is None or not {"phase", BOUNDS[0]} <= set(history):
+        return None
+    bounds = history.loc[history["phase"] == JOINT, BOUNDS[0]].dropna()
+    return Gain(float(bounds.iloc[0]), float(bounds.max())) if len(bounds) else None
 
 
 def draw(view: View, settings: DrawSettings) -> Figure | None:
@@ -33,47 +54,76 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     history = None if view.model is None else view.model.table("history")
     if history is None:
         return None
-    if "phase" in history:
-        # Networks are scored by pixels, on a scale of their own.
-        joint = history["phase"] == "joint"
-        history = history.assign(
-            pixel_bound=history["bound_nats_per_frame"].where(joint),
-            bound_nats_per_frame=history["bound_nats_per_frame"].where(~joint),
-        )
-    found = [(next((c for c in names if c in history), None), text) for names, text in PANELS]
-    panels = [(column, text) for column, text in found if column and history[column].notna().any()]
+    history = history.reset_index(drop=True)
+    phases = history["phase"].astype(str) if "phase" in history else pd.Series("", history.index)
+    restarts = history["restart"] if "restart" in history else pd.Series(0, history.index)
+    joint = phases == JOINT
+    panels = []
+    for (names, text), rows in zip(PANELS, (~joint, joint, joint | True, joint | True), strict=True):
+        column = next((name for name in names if name in history), None)
+        if column is not None and history.loc[rows, column].notna().any():
+            panels.append((column, text, rows))
     if not panels:
         return None
+    # Networks begin from the best restart, and belong to none.
+    numbers = sorted(restarts[~joint].unique())
+    colors = dict(zip(numbers, categories(len(numbers)), strict=True))
     figure = _axes.new(1.0 + 3.3 * len(panels), 2.7)
-    restarts = sorted(history["restart"].unique()) if "restart" in history else [0]
-    for axes, (column, text) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
-    ):
-        for restart, color in zip(restarts, categories(len(restarts)), strict=True):
-            rows = history[history["restart"] == restart] if "restart" in history else history
-            shown = rows[column] if column != "pixel_bound" else rows[column].dropna()
-            first = 1 if column != "pixel_bound" else 0
-            axes.plot(
-                range(first, len(shown) + first), shown, color=color, lw=1.4, label=f"restart {restart}"
-            )
-        rows = history[history["restart"] == restarts[0]] if "restart" in history else history
-        if "phase" in rows and column != "pixel_bound":
-            phases = rows["phase"].astype(str).tolist()
-            for i in range(1, len(phases)):
-                if phases[i] != phases[i - 1]:
-                    axes.axvline(i + 0.5, color=_axes.MUTED, lw=0.8, ls=":")
-                    axes.text(
-                        i + 0.6, 0.02, phases[i], transform=axes.get_xaxis_transform(), fontsize=7,
-                        color=_axes.MUTED,
-                    )  # fmt: skip
-        if "bound" in column:
-            # The first sweeps fall far below the rest and would flatten it.
-            values = history[column].dropna()
-            low = float(values.quantile(0.05))
+    found = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (column, text, rows) in zip(found, panels, strict=True):
+        title = ""
+        if rows is joint:
+            brought = gain(history)
+            _pixels(axes, history.loc[joint, column])
+            title = "" if brought is None else f"{brought.after - brought.before:+.1f} nats over the PCA"
+        else:
+            _lines(axes, history.loc[rows, column], phases, restarts, colors)
+            _marks(axes, phases[rows])
+        if column in BOUNDS:
+            # The first sweeps fall far below the rest and would flatten it; the PCA is what counts.
+            values = history.loc[rows, column].dropna()
+            low = float(values.min() if rows is joint else values.quantile(0.05))
             axes.set_ylim(bottom=low - 0.05 * max(values.max() - low, 1e-6))
+            axes.ticklabel_format(axis="y", useOffset=False)
         else:
             axes.set_ylim(bottom=0)
-        _axes.tidy(axes, x="sweep", y=text)
-    if len(restarts) > 1:
-        axes.legend(fontsize=7)
+        _axes.tidy(axes, x="sweep", y=text, title=title)
+    if len(numbers) > 1:
+        found[-1].legend(fontsize=7)
     return figure
+
+
+def _pixels(axes: Axes, bounds: pd.Series) -> None:
+    """Draw the bound of each pass over the crops, and where it began."""
+    axes.axhline(bounds.iloc[0], color=_axes.MUTED, lw=0.8, ls=":")
+    axes.plot(range(len(bounds)), bounds, color=_axes.INK, lw=1.4, marker="o", ms=3)
+    axes.locator_params(axis="x", integer=True)
+
+
+def _lines(
+    axes: Axes, values: pd.Series, phases: pd.Series, restarts: pd.Series, colors: dict[int, Color]
+) -> None:
+    """Draw sweep after sweep, broken where a restart or a phase begins."""
+    phase, restart = phases[values.index], restarts[values.index]
+    new = (phase != phase.shift()) | (restart != restart.shift())
+    labelled: set[int] = set()
+    for _, run in values.groupby(new.cumsum()):
+        own, is_joint = restart[run.index[0]], phase[run.index[0]] == JOINT
+        color = _axes.INK if is_joint else colors[own]
+        label = "_" if is_joint or own in labelled else f"restart {own}"
+        labelled.add(own)
+        marker = "o" if len(run) == 1 else ""
+        axes.plot(run.index + 1, run, color=color, lw=1.4, label=label, marker=marker, ms=2.5)
+
+
+def _marks(axes: Axes, phases: pd.Series) -> None:
+    """Mark where each phase begins."""
+    starts = phases.index[phases != phases.shift()]
+    for i, start in enumerate(starts):
+        if i:
+            axes.axvline(start + 0.5, color=_axes.MUTED, lw=0.8, ls=":")
+        if phases[start]:
+            axes.text(
+                start + 0.5, 1.02, phases[start], transform=axes.get_xaxis_transform(), fontsize=6.5,
+                color=_axes.MUTED, rotation=40, ha="left", va="bottom",
+            )  # fmt: skip

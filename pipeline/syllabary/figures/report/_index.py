@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import training
 from .._colors import hexadecimal
 from .._data import ModelResults, StudyResults
 from ..settings import DrawSettings
@@ -74,6 +75,11 @@ def _parts(
         m.name: _figures([d for d in drawings.figures if d.model == m.name], inliner)
         for m in study.models
     }
+    # One for each model: no movie of a syllable may crowd it out.
+    sequences = {}
+    for name, movie in drawings.simulated.items():
+        beside = f"movies/{file_stem(name)}/{movie.name}"
+        sequences[name] = beside if inliner is None else inliner.source(movie, beside)
     gallery: dict[str, dict[int, dict[str, str]]] = {m.name: {} for m in study.models}
     for kind in ("arena", "decoded", "aligned"):
         for rank in range(settings.max_syllables):
@@ -85,10 +91,6 @@ def _parts(
                     beside = f"movies/{file_stem(model.name)}/{path.name}"
                     source = beside if inliner is None else inliner.source(path, beside)
                     gallery[model.name].setdefault(syllable, {})[kind] = source
-    sequences = {}
-    for name, path in drawings.simulated.items():
-        beside = f"movies/{file_stem(name)}/{path.name}"
-        sequences[name] = beside if inliner is None else inliner.source(path, beside)
     return {
         "study_figures": study_figures,
         "models": [
@@ -100,15 +102,23 @@ def _parts(
 
 
 def _training(model: ModelResults) -> str:
-    """Say how much training the networks raised the bound over PCA and prior, where there was any."""
+    """Say how much training the networks raised the bound over PCA and the same prior."""
     history = model.table("history")
-    if history is None or "phase" not in history or not (history["phase"] == "joint").any():
+    if history is None or "phase" not in history:
         return ""
-    bounds = history.loc[history["phase"] == "joint", "bound_nats_per_frame"]
+    found = training.gain(history)
+    if found is None:
+        return "No networks were trained: latents and crops are joined by the PCA alone."
+    before, after = (f"{value:.1f}".replace("-", "−") for value in found)
+    if found.after <= found.before:
+        return (
+            "Training the networks did not raise the bound above that of PCA and the same prior, "
+            f"{before} nats per frame, and the PCA is kept."
+        )
     return (
-        f"Training the networks raised the bound from {bounds.iloc[0]:.1f} (PCA and the same prior) to "
-        f"{bounds.max():.1f} nats per frame. The bound is of pixels: it does not tell which labels are "
-        "better."
+        f"Training the networks raised the bound by {found.after - found.before:.1f} nats per frame, "
+        f"from {before} (PCA and the same prior) to {after}. The bound is of pixels: it does not tell "
+        "which labels are better."
     )
 
 
@@ -139,6 +149,7 @@ def _model(
         "name": model.name,
         "settings": json.dumps(dict(model.settings), indent=2, sort_keys=True, default=str),
         "figures": figures,
+        "crowds": any({"arena", "aligned"} & set(movies) for movies in gallery.values()),
         "decoded": any("decoded" in movies for movies in gallery.values()),
         "columns": columns,
         "syllables": syllables,

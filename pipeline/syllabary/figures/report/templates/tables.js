@@ -54,7 +54,7 @@ for (const tab of tabs) {
 }
 
 function load(video) {
-  const source = video.dataset[video.dataset.kind] ?? video.dataset.arena ?? video.dataset.aligned ?? video.dataset.decoded;
+  const source = video.dataset[video.dataset.kind] ?? video.dataset.arena ?? video.dataset.aligned;
   if (video.getAttribute("src") !== source) video.src = source;
   video.play().catch(() => {});
 }
@@ -65,14 +65,15 @@ const seen = new IntersectionObserver((entries) => {
     else entry.target.pause();
   }
 }, { rootMargin: "100px" });
-for (const video of document.querySelectorAll(".gallery video")) seen.observe(video);
+for (const video of document.querySelectorAll(".gallery video, .drawn video")) seen.observe(video);
 
 for (const bar of document.querySelectorAll("[data-kinds]")) {
   bar.addEventListener("click", (event) => {
     const kind = event.target.dataset.kind;
     if (!kind) return;
     for (const button of bar.querySelectorAll("button")) button.ariaPressed = String(button === event.target);
-    for (const video of document.getElementById(bar.dataset.kinds).querySelectorAll("video")) {
+    // What the model shows of itself stays as it is.
+    for (const video of document.getElementById(bar.dataset.kinds).querySelectorAll("video:not(.own)")) {
       video.dataset.kind = kind;
       if (video.hasAttribute("src")) load(video);
     }
