@@ -5,7 +5,14 @@ from syllabary.errors import UnknownName
 
 
 def test_names_are_the_files_of_the_folder():
-    assert registry.names("syllabary.records") == ["clips", "crops", "files", "posterior", "tables", "tsv"]
+    assert registry.names("syllabary.records") == [
+        "clips",
+        "crops",
+        "files",
+        "posterior",
+        "tables",
+        "tsv",
+    ]
 
 
 def test_find_imports_one_file():
@@ -13,7 +20,9 @@ def test_find_imports_one_file():
 
 
 def test_a_mistyped_name_gets_the_nearest_one():
-    with pytest.raises(UnknownName, match=r"no records 'tabels'; did you mean 'tables'\? Known: clips, crops"):
+    with pytest.raises(
+        UnknownName, match=r"no records 'tabels'; did you mean 'tables'\? Known: clips, crops"
+    ):
         registry.find("syllabary.records", "tabels")
 
 
