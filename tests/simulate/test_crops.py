@@ -6,6 +6,7 @@ import pytest
 from syllabary.records import tables
 from syllabary.records.crops import Crops
 from syllabary.simulate import crops
+from syllabary.simulate.settings import TrackingSettings
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +75,22 @@ def test_pose_is_seen_not_place(rendered):
         spread = np.cov(column[one], row[one])
         turned.append(0.5 * np.arctan2(2 * spread[0, 1], spread[0, 0] - spread[1, 1]))
     assert abs(np.rad2deg(np.median(turned))) < 6
+
+
+def test_errors_of_tracking_move_the_crop_and_the_path_together(rendered, short, made, tmp_path):
+    off = short.model_copy(update={"tracking": TrackingSettings(position_sd_mm=2, heading_sd_deg=3)})
+    path = tmp_path / "crops.h5"
+    who = {"recording": "r1", "subject": "m1", "group": "control", "seed": 5, "provenance": made}
+    crops.render(path, tmp_path / "truth.parquet", off, **who)
+    assert tables.read(tmp_path / "truth.parquet").equals(tables.read(rendered[1]))
+    with Crops(path) as moved, Crops(rendered[0]) as still:
+        seen = still.tracking["found"].to_numpy()
+        shift = (moved.scalars - still.scalars)[seen]
+        assert 1.5 < shift["x_mm"].std() < 2.5
+        turned = np.angle(np.exp(1j * shift["heading_rad"]))
+        assert 2 < np.degrees(turned.std()) < 4
+        middles = []
+        for found in (moved, still):
+            mask = found.heights()[seen] > 0
+            middles.append((mask * np.arange(80)).sum((1, 2)) / mask.sum((1, 2)) * 1.85)
+        assert 1.5 < np.std(middles[0] - middles[1]) < 2.5

@@ -1,7 +1,7 @@
 """Crops of a simulated session without the raw video, aligned by the truth: for large studies.
 
 The camera turns with the animal: a pinhole of ``pixel_mm`` on the floor whose frame is the
-crop. Pose, path, lost frames and sensor noise are those of ``acquisition.record`` with the
+crop. It follows where the animal is tracked, which may be a little off (``settings.tracking``). Pose, path, lost frames and sensor noise are those of ``acquisition.record`` with the
 same arguments; background texture, mirror images and errors of tracking are not there.
 """
 
@@ -30,6 +30,13 @@ MIN_HEIGHT_MM = 10.0
 BLOCK_TICKS = 512
 # A bilinear warp at a random offset mixes neighbours: these are its mean weights.
 WARP = np.array([1, 4, 1]) / 6
+
+
+class Tracked(NamedTuple):
+    """Where the animal is taken to be."""
+
+    where: F64  # (T, 3) mm, arena frame
+    heading_rad: F64  # (T,) not wrapped
 
 
 class Measured(NamedTuple):
@@ -62,7 +69,9 @@ def render(
     rng = generator(seed, "sensor", subject, recording)
     stamps_ms, dropped = sensor.clock(settings.ticks, settings.camera, settings.drops, rng)
     seen = motion.footprints(performed)
-    where = truth.in_arena(performed, 0, seen.center)
+    tracked = _tracked(
+        performed, truth.in_arena(performed, 0, seen.center), settings, subject, recording, seed
+    )
     keys = rng.integers(0, 2**63, (settings.ticks, 2), np.uint64)
     measured = []
     with CropsWriter(crops_path, recording=recording, pixel_mm=PIXEL_MM, size=(SIDE, SIDE)) as writer:
@@ -70,19 +79,19 @@ def render(
         for start in track(starts, f"simulate {recording}", unit="frames", step=BLOCK_TICKS):
             stop = min(start + BLOCK_TICKS, settings.ticks)
             heights, observed, sizes = _block(
-                performed, where, dropped, keys, settings, slice(start, stop)
+                performed, tracked, dropped, keys, settings, slice(start, stop)
             )
             writer.append(heights, observed)
             measured.append(sizes)
         table = truth.table(performed, seen, stamps_ms, dropped)
         sizes = Measured(*(np.concatenate(column) for column in zip(*measured, strict=True)))
-        scalars = _scalars(performed, where, stamps_ms, sizes, settings)
+        scalars = _scalars(tracked, stamps_ms, sizes, settings)
         camera = rendering.camera_of(settings.camera, settings.arena)
-        pixels = rendering.project(where, camera)
+        pixels = rendering.project(tracked.where, camera)
         tracking = {
             "x_px": pixels[:, 0],
             "y_px": pixels[:, 1],
-            "heading_rad": table["heading_rad"].to_numpy(copy=True),
+            "heading_rad": scalars["heading_rad"].copy(),
             "heading_confidence": np.ones(settings.ticks),
             "found": ~dropped,
         }
@@ -100,9 +109,25 @@ def render(
     tables.write(truth_path, truth.table(performed, seen, stamps_ms, dropped), provenance, tables.TRUTH)
 
 
-def _block(
+def _tracked(
     performed: motion.Motion,
     where: F64,
+    settings: SimulateSettings,
+    subject: str,
+    recording: str,
+    seed: int,
+) -> Tracked:
+    """Add errors of tracking: white noise, as of a centroid and an axis found anew in every frame."""
+    rng = generator(seed, "tracking", subject, recording)
+    found = where.copy()
+    found[:, :2] += settings.tracking.position_sd_mm * rng.standard_normal((len(where), 2))
+    error = np.radians(settings.tracking.heading_sd_deg) * rng.standard_normal(len(where))
+    return Tracked(found, performed.heading_rad + error)
+
+
+def _block(
+    performed: motion.Motion,
+    tracked: Tracked,
     dropped: npt.NDArray[np.bool_],
     keys: npt.NDArray[np.uint64],
     settings: SimulateSettings,
@@ -124,17 +149,22 @@ def _block(
         tick = part.start + i
         if dropped[tick]:
             continue
-        heading = performed.heading_rad[tick]
+        heading, where = tracked.heading_rad[tick], tracked.where[tick]
         cos, sin = np.cos(heading), np.sin(heading)
         upright = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, -1.0]])
-        aside = upright[:2, :2] @ (where[tick, :2] + offset) / (height - where[tick, 2])
+        aside = upright[:2, :2] @ (where[:2] + offset) / (height - where[2])
         focal = height / PIXEL_MM
         camera = rendering.Camera(
             SIDE, SIDE, focal, middle - focal * aside[0], middle - focal * aside[1], upright,
             np.array([*(upright[:2, :2] @ offset), height]),
         )  # fmt: skip
         solids = rendering.to_camera(
-            centers[i], shapes[i], performed.x_mm[tick], performed.y_mm[tick], heading, camera
+            centers[i],
+            shapes[i],
+            performed.x_mm[tick],
+            performed.y_mm[tick],
+            performed.heading_rad[tick],
+            camera,
         )
         depth[:] = 0
         box = rendering.depth_of(*solids, camera, depth)
@@ -169,17 +199,17 @@ def _measure(clean: npt.NDArray[np.floating]) -> tuple[float, float, float, floa
 
 
 def _scalars(
-    performed: motion.Motion, where: F64, stamps_ms: F64, sizes: Measured, settings: SimulateSettings
+    tracked: Tracked, stamps_ms: F64, sizes: Measured, settings: SimulateSettings
 ) -> dict[str, F64]:
-    time_s = stamps_ms / 1000
+    time_s, where = stamps_ms / 1000, tracked.where
     speed = np.hypot(np.gradient(where[:, 0], time_s), np.gradient(where[:, 1], time_s))
     center = np.hypot(where[:, 0], where[:, 1])
     return {
         "x_mm": where[:, 0].copy(),
         "y_mm": where[:, 1].copy(),
-        "heading_rad": (performed.heading_rad + np.pi) % (2 * np.pi) - np.pi,
+        "heading_rad": (tracked.heading_rad + np.pi) % (2 * np.pi) - np.pi,
         "speed_mm_s": speed,
-        "turning_rad_s": np.gradient(performed.heading_rad, time_s),
+        "turning_rad_s": np.gradient(tracked.heading_rad, time_s),
         "length_mm": sizes.length_mm,
         "width_mm": sizes.width_mm,
         "height_mm": sizes.height_mm,

@@ -13,6 +13,7 @@ __all__ = [
     "MouseSettings",
     "NoiseSettings",
     "SimulateSettings",
+    "TrackingSettings",
 ]
 
 
@@ -90,6 +91,17 @@ class NoiseSettings(Settings):
     )
 
 
+class TrackingSettings(Settings):
+    """Errors of tracking in crops that are rendered directly, not cut out of raw video."""
+
+    position_sd_mm: float = Field(
+        0.0, ge=0, le=20, description="standard deviation of the tracked position along each axis, mm"
+    )
+    heading_sd_deg: float = Field(
+        0.0, ge=0, le=45, description="standard deviation of the tracked heading, degrees"
+    )
+
+
 class DropSettings(Settings):
     """Frames that the acquisition program lost."""
 
@@ -107,6 +119,7 @@ class SimulateSettings(Settings):
     mouse: MouseSettings = MouseSettings()
     noise: NoiseSettings = NoiseSettings()
     drops: DropSettings = DropSettings()
+    tracking: TrackingSettings = TrackingSettings()
 
     @property
     def ticks(self) -> int:
