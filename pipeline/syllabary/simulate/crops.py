@@ -1,8 +1,9 @@
 """Crops of a simulated session without the raw video, aligned by the truth: for large studies.
 
 The camera turns with the animal: a pinhole of ``pixel_mm`` on the floor whose frame is the
-crop. It follows where the animal is tracked, which may be a little off (``settings.tracking``). Pose, path, lost frames and sensor noise are those of ``acquisition.record`` with the
-same arguments; background texture, mirror images and errors of tracking are not there.
+crop. It follows where the animal is tracked, which may be a little off (``settings.tracking``).
+Pose, path, lost frames and sensor noise are those of ``acquisition.record`` with the same
+arguments; background texture, mirror images and other errors of tracking are not there.
 """
 
 from pathlib import Path
