@@ -1,10 +1,11 @@
-"""Settings of the stages between crops and posterior: `reduce`, `fit` and `segment`."""
+"""Settings of the stages between crops and posterior: `reduce`, `fit`, `segment`, `evaluate`."""
 
 from typing import Any
 
 from ..settings import Field, Settings
 
 __all__ = [
+    "EvaluateSettings",
     "ModelSettings",
     "ReduceSettings",
     "TrainingSettings",
@@ -117,3 +118,22 @@ class ModelSettings(Settings):
     path: str | None = Field(
         None, description="a model.safetensors trained elsewhere: nothing is fitted"
     )
+
+
+class EvaluateSettings(Settings):
+    """Log likelihoods of held-out recordings, the same for every model."""
+
+    draws: int = Field(4, ge=1, description="draws of a frame's latents in the bound")
+    clips: int = Field(4, ge=1, description="clips of a recording that are scored by sampling, at most")
+    clip_frames: int = Field(64, ge=2, description="length of a clip")
+    samples: list[int] = Field(
+        [1, 16, 64, 256],
+        min_length=1,
+        description="samples of a clip's states and latents, each giving a bound",
+    )
+    horizons: list[int] = Field(
+        [1, 3, 10, 30], min_length=1, description="frames ahead that are predicted"
+    )
+    rollouts: int = Field(100, ge=1, description="paths of states from each start of a prediction")
+    starts: int = Field(20, ge=1, description="frames of a recording to predict from, at most")
+    history_frames: int = Field(64, ge=1, description="frames seen before a prediction")

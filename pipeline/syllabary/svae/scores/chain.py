@@ -1,0 +1,274 @@
+"""Latents given states, and states given latents, of a process of any number of lags.
+
+An autoregression of L lags couples frames no farther apart than L. So with L frames to a block the
+precision of all latents is block tridiagonal, and ``messages.lds`` solves it as it is.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...messages import hmm, lds
+from .process import Process
+
+__all__ = ["Chain", "Optimum", "Potential", "chain", "draw", "optimum", "terms"]
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+class Potential(NamedTuple):
+    """What the frames say of the latents: −½ xᵀ R x + hᵀ x, nats."""
+
+    precision: Tensor
+    """(N, T, D, D)"""
+    precision_mean: Tensor
+    """(N, T, D)"""
+
+
+class Terms(NamedTuple):
+    """Log density of a frame given state and past, −½ ξᵀ G ξ + gᵀ ξ + c; ξ = [x_t, ..., x_{t-L}]."""
+
+    quadratic: Tensor
+    """(K, (L + 1) D, (L + 1) D)"""
+    linear: Tensor
+    """(K, (L + 1) D)"""
+    constant: Tensor
+    """(K,)"""
+
+
+class Chain(NamedTuple):
+    """Potentials of the latents in blocks of L frames, as ``messages.lds`` takes them."""
+
+    precision: Tensor
+    """(N, B, L D, L D)"""
+    lower: Tensor
+    """(N, B - 1, L D, L D)"""
+    precision_mean: Tensor
+    """(N, B, L D)"""
+    constant: Tensor
+    """(N,) nats that belong to the log normaliser, padding of the last block taken out."""
+
+
+class Optimum(NamedTuple):
+    """q(x) q(z), each the best given the other, under a process and a potential."""
+
+    means: Tensor
+    """(N, T, D)"""
+    covariances: Tensor
+    """(N, T, D, D)"""
+    nodes: Tensor
+    """(N, T, K) log potentials of the states: q(z) ∝ p(z) exp Σ nodes."""
+    log_normalizer: Tensor
+    """(N,) of q(z), nats."""
+    states: Tensor
+    """(N, T, K) probabilities."""
+    divergence: Tensor
+    """(N,) of q(x) q(z) from the process, nats."""
+
+
+def terms(process: Process) -> Terms:
+    """Return the log density of a frame as coefficients of itself and its past."""
+    size = process.size
+    factor = torch.linalg.cholesky(process.noise)
+    residual = torch.cat([torch.eye(size).to(factor).expand_as(factor), -process.weights], -1)
+    whitened = torch.linalg.solve_triangular(factor, residual, upper=False)
+    offset = torch.linalg.solve_triangular(factor, process.offsets[..., None], upper=False)
+    log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return Terms(
+        whitened.mT @ whitened,
+        (whitened.mT @ offset)[..., 0],
+        -0.5 * offset.square().sum((-2, -1)) - log_det - 0.5 * size * LOG_2PI,
+    )
+
+
+def chain(process: Process, known: Terms, states: Tensor, potential: Potential) -> Chain:
+    """Return the potentials of the latents given states, each frame's own or their shares.
+
+    Parameters
+    ----------
+    process : Process
+    known : Terms
+        Of that process.
+    states : (N, T) int64, or (N, T, K) float64
+        A state for each frame, or shares of states.
+    potential : Potential
+    """
+    if states.is_floating_point():
+        flat = states.flatten(0, 1)
+        shape = tuple(states.shape[:2])
+        quadratic = (flat @ known.quadratic.flatten(1)).reshape(*shape, *known.quadratic.shape[1:])
+        linear = (flat @ known.linear).reshape(*shape, -1)
+        constant = (flat @ known.constant).reshape(shape)
+    else:
+        quadratic, linear = known.quadratic[states], known.linear[states]
+        constant = known.constant[states]
+    count, frames = constant.shape
+    size, lags = process.size, process.lags
+    blocks = -(-frames // lags)
+    inside = quadratic.new_zeros((count, blocks * lags * lags, size, size))
+    lower = quadratic.new_zeros((count, blocks * lags * lags, size, size))
+    mean = quadratic.new_zeros((count, blocks * lags, size))
+    begin = 0 if process.start is None else 1
+    time = torch.arange(begin, frames)
+    quadratic = quadratic.reshape(count, frames, lags + 1, size, lags + 1, size)
+    linear = linear.reshape(count, frames, lags + 1, size)
+    for a in range(lags + 1):
+        row = (time - a).clamp(min=0)
+        mean.index_add_(1, row, linear[:, begin:, a])
+        for b in range(lags + 1):
+            column = (time - b).clamp(min=0)
+            part = quadratic[:, begin:, a, :, b]
+            place = (row // lags * lags + row % lags) * lags + column % lags
+            for apart, into in ((0, inside), (1, lower)):
+                own = row // lags - column // lags == apart
+                # Below the diagonal, block t joins t to t + 1.
+                at = place[own] - apart * lags * lags
+                into.index_add_(1, at, part[:, own])
+    corner = torch.arange(frames)
+    diagonal = (corner // lags * lags + corner % lags) * lags + corner % lags
+    inside[:, diagonal] += potential.precision
+    mean[:, :frames] += potential.precision_mean
+    total = constant[:, begin:].sum(-1)
+    if process.start is not None:
+        law = process.start
+        precision = torch.linalg.inv(law.covariance)
+        inside[:, 0] += precision
+        mean[:, 0] += precision @ law.mean
+        log_det = torch.linalg.slogdet(law.covariance)[1]
+        total = total - 0.5 * (law.mean @ precision @ law.mean + log_det + size * LOG_2PI)
+    padding = torch.arange(frames, blocks * lags)
+    inside[:, (padding // lags * lags + padding % lags) * lags + padding % lags] += torch.eye(size).to(inside)
+    total = total - 0.5 * len(padding) * size * LOG_2PI
+
+    def square(part: Tensor, number: int) -> Tensor:
+        whole = part.reshape(count, blocks, lags, lags, size, size)[:, :number]
+        return whole.transpose(3, 4).reshape(count, number, lags * size, lags * size)
+
+    return Chain(
+        square(inside, blocks),
+        square(lower, blocks - 1),
+        mean.reshape(count, blocks, lags * size),
+        total,
+    )
+
+
+def draw(given: Chain, frames: int, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Return latents (N, T, D) drawn from a chain, and its log normaliser (N,), nats."""
+    parts = given[:3]
+    found = lds.marginals(*parts, keep="filter")
+    drawn = lds.sample(*parts, rng)
+    latents = drawn.reshape(len(drawn), -1, size)[:, :frames]
+    return latents, found.log_normalizer + given.constant
+
+
+def optimum(
+    process: Process,
+    potential: Potential,
+    states: Tensor,
+    *,
+    turns: int,
+    tolerance: float,
+    extra: Tensor | None = None,
+) -> Optimum:
+    """Find q(x) q(z) by turns.
+
+    Parameters
+    ----------
+    process : Process
+    potential : Potential
+        What frames say of the latents.
+    states : (N, T, K) float64
+        Probabilities to start from.
+    turns : int
+        At most.
+    tolerance : float
+        Rise of the bound per frame, nats, that ends the turns.
+    extra : (N, T, K), optional
+        What a recogniser says of the states themselves.
+    """
+    known = terms(process)
+    first, rows = process.first.log(), process.rows.log()
+    count, frames = states.shape[:2]
+    size, lags = process.size, process.lags
+    padded = -(-frames // lags) * lags - frames
+    before = torch.full((count,), -math.inf, dtype=torch.float64)
+    for _ in range(turns):
+        given = chain(process, known, states, potential)
+        found = lds.marginals(*given[:3])
+        assert found.covariances is not None and found.cross is not None
+        means, moments = _moments(found, frames, size, lags)
+        expected = means.reshape(count * frames, -1) @ known.linear.T + known.constant
+        expected = expected - 0.5 * moments.reshape(count * frames, -1) @ known.quadratic.flatten(1).T
+        own = expected.reshape(count, frames, -1)
+        if process.start is not None:
+            own[:, 0] = 0
+        nodes = own if extra is None else own + extra
+        chained = hmm.marginals(first, rows, nodes)
+        assert chained.states is not None
+        states = chained.states
+        entropy = found.entropy - 0.5 * padded * size * (1 + LOG_2PI)
+        center = means[..., :size]
+        spread = moments[..., :size, :size]
+        divergence = -chained.log_normalizer - entropy - _first(process, center, spread)
+        if extra is not None:
+            divergence = divergence + (states * extra).sum((-2, -1))
+        told = (potential.precision_mean * center).sum((-2, -1))
+        told = told - 0.5 * (potential.precision * spread).sum((-3, -2, -1))
+        rise = (told - divergence - before) / frames
+        before = told - divergence
+        if bool((rise < tolerance).all()):
+            break
+    covariances = spread - center[..., :, None] * center[..., None, :]
+    return Optimum(center, covariances, nodes, chained.log_normalizer, states, divergence)
+
+
+def _first(process: Process, means: Tensor, moments: Tensor) -> Tensor | float:
+    """Expected log density of the first frames."""
+    if process.start is None:
+        return 0.0
+    law = process.start
+    precision = torch.linalg.inv(law.covariance)
+    apart = means[:, 0] - law.mean
+    spread = moments[:, 0] - means[:, 0, :, None] * means[:, 0, None, :]
+    square = torch.einsum("ni,ij,nj->n", apart, precision, apart) + (precision * spread).sum((-2, -1))
+    log_det = torch.linalg.slogdet(law.covariance)[1]
+    return -0.5 * (square + log_det + process.size * LOG_2PI)
+
+
+def _moments(
+    found: lds.GaussianMarginals, frames: int, size: int, lags: int
+) -> tuple[Tensor, Tensor]:
+    """Mean (N, T, (L + 1) D) and second moment of every frame with its past."""
+    assert found.covariances is not None and found.cross is not None
+    count = len(found.means)
+    means = found.means.reshape(count, -1, size)
+    inside = found.covariances.reshape(count, -1, lags, size, lags, size)
+    below = found.cross.reshape(count, -1, lags, size, lags, size)
+    time = torch.arange(frames)
+    past = [(time - lag).clamp(min=0) for lag in range(lags + 1)]
+    stacked = torch.cat([means[:, rows] for rows in past], -1)
+    whole = means.new_zeros((count, frames, lags + 1, size, lags + 1, size))
+    for a, row in enumerate(past):
+        for b, column in enumerate(past):
+            if b < a:
+                whole[:, :, a, :, b] = whole[:, :, b, :, a].mT
+                continue
+            # x_{t-a} is not earlier than x_{t-b}: the same block, or the next.
+            same = row // lags == column // lags
+            own, other = same.nonzero()[:, 0], (~same).nonzero()[:, 0]
+            pair = whole[:, :, a, :, b]
+            pair[:, own] = _pick(inside, row[own] // lags, row[own] % lags, column[own] % lags)
+            pair[:, other] = _pick(
+                below, column[other] // lags, row[other] % lags, column[other] % lags
+            )
+    whole = whole.reshape(count, frames, (lags + 1) * size, (lags + 1) * size)
+    return stacked, whole + stacked[..., :, None] * stacked[..., None, :]
+
+
+def _pick(blocks: Tensor, block: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Return (N, M, D, D) of blocks (N, B, L, D, L, D)."""
+    ordered = blocks.permute(0, 1, 2, 4, 3, 5)
+    return ordered[:, block, row, column]

@@ -1,0 +1,169 @@
+"""The log likelihood of clips, bounded ever more tightly by importance sampling."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...messages import hmm
+from ...records.crops import Crops
+from ..model import Model
+from .bound import Score
+from .chain import Optimum, Potential, chain, draw, optimum, terms
+from .process import Process
+from .recording import Recording, open_recording
+from .views import View, log_density, potential
+
+__all__ = ["Proposal", "clips_of", "iwae", "log_weights", "propose", "tighten"]
+
+# Times that the decoder is made straight around the latents found so far.
+ROUNDS = 3
+TURNS = 20
+SETTLED_NATS = 1e-3
+# Samples drawn at once.
+CHUNK = 64
+
+
+class Proposal(NamedTuple):
+    """What latents and states of clips are drawn from: q(z), and q(x | z) of the straight decoder."""
+
+    potential: Potential
+    """(N, T, ...)"""
+    optimum: Optimum
+
+
+def iwae(
+    model: Model,
+    crops: Crops | Recording,
+    *,
+    rng: np.random.Generator,
+    clips: int = 4,
+    frames: int = 64,
+    samples: Sequence[int] = (1, 16, 64, 256),
+) -> list[Score]:
+    """Return importance weighted bounds of clips spread evenly over a recording.
+
+    The log of the mean of S weights p(y, x, z) / q(x, z) is in expectation a lower bound of the
+    log likelihood of the clip's pixels, rises with S, and tends to it. Its q is made for the
+    generative model that is scored, not by the recogniser, and the same way for every model: the
+    decoder is made straight around the latents' posterior, states are drawn from their best
+    factor q(z), and latents from their exact law given these states and the straight decoder. For
+    a linear decoder the weight of a sample does then not depend on its latents, and what the bound
+    misses is the states' alone.
+
+    Parameters
+    ----------
+    model : Model
+    crops : Crops, or Recording
+    rng : numpy Generator
+    clips : int
+        At most; clips in which nothing was seen are passed over.
+    frames : int
+        Of a clip; a shorter recording is one clip.
+    samples : sequence of int
+        Numbers of samples S. They share their samples: the bound of S is the mean over as many
+        groups of S as there are in the largest number.
+
+    Returns
+    -------
+    list of Score
+        One for each S, summed over clips; empty where nothing was seen.
+
+    References
+    ----------
+    doi:10.48550/arXiv.1509.00519
+    """
+    known = open_recording(model, crops)
+    ticks = clips_of(known.seen(), clips, frames)
+    if not len(ticks):
+        return []
+    views = [known.pixels(row) for row in ticks]
+    start = known.potential(ticks)
+    proposal = propose(known.process, views, start, known.even(*ticks.shape))
+    weights = log_weights(known.process, views, proposal, max(samples), rng)
+    counts = torch.stack([view.counts() for view in views])
+    seen, pixels = int((counts > 0).sum()), int(counts.sum())
+    return [Score(float(tighten(weights, s).sum()), seen, pixels, samples=s) for s in samples]
+
+
+def clips_of(seen: Tensor, clips: int, frames: int) -> Tensor:
+    """Return the ticks (N, T) of clips spread evenly, those left out in which nothing was seen."""
+    length = len(seen)
+    frames = min(frames, length)
+    number = min(clips, length // frames) if frames else 0
+    if not number:
+        return torch.zeros((0, frames), dtype=torch.int64)
+    # In the middle of as many equal parts.
+    begin = ((torch.arange(number) + 0.5) * length / number - frames / 2).long()
+    ticks = begin[:, None] + torch.arange(frames)
+    return ticks[seen[ticks].any(-1)]
+
+
+def propose(
+    process: Process, views: Sequence[View], start: Potential, states: Tensor, rounds: int = ROUNDS
+) -> Proposal:
+    """Find what to draw from: by turns the posterior, and the decoder made straight around it.
+
+    Parameters
+    ----------
+    process : Process
+    views : sequence of N views
+        Of the T frames of each clip.
+    start : Potential
+        (N, T, ...), what the recogniser says.
+    states : (N, T, K) float64
+        Probabilities to start from.
+    """
+    found = optimum(process, start, states, turns=TURNS, tolerance=SETTLED_NATS)
+    told = start
+    for _ in range(rounds):
+        parts = [
+            potential(view, means, torch.arange(len(means)))
+            for view, means in zip(views, found.means, strict=True)
+        ]
+        told = Potential(*(torch.stack(part) for part in zip(*parts, strict=True)))
+        found = optimum(process, told, found.states, turns=TURNS, tolerance=SETTLED_NATS)
+    return Proposal(told, found)
+
+
+def log_weights(
+    process: Process,
+    views: Sequence[View],
+    proposal: Proposal,
+    samples: int,
+    rng: np.random.Generator,
+) -> Tensor:
+    """Return log p(y, x, z) − log q(x, z) of samples, (N, S) nats."""
+    known, found = terms(process), proposal.optimum
+    first, rows = process.first.log(), process.rows.log()
+    frames = found.nodes.shape[1]
+    time = torch.arange(frames)
+    weights = torch.empty((len(views), samples), dtype=torch.float64)
+    for n, view in enumerate(views):
+        nodes = found.nodes[n]
+        for begin in range(0, samples, CHUNK):
+            count = min(CHUNK, samples - begin)
+            states = hmm.sample(first, rows, nodes.expand(count, -1, -1), rng)
+            # log p(z) − log q(z): the steps are the same in both.
+            weight = found.log_normalizer[n] - nodes[time, states].sum(-1)
+            told = Potential(*(part[n].expand(count, *part[n].shape) for part in proposal.potential))
+            given = chain(process, known, states, told)
+            latents, log_normalizer = draw(given, frames, process.size, rng)
+            # log p(x | z) − log q(x | z): both have all but what the straight decoder says.
+            pulled = (told.precision @ latents[..., None])[..., 0]
+            said = ((told.precision_mean - 0.5 * pulled) * latents).sum((-2, -1))
+            weight = weight + log_normalizer - said
+            rows_of = time.expand(count, -1).flatten()
+            density = log_density(view, latents.flatten(0, 1), rows_of).reshape(count, -1)
+            weights[n, begin : begin + count] = weight + density.sum(-1)
+    return weights
+
+
+def tighten(weights: Tensor, samples: int) -> Tensor:
+    """Return the bound by groups of so many samples (N,), of log weights (N, S)."""
+    groups = weights.shape[-1] // samples
+    parts = weights[..., : groups * samples].reshape(*weights.shape[:-1], groups, samples)
+    return (torch.logsumexp(parts, -1) - math.log(samples)).mean(-1)

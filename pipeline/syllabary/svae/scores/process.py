@@ -1,0 +1,93 @@
+"""A trained prior of any kind as one kind of process, its parameters at their means."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...expfam import mniw, niw
+from ...priors import _autoregression, _sticky
+
+__all__ = ["Law", "Process", "process"]
+
+# A step that was never counted keeps a probability that has a logarithm.
+SMALLEST = 1e-300
+
+
+class Law(NamedTuple):
+    """A Gaussian."""
+
+    mean: Tensor
+    """(D,)"""
+    covariance: Tensor
+    """(D, D)"""
+
+
+class Process(NamedTuple):
+    """``z_t ~ rows[z_{t-1}]``, ``x_t ~ N(W_z [x_{t-1}, ..., x_{t-L}] + b_z, Q_z)``; all float64."""
+
+    first: Tensor
+    """(K,) probabilities of a state at any time: what a sequence that is cut out begins with."""
+    rows: Tensor
+    """(K, K) probabilities of the steps."""
+    weights: Tensor
+    """(K, D, L D), the latest frame first; zeros where no frame depends on another."""
+    offsets: Tensor
+    """(K, D)"""
+    noise: Tensor
+    """(K, D, D) covariances."""
+    start: Law | None
+    """Of the first frame of a sequence; None: every frame is drawn by its state alone."""
+
+    @property
+    def size(self) -> int:
+        """D."""
+        return self.offsets.shape[-1]
+
+    @property
+    def lags(self) -> int:
+        """L."""
+        return self.weights.shape[-1] // self.size
+
+
+def process(parameters: Any) -> Process:
+    """Read the parameters of any file in ``priors/`` as a process.
+
+    A sequence to be scored begins anywhere in a recording. So its first state has the stationary
+    probabilities of the steps, its first frame the law that all whitened latents have, N(0, 1) in
+    the units of the model, and before it the animal stood still: lags that reach back beyond the
+    first frame read the first frame. All models with dynamics thus pay the same for one frame.
+
+    Parameters
+    ----------
+    parameters : NamedTuple
+        Of ``arhmm``, ``slds``, ``lds``, ``hmm`` or ``gmm``.
+    """
+    if hasattr(parameters, "transition"):
+        rows = _sticky.counted(parameters.transition, parameters.kappa).clamp(min=SMALLEST)
+    else:
+        shares = _sticky.mean(parameters.shares)
+        rows = shares.expand(len(shares), -1)
+    standard = mniw.to_standard(parameters.dynamics)
+    weights, offsets = standard.mean[..., :-1], standard.mean[..., -1]
+    noise = _autoregression.noise(standard)
+    size = offsets.shape[-1]
+    start = None
+    if weights.shape[-1]:
+        start = Law(torch.zeros(size, dtype=torch.float64), torch.eye(size, dtype=torch.float64))
+        if hasattr(parameters, "start_base"):
+            base = niw.to_standard(parameters.start_base)
+            start = Law(base.mean, base.scale / (base.degrees - size - 1))
+    else:
+        weights = weights.new_zeros((*offsets.shape, size))
+    return Process(_stationary(rows), rows, weights, offsets, (noise + noise.mT) / 2, start)
+
+
+def _stationary(rows: Tensor) -> Tensor:
+    """Probabilities (K,) that a step leaves as they are."""
+    states = len(rows)
+    system = torch.cat([rows.T - torch.eye(states, dtype=rows.dtype), torch.ones_like(rows[:1])])
+    wanted = torch.zeros(states + 1, dtype=rows.dtype)
+    wanted[-1] = 1
+    found = torch.linalg.lstsq(system, wanted[:, None]).solution[:, 0].clamp(min=SMALLEST)
+    return found / found.sum()

@@ -1,0 +1,111 @@
+"""A recording and a model, opened once for all scores."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ... import registry
+from ...priors._evidence import GaussianEvidence
+from ...records.crops import Crops
+from .. import inference, pca
+from ..latents import LatentSeries
+from ..model import Model
+from ..networks._skip import Decoder
+from ..pca import Pca
+from .chain import Potential
+from .process import Process, process
+from .views import Components, Pixels
+
+__all__ = ["Recording", "open_recording"]
+
+
+class Recording(NamedTuple):
+    """What the scores are made of."""
+
+    crops: Crops
+    process: Process
+    decoder: Decoder
+    pca: Pca
+    series: LatentSeries
+    """The PCA's latents."""
+    evidence: GaussianEvidence
+    """What the model's recogniser says of every frame, (T, D)."""
+    extra: Tensor | None
+    """(T, K) log evidence of the states, of a recogniser that gives it."""
+
+    def pixels(self, ticks: Tensor) -> Pixels:
+        """Return the pixels of some ticks, in their order."""
+        heights, observed = [], []
+        for first, last in _runs(ticks):
+            heights.append(self.crops.heights(first, last))
+            observed.append(self.crops.observed(first, last))
+        step_mm = self.crops.height_step_mm
+        size = (0, *self.crops.size)
+        return Pixels(
+            self.decoder,
+            torch.from_numpy(np.concatenate([np.zeros(size, np.uint8), *heights])).float() * step_mm,
+            torch.from_numpy(np.concatenate([np.zeros(size, bool), *observed])),
+        )
+
+    def components(self, ticks: Tensor) -> Components:
+        """Return the PCA's latents of some ticks."""
+        rows = ticks.numpy()
+        seen = self.series.observed[rows, None]
+        assert self.series.information is not None
+        return Components(
+            self.decoder,
+            self.pca,
+            torch.from_numpy(np.where(seen, self.series.values[rows], 0.0)),
+            torch.from_numpy(np.where(seen, self.series.information[rows], 0.0)),
+        )
+
+    def potential(self, ticks: Tensor) -> Potential:
+        """Return what the recogniser says of ticks (...), as potentials (..., D, D) and (..., D)."""
+        precision = self.evidence.precision[ticks].double()
+        mean = torch.where(precision > 0, self.evidence.mean[ticks].double(), 0.0)
+        return Potential(torch.diag_embed(precision), precision * mean)
+
+    def seen(self) -> Tensor:
+        """Return which ticks (T,) the recogniser says something of."""
+        return (self.evidence.precision > 0).any(-1)
+
+    def even(self, *shape: int) -> Tensor:
+        """Return states (*shape, K), each with its probability at any time."""
+        first = self.process.first
+        return first.expand(*shape, len(first))
+
+
+def open_recording(model: Model, crops: Crops | Recording) -> Recording:
+    """Encode a recording with the model's recogniser, whatever prior it was trained with.
+
+    Raises
+    ------
+    ShapeError
+        The crops are not of the model's size.
+    """
+    if isinstance(crops, Recording):
+        return crops
+    reduction = model.pca()
+    series = pca.scores(reduction, crops)
+    evidence: Any = inference._evidence(model, series, crops)
+    prior = registry.find("syllabary.priors", model.settings.prior)
+    assert evidence.mean.shape[-1] == prior.dimensions(model.parameters)
+    decoder = model.networks().decoder.requires_grad_(False)
+    extra = getattr(evidence, "states", None)
+    return Recording(
+        crops, process(model.parameters), decoder, reduction, series, evidence, extra
+    )
+
+
+def _runs(ticks: Tensor) -> list[tuple[int, int]]:
+    """Cut ticks into runs of consecutive ones: first tick, and one beyond the last."""
+    values = ticks.tolist()
+    found: list[tuple[int, int]] = []
+    for tick in values:
+        if found and found[-1][1] == tick:
+            found[-1] = (found[-1][0], tick + 1)
+        else:
+            found.append((tick, tick + 1))
+    return found

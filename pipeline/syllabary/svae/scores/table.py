@@ -1,0 +1,69 @@
+"""All scores of a recording, as rows of a table."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from ...records.crops import Crops
+from ..model import Model
+from ..settings import EvaluateSettings
+from .bound import Score, bound
+from .importance import iwae
+from .prediction import predictive
+from .recording import open_recording
+
+__all__ = ["table"]
+
+
+def table(
+    model: Model, crops: Crops, settings: EvaluateSettings, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Score a recording.
+
+    Returns
+    -------
+    DataFrame
+        ``measure`` (bound, iwae, pixels, components), ``horizon`` (frames ahead, 0: none),
+        ``samples``, ``frames``, ``nats_per_frame``, ``nats_per_pixel``; NaN where nothing could be
+        scored, and per pixel where none was.
+    """
+    known = open_recording(model, crops)
+
+    def scores() -> Iterator[tuple[str, Score]]:
+        yield "bound", bound(model, known, rng=rng, draws=settings.draws)
+        for score in iwae(
+            model,
+            known,
+            rng=rng,
+            clips=settings.clips,
+            frames=settings.clip_frames,
+            samples=settings.samples,
+        ):
+            yield "iwae", score
+        found = predictive(
+            model,
+            known,
+            rng=rng,
+            horizons=settings.horizons,
+            rollouts=settings.rollouts,
+            starts=settings.starts,
+            history=settings.history_frames,
+        )
+        for measure, parts in found.items():
+            for score in parts:
+                yield measure, score
+
+    rows = [
+        {
+            "measure": measure,
+            "horizon": score.horizon,
+            "samples": score.samples,
+            "frames": score.frames,
+            "nats_per_frame": score.nats / score.frames if score.frames else math.nan,
+            "nats_per_pixel": score.nats / score.pixels if score.pixels else math.nan,
+        }
+        for measure, score in scores()
+    ]
+    return pd.DataFrame(rows)

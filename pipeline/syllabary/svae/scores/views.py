@@ -1,0 +1,172 @@
+"""What is measured of a frame, as a function of its latents and independent noise."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from .. import objective
+from ..networks._skip import Decoder
+from ..pca import Pca
+from .chain import Potential
+
+__all__ = ["Components", "Pixels", "View", "log_density", "potential"]
+
+# Frames decoded at once: with all that a decoder and a likelihood keep of them, about 100 MB.
+CHUNK = 256
+
+
+class View(Protocol):
+    """Measurements of M frames."""
+
+    @property
+    def size(self) -> int:
+        """Latents that are the pose: those a decoder takes, the first of all."""
+
+    def expected(self, latents: Tensor) -> Tensor:
+        """Return what latents (N, pose) stand for, (N, P)."""
+
+    def measured(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return values and their precisions of frames, (N, P) each; precision 0 is missing."""
+
+    def score(self, latents: Tensor, rows: Tensor) -> Tensor:
+        """Return the log density (N,) of frames ``rows`` (N,) given latents (N, pose), nats."""
+
+
+class Pixels(NamedTuple):
+    """The heights of the pixels that are modelled, with the decoder's noise."""
+
+    decoder: Decoder
+    heights: Tensor
+    """(M, H, W) float32, mm."""
+    observed: Tensor
+    """(M, H, W) bool."""
+
+    @property
+    def size(self) -> int:
+        """Latents that the decoder takes."""
+        return len(self.decoder.scale)
+
+    def expected(self, latents: Tensor) -> Tensor:
+        """Return heights (N, H W), mm."""
+        return self.decoder(latents).flatten(1)  # type: ignore[no-any-return]
+
+    def measured(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return heights and their precisions, (N, H W), 1 / mm²."""
+        scored = self.observed[rows] & self.decoder.used
+        precision = torch.where(scored, torch.exp(-self.decoder.log_variance()), 0)
+        return torch.where(scored, self.heights[rows], 0).flatten(1), precision.flatten(1)
+
+    def score(self, latents: Tensor, rows: Tensor) -> Tensor:
+        """Return the log density of all measured pixels, as in training."""
+        return objective.log_likelihood(
+            self.heights[rows],
+            self.observed[rows],
+            self.decoder(latents),
+            self.decoder.log_variance(),
+            self.decoder.used,
+        )
+
+    def counts(self) -> Tensor:
+        """Return the number of scored pixels of each frame, (M,) int64."""
+        return objective.scored_pixels(self.observed, self.decoder.used)
+
+
+class Components(NamedTuple):
+    """The PCA's latents of a frame, with the noise that its measured pixels leave them."""
+
+    decoder: Decoder
+    pca: Pca
+    values: Tensor
+    """(M, D) float64, whitened; anything where the information is 0."""
+    information: Tensor
+    """(M, D) float64, their precisions."""
+
+    @property
+    def size(self) -> int:
+        """Latents that the decoder takes."""
+        return len(self.decoder.scale)
+
+    def expected(self, latents: Tensor) -> Tensor:
+        """Return the PCA's latents (N, D) of what the decoder makes; the same, if it is linear."""
+        basis = torch.from_numpy(self.pca.components / self.pca.scale[:, None, None]).flatten(1)
+        mean = torch.from_numpy(self.pca.mean).flatten()
+        heights = self.decoder(latents).flatten(1)
+        found: Tensor = ((heights - mean.to(heights)) @ basis.T.to(heights)).double()
+        return found
+
+    def measured(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return latents and their precisions."""
+        known = self.information[rows]
+        return torch.where(known > 0, self.values[rows], 0.0), known
+
+    def score(self, latents: Tensor, rows: Tensor) -> Tensor:
+        """Return the log density of the PCA's latents."""
+        values, precision = self.measured(rows)
+        misfit = precision * (values - self.expected(latents)).square()
+        constant = torch.where(precision > 0, torch.log(precision / (2 * torch.pi)), 0.0)
+        return 0.5 * (constant - misfit).sum(-1)
+
+
+@torch.no_grad()
+def log_density(view: View, latents: Tensor, rows: Tensor) -> Tensor:
+    """Return the log density (N,) float64 of frames ``rows`` (N,) of a view, nats.
+
+    Parameters
+    ----------
+    view : View
+    latents : (N, D) float64
+        All latents; those beyond the pose are not looked at.
+    rows : (N,) int64
+    """
+    pose = latents[:, : view.size]
+    parts = zip(pose.split(CHUNK), rows.split(CHUNK), strict=True)
+    found = [view.score(some, at) for some, at in parts]
+    return torch.cat(found) if found else latents.new_zeros(0)
+
+
+@torch.no_grad()
+def potential(view: View, latents: Tensor, rows: Tensor) -> Potential:
+    """Return what frames say of latents, were the decoder straight around the latents given.
+
+    Exact for a linear decoder, and then its whole precision, not its diagonal. Latents beyond the
+    pose are told nothing.
+
+    Parameters
+    ----------
+    view, latents, rows
+        As for ``log_density``.
+
+    Returns
+    -------
+    Potential
+        (N, D, D) and (N, D), float64.
+    """
+    size = latents.shape[-1]
+    precision = latents.new_zeros((len(latents), size, size))
+    mean = torch.zeros_like(latents)
+    pose = view.size
+    step = max(1, CHUNK // 2)
+    for begin in range(0, len(latents), step):
+        at = slice(begin, begin + step)
+        around = latents[at, :pose]
+        heights, slopes = _slopes(view.expected, around)
+        values, known = view.measured(rows[at])
+        weighted = slopes * known[:, None]
+        inner = (weighted @ slopes.mT).double()
+        precision[at, :pose, :pose] = (inner + inner.mT) / 2
+        pull = (weighted @ (values - heights)[..., None])[..., 0].double()
+        mean[at, :pose] = pull + (precision[at, :pose, :pose] @ around[..., None])[..., 0]
+    return Potential(precision, mean)
+
+
+def _slopes(function: Callable[[Tensor], Tensor], around: Tensor) -> tuple[Tensor, Tensor]:
+    """Values (N, P), and their derivatives (N, D, P) by each latent; frames do not see each other."""
+    columns = []
+    for d in range(around.shape[1]):
+        direction = torch.zeros_like(around)
+        direction[:, d] = 1
+        values, slope = torch.func.jvp(function, (around,), (direction,))
+        columns.append(slope)
+    return values, torch.stack(columns, 1)
