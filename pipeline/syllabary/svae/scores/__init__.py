@@ -10,7 +10,8 @@ nats, with the same freedom of noise.
 - ``prediction``: of frames to come, in pixels and in components
 
 In reading order: ``process`` (a model as a process), ``views`` (what is measured of a frame),
-``chain`` (latents given states, states given latents), ``bound``, ``importance``, ``prediction``,
+``chain`` (latents given states, states given latents), ``filtering``
+(both, given the frames so far), ``recording``, ``bound``, ``importance``, ``prediction``,
 ``table`` (all scores of a recording).
 
 Notation: N sequences of T frames, K states, D latent dimensions of which the first are the pose

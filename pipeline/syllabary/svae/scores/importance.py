@@ -12,7 +12,8 @@ from ...messages import hmm
 from ...records.crops import Crops
 from ..model import Model
 from .bound import Score
-from .chain import Optimum, Potential, chain, draw, optimum, terms
+from .chain import Potential, chain, draw, optimum, terms
+from .filtering import filtered
 from .process import Process
 from .recording import Recording, open_recording
 from .views import View, log_density, potential
@@ -31,8 +32,11 @@ class Proposal(NamedTuple):
     """What latents and states of clips are drawn from: q(z), and q(x | z) of the straight decoder."""
 
     potential: Potential
-    """(N, T, ...)"""
-    optimum: Optimum
+    """(N, T, ...), of the straight decoder."""
+    nodes: Tensor
+    """(N, T, K) log potentials of the states: q(z) ∝ p(z) exp Σ nodes."""
+    log_normalizer: Tensor
+    """(N,) of q(z), nats."""
 
 
 def iwae(
@@ -49,10 +53,11 @@ def iwae(
     The log of the mean of S weights p(y, x, z) / q(x, z) is in expectation a lower bound of the
     log likelihood of the clip's pixels, rises with S, and tends to it. Its q is made for the
     generative model that is scored, not by the recogniser, and the same way for every model: the
-    decoder is made straight around the latents' posterior, states are drawn from their best
-    factor q(z), and latents from their exact law given these states and the straight decoder. For
-    a linear decoder the weight of a sample does then not depend on its latents, and what the bound
-    misses is the states' alone.
+    decoder is made straight around the latents' posterior; states are filtered with it and drawn
+    backwards (Kim's smoother, doi:10.1016/0304-4076(94)90036-1), and latents are drawn from their
+    exact law given these states. For a linear decoder the weight of a sample does then not depend
+    on its latents, and what the bound misses is the states' alone. (Mean field's factor of the
+    states would be too sure of them to be a good proposal.)
 
     Parameters
     ----------
@@ -126,7 +131,9 @@ def propose(
         ]
         told = Potential(*(torch.stack(part) for part in zip(*parts, strict=True)))
         found = optimum(process, told, found.states, turns=TURNS, tolerance=SETTLED_NATS)
-    return Proposal(told, found)
+    nodes = filtered(process, told).nodes
+    chained = hmm.marginals(process.first.log(), process.rows.log(), nodes, keep="filter")
+    return Proposal(told, nodes, chained.log_normalizer)
 
 
 def log_weights(
@@ -137,18 +144,18 @@ def log_weights(
     rng: np.random.Generator,
 ) -> Tensor:
     """Return log p(y, x, z) − log q(x, z) of samples, (N, S) nats."""
-    known, found = terms(process), proposal.optimum
+    known = terms(process)
     first, rows = process.first.log(), process.rows.log()
-    frames = found.nodes.shape[1]
+    frames = proposal.nodes.shape[1]
     time = torch.arange(frames)
     weights = torch.empty((len(views), samples), dtype=torch.float64)
     for n, view in enumerate(views):
-        nodes = found.nodes[n]
+        nodes = proposal.nodes[n]
         for begin in range(0, samples, CHUNK):
             count = min(CHUNK, samples - begin)
             states = hmm.sample(first, rows, nodes.expand(count, -1, -1), rng)
             # log p(z) − log q(z): the steps are the same in both.
-            weight = found.log_normalizer[n] - nodes[time, states].sum(-1)
+            weight = proposal.log_normalizer[n] - nodes[time, states].sum(-1)
             told = Potential(*(part[n].expand(count, *part[n].shape) for part in proposal.potential))
             given = chain(process, known, states, told)
             latents, log_normalizer = draw(given, frames, process.size, rng)

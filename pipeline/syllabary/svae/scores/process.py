@@ -8,10 +8,10 @@ from torch import Tensor
 from ...expfam import mniw, niw
 from ...priors import _autoregression, _sticky
 
-__all__ = ["Law", "Process", "process"]
+__all__ = ["Law", "Process", "process", "stationary"]
 
 # A step that was never counted keeps a probability that has a logarithm.
-SMALLEST = 1e-300
+SMALLEST = 1e-12
 
 
 class Law(NamedTuple):
@@ -80,14 +80,23 @@ def process(parameters: Any) -> Process:
             start = Law(base.mean, base.scale / (base.degrees - size - 1))
     else:
         weights = weights.new_zeros((*offsets.shape, size))
-    return Process(_stationary(rows), rows, weights, offsets, (noise + noise.mT) / 2, start)
+    return Process(stationary(rows), rows, weights, offsets, (noise + noise.mT) / 2, start)
 
 
-def _stationary(rows: Tensor) -> Tensor:
-    """Probabilities (K,) that a step leaves as they are."""
+def stationary(rows: Tensor) -> Tensor:
+    """Return the probabilities (K,) that a step leaves as they are.
+
+    References
+    ----------
+    doi:10.1287/opre.33.5.1107, which subtracts nothing and so keeps the digits of rare states.
+    """
     states = len(rows)
-    system = torch.cat([rows.T - torch.eye(states, dtype=rows.dtype), torch.ones_like(rows[:1])])
-    wanted = torch.zeros(states + 1, dtype=rows.dtype)
-    wanted[-1] = 1
-    found = torch.linalg.lstsq(system, wanted[:, None]).solution[:, 0].clamp(min=SMALLEST)
+    left = rows.clone()
+    # Take the states out one by one, the last first: what went through them goes on directly.
+    for k in range(states - 1, 0, -1):
+        left[:k, k] /= left[k, :k].sum()
+        left[:k, :k] += left[:k, k, None] * left[k, :k]
+    found = torch.ones_like(rows[0])
+    for k in range(1, states):
+        found[k] = (found[:k] * left[:k, k]).sum()
     return found / found.sum()

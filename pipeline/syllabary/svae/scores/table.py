@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,11 @@ import pandas as pd
 from ...records.crops import Crops
 from ..model import Model
 from ..settings import EvaluateSettings
+from ..training import one_thread
 from .bound import Score, bound
 from .importance import iwae
 from .prediction import predictive
-from .recording import open_recording
+from .recording import Recording, open_recording
 
 __all__ = ["table"]
 
@@ -29,34 +31,16 @@ def table(
         ``samples``, ``frames``, ``nats_per_frame``, ``nats_per_pixel``; NaN where nothing could be
         scored, and per pixel where none was.
     """
-    known = open_recording(model, crops)
+    with one_thread():
+        rows = list(_rows(model, open_recording(model, crops), settings, rng))
+    return pd.DataFrame(rows)
 
-    def scores() -> Iterator[tuple[str, Score]]:
-        yield "bound", bound(model, known, rng=rng, draws=settings.draws)
-        for score in iwae(
-            model,
-            known,
-            rng=rng,
-            clips=settings.clips,
-            frames=settings.clip_frames,
-            samples=settings.samples,
-        ):
-            yield "iwae", score
-        found = predictive(
-            model,
-            known,
-            rng=rng,
-            horizons=settings.horizons,
-            rollouts=settings.rollouts,
-            starts=settings.starts,
-            history=settings.history_frames,
-        )
-        for measure, parts in found.items():
-            for score in parts:
-                yield measure, score
 
-    rows = [
-        {
+def _rows(
+    model: Model, known: Recording, settings: EvaluateSettings, rng: np.random.Generator
+) -> Iterator[dict[str, Any]]:
+    for measure, score in _scores(model, known, settings, rng):
+        yield {
             "measure": measure,
             "horizon": score.horizon,
             "samples": score.samples,
@@ -64,6 +48,24 @@ def table(
             "nats_per_frame": score.nats / score.frames if score.frames else math.nan,
             "nats_per_pixel": score.nats / score.pixels if score.pixels else math.nan,
         }
-        for measure, score in scores()
-    ]
-    return pd.DataFrame(rows)
+
+
+def _scores(
+    model: Model, known: Recording, settings: EvaluateSettings, rng: np.random.Generator
+) -> Iterator[tuple[str, Score]]:
+    yield "bound", bound(model, known, rng=rng, draws=settings.draws)
+    clips, frames = settings.clips, settings.clip_frames
+    for score in iwae(model, known, rng=rng, clips=clips, frames=frames, samples=settings.samples):
+        yield "iwae", score
+    found = predictive(
+        model,
+        known,
+        rng=rng,
+        horizons=settings.horizons,
+        rollouts=settings.rollouts,
+        starts=settings.starts,
+        history=settings.history_frames,
+    )
+    for measure, parts in found.items():
+        for score in parts:
+            yield measure, score

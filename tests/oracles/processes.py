@@ -1,0 +1,55 @@
+"""Log likelihood of switching processes seen through a linear decoder: all paths, one by one."""
+
+import itertools
+
+import numpy as np
+from scipy.stats import multivariate_normal
+
+
+def dense_prior(path, weights, offsets, noise, start):
+    """Mean and covariance of all latents of a path; a sequence begins with an animal that stood still."""
+    T, (K, D) = len(path), offsets.shape
+    lags = weights.shape[2] // D
+    # x = constant + linear @ [start; noise of each frame], a row of blocks per frame.
+    linear = np.zeros((T, D, T * D))
+    constant = np.zeros((T, D))
+    sources = np.zeros((T * D, T * D))
+    for t, k in enumerate(path):
+        here = slice(t * D, (t + 1) * D)
+        linear[t, :, here] = np.eye(D)
+        if t == 0 and start is not None:
+            constant[0], sources[here, here] = start
+            continue
+        sources[here, here] = noise[k]
+        constant[t] = offsets[k]
+        if start is None:
+            continue
+        for lag in range(1, lags + 1):
+            block = weights[k][:, (lag - 1) * D : lag * D]
+            before = max(t - lag, 0)
+            constant[t] += block @ constant[before]
+            linear[t] += block @ linear[before]
+    whole = linear.reshape(T * D, T * D)
+    return constant.ravel(), whole @ sources @ whole.T
+
+
+def path_likelihoods(process, y, observed, decoder, mean, variance):
+    """Log p(path) + log p(y | path) for every path; y (T, P) where observed, decoder (P, D)."""
+    first, rows, weights, offsets, noise, start = process
+    T, K = len(y), len(first)
+    found = {}
+    for path in itertools.product(range(K), repeat=T):
+        center, spread = dense_prior(path, weights, offsets, noise, start)
+        seen = observed.ravel()
+        lift = np.kron(np.eye(T), decoder)[seen]
+        expected = (lift @ center) + np.tile(mean, T)[seen]
+        covariance = lift @ spread @ lift.T + np.diag(np.tile(variance, T)[seen])
+        log_path = np.log(first[path[0]]) + sum(np.log(rows[a, b]) for a, b in itertools.pairwise(path))
+        log_y = multivariate_normal.logpdf(y.ravel()[seen], expected, covariance) if seen.any() else 0.0
+        found[path] = log_path + log_y
+    return found
+
+
+def log_likelihood(*problem):
+    """Log p(y), nats."""
+    return np.logaddexp.reduce(list(path_likelihoods(*problem).values()))
