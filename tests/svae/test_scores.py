@@ -26,7 +26,7 @@ from syllabary.svae.settings import EvaluateSettings, ModelSettings
 ROUNDING = 0.02
 PIXELS = (3, 4)
 QUICK = EvaluateSettings(
-    clips=2, clip_frames=20, samples=[1, 8], horizons=[1, 3], rollouts=10, starts=4, history_frames=16
+    clips=2, clip_frames=20, samples=[1, 8], horizons=[1, 3], rollouts=10, targets=4, history_frames=16
 )
 
 
@@ -219,9 +219,10 @@ def foretell(given, view, seen, horizon, rollouts, rng):
     zeros = torch.zeros((seen, D), dtype=torch.float64)
     told = views.potential(view, zeros, torch.arange(seen))
     belief = filtering.filtered(given, chain.Potential(*(part[None] for part in told)))
-    future = prediction.ahead(given, belief, horizon, rollouts, rng)[-1]
+    future = prediction.ahead(given, belief, horizon, rollouts, rng)
     last = views.Pixels(view.decoder, view.heights[-1:], view.observed[-1:])
-    return float(prediction.foretold(last, future, zeros[:1], rng)[0])
+    told = prediction.straightened(last, zeros[:1])
+    return float(prediction.foretold(last, told, future, rng)[0])
 
 
 def test_filtered_states_are_nearly_those_of_all_paths(rng):
@@ -419,7 +420,7 @@ def test_scores_are_read_from_the_front_page(study):  # noqa: F811
         rng = np.random.default_rng(1)
         bounds = iwae(model, opened, rng=rng, clips=2, frames=16, samples=(1, 4))
         assert [score.samples for score in bounds] == [1, 4]
-        scores = predictive(model, opened, rng=rng, horizons=(2,), rollouts=5, starts=3, history=8)
+        scores = predictive(model, opened, rng=rng, horizons=(2,), rollouts=5, targets=3, history=8)
     assert {name: [s.horizon for s in part] for name, part in scores.items()} == {
         "pixels": [2],
         "components": [2],

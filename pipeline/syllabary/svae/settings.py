@@ -134,6 +134,6 @@ class EvaluateSettings(Settings):
     horizons: list[int] = Field(
         [1, 3, 10, 30], min_length=1, description="frames ahead that are predicted"
     )
-    rollouts: int = Field(100, ge=1, description="paths of states from each start of a prediction")
-    starts: int = Field(20, ge=1, description="frames of a recording to predict from, at most")
+    rollouts: int = Field(100, ge=1, description="paths of states to each predicted frame")
+    targets: int = Field(20, ge=1, description="frames of a recording that are predicted, at most")
     history_frames: int = Field(64, ge=1, description="frames seen before a prediction")

@@ -63,7 +63,7 @@ def _scores(
         rng=rng,
         horizons=settings.horizons,
         rollouts=settings.rollouts,
-        starts=settings.starts,
+        targets=settings.targets,
         history=settings.history_frames,
     )
     for measure, parts in found.items():
