@@ -21,7 +21,7 @@ from .figures.settings import DrawSettings
 from .records import tsv
 from .settings import Field, Settings, read
 from .simulate.settings import SimulateSettings
-from .svae.settings import ModelSettings, ReduceSettings
+from .svae.settings import EvaluateSettings, ModelSettings, ReduceSettings
 from .syllables.settings import ChangepointSettings, SummarizeSettings
 
 __all__ = ["Config", "read_config", "read_recordings", "require_sources", "schema", "template"]
@@ -66,6 +66,7 @@ class Config(Settings):
         min_length=1,
         description="Models to fit, or paths of models fitted elsewhere, by name.",
     )
+    evaluate: EvaluateSettings = EvaluateSettings()
     summarize: SummarizeSettings = SummarizeSettings()
     export: ExportSettings = ExportSettings()
     draw: DrawSettings = DrawSettings()

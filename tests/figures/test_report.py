@@ -107,7 +107,7 @@ def test_a_model_without_crowds_still_shows_what_it_sees(study, tmp_path):
 
 def test_scores_and_movies_of_every_model_are_there(pages):
     text = (pages / "index.html").read_text("utf-8")
-    assert text.index("How good are the labels?") < text.index('role="tablist"')
+    assert text.index("How good are the models?") < text.index('role="tablist"')
     assert text.count('role="tabpanel"') == 2
     assert text.count('data-arena="data:video/mp4') == 6
     assert len(text.encode()) <= 30e6
@@ -235,6 +235,20 @@ def test_the_best_model_is_marked_on_the_same_recordings_only():
     columns, rows = _tables.score_table(models)
     assert [c.text for c in columns] == ["model", "recordings", "AMI"]
     assert [row[2].best for row in rows] == [False, True, True, False]
+
+
+def test_likelihoods_have_names_and_digits():
+    models = [
+        ModelResults("a", scores={"held_out": {"iwae_nats": -4052.28, "pixels_30_nats": -4070.0}}),
+        ModelResults("b", scores={"held_out": {"iwae_nats": -4052.96, "pixels_30_nats": -4069.0}}),
+    ]
+    columns, rows = _tables.score_table(models)
+    assert [column.text for column in columns[2:]] == ["likelihood", "pixels, 30 ahead"]
+    assert [[cell.text for cell in row[2:]] for row in rows] == [
+        ["−4052.28", "−4070.00"],
+        ["−4052.96", "−4069.00"],
+    ]
+    assert [[cell.best for cell in row[2:]] for row in rows] == [[True, False], [False, True]]
 
 
 def test_scores_of_named_behaviours_become_columns():

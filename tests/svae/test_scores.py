@@ -17,9 +17,19 @@ from syllabary.svae import potentials, training
 from syllabary.svae.model import Model
 from syllabary.svae.networks import pca as linear
 from syllabary.svae.objective import log_likelihood
-from syllabary.svae.scores import chain, filtering, importance, prediction, process, table, views
 from syllabary.svae.scores import bound as bound_of
-from syllabary.svae.scores import iwae, open_recording, predictive
+from syllabary.svae.scores import (
+    chain,
+    filtering,
+    importance,
+    iwae,
+    open_recording,
+    prediction,
+    predictive,
+    process,
+    table,
+    views,
+)
 from syllabary.svae.settings import EvaluateSettings, ModelSettings
 
 # Pixels are float32: of the about 1000 nats of a problem, 1e-5 are rounding.
@@ -282,7 +292,15 @@ def test_all_scores_of_a_recording_with_every_kind_of_model(study, kind):  # noq
         found = table(model, crops, QUICK, np.random.default_rng(1))
         again = table(model, crops, QUICK, np.random.default_rng(1))
     assert found.equals(again)
-    assert list(found.measure) == ["bound", "iwae", "iwae", "pixels", "pixels", "components", "components"]
+    assert list(found.measure) == [
+        "bound",
+        "iwae",
+        "iwae",
+        "pixels",
+        "pixels",
+        "components",
+        "components",
+    ]
     assert list(found.horizon) == [0, 0, 0, 1, 3, 1, 3]
     assert np.isfinite(found.nats_per_frame).all()
     assert np.isfinite(found.nats_per_pixel[found.measure != "components"]).all()

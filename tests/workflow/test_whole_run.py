@@ -18,7 +18,7 @@ from syllabary.records import tables
 from .conftest import Study
 
 pytestmark = pytest.mark.workflow
-AFTER_FIT = {"fit", "segment", "summarize", "score", "export", "draw"}
+AFTER_FIT = {"fit", "segment", "evaluate", "summarize", "score", "export", "draw"}
 
 
 def digests(study, *patterns):
@@ -52,6 +52,9 @@ def test_raw_video_becomes_labels_tables_and_a_report(study):
         assert not (results / f"simulated/{recording}/depth.dat").exists(), "raw video is temporary"
     scores = json.loads((results / "tables/pca-arhmm/scores.json").read_text())["scores"]
     assert scores["all"]["ami"] > 0.05
+    likelihood = tables.read(results / "tables/slds/likelihood.parquet", tables.LIKELIHOOD)
+    assert set(likelihood["measure"]) == {"bound", "iwae", "pixels", "components"}
+    assert likelihood["nats_per_frame"].notna().all()
     page = (results / "report/index.html").read_text()
     assert "c1" in page
     assert "pca-arhmm" in page

@@ -14,6 +14,10 @@ SIMULATED = "simulated"
 RAW = ("depth.dat", "depth_ts.txt", "metadata.json")
 TRUE = [r for r in RECORDINGS.index if RECORDINGS.path[r] == SIMULATED]
 TRAIN = [r for r in RECORDINGS.index if RECORDINGS.role[r] == "train"]
+# Animals that no model has seen; without any, all.
+UNSEEN = [r for r in RECORDINGS.index if RECORDINGS.role[r] == "held_out"] or list(
+    RECORDINGS.index
+)
 MODELS = list(STUDY.models)
 FITTED = [name for name, model in STUDY.models.items() if model.path is None]
 

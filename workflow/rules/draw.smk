@@ -20,6 +20,7 @@ rule draw:
         histories=of_models(["results/models/{model}/history.parquet"], FITTED),
         clips=of_models(["results/models/{model}/clips.h5"], FITTED),
         truth=of_recordings("results/simulated/{recording}/truth.parquet", TRUE),
+        likelihoods=of_models(["results/tables/{model}/likelihood.parquet"]),
         scores=of_models(["results/tables/{model}/scores.json"] if TRUE else []),
     output:
         figures=directory("results/figures"),

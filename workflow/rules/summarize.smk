@@ -1,4 +1,4 @@
-# Labels to tables, scores where the truth is known, and exports.
+# Labels to tables, scores where the truth is known, likelihoods of unseen animals, and exports.
 
 
 TABLES = ("bouts", "usage", "transitions", "syllables", "statistics")
@@ -42,6 +42,27 @@ rule score:
     params:
         recordings=rows(TRUE),
         code=steps.code_of("score"),
+    script:
+        "../scripts/step.py"
+
+
+rule evaluate:
+    input:
+        crops=of_recordings("results/recordings/{recording}/crops.h5", UNSEEN),
+        model=model_file,
+    output:
+        likelihood="results/tables/{model}/likelihood.parquet",
+    log:
+        "logs/evaluate/{model}.log",
+    benchmark:
+        "results/timing/evaluate/{model}.tsv"
+    resources:
+        mem_mb=2000,
+    params:
+        recordings=rows(UNSEEN),
+        settings=settings_of("evaluate"),
+        seed=STUDY.seed,
+        code=steps.code_of("evaluate"),
     script:
         "../scripts/step.py"
 

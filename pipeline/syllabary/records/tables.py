@@ -1,6 +1,6 @@
 """Tables in parquet, with their provenance in the file's own metadata.
 
-``LABELS`` and ``TRUTH`` are the columns that stages rely on; a table may have more.
+``LABELS``, ``TRUTH`` and ``LIKELIHOOD`` are the columns that stages rely on; a table may have more.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from ..errors import BadInput
 from ..provenance import Provenance
 from . import files
 
-__all__ = ["LABELS", "TRUTH", "provenance_of", "read", "write"]
+__all__ = ["LABELS", "LIKELIHOOD", "TRUTH", "provenance_of", "read", "write"]
 
 KEY = b"syllabary"
 # One row per tick. syllable and bout are -1 where the model says nothing (no frame at all).
@@ -38,6 +38,18 @@ TRUTH = {
     "heading_rad": "float32",
     "height_mm": "float32",
     "dropped": "bool",
+}
+# One row per recording, measure, horizon and number of samples; densities are per mm in each pixel.
+LIKELIHOOD = {
+    "recording": "string",
+    "subject": "string",
+    "role": "string",
+    "measure": "string",
+    "horizon": "int32",
+    "samples": "int32",
+    "frames": "int32",
+    "nats_per_frame": "float64",
+    "nats_per_pixel": "float64",
 }
 
 

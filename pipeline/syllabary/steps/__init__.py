@@ -2,7 +2,7 @@
 
 A step reads its settings, calls the rooms that do the work, and records what made each
 file. In the order in which data flow: ``recordings`` (simulate, extract, check), ``models``
-(reduce, fit, segment), ``results`` (summarize, score, export, draw); ``study`` is what the
+(reduce, fit, segment, evaluate), ``results`` (summarize, score, export, draw); ``study`` is what the
 workflow and the command line ask before and beside them.
 
 Rooms are imported inside the steps that need them, so that ``code_of`` can tell which code
@@ -11,7 +11,7 @@ a step depends on, and so that importing this package is quick.
 
 from ..errors import SyllabaryError
 from ..provenance import code_of
-from .models import fit, reduce, segment
+from .models import evaluate, fit, reduce, segment
 from .recordings import check, extract, simulate
 from .results import draw, export, score, summarize
 from .study import compare, new_study, open_study, parameters, source_files
@@ -22,6 +22,7 @@ __all__ = [
     "code_of",
     "compare",
     "draw",
+    "evaluate",
     "export",
     "extract",
     "fit",

@@ -1,4 +1,4 @@
-"""Models: training crops to a model, and a model and crops to labels."""
+"""Models: training crops to a model, a model and crops to labels, and what the crops think of it."""
 
 import json
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ..settings import read
-from ._shared import Section, made_by, write_json
+from ._shared import Rows, Section, made_by, write_json
 
-__all__ = ["fit", "reduce", "segment"]
+__all__ = ["evaluate", "fit", "reduce", "segment"]
 
 
 def reduce(
@@ -172,6 +172,47 @@ def segment(
         )
     Posterior(found.mean, found.sd, found.states).save(posterior, provenance)
     tables.write(labels, table, provenance, tables.LABELS)
+
+
+def evaluate(
+    *,
+    crops: Sequence[Path],
+    model: Path,
+    likelihood: Path,
+    recordings: Rows,
+    settings: Section,
+    seed: int,
+) -> None:
+    """Score a model by the log likelihood of recordings, in the same units for every model.
+
+    Parameters
+    ----------
+    crops, model
+        ``crops.h5`` of the recordings, in their order, and ``model.safetensors``.
+    likelihood
+        Table to write: ``likelihood.parquet``.
+    """
+    import pandas as pd
+
+    from ..progress import track
+    from ..provenance import generator
+    from ..records import tables
+    from ..records.crops import Crops
+    from ..svae import scores
+    from ..svae.model import Model
+    from ..svae.settings import EvaluateSettings
+
+    chosen = read(EvaluateSettings, settings, "evaluate")
+    provenance = made_by("evaluate", chosen, [*crops, model], seed=seed)
+    fitted = Model.load(model)
+    found = []
+    pairs = list(zip(crops, recordings, strict=True))
+    for path, row in track(pairs, "evaluate", unit="recordings"):
+        with Crops(path) as recording:
+            rng = generator(seed, "evaluate", row["recording"])
+            part = scores.table(fitted, recording, chosen, rng)
+        found.append(part.assign(**{name: row[name] for name in ("recording", "subject", "role")}))
+    tables.write(likelihood, pd.concat(found, ignore_index=True), provenance, tables.LIKELIHOOD)
 
 
 def accepted(crops: Sequence[Path], quality: Sequence[Path]) -> list[Path]:

@@ -158,6 +158,7 @@ def draw(
     clips: Sequence[Path] = (),
     truth: Sequence[Path] = (),
     scores: Sequence[Path] = (),
+    likelihoods: Sequence[Path] = (),
 ) -> None:
     """Draw figures, crowd movies and the report of a study.
 
@@ -170,8 +171,9 @@ def draw(
     labels, posteriors
         Results of ``segment`` for every model and recording; models and recordings are
         known by the paths ``<recording>/labels/<model>.parquet``.
-    results, histories, clips, scores
-        Tables, training histories, decoded movies and scores, in a folder named after their model.
+    results, histories, clips, scores, likelihoods
+        Tables, training histories, decoded movies, scores and likelihoods, in a folder named after
+        their model.
     truth
         Known syllables, in a folder named after their recording.
     models
@@ -209,14 +211,14 @@ def draw(
             tables={p.stem: p for p in results if p.parent.name == name},
             history=next((p for p in histories if p.parent.name == name), None),
             clips=next((p for p in clips if p.parent.name == name), None),
-            scores=scores_of(scores, name),
+            scores=scores_of(scores, likelihoods, name),
         )
         for name in models
     )
     study = drawings.StudyResults(
         recordings=shown, models=fitted, pca_path=pca, changepoints=changepoints
     )
-    inputs = [*crops, *labels, *results, *histories, *clips, *truth, *scores]
+    inputs = [*crops, *labels, *results, *histories, *clips, *truth, *scores, *likelihoods]
     provenance = made_by("draw", chosen, inputs, seed=seed)
     drawn = drawings.draw_all(figures, study, chosen, seed=seed)
     pages.write(report.parent, study, chosen, provenance=provenance, drawings=drawn)
@@ -230,7 +232,28 @@ def settings_of(histories: Sequence[Path], model: str) -> dict[str, Any]:
     return dict(tables.provenance_of(found).settings) if found else {}
 
 
-def scores_of(scores: Sequence[Path], model: str) -> dict[str, Any]:
-    """Return the scores of a model, or nothing where no truth is known."""
-    found = next((path for path in scores if path.parent.name == model), None)
-    return dict(json.loads(found.read_text(encoding="utf-8"))["scores"]) if found else {}
+def scores_of(scores: Sequence[Path], likelihoods: Sequence[Path], model: str) -> dict[str, Any]:
+    """Return the scores of a model by role: against the truth where it is known, and likelihoods."""
+    from ..records import tables
+
+    found: dict[str, Any] = {}
+    for path in scores:
+        if path.parent.name == model:
+            found |= json.loads(path.read_text(encoding="utf-8"))["scores"]
+    for path in likelihoods:
+        if path.parent.name == model:
+            table = tables.read(path, tables.LIKELIHOOD)
+            for role, rows in table[table["frames"] > 0].groupby("role"):
+                found[str(role)] = found.get(str(role), {}) | likelihood_scores(rows)
+    return found
+
+
+def likelihood_scores(rows: Any) -> dict[str, float]:
+    """Mean nats per frame of each measure and horizon, by the largest number of samples."""
+    found = {}
+    for (measure, horizon), part in rows.groupby(["measure", "horizon"], sort=False):
+        most = part[part["samples"] == part["samples"].max()]
+        name = f"{measure}_{horizon}" if horizon else str(measure)
+        nats = (most["nats_per_frame"] * most["frames"]).sum()
+        found[f"{name}_nats"] = float(nats / most["frames"].sum())
+    return found

@@ -127,7 +127,7 @@ class EvaluateSettings(Settings):
     clips: int = Field(4, ge=1, description="clips of a recording that are scored by sampling, at most")
     clip_frames: int = Field(64, ge=2, description="length of a clip")
     samples: list[int] = Field(
-        [1, 16, 64, 256],
+        [1, 16, 64],
         min_length=1,
         description="samples of a clip's states and latents, each giving a bound",
     )
@@ -135,5 +135,5 @@ class EvaluateSettings(Settings):
         [1, 3, 10, 30], min_length=1, description="frames ahead that are predicted"
     )
     rollouts: int = Field(100, ge=1, description="paths of states to each predicted frame")
-    targets: int = Field(20, ge=1, description="frames of a recording that are predicted, at most")
+    targets: int = Field(16, ge=1, description="frames of a recording that are predicted, at most")
     history_frames: int = Field(64, ge=1, description="frames seen before a prediction")

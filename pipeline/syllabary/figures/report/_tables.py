@@ -1,6 +1,7 @@
 """Values as people read them: scores by name, cells that sort, durations in words."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -36,7 +37,30 @@ SCORES: dict[str, tuple[str, str, bool | None]] = {
     "duration_ratio": ("duration ratio", "median bout over median true bout; 1 is right", None),
     "states_above_1_percent": ("syllables > 1 %", "syllables that take more than 1 % of the time", None),
     "median_duration_s": ("median bout (s)", "median length of a bout", None),
+    "bound_nats": (
+        "bound",
+        "lower bound of the log likelihood of the pixels by the model's own recogniser, nats per frame",
+        True,
+    ),
+    "iwae_nats": ("likelihood", "log likelihood of the pixels of short clips, nats per frame", True),
 }
+# Log densities of frames foretold, and how far ahead.
+FORETOLD = re.compile(r"(pixels|components)_(\d+)_nats")
+
+
+def score_of(key: str) -> tuple[str, str, bool | None]:
+    """Return the name of a score for people, what it means, and whether more is better."""
+    if key in SCORES:
+        return SCORES[key]
+    foretold = FORETOLD.fullmatch(key)
+    if foretold is None:
+        return key.replace("_", " "), "", None
+    what, frames = foretold.groups()
+    return (
+        f"{what}, {frames} ahead",
+        f"log density of {what} of a frame, given what was seen until {frames} frames before; nats",
+        True,
+    )
 
 
 class Column(NamedTuple):
@@ -84,7 +108,9 @@ def _cell(value: Any, digits: int = 3, scale: float = 1.0, decimals: int | None 
         return Cell("–", -math.inf)
     if not math.isfinite(real):
         return Cell("–", -math.inf)
-    return Cell(number(real, digits) if decimals is None else f"{real:.{decimals}f}", real)
+    return Cell(
+        number(real, digits) if decimals is None else f"{real:.{decimals}f}".replace("-", "−"), real
+    )
 
 
 def flat_scores(scores: Mapping[str, Any]) -> dict[str, float]:
@@ -136,18 +162,18 @@ def score_table(models: Iterable[ModelResults]) -> tuple[list[Column], list[list
     present = dict.fromkeys(key for _, _, scores in rows for key in scores)
     keys = [k for k in SCORES if k in present] + [k for k in present if k not in SCORES]
     columns = [Column("model", numeric=False), Column("recordings", "which were scored", numeric=False)]
-    columns += [Column(*SCORES.get(k, (k.replace("_", " "), "", None))[:2]) for k in keys]
+    columns += [Column(*score_of(k)[:2]) for k in keys]
     best = {
         (role, key): max((s.get(key, -math.inf) for _, r, s in rows if r == role), default=-math.inf)
         for _, role, _ in rows
         for key in keys
-        if SCORES.get(key, ("", "", None))[2]
+        if score_of(key)[2]
     }
     several = len({name for name, _, _ in rows}) > 1
     return columns, [
         [Cell(name, name), Cell(role.replace("_", " "), role)]
         + [
-            _cell(scores.get(k))._replace(
+            _cell(scores.get(k), decimals=2 if k.endswith("_nats") else None)._replace(
                 best=several and scores.get(k) == best.get((role, k), math.nan)
             )
             for k in keys

@@ -36,9 +36,7 @@ class Score(NamedTuple):
     """Draws of latents, or roll-outs, that the number is made of."""
 
 
-def bound(
-    model: Model, crops: Crops | Recording, *, rng: np.random.Generator, draws: int = 4
-) -> Score:
+def bound(model: Model, crops: Crops | Recording, *, rng: np.random.Generator, draws: int = 4) -> Score:
     """Return the evidence lower bound of a recording, parameters at their posterior means.
 
     Mean log likelihood of the measured pixels less the divergence of latents and states from the
@@ -83,5 +81,7 @@ def bound(
             spread = found.covariances[0, rows].repeat(draws, 1, 1)
             normals = torch.from_numpy(rng.standard_normal(tuple(means.shape)))
             drawn = sample_marginals(means, spread, normals)
-            total += float(log_density(view, drawn, torch.arange(len(counts)).repeat(draws)).sum()) / draws
+            total += (
+                float(log_density(view, drawn, torch.arange(len(counts)).repeat(draws)).sum()) / draws
+            )
     return Score(total, frames, pixels, samples=draws)

@@ -140,7 +140,9 @@ def chain(process: Process, known: Terms, states: Tensor, potential: Potential) 
         log_det = torch.linalg.slogdet(law.covariance)[1]
         total = total - 0.5 * (law.mean @ precision @ law.mean + log_det + size * LOG_2PI)
     padding = torch.arange(frames, blocks * lags)
-    inside[:, (padding // lags * lags + padding % lags) * lags + padding % lags] += torch.eye(size).to(inside)
+    inside[:, (padding // lags * lags + padding % lags) * lags + padding % lags] += torch.eye(size).to(
+        inside
+    )
     total = total - 0.5 * len(padding) * size * LOG_2PI
 
     def square(part: Tensor, number: int) -> Tensor:
@@ -238,9 +240,7 @@ def _first(process: Process, means: Tensor, moments: Tensor) -> Tensor | float:
     return -0.5 * (square + log_det + process.size * LOG_2PI)
 
 
-def _moments(
-    found: lds.GaussianMarginals, frames: int, size: int, lags: int
-) -> tuple[Tensor, Tensor]:
+def _moments(found: lds.GaussianMarginals, frames: int, size: int, lags: int) -> tuple[Tensor, Tensor]:
     """Mean (N, T, (L + 1) D) and second moment of every frame with its past."""
     assert found.covariances is not None and found.cross is not None
     count = len(found.means)
@@ -261,9 +261,7 @@ def _moments(
             own, other = same.nonzero()[:, 0], (~same).nonzero()[:, 0]
             pair = whole[:, :, a, :, b]
             pair[:, own] = _pick(inside, row[own] // lags, row[own] % lags, column[own] % lags)
-            pair[:, other] = _pick(
-                below, column[other] // lags, row[other] % lags, column[other] % lags
-            )
+            pair[:, other] = _pick(below, column[other] // lags, row[other] % lags, column[other] % lags)
     whole = whole.reshape(count, frames, (lags + 1) * size, (lags + 1) * size)
     return stacked, whole + stacked[..., :, None] * stacked[..., None, :]
 

@@ -94,9 +94,7 @@ def open_recording(model: Model, crops: Crops | Recording) -> Recording:
     assert evidence.mean.shape[-1] == prior.dimensions(model.parameters)
     decoder = model.networks().decoder.requires_grad_(False)
     extra = getattr(evidence, "states", None)
-    return Recording(
-        crops, process(model.parameters), decoder, reduction, series, evidence, extra
-    )
+    return Recording(crops, process(model.parameters), decoder, reduction, series, evidence, extra)
 
 
 def _runs(ticks: Tensor) -> list[tuple[int, int]]:
