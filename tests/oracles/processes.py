@@ -7,8 +7,8 @@ from scipy.stats import multivariate_normal
 
 
 def dense_prior(path, weights, offsets, noise, start):
-    """Mean and covariance of all latents of a path; a sequence begins with an animal that stood still."""
-    T, (K, D) = len(path), offsets.shape
+    """Mean and covariance of all latents of a path; before its first frame the animal stood still."""
+    T, D = len(path), offsets.shape[1]
     lags = weights.shape[2] // D
     # x = constant + linear @ [start; noise of each frame], a row of blocks per frame.
     linear = np.zeros((T, D, T * D))

@@ -1,11 +1,13 @@
 """Scores of models: exact where a problem is small enough to write out, and alike for all priors."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from scipy.stats import norm
 
 from oracles import processes as oracle
 from svae import test_joint
@@ -137,7 +139,7 @@ def test_for_a_linear_decoder_a_weight_is_the_likelihood_of_its_path(rng):
     first, rows = given.first.log().numpy(), given.rows.log().numpy()
     known = []
     for path, joint in paths.items():
-        steps = sum(rows[a, b] for a, b in zip(path, path[1:], strict=False))
+        steps = sum(rows[a, b] for a, b in itertools.pairwise(path))
         known.append(joint - (first[path[0]] + steps + nodes[range(T), path].sum() - normalizer))
     nearest = np.abs(weights[:, None] - np.array(known)).min(1)
     assert nearest.max() < ROUNDING
@@ -367,8 +369,6 @@ def test_components_of_a_linear_decoder_are_the_latents(study):  # noqa: F811
     assert_allclose(view.expected(x).numpy(), x.numpy(), atol=1e-4)
     density = views.log_density(view, x, torch.arange(4)).numpy()
     sd = latents["m0"].information[5:9] ** -0.5
-    from scipy.stats import norm
-
     expected = norm.logpdf(latents["m0"].values[5:9], x.numpy(), sd).sum(1)
     assert_allclose(density, expected, rtol=1e-4)
 
@@ -389,7 +389,7 @@ def test_a_potential_is_the_likelihood_of_a_linear_decoder(rng):
 
 
 def test_pixels_have_the_likelihood_of_training(rng):
-    view, (y, observed, *_rest) = tiny(rng, 4, 2)
+    view, (_, observed, *_) = tiny(rng, 4, 2)
     x = tensor(rng.standard_normal((4, 2)))
     decoder = view.decoder
     expected = log_likelihood(

@@ -121,15 +121,15 @@ def chain(process: Process, known: Terms, states: Tensor, potential: Potential) 
         for b in range(lags + 1):
             column = (time - b).clamp(min=0)
             part = quadratic[:, begin:, a, :, b]
-            place = (row // lags * lags + row % lags) * lags + column % lags
+            place = row * lags + column % lags
             for apart, into in ((0, inside), (1, lower)):
                 own = row // lags - column // lags == apart
                 # Below the diagonal, block t joins t to t + 1.
                 at = place[own] - apart * lags * lags
                 into.index_add_(1, at, part[:, own])
-    corner = torch.arange(frames)
-    diagonal = (corner // lags * lags + corner % lags) * lags + corner % lags
-    inside[:, diagonal] += potential.precision
+    every = torch.arange(blocks * lags)
+    diagonal = every * lags + every % lags
+    inside[:, diagonal[:frames]] += potential.precision
     mean[:, :frames] += potential.precision_mean
     total = constant[:, begin:].sum(-1)
     if process.start is not None:
@@ -139,11 +139,9 @@ def chain(process: Process, known: Terms, states: Tensor, potential: Potential) 
         mean[:, 0] += precision @ law.mean
         log_det = torch.linalg.slogdet(law.covariance)[1]
         total = total - 0.5 * (law.mean @ precision @ law.mean + log_det + size * LOG_2PI)
-    padding = torch.arange(frames, blocks * lags)
-    inside[:, (padding // lags * lags + padding % lags) * lags + padding % lags] += torch.eye(size).to(
-        inside
-    )
-    total = total - 0.5 * len(padding) * size * LOG_2PI
+    # The last block is filled up with latents of a standard normal law, which couple to nothing.
+    inside[:, diagonal[frames:]] += torch.eye(size).to(inside)
+    total = total - 0.5 * (blocks * lags - frames) * size * LOG_2PI
 
     def square(part: Tensor, number: int) -> Tensor:
         whole = part.reshape(count, blocks, lags, lags, size, size)[:, :number]

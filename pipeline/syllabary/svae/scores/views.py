@@ -50,7 +50,7 @@ class Pixels(NamedTuple):
 
     def expected(self, latents: Tensor) -> Tensor:
         """Return heights (N, H W), mm."""
-        return self.decoder(latents).flatten(1)  # type: ignore[no-any-return]
+        return self.decoder(latents).flatten(1)
 
     def measured(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return heights and their precisions, (N, H W), 1 / mm²."""
@@ -121,9 +121,11 @@ def log_density(view: View, latents: Tensor, rows: Tensor) -> Tensor:
     rows : (N,) int64
     """
     pose = latents[:, : view.size]
-    parts = zip(pose.split(CHUNK), rows.split(CHUNK), strict=True)
-    found = [view.score(some, at) for some, at in parts]
-    return torch.cat(found) if found else latents.new_zeros(0)
+    found = torch.empty(len(rows), dtype=torch.float64)
+    for begin in range(0, len(rows), CHUNK):
+        at = slice(begin, begin + CHUNK)
+        found[at] = view.score(pose[at], rows[at])
+    return found
 
 
 @torch.no_grad()
@@ -167,6 +169,6 @@ def _slopes(function: Callable[[Tensor], Tensor], around: Tensor) -> tuple[Tenso
     for d in range(around.shape[1]):
         direction = torch.zeros_like(around)
         direction[:, d] = 1
-        values, slope = torch.func.jvp(function, (around,), (direction,))
+        values, slope = torch.func.jvp(function, (around,), (direction,))[:2]
         columns.append(slope)
     return values, torch.stack(columns, 1)
