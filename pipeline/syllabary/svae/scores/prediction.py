@@ -48,7 +48,7 @@ def predictive(
     paths, and along a path the integral over latents: one draw from the law of the latents given
     path and frame with the decoder made straight, weighted by what that law misses. (Plain draws
     of the latents would give the same mean, but its logarithm is that of the one draw that
-    happened to come nearest: hundreds of nats away in ten dimensions.)
+    happened to come nearest: docs/decisions/014-likelihoods.md has numbers.)
 
     Parameters
     ----------
