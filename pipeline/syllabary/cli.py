@@ -21,7 +21,10 @@ from . import __version__, steps
 
 __all__ = ["app", "main"]
 
-VERBS = ("simulate", "extract", "check", "reduce", "fit", "segment", "summarize", "export", "draw")
+VERBS = (
+    *("simulate", "extract", "check", "reduce", "fit", "segment"),
+    *("summarize", "suggest", "export", "draw"),
+)
 # How a step's argument is typed, and what the command line makes of it.
 KINDS: Mapping[Any, Any] = {
     str: str,

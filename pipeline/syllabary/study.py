@@ -22,7 +22,7 @@ from .records import annotations, tsv
 from .settings import Field, Settings, read
 from .simulate.settings import SimulateSettings
 from .svae.settings import ModelSettings, ReduceSettings
-from .syllables.settings import ChangepointSettings, SummarizeSettings
+from .syllables.settings import ChangepointSettings, SuggestSettings, SummarizeSettings
 
 __all__ = [
     "Config",
@@ -80,6 +80,7 @@ class Config(Settings):
         description="Models to fit, or paths of models fitted elsewhere, by name.",
     )
     summarize: SummarizeSettings = SummarizeSettings()
+    suggest: SuggestSettings = SuggestSettings()
     export: ExportSettings = ExportSettings()
     draw: DrawSettings = DrawSettings()
     machine: MachineSettings = MachineSettings()
