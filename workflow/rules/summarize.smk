@@ -31,6 +31,9 @@ rule score:
             "results/recordings/{recording}/labels/{{model}}.parquet", TRUE
         ),
         truth=of_recordings("results/simulated/{recording}/truth.parquet", TRUE),
+        posteriors=of_recordings(
+            "results/recordings/{recording}/posterior/{{model}}.h5", TRUE
+        ),
     output:
         scores="results/tables/{model}/scores.json",
     log:

@@ -77,6 +77,11 @@ class Annotations(NamedTuple):
     classes: tuple[str, ...]
     weights: npt.NDArray[np.float32]
 
+    @property
+    def labelled(self) -> npt.NDArray[np.bool_]:
+        """Where anybody labelled anything, (T,)."""
+        return np.asarray(self.weights.any(1), bool)
+
 
 def read(
     path: Path | str, time_s: Mapping[str, npt.NDArray[np.floating]], *, strict: bool = True

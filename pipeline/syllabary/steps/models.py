@@ -115,7 +115,7 @@ def fit(
     fps = sum(frames_per_s) / len(frames_per_s)
     labelled = human.read(annotations, times, strict=False) if annotations else {}
     for name, said in labelled.items():
-        log.info("%s: people labelled %d ticks", name, said.weights.any(1).sum())
+        log.info("%s: people labelled %d ticks", name, said.labelled.sum())
     fitted = training.fit(
         latents,
         chosen,

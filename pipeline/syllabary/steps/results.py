@@ -72,7 +72,14 @@ def summarize(
     tables.write(statistics, compared, provenance)
 
 
-def score(*, labels: Sequence[Path], truth: Sequence[Path], scores: Path, recordings: Rows) -> None:
+def score(
+    *,
+    labels: Sequence[Path],
+    truth: Sequence[Path],
+    scores: Path,
+    recordings: Rows,
+    posteriors: Sequence[Path] = (),
+) -> None:
     """Score the labels of a model against known syllables, in all and by role.
 
     Parameters
@@ -81,20 +88,43 @@ def score(*, labels: Sequence[Path], truth: Sequence[Path], scores: Path, record
         Labels of one model and ``truth.parquet``, in the order of the recordings.
     scores
         File to write: ``scores.json``.
+    posteriors
+        Optional posteriors of the model, in the same order: confidence in a behaviour is then
+        summed over its syllables too.
     """
     from ..records import tables
+    from ..records.posterior import Posterior
+    from ..syllables import calibration
     from ..syllables.scores import score_many
 
-    def scored(role: str | None) -> Any:
-        chosen = [role in (None, row["role"]) for row in recordings]
-        pairs = zip(labels, truth, chosen, strict=True)
-        return score_many(
-            (tables.read(a, tables.LABELS), tables.read(b, tables.TRUTH)) for a, b, c in pairs if c
-        )
+    def pairs(role: str | None) -> Iterator[tuple[Any, Any]]:
+        for said, known, row in zip(labels, truth, recordings, strict=True):
+            if role in (None, row["role"]):
+                yield tables.read(said, tables.LABELS), tables.read(known, tables.TRUTH)
+
+    def states(role: str | None) -> Iterator[Any]:
+        for path, row in zip(posteriors, recordings, strict=True):
+            if role in (None, row["role"]):
+                yield Posterior.load(path).states
 
     roles = sorted({row["role"] for row in recordings})
+    learned_on = "train" if "train" in roles else None
+    mostly = calibration.mapping(pairs(learned_on))
+
+    def scored(role: str | None) -> Any:
+        reliability = {"syllable": calibration.of_labels(pairs(role), mostly)}
+        if posteriors:
+            triples = ((a, p, b) for (a, b), p in zip(pairs(role), states(role), strict=True))
+            reliability["behaviour"] = calibration.of_posteriors(triples, mostly)
+        told = {kind: calibration.to_json(found) for kind, found in reliability.items()}
+        return {
+            **score_many(pairs(role)),
+            "calibration_error": told.get("behaviour", told["syllable"])["expected_error"],
+            "calibration": {"mapped_on": learned_on or "all", **told},
+        }
+
     found = {"all": scored(None), **{role: scored(role) for role in roles}}
-    provenance = made_by("score", {}, [*labels, *truth])
+    provenance = made_by("score", {}, [*labels, *truth, *posteriors])
     write_json(scores, {"scores": found, "provenance": provenance._asdict()})
 
 
@@ -156,7 +186,7 @@ def suggest(
                 times[name],
                 Posterior.load(places[name]).states,
                 clock[name]["frame"].to_numpy() >= 0,
-                known[name].weights.any(1) if known else nobody[name],
+                known[name].labelled if known else nobody[name],
                 apart[name] if len(everywhere) > 1 else None,
             )
             for name in clock
