@@ -37,7 +37,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     panels = [kind for kind in PANELS if any(_has(kinds, kind) for kinds in shown.values())]
     if not panels:
         return None
-    figure = _axes.new(0.6 + 3.3 * len(panels), 3.4)
+    figure = _axes.new(0.6 + 3.3 * len(panels), 4.5)
     colors = dict(zip(("all", "held_out"), categories(2), strict=True))
     for axes, kind in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         axes.plot([0, 1], [0, 1], color=_axes.MUTED, lw=0.8)
@@ -45,7 +45,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
             if _has(kinds, kind):
                 _curve(axes, kinds[kind], role, colors[role])
         axes.set(xlim=(0, 1.02), ylim=(0, 1.02), aspect="equal")
-        axes.legend(loc="upper left", fontsize=7)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=7)
         _axes.tidy(axes, x="confidence (0–1)", y="accuracy (0–1)", title=PANELS[kind])
     return figure
 
