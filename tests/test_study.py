@@ -149,3 +149,17 @@ def test_names_behind_the_settings_are_checked():
     ):
         with pytest.raises(ValueError, match=sentence):
             study.check_choices(study.read_config(section))
+
+
+def test_labels_must_be_of_recordings_of_the_study(write, tmp_path):
+    table = study.read_recordings(write(simulated(2)))
+    study.require_labels(tmp_path / "labels.csv", table)  # nobody labelled anything
+    (tmp_path / "labels.csv").write_text("recording,start_s,stop_s,behaviour\na9,0,1,walk\n")
+    with pytest.raises(BadInput, match="unknown recording 'a9'; name one of the study"):
+        study.require_labels(tmp_path / "labels.csv", table)
+
+
+def test_a_table_of_labels_that_is_named_must_exist():
+    assert study.read_config({}).labels == "config/labels.csv"
+    with pytest.raises(BadInput, match=r"labels: no file 'ours\.csv'"):
+        study.read_config({"labels": "ours.csv"})

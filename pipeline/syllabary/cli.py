@@ -22,16 +22,8 @@ from . import __version__, steps
 __all__ = ["app", "main"]
 
 VERBS = (
-    "simulate",
-    "extract",
-    "check",
-    "reduce",
-    "fit",
-    "segment",
-    "evaluate",
-    "summarize",
-    "export",
-    "draw",
+    *("simulate", "extract", "check", "reduce", "fit", "segment"),
+    *("evaluate", "summarize", "suggest", "export", "draw"),
 )
 # How a step's argument is typed, and what the command line makes of it.
 KINDS: Mapping[Any, Any] = {

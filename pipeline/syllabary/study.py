@@ -18,15 +18,24 @@ from .depth.settings import CheckSettings, ExtractSettings
 from .errors import BadInput, BadSetting
 from .export.settings import ExportSettings
 from .figures.settings import DrawSettings
-from .records import tsv
+from .records import annotations, tsv
 from .settings import Field, Settings, read
 from .simulate.settings import SimulateSettings
 from .svae.settings import EvaluateSettings, ModelSettings, ReduceSettings
-from .syllables.settings import ChangepointSettings, SummarizeSettings
+from .syllables.settings import ChangepointSettings, SuggestSettings, SummarizeSettings
 
-__all__ = ["Config", "read_config", "read_recordings", "require_sources", "schema", "template"]
+__all__ = [
+    "Config",
+    "read_config",
+    "read_recordings",
+    "require_labels",
+    "require_sources",
+    "schema",
+    "template",
+]
 
 SIMULATED = "simulated"
+LABELS = "config/labels.csv"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 ROLES = ("train", "held_out", "apply")
 REQUIRED = ("recording", "path", "subject", "group")
@@ -53,6 +62,10 @@ class Config(Settings):
 
     seed: int = Field(0, ge=0, description="Seed of everything random in the study.")
     recordings: str = Field("config/recordings.tsv", description="Table of recordings, tab separated.")
+    labels: str = Field(
+        LABELS,
+        description="Behaviours that people labelled (csv, tsv, or an export of BORIS), if any.",
+    )
     simulate: SimulateSettings = SimulateSettings()
     extract: ExtractSettings = ExtractSettings()
     check: CheckSettings = CheckSettings()
@@ -68,6 +81,7 @@ class Config(Settings):
     )
     evaluate: EvaluateSettings = EvaluateSettings()
     summarize: SummarizeSettings = SummarizeSettings()
+    suggest: SuggestSettings = SuggestSettings()
     export: ExportSettings = ExportSettings()
     draw: DrawSettings = DrawSettings()
     machine: MachineSettings = MachineSettings()
@@ -87,6 +101,10 @@ def read_config(values: Mapping[str, Any]) -> Config:
             raise BadSetting(f"model name {name!r}: use letters, digits, '_', '.' and '-' only.")
         if model.path is not None and not Path(model.path).is_file():
             raise BadInput(f"models.{name}.path: no file {model.path!r}; give a model.safetensors.")
+    if config.labels != LABELS and not Path(config.labels).is_file():
+        raise BadInput(
+            f"labels: no file {config.labels!r}; name a csv or tsv, or leave the setting out."
+        )
     return config
 
 
@@ -217,6 +235,18 @@ def require_sources(recordings: pd.DataFrame) -> None:
                 faults.append(f"{recording}: {error}")
     if faults:
         raise BadInput("\n".join(faults))
+
+
+def require_labels(path: Path | str, recordings: pd.DataFrame) -> None:
+    """Read what people labelled, if there is such a file: every label must be of a recording listed.
+
+    Raises
+    ------
+    BadInput
+        The first thing that is wrong, with its line.
+    """
+    if Path(path).is_file():
+        annotations.bouts(path, recordings.index)
 
 
 def template() -> str:

@@ -168,6 +168,14 @@ def training_history(*, joint):
     return pd.concat(parts, ignore_index=True)
 
 
+def reliability(error):
+    confidence = np.linspace(0.4, 0.98, 10)
+    return {
+        "confidence": confidence.tolist(), "accuracy": (confidence - error).tolist(),
+        "share": [0.1] * 10, "ticks": 2400, "expected_error": error, "max_error": error, "brier": 0.1,
+    }  # fmt: skip
+
+
 def make_study(folder, names=("m1", "m2", "m3", "m4")):
     rng = np.random.default_rng(5)
     recordings, truths = [], {}
@@ -215,7 +223,8 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
             "macro_f1": 0.75 - noise / 2, "boundary_f1": 0.7 - noise / 3, "boundary_f1_chance": 0.3,
             "duration_ratio": 1.1, "states_above_1_percent": 7, "frames": 2400,
             "behaviours": {"rear": {"frames": 90, "recall": 0.98, "precision": 0.9, "f1": 0.94}},
-            "syllables": per_syllable,
+            "syllables": per_syllable, "calibration_error": noise,
+            "calibration": {"syllable": reliability(noise), "behaviour": reliability(noise / 2)},
         }  # fmt: skip
         scores = {"all": one, "held_out": {**one, "ami": one["ami"] - 0.05}}
         models.append(ModelResults(

@@ -52,6 +52,14 @@ def test_a_recording_listed_twice(study, session):
     refused(study, "the name 'm1' is already on line 2; list each recording once.")
 
 
+def test_a_label_of_an_unknown_recording(study, session):
+    study.write("config/labels.csv", "recording,start_s,stop_s,behaviour\nm11,0,1,walk\n")
+    try:
+        refused(study, "config/labels.csv, line 2: unknown recording 'm11'; did you mean 'm1'?")
+    finally:
+        (study.folder / "config/labels.csv").unlink()
+
+
 def test_a_truncated_depth_file(study, session):
     with (session / "depth.dat").open("r+b") as file:
         file.truncate(3 * FRAME - 1001)

@@ -84,6 +84,15 @@ def test_a_changed_color_draws_again_and_no_more(study):
         assert study.would_run() == {"draw"}
 
 
+def test_labels_of_people_fit_the_models_again(study):
+    study.write("config/labels.csv", "recording,start_s,stop_s,behaviour\nc1,1,2,walk\n")
+    try:
+        assert study.would_run() == AFTER_FIT
+    finally:
+        (study.folder / "config/labels.csv").unlink()
+    assert study.would_run() == set()
+
+
 def test_an_edit_in_the_messages_fits_again_and_extracts_nothing(study):
     edit = "\n\ndef edited():\n    return 1\n"
     with study.changed("pipeline/syllabary/messages/hmm.py", lambda text: text + edit):

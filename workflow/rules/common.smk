@@ -73,6 +73,12 @@ def names_file(wildcards):
     return {"names": str(path)} if path.is_file() else {}
 
 
+def labels_file(wildcards):
+    """Behaviours that people labelled, if they did."""
+    path = Path(STUDY.labels)
+    return {"annotations": str(path)} if path.is_file() else {}
+
+
 def of_recordings(pattern, recordings=tuple(RECORDINGS.index)):
     """One path for each recording; `{{model}}` in the pattern stays a wildcard."""
     return expand(pattern, recording=recordings)

@@ -24,6 +24,7 @@ rule reduce:
 
 rule fit:
     input:
+        unpack(labels_file),
         crops=of_recordings("results/recordings/{recording}/crops.h5", TRAIN),
         quality=of_recordings("results/recordings/{recording}/quality.json", TRAIN),
         pca="results/models/pca.h5",

@@ -2,7 +2,7 @@
 
 A step reads its settings, calls the rooms that do the work, and records what made each
 file. In the order in which data flow: ``recordings`` (simulate, extract, check), ``models``
-(reduce, fit, segment, evaluate), ``results`` (summarize, score, export, draw); ``study`` is what the
+(reduce, fit, segment, evaluate), ``results`` (summarize, score, suggest, export, draw); ``study`` is what the
 workflow and the command line ask before and beside them.
 
 Rooms are imported inside the steps that need them, so that ``code_of`` can tell which code
@@ -13,7 +13,7 @@ from ..errors import SyllabaryError
 from ..provenance import code_of
 from .models import evaluate, fit, reduce, segment
 from .recordings import check, extract, simulate
-from .results import draw, export, score, summarize
+from .results import draw, export, score, suggest, summarize
 from .study import compare, new_study, open_study, parameters, source_files
 
 __all__ = [
@@ -34,5 +34,6 @@ __all__ = [
     "segment",
     "simulate",
     "source_files",
+    "suggest",
     "summarize",
 ]

@@ -1,6 +1,7 @@
 """Models: training crops to a model, a model and crops to labels, and what the crops think of it."""
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from ..settings import read
 from ._shared import Rows, Section, made_by, write_json
 
 __all__ = ["evaluate", "fit", "reduce", "segment"]
+
+log = logging.getLogger(__name__)
 
 
 def reduce(
@@ -73,6 +76,7 @@ def fit(
     clips: Path,
     settings: Section,
     seed: int,
+    annotations: Path | None = None,
 ) -> None:
     """Train a model on the training recordings; a killed fit goes on where it was.
 
@@ -82,7 +86,10 @@ def fit(
         Results of ``extract``, ``check`` and ``reduce``; rejected recordings are left out.
     model, settings_used, history, clips
         Files to write: ``model.safetensors``, ``settings.json``, ``history.parquet``, ``clips.h5``.
+    annotations
+        Optional table of behaviours that people labelled (``labels.csv``, or an export of BORIS).
     """
+    from ..records import annotations as human
     from ..records import tables
     from ..records.crops import Crops
     from ..svae import clips as movies
@@ -94,16 +101,21 @@ def fit(
 
     chosen = read(ModelSettings, settings, "model")
     used = accepted(crops, quality)
-    provenance = made_by("fit", chosen, [*used, pca, changepoints], seed=seed)
+    inputs = [*used, pca, changepoints, *([annotations] if annotations else [])]
+    provenance = made_by("fit", chosen, inputs, seed=seed)
     reduction = components.load(pca)
-    latents, places = {}, {}
+    latents, places, times = {}, {}, {}
     frames_per_s = []
     for path in used:
         with Crops(path) as recording:
             places[recording.recording] = path
             latents[recording.recording] = components.scores(reduction, recording)
+            times[recording.recording] = recording.time_s
             frames_per_s.append(tick_rate(recording.time_s))
     fps = sum(frames_per_s) / len(frames_per_s)
+    labelled = human.read(annotations, times, strict=False) if annotations else {}
+    for name, said in labelled.items():
+        log.info("%s: people labelled %d ticks", name, said.labelled.sum())
     fitted = training.fit(
         latents,
         chosen,

@@ -1,4 +1,4 @@
-"""Results: labels to tables, scores, exports, figures and the report."""
+"""Results: labels to tables, scores, clips to label, exports, figures and the report."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from ..settings import read
 from ._shared import Rows, Section, made_by, write_json
 
-__all__ = ["draw", "export", "score", "summarize"]
+__all__ = ["draw", "export", "score", "suggest", "summarize"]
 
 
 def summarize(
@@ -72,7 +72,14 @@ def summarize(
     tables.write(statistics, compared, provenance)
 
 
-def score(*, labels: Sequence[Path], truth: Sequence[Path], scores: Path, recordings: Rows) -> None:
+def score(
+    *,
+    labels: Sequence[Path],
+    truth: Sequence[Path],
+    scores: Path,
+    recordings: Rows,
+    posteriors: Sequence[Path] = (),
+) -> None:
     """Score the labels of a model against known syllables, in all and by role.
 
     Parameters
@@ -81,21 +88,115 @@ def score(*, labels: Sequence[Path], truth: Sequence[Path], scores: Path, record
         Labels of one model and ``truth.parquet``, in the order of the recordings.
     scores
         File to write: ``scores.json``.
+    posteriors
+        Optional posteriors of the model, in the same order: confidence in a behaviour is then
+        summed over its syllables too.
     """
     from ..records import tables
+    from ..records.posterior import Posterior
+    from ..syllables import calibration
     from ..syllables.scores import score_many
 
-    def scored(role: str | None) -> Any:
-        chosen = [role in (None, row["role"]) for row in recordings]
-        pairs = zip(labels, truth, chosen, strict=True)
-        return score_many(
-            (tables.read(a, tables.LABELS), tables.read(b, tables.TRUTH)) for a, b, c in pairs if c
-        )
+    def pairs(role: str | None) -> Iterator[tuple[Any, Any]]:
+        for said, known, row in zip(labels, truth, recordings, strict=True):
+            if role in (None, row["role"]):
+                yield tables.read(said, tables.LABELS), tables.read(known, tables.TRUTH)
+
+    def states(role: str | None) -> Iterator[Any]:
+        for path, row in zip(posteriors, recordings, strict=True):
+            if role in (None, row["role"]):
+                yield Posterior.load(path).states
 
     roles = sorted({row["role"] for row in recordings})
+    learned_on = "train" if "train" in roles else None
+    mostly = calibration.mapping(pairs(learned_on))
+
+    def scored(role: str | None) -> Any:
+        reliability = {"syllable": calibration.of_labels(pairs(role), mostly)}
+        if posteriors:
+            triples = ((a, p, b) for (a, b), p in zip(pairs(role), states(role), strict=True))
+            reliability["behaviour"] = calibration.of_posteriors(triples, mostly)
+        told = {kind: calibration.to_json(found) for kind, found in reliability.items()}
+        return {
+            **score_many(pairs(role)),
+            "calibration_error": told.get("behaviour", told["syllable"])["expected_error"],
+            "calibration": {"mapped_on": learned_on or "all", **told},
+        }
+
     found = {"all": scored(None), **{role: scored(role) for role in roles}}
-    provenance = made_by("score", {}, [*labels, *truth])
+    provenance = made_by("score", {}, [*labels, *truth, *posteriors])
     write_json(scores, {"scores": found, "provenance": provenance._asdict()})
+
+
+def suggest(
+    *,
+    labels: Sequence[Path],
+    posteriors: Sequence[Path],
+    queries: Path,
+    recordings: Rows,
+    settings: Section,
+    quality: Sequence[Path] = (),
+    annotations: Path | None = None,
+) -> None:
+    """Propose clips that a human should label next, of the training recordings.
+
+    Parameters
+    ----------
+    labels
+        Labels of one model or several, known by ``<recording>/labels/<model>.parquet``; where
+        models disagree there is more to learn.
+    posteriors
+        Posteriors of one model, known by ``<recording>/posterior/<model>.h5``.
+    queries
+        Table to write (``.tsv``); with its column behaviour filled in it is a table of labels.
+    quality
+        Optional ``quality.json`` of the recordings; rejected ones are left out.
+    annotations
+        Optional table of behaviours that people labelled already (``labels.csv``).
+    """
+    import numpy as np
+
+    from ..records import annotations as human
+    from ..records import files, tables
+    from ..records.posterior import Posterior
+    from ..syllables import queries as clips
+    from ..syllables.settings import SuggestSettings
+
+    chosen = read(SuggestSettings, settings, "suggest")
+    inputs = [*labels, *posteriors, *([annotations] if annotations else [])]
+    provenance = made_by("suggest", chosen, inputs)
+    verdicts = {path.parent.name: json.loads(path.read_text("utf-8"))["verdict"] for path in quality}
+    places = {path.parts[-3]: path for path in posteriors}
+    names = [row["recording"] for row in recordings if row["role"] == "train"]
+    names = [name for name in names if name in places and verdicts.get(name) != "reject"]
+    said: dict[str, dict[str, Any]] = {}
+    for path in labels:
+        if path.parts[-3] in names:
+            said.setdefault(path.stem, {})[path.parts[-3]] = tables.read(path, tables.LABELS)
+    everywhere = [of for of in said.values() if set(of) == set(names)]
+    clock = everywhere[0] if everywhere else {}
+    apart = clips.disagreement([{n: of[n]["syllable"].to_numpy() for n in names} for of in everywhere])
+    times = {name: clock[name]["time_s"].to_numpy() for name in clock}
+    known = human.read(annotations, times, strict=False) if annotations else {}
+    nobody = {name: np.zeros(len(time_s), bool) for name, time_s in times.items()}
+    found = clips.propose(
+        (
+            clips.Sight(
+                name,
+                times[name],
+                Posterior.load(places[name]).states,
+                clock[name]["frame"].to_numpy() >= 0,
+                known[name].labelled if known else nobody[name],
+                apart[name] if len(everywhere) > 1 else None,
+            )
+            for name in clock
+        ),
+        clips=chosen.clips,
+        clip_s=chosen.clip_s,
+    )
+    with files.create(queries) as temporary:
+        text = found.to_csv(None, sep="\t", index=False, lineterminator="\n")
+        temporary.write_text(f"{text}# {provenance.to_json()}\n", encoding="utf-8")
 
 
 def export(

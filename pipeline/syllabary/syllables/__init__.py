@@ -3,8 +3,9 @@
 In reading order: ``decode`` (posterior → a row per tick), ``bouts`` (unbroken runs of one
 syllable), ``usage`` and ``transitions`` (counted within recordings), ``summary`` (a row per
 syllable, in mm and s), ``names`` (syllables in words), ``statistics`` (groups compared, an
-animal is the unit), ``changepoints`` (borders that need no model), ``scores`` (labels against
-the truth). Every function takes and gives tables; files are the business of the steps.
+animal is the unit), ``changepoints`` (borders that need no model), ``scores`` and ``calibration``
+(labels and their probability against the truth), ``queries`` (what to label next). Every
+function takes and gives tables or arrays; files are the business of the steps.
 
 A *tick* is a row of a recording's clock. Syllable -1 means that nothing is said of a tick;
 such ticks are in no bout. ``stop_tick`` is exclusive.
@@ -12,9 +13,11 @@ such ticks are in no bout. ``stop_tick`` is exclusive.
 
 __all__ = [
     "bouts",
+    "calibration",
     "changepoints",
     "decode",
     "names",
+    "queries",
     "scores",
     "settings",
     "statistics",

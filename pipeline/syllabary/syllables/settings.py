@@ -1,8 +1,8 @@
-"""Settings of change points (in the section `reduce`) and of the section `summarize`."""
+"""Settings of change points (in the section `reduce`), of `summarize` and of `suggest`."""
 
 from ..settings import Field, Settings
 
-__all__ = ["ChangepointSettings", "SummarizeSettings"]
+__all__ = ["ChangepointSettings", "SuggestSettings", "SummarizeSettings"]
 
 
 class ChangepointSettings(Settings):
@@ -37,3 +37,10 @@ class SummarizeSettings(Settings):
     permutations: int = Field(
         10_000, ge=100, description="permutations of animals; all of them where they are fewer"
     )
+
+
+class SuggestSettings(Settings):
+    """Which clips a human should label next."""
+
+    clips: int = Field(20, ge=1, description="how many clips to propose")
+    clip_s: float = Field(2.0, gt=0, description="length of a clip, s")

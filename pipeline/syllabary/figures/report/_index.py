@@ -16,7 +16,7 @@ __all__ = ["render"]
 
 LARGEST_TABLE = 5000
 # Figures in the order a reader wants them; others follow by name.
-ORDER = ("usage", "durations", "transitions", "scalars", "scores", "training")
+ORDER = ("usage", "durations", "transitions", "scalars", "scores", "reliability", "novelty", "training")
 
 
 def render(

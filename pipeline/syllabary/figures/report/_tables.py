@@ -34,6 +34,7 @@ SCORES: dict[str, tuple[str, str, bool | None]] = {
     "boundary_f1": ("boundary F1", "onsets found at the right time", True),
     "boundary_f1_chance": ("– by chance", "boundary F1 of as many onsets at random times", None),
     "best_shift_ami": ("AMI, shifted", "the best AMI when labels are moved by up to 5 frames", True),
+    "calibration_error": ("calibration error", "how far confidence is from accuracy; 0 is right", None),
     "duration_ratio": ("duration ratio", "median bout over median true bout; 1 is right", None),
     "states_above_1_percent": ("syllables > 1 %", "syllables that take more than 1 % of the time", None),
     "median_duration_s": ("median bout (s)", "median length of a bout", None),

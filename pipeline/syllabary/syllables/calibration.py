@@ -1,0 +1,211 @@
+"""Whether a model is right as often as it says: confidence against accuracy, known syllables at hand.
+
+A model's syllable counts as the true one that it mostly is (many to one), so that a behaviour
+split into several syllables is no mistake. ``of_labels`` asks about the probability that
+labels carry: the posterior marginal of the syllable on the decoded path, which is too small an
+answer where a behaviour has several syllables, for it leaves out the others. ``of_posteriors``
+sums the marginals over all syllables of that behaviour. Frames without a label do not count.
+
+References
+----------
+doi:10.1609/aaai.v29i1.9602 (expected and maximum calibration error);
+doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2 (the score of Brier).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import BadInput, ShapeError
+from .scores import align
+
+__all__ = ["BINS", "Reliability", "mapping", "of_labels", "of_posteriors", "reliability", "to_json"]
+
+BINS = 10
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class Reliability(NamedTuple):
+    """How confidence and accuracy go together, in bins of about equally many ticks.
+
+    Attributes
+    ----------
+    confidence, accuracy, share : (B,) float64
+        Mean probability, share of ticks that are right, and share of all ticks, by bin; from
+        the least to the most confident. Equal probabilities share a bin, so B may be small.
+    ticks : int
+    expected_error : float
+        Sum over bins of share × absolute (accuracy - confidence).
+    max_error : float
+        The largest absolute (accuracy - confidence) of a bin.
+    brier : float
+        Mean square of probability - (1 where right, else 0).
+    """
+
+    confidence: Floats
+    accuracy: Floats
+    share: Floats
+    ticks: int
+    expected_error: float
+    max_error: float
+    brier: float
+
+
+def mapping(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[int, int]:
+    """Return the true syllable that each syllable mostly is.
+
+    Parameters
+    ----------
+    pairs : iterable of (labels, truth)
+        Columns of ``records.tables.LABELS`` and ``TRUTH``; the recordings that are then
+        judged, or others.
+
+    Returns
+    -------
+    dict of syllable to true syllable
+        Of equally frequent ones the lowest; syllables that never occur are absent.
+    """
+    found = [align(labels, truth) for labels, truth in pairs]
+    if not found:
+        return {}
+    label, true = (np.concatenate([getattr(one, name) for one in found]) for name in ("label", "true"))
+    said = label >= 0
+    syllables, s = np.unique(label[said], return_inverse=True)
+    truths, t = np.unique(true[said], return_inverse=True)
+    shared = np.zeros((len(syllables), len(truths)), np.int64)
+    np.add.at(shared, (s, t), 1)
+    return dict(zip(syllables.tolist(), truths[shared.argmax(1)].tolist(), strict=True))
+
+
+def of_labels(
+    pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]], mostly: Mapping[int, int], *, bins: int = BINS
+) -> Reliability:
+    """Return the reliability of the probability in labels: that of the path's syllable alone.
+
+    Parameters
+    ----------
+    pairs : iterable of (labels, truth)
+    mostly : mapping of syllable to true syllable
+        As ``mapping`` gives it; a syllable that is absent is always wrong.
+    """
+    parts = []
+    for labels, truth in pairs:
+        row, label, true = _ticks(labels, truth)
+        parts.append((labels["probability"].to_numpy(np.float64)[row], _mapped(label, mostly) == true))
+    return _pooled(parts, bins)
+
+
+def of_posteriors(
+    triples: Iterable[tuple[pd.DataFrame, npt.NDArray[np.floating], pd.DataFrame]],
+    mostly: Mapping[int, int],
+    *,
+    bins: int = BINS,
+) -> Reliability:
+    """Return the reliability of a behaviour's probability, summed over all its syllables.
+
+    Parameters
+    ----------
+    triples : iterable of (labels, states, truth)
+        ``states`` (T, K) are the posterior marginals of the ticks that labels have.
+    mostly : mapping of syllable to true syllable
+        The behaviour judged at a tick is that of its label; a syllable that is absent
+        belongs to none.
+
+    Raises
+    ------
+    ShapeError
+        Labels and states have different numbers of ticks.
+    """
+    parts = []
+    for labels, states, truth in triples:
+        if len(labels) != len(states):
+            raise ShapeError(
+                f"{len(labels)} labels but states of {len(states)} ticks; are they of one recording?"
+            )
+        row, label, true = _ticks(labels, truth)
+        marginal = np.asarray(states[row], np.float64)
+        marginal /= np.maximum(marginal.sum(1, keepdims=True), np.finfo(float).tiny)
+        classes = _mapped(np.arange(marginal.shape[1]), mostly)
+        own = _mapped(label, mostly)
+        same = (classes == own[:, None]) & (classes >= 0)
+        parts.append(((marginal * same).sum(1), own == true))
+    return _pooled(parts, bins)
+
+
+def reliability(
+    confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], *, bins: int = BINS
+) -> Reliability:
+    """Return how confidence and accuracy go together.
+
+    Parameters
+    ----------
+    confidence : (n,) float
+        Probability given to each answer, 0 to 1.
+    right : (n,) bool
+        Whether it was right.
+    bins : int
+        At most so many, cut at quantiles of the confidence.
+
+    Returns
+    -------
+    Reliability
+        Without bins, and NaN, where there is nothing to judge.
+    """
+    confidence = np.asarray(confidence, np.float64)
+    if not len(confidence):
+        nothing = np.zeros(0)
+        return Reliability(nothing, nothing, nothing, 0, np.nan, np.nan, np.nan)
+    # Equal values fall on one side of every cut: which came first must not matter.
+    cuts = np.unique(np.quantile(confidence, np.arange(1, bins) / bins, method="higher"))
+    bin_of = np.searchsorted(cuts, confidence, side="right")
+    counts = np.bincount(bin_of, minlength=len(cuts) + 1)
+    used = counts > 0
+    means = [
+        np.bincount(bin_of, values, len(counts))[used] / counts[used]
+        for values in (confidence, np.asarray(right, np.float64))
+    ]
+    error = np.abs(means[1] - means[0])
+    share = counts[used] / counts.sum()
+    return Reliability(
+        confidence=means[0],
+        accuracy=means[1],
+        share=share,
+        ticks=len(confidence),
+        expected_error=float(share @ error),
+        max_error=float(error.max()),
+        brier=float(np.mean((confidence - right) ** 2)),
+    )
+
+
+def to_json(found: Reliability) -> dict[str, Any]:
+    """Return a reliability as lists and numbers, None where one is not defined."""
+    values = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in found._asdict().items()}
+    return values if found.ticks else {k: None if v != v else v for k, v in values.items()}
+
+
+def _ticks(labels: pd.DataFrame, truth: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
+    """Rows of labels, their syllables and the true ones, where both say something."""
+    both = align(labels, truth)
+    frame = labels["frame"].to_numpy(np.int64)
+    places = np.flatnonzero(frame >= 0)
+    known = truth["frame"].to_numpy(np.int64)[both.tick]
+    row = places[np.argsort(frame[places], kind="stable")]
+    row = row[np.searchsorted(frame[row], known)]
+    said = both.label >= 0
+    return row[said], both.label[said], both.true[said]
+
+
+def _mapped(syllable: npt.NDArray[np.integer], mostly: Mapping[int, int]) -> Ints:
+    return np.array([mostly.get(s, -1) for s in syllable.tolist()], np.int64)
+
+
+def _pooled(parts: list[tuple[Floats, npt.NDArray[np.bool_]]], bins: int) -> Reliability:
+    if not parts:
+        raise BadInput("no recording to judge; give labels and their truth.")
+    confidence, right = (np.concatenate(both) for both in zip(*parts, strict=True))
+    return reliability(confidence, right, bins=bins)

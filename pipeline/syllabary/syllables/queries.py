@@ -1,0 +1,214 @@
+"""What a human should label next: clips of which the models are least sure, of all kinds.
+
+A tick is worth its *doubt*: the entropy of its states and how much several models disagree,
+nats. A clip's doubt is counted per syllable that it may be and per recording, in seconds times
+nats, and the sum over them of log(1 + doubt so far) is what each next clip raises most. That
+sum grows ever slower, so that a second clip of the same kind is worth less than a first of
+another, and taking the best each time comes within 1 - 1/e of the best set.
+
+References
+----------
+doi:10.1007/BF01588971 (greedy choice under diminishing returns).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import BadInput, ShapeError
+
+__all__ = ["COLUMNS", "Sight", "disagreement", "propose"]
+
+COLUMNS = ("recording", "start_s", "stop_s", "behaviour", "reason")
+# Clips start this many times per length of a clip.
+STARTS = 4
+NAMED = 3  # syllables in a reason
+LIKELY = 0.1  # share of the clip from which a syllable is one
+
+Floats = npt.NDArray[np.float64]
+Clip = tuple[str, int, float, float]  # recording, first tick, start and stop in s
+
+
+class Sight(NamedTuple):
+    """What is known of one recording: T ticks, K states.
+
+    ``time_s`` (T,) s; ``states`` (T, K) posterior marginals; ``seen`` (T,) bool, where there
+    was a frame; ``labelled`` (T,) bool, where a human has labelled it; ``disagreement_nats``
+    (T,) between models, or None.
+    """
+
+    recording: str
+    time_s: npt.NDArray[np.floating]
+    states: npt.NDArray[np.floating]
+    seen: npt.NDArray[np.bool_]
+    labelled: npt.NDArray[np.bool_]
+    disagreement_nats: Floats | None = None
+
+
+def disagreement(labels: Sequence[Mapping[str, npt.NDArray[np.integer]]]) -> dict[str, Floats]:
+    """Return how unusual the models' syllables of each tick are beside each other.
+
+    For labels a and b of two models it is the mean of -log p(a | b) and -log p(b | a), from
+    counts over all recordings; its mean is half their variation of information. Models may
+    number their syllables differently and have more or fewer of them.
+
+    Parameters
+    ----------
+    labels : sequence of mappings of recording to (T,) int
+        One mapping per model, all of the same recordings; -1 where nothing is said.
+
+    Returns
+    -------
+    dict of recording to (T,) float64
+        Mean over pairs of models, nats; 0 where one says nothing, or with one model.
+
+    Raises
+    ------
+    ShapeError
+        Two models label a recording with different numbers of ticks.
+    """
+    names = list(labels[0]) if labels else []
+    total = {name: np.zeros(len(labels[0][name])) for name in names}
+    pairs = [(a, b) for i, a in enumerate(labels) for b in labels[i + 1 :]]
+    for a, b in pairs:
+        for name in names:
+            if len(a[name]) != len(b[name]):
+                raise ShapeError(
+                    f"{name}: models label {len(a[name])} and {len(b[name])} ticks; they share the "
+                    "recording's ticks. Segment it again with each."
+                )
+        joined = [np.concatenate([np.asarray(m[name]) for name in names]).astype(int) for m in (a, b)]
+        counts = np.zeros((joined[0].max(initial=-1) + 2, joined[1].max(initial=-1) + 2))
+        np.add.at(counts, tuple(joined), 1)  # -1 is the last row or column
+        counts[-1], counts[:, -1] = 0, 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            apart = (np.log(counts.sum(0)) + np.log(counts.sum(1))[:, None]) / 2 - np.log(counts)
+        apart = np.where(counts > 0, apart, 0.0)
+        for name in names:
+            total[name] += apart[a[name], b[name]] / len(pairs)
+    return total
+
+
+def propose(recordings: Iterable[Sight], *, clips: int, clip_s: float) -> pd.DataFrame:
+    """Propose clips to label, the most useful first.
+
+    Parameters
+    ----------
+    recordings : iterable of Sight
+        Read one at a time; all of one model.
+    clips : int
+        How many clips at most.
+    clip_s : float
+        Length of a clip, s.
+
+    Returns
+    -------
+    DataFrame
+        ``COLUMNS``: ``behaviour`` is empty, for people to fill in; ``reason`` says of what the
+        model is unsure there. Clips overlap neither each other nor what is labelled. The same
+        input gives the same clips; of equal ones the first in order of recordings and time.
+
+    Raises
+    ------
+    BadInput
+        No recording is as long as a clip.
+    """
+    found: list[Clip] = []
+    doubts: list[npt.NDArray[np.float32]] = []
+    reasons: list[str] = []
+    places: list[int] = []
+    known: list[Floats] = []
+    for place, one in enumerate(recordings):
+        doubt, entropy, length = _doubt(one, clip_s)
+        known.append(doubt[one.labelled].sum(0))
+        starts = np.arange(0, len(one.time_s) - length + 1, max(1, length // STARTS))
+        free = np.concatenate([[0], np.cumsum(one.labelled)])
+        starts = starts[free[starts + length] == free[starts]]
+        sums = np.concatenate([np.zeros((1, doubt.shape[1])), np.cumsum(doubt, 0)])
+        doubts.append((sums[starts + length] - sums[starts]).astype(np.float32))
+        tick_s = _tick_s(one.time_s)
+        for first in starts.tolist():
+            start = float(one.time_s[first])
+            stop = float(one.time_s[first + length - 1]) + tick_s
+            found.append((one.recording, first, start, stop))
+            reasons.append(_reason(one, entropy, slice(first, first + length)))
+        places += [place] * len(starts)
+    if not known:
+        raise BadInput("no recording to choose clips from; 'syllabary segment' makes posteriors.")
+    if not found:
+        raise BadInput(
+            f"no recording has {clip_s:g} s that nobody has labelled; choose shorter clips with the "
+            "setting suggest.clip_s."
+        )
+    chosen = _greedy(found, np.concatenate(doubts), np.array(places), known, clips)
+    rows = [(found[i][0], *np.round(found[i][2:], 3).tolist(), "", reasons[i]) for i in chosen]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _doubt(one: Sight, clip_s: float) -> tuple[Floats, Floats, int]:
+    """Return doubt (T, K) in s times nats, entropy (T,) in nats, and the ticks of a clip."""
+    states = np.asarray(one.states, np.float64)
+    ticks = {len(one.time_s), len(states), len(one.seen), len(one.labelled)}
+    if one.disagreement_nats is not None:
+        ticks.add(len(one.disagreement_nats))
+    if len(ticks) > 1:
+        raise ShapeError(
+            f"{one.recording}: times, states and labels have {', '.join(map(str, sorted(ticks)))} "
+            "ticks; they share the recording's ticks. Segment it again."
+        )
+    total = states.sum(1, keepdims=True)
+    states = np.divide(states, total, where=total > 0, out=np.zeros_like(states))
+    terms = np.where(states > 0, states * np.log(np.where(states > 0, states, 1.0)), 0.0)
+    entropy = -terms.sum(1)
+    # Nobody can label what the camera did not see.
+    apart = 0.0 if one.disagreement_nats is None else one.disagreement_nats
+    nats = np.where(one.seen, entropy + apart, 0.0)
+    tick_s = _tick_s(one.time_s)
+    return states * nats[:, None] * tick_s, entropy, max(1, round(clip_s / tick_s))
+
+
+def _greedy(
+    found: Sequence[Clip],
+    doubts: npt.NDArray[np.float32],
+    places: npt.NDArray[np.int64],
+    known: Sequence[Floats],
+    clips: int,
+) -> list[int]:
+    """Take the clip that raises the sum most, again and again."""
+    syllables = np.sum(known, 0)
+    recordings = np.array([one.sum() for one in known])
+    worth = doubts.sum(1, dtype=np.float64)
+    start, stop = (np.array([clip[i] for clip in found]) for i in (2, 3))
+    open_ = worth > 0
+    chosen: list[int] = []
+    while len(chosen) < clips and open_.any():
+        gain = np.log1p(doubts / (1 + syllables)).sum(1, dtype=np.float64)
+        gain += np.log1p(worth / (1 + recordings[places]))
+        best = int(np.argmax(np.where(open_, gain, -np.inf)))
+        chosen.append(best)
+        syllables = syllables + doubts[best]
+        recordings[places[best]] += worth[best]
+        overlaps = (start < stop[best]) & (stop > start[best]) & (places == places[best])
+        open_ &= ~overlaps
+    return chosen
+
+
+def _reason(one: Sight, entropy: Floats, clip: slice) -> str:
+    """Say what a clip may be, and how unsure that is."""
+    seen = one.seen[clip]
+    if not seen.any():
+        return ""
+    mean = np.asarray(one.states[clip], np.float64)[seen].mean(0)
+    order = np.argsort(-mean, kind="stable")[:NAMED]
+    likely = [f"{k} ({100 * mean[k]:.0f} %)" for k in order.tolist() if mean[k] >= LIKELY]
+    text = f"syllable {', '.join(likely)}; entropy {entropy[clip][seen].mean():.2f} nats"
+    if one.disagreement_nats is not None:
+        text += f"; models disagree by {one.disagreement_nats[clip][seen].mean():.2f} nats"
+    return text
+
+
+def _tick_s(time_s: npt.NDArray[np.floating]) -> float:
+    return float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1 / 30

@@ -1,0 +1,186 @@
+"""Labels of people: ours and BORIS's exports, as bouts and as soft labels of ticks."""
+
+import logging
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from syllabary.errors import BadInput
+from syllabary.records import annotations
+
+TIMES = {"m1": np.arange(100) / 10, "m2": np.arange(50) / 10}
+# Columns as BORIS writes them: version 8 (flat) and before (a block of facts above the table).
+FLAT = (
+    "Observation id,Observation date,Description,Observation duration,Observation type,Source,"
+    "Time offset (s),Media duration (s),FPS,Subject,Behavior,Behavioral category,Modifier #1,"
+    "Behavior type,Time,Media file name,Image index,Image file path,Comment\n"
+)
+AGGREGATED = (
+    "Observation id,Observation date,Description,Observation type,Source,Time offset (s),"
+    "Coding duration,Media duration (s),FPS (frame/s),Subject,"
+    "Observation duration by subject by observation,Behavior,Behavioral category,Behavior type,"
+    "Start (s),Stop (s),Duration (s),Media file name,Image index start,Image index stop,"
+    "Image file path start,Image file path stop,Comment start,Comment stop\n"
+)
+
+
+def flat(*events, observation="m1", media="m1.mp4", offset="0.0"):
+    """Rows of (behaviour, status, time), perhaps with a modifier."""
+    rows = [
+        f"{observation},2024-01-15 12:00:00,,10.0,MEDIA,player #1:{media},{offset},10.0,30.0,"
+        f"No focal subject,{behaviour},,{''.join(modifier)},{status},{time},{media},{time},,\n"
+        for behaviour, status, time, *modifier in events
+    ]
+    return FLAT + "".join(rows)
+
+
+def aggregated(*bouts, observation="m1", media="m1.mp4"):
+    rows = [
+        f"{observation},2024-01-15 12:00:00,,MEDIA,player #1:{media},0.0,10.0,10.0,30.0,"
+        f"No focal subject,10.0,{behaviour},,{kind},{start},{stop},NA,{media},0,9,,,,\n"
+        for behaviour, kind, start, stop in bouts
+    ]
+    return AGGREGATED + "".join(rows)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def make(text, times=TIMES, name="labels.csv", **options):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return annotations.read(tmp_path / name, times, **options)
+
+    return make
+
+
+def covered(found, recording, behaviour):
+    column = found[recording].classes.index(behaviour)
+    return np.flatnonzero(found[recording].weights[:, column])
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";"])
+def test_our_own_table(read, separator):
+    text = "recording,start_s,stop_s,behaviour\nm1,1.0,2.0,walk\nm2,0,0.5,rear\n# later: m2\n"
+    found = read(text.replace(",", separator))
+    assert found["m1"].classes == found["m2"].classes == ("rear", "walk")
+    assert found["m1"].weights.shape == (100, 2) and found["m1"].weights.dtype == np.float32
+    assert covered(found, "m1", "walk").tolist() == list(range(10, 20))
+    assert covered(found, "m2", "rear").tolist() == list(range(5))
+    assert_allclose(found["m1"].weights.sum(), 10)
+
+
+def test_overlaps_share_and_confidence_scales(read):
+    found = read(
+        "recording,start_s,stop_s,behaviour,annotator,confidence\n"
+        "m1,0,2,walk,ann,\nm1,1,3,rear,ben,0.5\nm1,4,5,rear,ann,0.8\nm1,4,5,rear,ben,0.4\n"
+    )["m1"]
+    rear, walk = found.weights.T
+    assert_allclose([rear[5], walk[5]], [0, 1])
+    assert_allclose([rear[15], walk[15]], [0.25, 0.5])
+    assert_allclose([rear[25], walk[25]], [0.5, 0])
+    assert_allclose(rear[45], 0.6, rtol=1e-6)
+    assert (found.weights.sum(1) <= 1).all() and not found.weights[50:].any()
+
+
+def test_a_recording_that_nobody_labelled_is_all_zero(read):
+    found = read("recording,start_s,stop_s,behaviour\nm1,1,2,walk\n")
+    assert found["m2"].classes == ("walk",) and not found["m2"].weights.any()
+
+
+def test_a_row_without_behaviour_is_still_to_do(read):
+    found = read("recording\tstart_s\tstop_s\tbehaviour\treason\nm1\t1\t2\t\twhy\nm1\t3\t4\twalk\t\n")
+    assert covered(found, "m1", "walk").tolist() == list(range(30, 40))
+
+
+def test_boris_tabular_events_pair_start_and_stop(read, caplog):
+    text = flat(
+        ("walk", "START", 1.0), ("rear", "START", 1.5), ("walk", "STOP", 2.0), ("rear", "STOP", 2.5),
+        ("sneeze", "POINT", 3), ("walk", "START", 2.0), ("walk", "STOP", 3.0),
+    )  # fmt: skip
+    with caplog.at_level(logging.WARNING):
+        found = read(text)
+    assert found["m1"].classes == ("rear", "walk")
+    assert covered(found, "m1", "walk").tolist() == list(range(10, 30))
+    assert covered(found, "m1", "rear").tolist() == list(range(15, 25))
+    assert "point events have no duration" in caplog.text and "sneeze (1)" in caplog.text
+
+
+def test_boris_modifiers_tell_bouts_apart(read):
+    events = [("sniff", "START", 1, "wall"), ("sniff", "START", 2, "food")]
+    events += [("sniff", "STOP", 3, "wall"), ("sniff", "STOP", 4, "food")]
+    assert covered(read(flat(*events)), "m1", "sniff").tolist() == list(range(10, 40))
+
+
+def test_boris_before_version_8_has_facts_above_the_table(read):
+    blank = "\t" * 9
+    text = (
+        f"Observation id\tm2{blank}\n{blank}\nMedia file(s){blank}\nPlayer #1\tm2.avi{blank}\n"
+        f"Observation date\t2019-05-01 10:00:00{blank}\nTime offset (s)\t0{blank}\n"
+        "Time\tMedia file path\tTotal length\tFPS\tSubject\tBehavior\tBehavioral category\tComment\t"
+        "Status\n1.0\tm2.avi\t5.0\t30\t\tgroom\t\t\tSTART\n2.5\tm2.avi\t5.0\t30\t\tgroom\t\t\tSTOP\n"
+    )
+    assert covered(read(text, name="m2.tsv"), "m2", "groom").tolist() == list(range(10, 25))
+
+
+def test_boris_aggregated_events(read, caplog):
+    found = read(aggregated(("walk", "STATE", 0.5, 1.5), ("sneeze", "POINT", 2, 2)))
+    assert found["m1"].classes == ("walk",)
+    assert covered(found, "m1", "walk").tolist() == list(range(5, 15))
+
+
+@pytest.mark.parametrize(
+    "media", ["m2.mp4", "D:\\videos\\m2.avi", "results/recordings/m2/preview.mp4", "/data/m2/depth.avi"]
+)
+def test_a_media_file_tells_the_recording(read, media):
+    found = read(aggregated(("walk", "STATE", 1, 2), observation="first try", media=media))
+    assert covered(found, "m2", "walk").tolist() == list(range(10, 20))
+
+
+def test_labels_of_other_recordings_may_be_passed_over(read, caplog):
+    text = "recording,start_s,stop_s,behaviour\nm9,90,95,jump\nm1,1,2,walk\n"
+    with caplog.at_level(logging.INFO):
+        assert read(text, strict=False)["m1"].classes == ("walk",)
+    assert "m9" in caplog.text
+
+
+def test_the_end_of_a_movie_may_be_rounded(read):
+    assert read("recording,start_s,stop_s,behaviour\nm2,4,5.3,walk\n")["m2"].weights.sum() == 10
+
+
+OURS = "recording,start_s,stop_s,behaviour,confidence\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (OURS + "m11,1,2,walk,\n", "line 2: unknown recording 'm11'; did you mean 'm1'"),
+        (OURS + "m1,2,1,walk,\n", "line 2: 'walk' stops at 1 s, before it starts at 2 s"),
+        (OURS + "m1,nan,1,walk,\n", "line 2: start_s is 'nan'; wanted seconds"),
+        (OURS + "m1,1,,walk,\n", "line 2: stop_s is ''"),
+        (OURS + 'm1,1,"2,5",walk,\n', "stop_s is '2,5'; wanted seconds, with a point"),
+        (OURS + "m1,-1,1,walk,\n", "line 2: start at -1 s"),
+        (OURS + "\nm1,1,2,walk,2\n", "line 3: confidence 2; wanted 0 to 1"),
+        (OURS + "m2,4,15,walk,\n", r"line 2: 'walk' from 4 to 15 s, but m2 ends at 5.00 s"),
+        ("name,begin,end\n", "wanted the columns recording, start_s, stop_s, behaviour"),
+        ("", "but the first line has nothing"),
+        (flat(("walk", "START", 1)), "'walk' starts at 1 s in 'm1' and never stops"),
+        (flat(("walk", "STOP", 1)), "STOP of 'walk' at 1 s in 'm1' has no partner"),
+        (flat(("walk", "START", 1), ("walk", "START", 2)), "line 3: START of 'walk' at 2 s"),
+        (flat(("walk", "START", "NA")), "Time is 'NA'"),
+        (flat(("walk", "START", 1), ("walk", "STOP", 2), offset="5.0"), "time offset of 5.0 s"),
+        (aggregated(("walk", "STATE", 1, 2), observation="x", media="y.mp4"), "unknown recording 'x'"),
+        (
+            flat(("walk", "START", 1), observation="x", media="m1.mp4")
+            + flat(("walk", "STOP", 2), observation="x", media="m2.mp4").removeprefix(FLAT),
+            "observation 'x' plays 2 media files",
+        ),
+    ],
+)
+def test_mistakes_are_told_with_their_line(read, text, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        read(text)
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(BadInput, match="cannot be read"):
+        annotations.bouts(tmp_path / "labels.csv", ["m1"])
