@@ -2,8 +2,8 @@
 
 A step reads its settings, calls the rooms that do the work, and records what made each
 file. In the order in which data flow: ``recordings`` (simulate, extract, check), ``models``
-(reduce, fit, segment, evaluate), ``results`` (summarize, score, suggest, export, draw); ``study`` is what the
-workflow and the command line ask before and beside them.
+(reduce, fit, segment, evaluate), ``results`` (summarize, score, suggest, export, draw); ``study``
+is what the workflow and the command line ask before and beside them.
 
 Rooms are imported inside the steps that need them, so that ``code_of`` can tell which code
 a step depends on, and so that importing this package is quick.
