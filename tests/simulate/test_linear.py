@@ -26,7 +26,7 @@ def test_crops_are_linear_in_as_many_latents(rendered):
         heights = found.heights()[found.frame >= 0].astype(float)
     moves = linear.look(linear.DIMS, NOISE_MM).moves
     assert not heights[:, ~moves].any()
-    assert 0 < heights[:, moves].min()
+    assert heights[:, moves].min() > 0
     assert heights.max() < 255
     pixels = heights[:, moves]
     size = np.linalg.svd(pixels - pixels.mean(0), compute_uv=False) ** 2

@@ -131,10 +131,9 @@ def perform(
             paths[done : done + length],
         )  # fmt: skip
         done += int(length)
-    course = sway(settings.cable, ticks, interval_s, generator(seed, "cable", subject, recording))
-    return Motion(
-        build, np.repeat(syllables, lengths), poses, *paths.T, course, settings.cable.diameter_mm
-    )
+    hanging = sway(settings.cable, ticks, interval_s, generator(seed, "cable", subject, recording))
+    performed = Motion(build, np.repeat(syllables, lengths), poses, *paths.T)
+    return performed._replace(cable=hanging, cable_mm=settings.cable.diameter_mm)
 
 
 def solids(performed: Motion, part: slice) -> tuple[F64, F64]:

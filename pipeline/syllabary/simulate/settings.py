@@ -111,7 +111,7 @@ class CableSettings(Settings):
         110.0,
         ge=60,
         le=120,
-        description="mean height where it leaves the surroundings of the animal, mm",
+        description="mean height where it leaves the crop, mm",
     )
     sway: float = Field(1.0, ge=0, le=2, description="size of its slow drifts, 1 is lifelike")
 
