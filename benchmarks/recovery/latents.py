@@ -102,15 +102,11 @@ def of_autoencoder(study: Study, seed: int) -> Latents:
             found[name] = potentials.of_crops(networks.encoder, recording, given.series[name])[0].numpy()
     seen = np.concatenate([found[name][given.series[name].observed] for name in study.trained])
     variance, turn = np.linalg.eigh(np.cov(seen.T))
-    series = {
-        name: LatentSeries(
-            np.where(
-                one.observed[:, None], (found[name] - seen.mean(0)) @ turn / np.sqrt(variance), np.nan
-            ),
-            one.observed,
-        )
-        for name, one in given.series.items()
-    }
+    whiten = turn / np.sqrt(variance)
+    series = {}
+    for name, one in given.series.items():
+        values = (found[name] - seen.mean(0)) @ whiten
+        series[name] = LatentSeries(np.where(one.observed[:, None], values, np.nan), one.observed)
     return Latents(series, duration_s(study, series, seed), given.cpu_s + time.process_time() - start)
 
 
@@ -139,12 +135,10 @@ def _train(
                 values.append(series.values[rows][known])
                 information.append(series.information[rows][known])
             seen = torch.from_numpy(np.concatenate(observed))
-            image = torch.from_numpy(np.concatenate(heights)).float()
-            latents, _ = networks.encoder(
-                image,
-                seen,
-                *(torch.from_numpy(np.concatenate(v)).float() for v in (values, information)),
+            image, means, precisions = (
+                torch.from_numpy(np.concatenate(part)).float() for part in (heights, values, information)
             )
+            latents, _ = networks.encoder(image, seen, means, precisions)
             decoder = networks.decoder
             likelihood = objective.log_likelihood(
                 image, seen, decoder(latents), decoder.log_variance(), decoder.used

@@ -2,8 +2,8 @@
 
     python -m recovery.recover STUDY METHOD SETTING SEED OUT
 
-``OUT.npz`` holds ``path (T,)`` and ``states (T, K)`` of every recording, and ``cpu_s``, with the latents'
-own time. Scores are made of it apart: a new score trains nothing again.
+``OUT.npz`` holds ``path (T,)`` and ``states (T, K)`` of every recording, and ``cpu_s``, the latents'
+own time in it. Scores are made of it apart: a new score trains nothing again.
 """
 
 import argparse

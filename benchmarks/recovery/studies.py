@@ -10,7 +10,6 @@ without errors of tracking; ``raw``, through raw depth video and its whole chain
 
 import argparse
 import json
-import os
 from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
@@ -78,13 +77,15 @@ class Study:
         return float(np.mean(rates))
 
 
-def simulate(kind: str, seed: int, animals: int, minutes: float, folder: Path) -> Study:
+def simulate(
+    kind: str, seed: int, animals: int, minutes: float, folder: Path, held_out: int = HELD_OUT
+) -> Study:
     """Write a study of two balanced groups; ``study.json`` comes last, when all the rest is there."""
     names = [f"m{i + 1}" for i in range(animals)]
     for name, group in zip(names, groups(animals), strict=True):
         (folder / name).mkdir(parents=True, exist_ok=True)
         KINDS[kind](folder / name, 60 * minutes, name, group, seed)
-    roles = ["train"] * (animals - HELD_OUT) + ["held_out"] * HELD_OUT
+    roles = ["train"] * (animals - held_out) + ["held_out"] * held_out
     about = {
         "kind": kind,
         "seed": seed,
@@ -105,7 +106,7 @@ def write(path: Path, save: Callable[[Path], Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
     save(temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _mouse(
@@ -118,6 +119,7 @@ def _mouse(
     raw: bool = False,
     **settings: Any,
 ) -> None:
+    """A simulated mouse; ``settings`` are sections of ``SimulateSettings``."""
     chosen = SimulateSettings(duration_s=duration_s, **settings)
     who = {"recording": name, "subject": name, "group": group, "seed": seed, "provenance": MADE}
     found = place / "crops.h5"

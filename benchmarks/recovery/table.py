@@ -30,8 +30,8 @@ COLUMNS = (
 )
 HEAD = """# Which known syllables does each method recover?
 
-Medians over {seeds} seeds. `smoothed` is at the method's own duration, `matched` at the true one (it looks at
-the truth, for every method alike).
+Medians over seeds ({seeds}), of all animals unless a column says otherwise. `smoothed` is at the
+method's own duration, `matched` at the true one: it looks at the truth, for every method alike.
 """
 
 
@@ -51,9 +51,8 @@ def best(table: pd.DataFrame) -> pd.DataFrame:
 
 def text(rows: pd.DataFrame) -> str:
     table = medians(rows)
-    parts = [
-        HEAD.format(seeds=", ".join(f"{s}: {g['seed'].nunique()}" for s, g in rows.groupby("study")))
-    ]
+    counts = rows.groupby("study")["seed"].nunique()
+    parts = [HEAD.format(seeds=", ".join(f"{study}: {count}" for study, count in counts.items()))]
     for title, part in (("Best setting of each method by AMI", best(table)), ("All settings", table)):
         parts.append(f"## {title}\n")
         for study, group in part.groupby("study"):

@@ -1,5 +1,6 @@
 """An AR-HMM on latents taken as points: trained on the training animals, said of all."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,14 +15,16 @@ from syllabary.svae.latents import LatentSeries
 from syllabary.svae.settings import ModelSettings
 
 Said = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]
-# Stickiness around what the duration of change points asks for; None is that.
+# Stickiness on both sides of what the duration of change points asks for.
 KAPPAS = (1e2, 1e3, 1e4, 1e5, 1e6)
 
 
 def scan(kappas: tuple[float, ...] = KAPPAS, **common: Any) -> dict[str, dict[str, Any]]:
     """Settings by name: the automatic stickiness, then fixed ones."""
     found = {"auto": {"kappa": None, **common}}
-    return found | {f"kappa-{kappa:g}": {"kappa": kappa, **common} for kappa in kappas}
+    return found | {
+        f"kappa-1e{round(math.log10(kappa))}": {"kappa": kappa, **common} for kappa in kappas
+    }
 
 
 def recover(study: Study, latents: Latents, setting: Mapping[str, Any], seed: int) -> Said:

@@ -46,7 +46,7 @@ def speeds_of(crops: Crops, smooth_ticks: float) -> npt.NDArray[np.float64]:
 
     Straight lines bridge ticks without a frame; ``smooth_ticks`` is the SD of a Gaussian.
     """
-    columns = crops.scalars[["x_mm", "y_mm", "heading_rad"]].to_numpy(np.float64)
+    columns = crops.scalars[["x_mm", "y_mm", "heading_rad"]].to_numpy(np.float64, copy=True)
     seen, tick = np.isfinite(columns).all(1), np.arange(len(columns))
     if not seen.any():
         return np.empty((len(columns), 0))
