@@ -16,7 +16,7 @@ from syllabary.svae.settings import ModelSettings
 
 Said = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]
 # Stickiness on both sides of what the duration of change points asks for.
-KAPPAS = (1e2, 1e3, 1e4, 1e5, 1e6)
+KAPPAS = (1e3, 1e4, 1e5, 1e6, 1e7)
 
 
 def scan(kappas: tuple[float, ...] = KAPPAS, **common: Any) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ from recovery.methods import _points, shipped
 from syllabary.svae.settings import ModelSettings
 
 LATENTS = ("pca",)
-SETTINGS = _points.scan((1e3, 1e4, 1e5))
+SETTINGS = _points.scan((1e4, 1e5, 1e6))
 
 
 def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.Said:
