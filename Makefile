@@ -46,14 +46,14 @@ test-all: $(VENV)/.test
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakefmt --check Snakefile workflow benchmarks/recovery/Snakefile
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile workflow
+	$(BIN)/snakefmt Snakefile workflow benchmarks/recovery/Snakefile
 
 schema: $(VENV)/.run
 	$(BIN)/python -c "import json; from syllabary import study; \
@@ -61,7 +61,7 @@ schema: $(VENV)/.run
 	  open('workflow/schemas/config.schema.json', 'w').write(json.dumps(study.schema(), indent=1) + chr(10))"
 
 benchmark: $(VENV)/.test
-	$(BIN)/python benchmarks/recovery.py --seeds 301 302 303 304
+	$(BIN)/snakemake -s benchmarks/recovery/Snakefile --cores $(CORES) --config stage=fresh
 
 clean:
 	rm -rf results logs .snakemake

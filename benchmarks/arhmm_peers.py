@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from recovery import series_of, simulate
+from recovery import latents as recovery
+from recovery import studies
 from results import add
 from sklearn.metrics import adjusted_mutual_info_score
 
 from syllabary.priors import arhmm
 from syllabary.provenance import generator
-from syllabary.records import tables
 from syllabary.simulate import latent
 from syllabary.svae import durations, training
 from syllabary.svae.latents import LatentSeries
@@ -64,9 +64,9 @@ def known_states(seed: int) -> tuple[list[np.ndarray], list[np.ndarray], list[in
 def mice(seed: int) -> tuple[list[np.ndarray], list[np.ndarray], list[int], float]:
     """Principal components of eight simulated minutes; components and models see six animals."""
     with tempfile.TemporaryDirectory() as scratch:
-        study = simulate(Path(scratch), seed, 8, 1.0, raw=False)
-        _, series, target_s, _ = series_of(study, seed, fitted=6)
-        truths = [tables.read(truth, tables.TRUTH) for _, truth in study]
+        study = studies.simulate("aligned", seed, 8, 1.0, Path(scratch))
+        _, (series, target_s, _) = recovery.of_pca(study, seed)
+        truths = [study.truth(name) for name in study.recordings]
     latents, states = [], []
     for one, truth in zip(series.values(), truths, strict=True):
         values = one.values.copy()

@@ -19,13 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from recovery import series_of, simulate
+from recovery import latents, studies
 from results import add
 
 from syllabary.expfam import dirichlet, mniw, niw
 from syllabary.priors import arhmm, slds
 from syllabary.priors._evidence import Cotangent, GaussianEvidence, Local, PointEvidence, total
-from syllabary.records.crops import Crops
 from syllabary.svae.networks._skip import capped
 from syllabary.svae.pca import Pca
 
@@ -88,7 +87,7 @@ def train(series: list[torch.Tensor], evidence: list[GaussianEvidence], states: 
 
 
 def cut(
-    study: list[tuple[Path, Path]],
+    study: studies.Study,
     reduction: Pca,
     evidence: list[GaussianEvidence],
     information: list[torch.Tensor],
@@ -103,11 +102,11 @@ def cut(
     projection = rng.standard_normal((images.shape[0], FEATURES - 1)) / np.sqrt(images.shape[0])
     parts = []
     for i in range(count):
-        where = i % len(study)
+        where = i % len(study.recordings)
         room = len(evidence[where].mean) - FRAMES
-        begin = int(room * (i // len(study) + 0.5) / -(-count // len(study)))
+        begin = int(room * (i // len(study.recordings) + 0.5) / -(-count // len(study.recordings)))
         rows = slice(begin, begin + FRAMES)
-        with Crops(study[where][0]) as recording:
+        with study.crops(study.recordings[where]) as recording:
             pieces = list(recording.blocks(len(recording)))
             heights = np.concatenate([h for _, h, _ in pieces])[rows][:, used]
             seen = np.concatenate([o for _, _, o in pieces])[rows][:, used]
@@ -217,8 +216,9 @@ def main() -> None:
 
 def prepare(arguments) -> tuple[Windows, slds.Parameters]:
     with tempfile.TemporaryDirectory() as scratch:
-        study = simulate(Path(scratch), arguments.seed, arguments.animals, arguments.minutes, False)
-        reduction, series, _, _ = series_of(study, arguments.seed)
+        sizes = arguments.seed, arguments.animals, arguments.minutes
+        study = studies.simulate("aligned", *sizes, Path(scratch), held_out=0)
+        reduction, (series, _, _) = latents.of_pca(study, arguments.seed)
         values = [torch.from_numpy(s.values) for s in series.values()]
         information = [torch.from_numpy(s.information) for s in series.values()]
         evidence = [

@@ -63,6 +63,15 @@ def test_slds_outputs(rng):
     assert found.y.shape == (30_000, 5)
 
 
+@pytest.mark.parametrize("lags", [1, 3])
+def test_another_draw_of_the_same_parameters(rng, lags):
+    found = latent.arhmm(rng, states=3, dims=2, lags=lags, frames=20_000, duration_frames=12)
+    other = latent.again(found, rng, 20_000)
+    assert (other.z != found.z).any()
+    assert_allclose(other.x.mean(0), found.x.mean(0), atol=0.2)
+    assert_allclose(other.x.std(0), found.x.std(0), rtol=0.15)
+
+
 def test_one_state_and_one_frame(rng):
     found = latent.arhmm(rng, states=1, dims=1, lags=3, frames=1, duration_frames=5)
     assert found.x.shape == (1, 1)

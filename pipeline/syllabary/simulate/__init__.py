@@ -2,11 +2,11 @@
 
 In the order data flow: ``settings``; ``body`` (build and skeleton: a pose becomes solids),
 ``programmes`` (what moves in each syllable), ``grammar`` (which syllable follows which, and
-for how long), ``motion`` (pose and path of a session), ``rendering`` (solids to depth through
-a pinhole), ``scene`` (the arena without a mouse), ``sensor`` (what the camera makes of it),
-``truth`` (what really happened), then what is written: ``acquisition`` (a session folder of raw
-depth) or ``crops`` (crops directly, for large studies). ``latent`` has no mouse: chains of known
-parameters.
+for how long), ``wander`` (slow drifts), ``cable`` (what may hang on it), ``motion`` (pose and path
+of a session), ``rendering`` (solids to depth through a pinhole), ``scene`` (the arena without a
+mouse), ``sensor`` (what the camera makes of it), ``truth`` (what really happened), then what is
+written: ``acquisition`` (a session folder of raw depth) or ``crops`` (crops directly, for large
+studies). ``latent`` has no mouse: chains of known parameters; ``linear`` makes crops of them.
 
 Notation: T ticks of the camera, P channels of a pose, S solids of a body. Body frame: +x
 forward, +y to the animal's right, +z up. Arena frame: origin on the floor at the arena's
@@ -16,9 +16,11 @@ centre, +x image right, +y image down, z up; mm, s, rad.
 __all__ = [
     "acquisition",
     "body",
+    "cable",
     "crops",
     "grammar",
     "latent",
+    "linear",
     "motion",
     "programmes",
     "rendering",
@@ -26,4 +28,5 @@ __all__ = [
     "sensor",
     "settings",
     "truth",
+    "wander",
 ]

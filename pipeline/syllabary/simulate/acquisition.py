@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..progress import track
 from ..provenance import Provenance, generator
 from ..records import files, tables
-from . import body, motion, rendering, scene, sensor, truth
+from . import motion, rendering, scene, sensor, truth
 from .settings import SimulateSettings
 
 __all__ = ["START_TIME", "frames", "record"]
@@ -84,7 +84,7 @@ def frames(
     field, depth = np.empty(size, np.float32), np.zeros(size, np.float32)
     frame = np.empty(size, np.uint16)
     for start in range(0, len(dropped), BLOCK_TICKS):
-        centers, shapes = body.solids(performed.pose[start : start + BLOCK_TICKS], performed.build)
+        centers, shapes = motion.solids(performed, slice(start, start + BLOCK_TICKS))
         for i in range(len(centers)):
             tick = start + i
             if dropped[tick]:

@@ -17,11 +17,11 @@ from ..progress import track
 from ..provenance import Provenance, generator
 from ..records import tables
 from ..records.crops import CropsWriter
-from . import body, motion, rendering, sensor, truth
+from . import motion, rendering, sensor, truth
 from .acquisition import START_TIME
 from .settings import SimulateSettings
 
-__all__ = ["MIN_HEIGHT_MM", "PIXEL_MM", "SIDE", "render"]
+__all__ = ["BLOCK_TICKS", "MIN_HEIGHT_MM", "PIXEL_MM", "SIDE", "arena", "clean", "render"]
 
 F64 = npt.NDArray[np.float64]
 SIDE = 80
@@ -104,10 +104,22 @@ def render(
             start_time=START_TIME,
             scalars=scalars,
             tracking=tracking,
-            arena=_arena(camera, settings),
+            arena=arena(camera, settings),
             provenance=provenance,
         )
     tables.write(truth_path, truth.table(performed, seen, stamps_ms, dropped), provenance, tables.TRUTH)
+
+
+def clean(performed: motion.Motion, settings: SimulateSettings) -> npt.NDArray[np.uint8]:
+    """Return the crops (T, 80, 80), mm, of a session without lost frames and errors of tracking.
+
+    Noise is that of the settings, the same in every frame.
+    """
+    ticks = len(performed.pose)
+    where = truth.in_arena(performed, 0, motion.footprints(performed).center)
+    tracked = Tracked(where, performed.heading_rad)
+    dropped, keys = np.zeros(ticks, bool), np.zeros((ticks, 2), np.uint64)
+    return _block(performed, tracked, dropped, keys, settings, slice(0, ticks))[0]
 
 
 def _tracked(
@@ -136,7 +148,7 @@ def _block(
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_], Measured]:
     """Render the crops of some ticks: heights, observed pixels, and their clean scalars."""
     noise, height = settings.noise, settings.camera.height_mm
-    centers, shapes = body.solids(performed.pose[part], performed.build)
+    centers, shapes = motion.solids(performed, part)
     ticks = len(centers)
     heights = np.zeros((ticks, SIDE, SIDE), np.uint8)
     observed = np.zeros((ticks, SIDE, SIDE), np.bool_)
@@ -221,7 +233,7 @@ def _scalars(
     }
 
 
-def _arena(camera: rendering.Camera, settings: SimulateSettings) -> dict[str, npt.NDArray[np.generic]]:
+def arena(camera: rendering.Camera, settings: SimulateSettings) -> dict[str, npt.NDArray[np.generic]]:
     """Arena of a session that never was filmed: a bare floor and where it is."""
     row, column = np.mgrid[: camera.rows, : camera.columns]
     height = camera.origin[2]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..errors import BadSetting
 
-__all__ = ["ARHMM", "SLDS", "arhmm", "slds"]
+__all__ = ["ARHMM", "SLDS", "again", "arhmm", "slds"]
 
 F64 = npt.NDArray[np.float64]
 
@@ -99,6 +99,16 @@ def arhmm(
     z = _path(rng, initial, transition, frames)
     x = _follow(rng, z, weights, noise, rest, lags)
     return ARHMM(initial, transition, weights, noise, z, x)
+
+
+def again(chain: ARHMM, rng: np.random.Generator, frames: int) -> ARHMM:
+    """Draw another sequence, of ``frames`` frames, from the parameters of a chain."""
+    states, dims, width = chain.weights.shape
+    lags = (width - 1) // dims
+    pull = np.eye(dims) - chain.weights[..., :-1].reshape(states, dims, lags, dims).sum(2)
+    rest = np.linalg.solve(pull, chain.weights[..., -1:])[..., 0]
+    z = _path(rng, chain.initial, chain.transition, frames)
+    return chain._replace(z=z, x=_follow(rng, z, chain.weights, chain.noise, rest, lags))
 
 
 def slds(

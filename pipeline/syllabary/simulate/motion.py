@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..provenance import generator
-from . import grammar
+from . import body, grammar
 from .body import (
     BEND,
     CHANNELS,
@@ -22,16 +22,19 @@ from .body import (
     PITCH,
     SPINE,
     STRETCH,
+    TRUNK,
     Build,
     Footprint,
     footprint,
     grow,
-    solids,
 )
+from .cable import Course, sway
+from .cable import solids as cable_solids
 from .programmes import PROGRAMMES, Bout
 from .settings import SimulateSettings
+from .wander import wander
 
-__all__ = ["Motion", "footprints", "perform"]
+__all__ = ["Motion", "footprints", "perform", "solids"]
 
 F64 = npt.NDArray[np.float64]
 
@@ -65,6 +68,8 @@ class Motion(NamedTuple):
     x_mm: F64  # (T,) origin of the body frame, arena frame
     y_mm: F64  # (T,)
     heading_rad: F64  # (T,) not wrapped
+    cable: Course | None = None
+    cable_mm: float = 0.0  # diameter
 
 
 def perform(
@@ -126,13 +131,34 @@ def perform(
             paths[done : done + length],
         )  # fmt: skip
         done += int(length)
-    return Motion(build, np.repeat(syllables, lengths), poses, *paths.T)
+    hanging = sway(settings.cable, ticks, interval_s, generator(seed, "cable", subject, recording))
+    performed = Motion(build, np.repeat(syllables, lengths), poses, *paths.T)
+    return performed._replace(cable=hanging, cable_mm=settings.cable.diameter_mm)
+
+
+def solids(performed: Motion, part: slice) -> tuple[F64, F64]:
+    """Return all that is seen of the animal at some ticks, in the body frame: solids, then cable.
+
+    Returns
+    -------
+    centers : (n, S, 3) float64, mm
+    shapes : (n, S, 3, 3) float64, mm²
+    """
+    centers, shapes = body.solids(performed.pose[part], performed.build)
+    if performed.cable is None:
+        return centers, shapes
+    # It is fixed on top of the shoulders.
+    neck = centers[:, TRUNK - 1].copy()
+    neck[:, 2] += np.sqrt(shapes[:, TRUNK - 1, 2, 2])
+    course = Course(*(column[part] for column in performed.cable))
+    more = cable_solids(course, neck, performed.heading_rad[part], performed.cable_mm)
+    return np.concatenate([centers, more[0]], 1), np.concatenate([shapes, more[1]], 1)
 
 
 def footprints(performed: Motion, block: int = 1024) -> Footprint:
     """Return where the body is and how high, at every tick, in the body frame."""
     parts = [
-        footprint(*solids(performed.pose[start : start + block], performed.build))
+        footprint(*body.solids(performed.pose[start : start + block], performed.build))
         for start in range(0, len(performed.pose), block)
     ]
     return Footprint(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -142,16 +168,9 @@ def _drift(
     settings: SimulateSettings, build: Build, ticks: int, interval_s: float, rng: np.random.Generator
 ) -> F64:
     """Own posture of the animal at every tick (T, P): stationary, smooth, forgetful."""
-    from scipy.signal import lfilter
-
     drift = np.tile(build.posture, (ticks, 1))
     for name, (spread, memory_s) in DRIFT.items():
-        keep = np.exp(-interval_s / (0.5 * memory_s))
-        # Two leaky sums in a row, scaled to unit variance, after it has forgotten its start.
-        gain = np.sqrt((1 - keep**2) ** 3 / (1 + keep**2))
-        before = round(5 * memory_s / interval_s)
-        noise = rng.standard_normal(before + ticks)
-        course = lfilter([gain], [1, -2 * keep, keep**2], noise)[before:]
+        course = wander(ticks, memory_s, interval_s, rng)
         drift[:, CHANNELS.index(name)] += settings.mouse.posture_drift * spread * course
     return drift
 

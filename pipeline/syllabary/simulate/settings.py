@@ -8,6 +8,7 @@ from ..settings import Field, Settings
 
 __all__ = [
     "ArenaSettings",
+    "CableSettings",
     "CameraSettings",
     "DropSettings",
     "MouseSettings",
@@ -102,10 +103,23 @@ class TrackingSettings(Settings):
     )
 
 
+class CableSettings(Settings):
+    """A cable that leads from the neck of the animal upwards, out of sight."""
+
+    diameter_mm: float = Field(0.0, ge=0, le=10, description="thickness of the cable, mm; 0 = no cable")
+    height_mm: float = Field(
+        110.0,
+        ge=60,
+        le=120,
+        description="mean height where it leaves the crop, mm",
+    )
+    sway: float = Field(1.0, ge=0, le=2, description="size of its slow drifts, 1 is lifelike")
+
+
 class DropSettings(Settings):
     """Frames that the acquisition program lost."""
 
-    single: float = Field(0.001, ge=0, le=0.2, description="probability that one frame is lost")
+    single: float = Field(0.001, ge=0, le=0.9, description="probability that one frame is lost")
     run: float = Field(0.0002, ge=0, le=0.05, description="probability that a run of lost frames begins")
     longest_run: int = Field(5, ge=2, le=300, description="longest run, frames")
 
@@ -118,6 +132,7 @@ class SimulateSettings(Settings):
     arena: ArenaSettings = ArenaSettings()
     mouse: MouseSettings = MouseSettings()
     noise: NoiseSettings = NoiseSettings()
+    cable: CableSettings = CableSettings()
     drops: DropSettings = DropSettings()
     tracking: TrackingSettings = TrackingSettings()
 

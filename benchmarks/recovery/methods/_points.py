@@ -1,0 +1,60 @@
+"""An AR-HMM on latents taken as points: trained on the training animals, said of all."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recovery.latents import Latents
+from recovery.studies import Study
+from syllabary import registry
+from syllabary.svae import potentials, training
+from syllabary.svae.latents import LatentSeries
+from syllabary.svae.settings import ModelSettings
+
+Said = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]
+# Stickiness on both sides of what the duration of change points asks for.
+KAPPAS = (1e3, 1e4, 1e5, 1e6, 1e7)
+
+
+def scan(kappas: tuple[float, ...] = KAPPAS, **common: Any) -> dict[str, dict[str, Any]]:
+    """Settings by name: the automatic stickiness, then fixed ones."""
+    found = {"auto": {"kappa": None, **common}}
+    return found | {
+        f"kappa-1e{round(math.log10(kappa))}": {"kappa": kappa, **common} for kappa in kappas
+    }
+
+
+def recover(study: Study, latents: Latents, setting: Mapping[str, Any], seed: int) -> Said:
+    """Train an AR-HMM of ``kappa``; return path (T,) and states (T, K) of every recording.
+
+    With ``filled``, straight lines bridge missing latents; otherwise frames without all their
+    predecessors say nothing.
+    """
+    series = latents.series
+    if setting.get("filled"):
+        series = {name: filled(one) for name, one in series.items()}
+    chosen = ModelSettings(prior_settings={"kappa": setting["kappa"]})
+    fitted = training.fit(
+        {name: series[name] for name in study.trained},
+        chosen,
+        target_duration_s=latents.target_s,
+        fps=study.fps,
+        seed=seed,
+    )
+    prior, said = registry.find("syllabary.priors", chosen.prior), {}
+    with training.one_thread():
+        for name, one in series.items():
+            local = prior.infer(fitted.parameters, potentials.points(one), paths=True)
+            said[name] = local.path.numpy(), local.states.float().numpy()
+    return said
+
+
+def filled(series: LatentSeries) -> LatentSeries:
+    """Bridge gaps by straight lines; what is before the first frame and after the last stays put."""
+    tick = np.arange(len(series.values))
+    seen = series.observed
+    values = np.stack([np.interp(tick, tick[seen], column[seen]) for column in series.values.T], 1)
+    return LatentSeries(values, np.ones_like(seen))

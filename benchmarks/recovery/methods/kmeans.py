@@ -1,0 +1,29 @@
+"""The latents of an ordinary autoencoder and k-means: postures without time."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.cluster import KMeans
+
+from recovery import latents
+from recovery.methods._points import Said, filled
+from recovery.studies import Study
+
+LATENTS = ("autoencoder",)
+SETTINGS = {f"clusters-{k}": {"clusters": k} for k in (10, 15, 25)}
+
+
+def recover(folder: Path, setting: dict[str, Any], seed: int) -> Said:
+    """States are a mixture of equal round Gaussians at the means."""
+    study, series = Study(folder), latents.load(folder, "autoencoder").series
+    points = np.concatenate([series[name].values[series[name].observed] for name in study.trained])
+    found = KMeans(setting["clusters"], n_init=3, random_state=seed).fit(points)
+    variance = found.inertia_ / points.size
+    said = {}
+    for name, one in series.items():
+        distance = found.transform(filled(one).values)
+        states = softmax(-(distance**2) / (2 * variance), axis=1).astype(np.float32)
+        said[name] = distance.argmin(1), states
+    return said

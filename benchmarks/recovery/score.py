@@ -1,0 +1,82 @@
+"""Score what one method said of one study.
+
+    python -m recovery.score STUDY SAID METHOD SETTING OUT
+
+``OUT.json`` has a row per decoding and pool of animals: those trained on, those held out, and all.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recovery import decoding
+from recovery.recover import load
+from recovery.studies import Study, write
+from syllabary.syllables import decode, scores
+
+KEYS = (
+    "ami", "ari", "macro_f1", "boundary_f1", "boundary_f1_chance", "duration_ratio",
+    "states_above_1_percent", "best_shift_ami", "best_shift_ticks",
+)  # fmt: skip
+BEHAVIOURS = ("rear", "groom")
+
+
+def rows(study: Study, place: Path, method: str, setting: str) -> list[dict[str, Any]]:
+    """All scores of one job, each with what it is of."""
+    said, cpu_s = load(place, study)
+    truths = {name: study.truth(name) for name in study.recordings}
+    true_paths = [truths[name]["syllable"].to_numpy(int) for name in study.trained]
+    one_state = len(np.unique(np.concatenate(true_paths))) == 1
+    found = decoding.paths(said, study.trained, None if one_state else decoding.median_bout(true_paths))
+    about = {"study": study.kind, "seed": study.seed, "method": method, "setting": setting}
+    pools = {
+        "trained": study.trained,
+        "held_out": [name for name in study.recordings if name not in study.trained],
+        "all": study.recordings,
+    }
+    result = []
+    for title, (paths, stay) in found.items():
+        labels = {name: labelled(study, name, paths[name], said[name][1]) for name in paths}
+        for pool, names in pools.items():
+            row = about | {"decoding": title, "stay": stay, "pool": pool, "cpu_s": cpu_s}
+            result.append(row | score([(labels[name], truths[name]) for name in names]))
+    return result
+
+
+def score(pairs: list[tuple[Any, Any]]) -> dict[str, float | int | None]:
+    """Scores of a pool, flat."""
+    found = scores.score_many(pairs)
+    usage = np.unique(np.concatenate([labels["syllable"] for labels, _ in pairs]), return_counts=True)[1]
+    named = {
+        f"{name}_{measure}": found["behaviours"][name][measure]
+        for name in BEHAVIOURS
+        for measure in ("recall", "precision")
+    }
+    return {name: found[name] for name in KEYS} | named | {"largest_share": usage.max() / usage.sum()}
+
+
+def labelled(study: Study, name: str, path: np.ndarray, states: np.ndarray) -> Any:
+    """The table of labels of a recording."""
+    with study.crops(name) as recording:
+        return decode.labels(
+            recording.frame,
+            recording.time_s,
+            path=path,
+            states=states,
+            surprise_nats=np.zeros(len(path)),
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("said", type=Path)
+    parser.add_argument("method")
+    parser.add_argument("setting")
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    made = rows(Study(given.study), given.said, given.method, given.setting)
+    write(given.out, lambda path: path.write_text(json.dumps(made, indent=1) + "\n"))
