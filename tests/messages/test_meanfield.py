@@ -6,6 +6,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from oracles import switching
+from oracles.chains import enumerate_paths
 from oracles.gaussian_chains import assemble, dense
 from syllabary.messages import lds, meanfield
 from syllabary.messages.meanfield import implicit, links
@@ -321,7 +322,7 @@ def window(rng):
     moments = switching.raw(*(part[0].numpy() for part in found.latents))
     nodes = switching.node_potentials(problem.regression, *moments)
     rows = slice(begin, stop)
-    part = meanfield.Evidence(*(own[:, rows] for own in evidence))
+    part = meanfield.Evidence(*(own[:, rows] for own in evidence[:2]))
     return given, part, found, dense_edges(problem, states, nodes, begin, stop), rows
 
 
@@ -365,6 +366,52 @@ def test_a_window_with_its_edges_gives_back_the_full_solution(window):
         assert_allclose(inside.latents.covariances, found.latents.covariances[:, rows], **options)
         assert_allclose(inside.latents.cross, found.latents.cross[:, pairs], **options)
         assert_allclose(inside.states.log_normalizer, found.states.log_normalizer, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("dynamic", "chain"), KINDS)
+def test_said_states_come_from_what_is_said_alone_and_latents_from_them(dynamic, chain, rng):
+    problems = draw(rng, [7, 4, 1], 3, 2, dynamic=dynamic, chain=chain)
+    given, (evidence, spans) = potentials(problems[0][:4]), batch(problems)
+    said = torch.from_numpy(rng.standard_normal((3, 7, 3)))
+    for i, n in enumerate(spans):
+        said[i, n:] = torch.nan
+    found = meanfield.solve(given, evidence._replace(states=said), lengths=spans)
+    for i, problem in enumerate(problems):
+        n = int(spans[i])
+        states = enumerate_paths(*switching.state_chain(problem, said[i, :n].numpy()))
+        assert_allclose(found.states.states[i, :n], states.states, rtol=1e-9)
+        expected = switching.turn(problem, states.states)
+        assert_allclose(found.latents.means[i, :n], expected.gaussian.means, rtol=1e-8, atol=1e-12)
+
+
+def test_what_the_latents_would_say_said_by_hand_gives_the_same_optimum(window):
+    given, part, found, edges, rows = window
+    nodes = links.node_potentials(given.regression, found.latents)[:, rows]
+    # The step into the first frame is among the edges.
+    nodes[:, 0] = 0
+    inside = meanfield.solve(given, part._replace(states=nodes), edges=edges)
+    assert_allclose(inside.states.states, found.states.states[:, rows], rtol=1e-8, atol=1e-10)
+    settled = meanfield.solve(
+        given, part, edges=edges, start=found.states.states[:, rows], sweeps=300, tolerance=-np.inf
+    )
+    for name in ("objective", "divergence"):
+        assert_allclose(getattr(inside, name), getattr(settled, name), rtol=1e-9)
+
+
+def test_a_window_of_said_states_gives_back_the_full_solution(rng):
+    (problem,) = draw(rng, [40], 3, 2)
+    given, (evidence, _) = potentials(problem[:4]), batch([problem])
+    evidence = evidence._replace(states=torch.from_numpy(rng.standard_normal((1, 40, 3))))
+    found = meanfield.solve(given, evidence)
+    for begin, stop in ((0, 12), (13, 27), (30, 40)):
+        ends = torch.tensor([begin]), torch.tensor([stop])
+        edges = meanfield.edges_of(given, found, *ends, said=True)
+        rows = slice(begin, stop)
+        part = meanfield.Evidence(*(own[:, rows] for own in evidence))
+        inside = meanfield.solve(given, part, edges=edges)
+        assert_allclose(inside.states.states, found.states.states[:, rows], rtol=1e-8)
+        assert_allclose(inside.latents.means, found.latents.means[:, rows], rtol=1e-7, atol=1e-10)
+        assert_allclose(inside.latents.covariances, found.latents.covariances[:, rows], rtol=1e-7)
 
 
 def test_edges_do_not_lower_the_objective_and_pass_the_gradient(window, rng):
@@ -539,7 +586,7 @@ def test_extremes_stay_finite(case, dynamic, chain, dtype, rng):
         )
         given = given._replace(regression=sharp)
     evidence, spans = batch(problems)
-    evidence = meanfield.Evidence(*(part.to(dtype) for part in evidence))
+    evidence = meanfield.Evidence(*(part.to(dtype) for part in evidence[:2]))
     found = meanfield.solve(given, evidence, lengths=spans)
     wanted = meanfield.Cotangent(*(part.to(dtype) for part in cotangent(rng, 2, max(lengths), K, D)))
     sent = meanfield.derivative(given, evidence, found, wanted, lengths=spans)

@@ -55,7 +55,7 @@ def test_another_gauge_changes_no_bound_no_divergence_and_no_label(rng):
     shift, scale = torch.from_numpy(rng.standard_normal(3)), torch.from_numpy(rng.uniform(0.2, 5, 3))
     moved = slds.regauge(parameters, shift, scale)
     assert_allclose(slds.divergence(moved, settings), slds.divergence(parameters, settings), rtol=1e-10)
-    for mean, precision in evidence:
+    for mean, precision, _ in evidence:
         other = GaussianEvidence(scale * (mean - shift), precision / scale**2)
         options = {"sweeps": 30, "tolerance": -np.inf, "paths": True}
         before = slds.infer(parameters, GaussianEvidence(mean, precision), **options)
@@ -160,7 +160,7 @@ def test_the_filter_of_postures_is_exact_too(rng):
     counts = parameters.transition.concentration - parameters.kappa * torch.eye(3)
     rows = (counts / counts.sum(-1, keepdim=True)).log().numpy()
     first = (parameters.initial.concentration / parameters.initial.concentration.sum()).log().numpy()
-    one = GaussianEvidence(*(part[18:26] for part in evidence[0]))
+    one = GaussianEvidence(*(part[18:26] for part in evidence[0][:2]))
     nodes = np.zeros((8, 3))
     for t in range(8):
         there = one.precision[t].numpy() > 0
@@ -192,7 +192,7 @@ def optimum():
     """Parameters, evidence, the settled posterior, a cotangent and what it is sent back to."""
     rng = np.random.default_rng(7)
     _, parameters, evidence = trained(slds, rng, 4)
-    one = GaussianEvidence(*(part[20:60] for part in evidence[0]))
+    one = GaussianEvidence(*(part[20:60] for part in evidence[0][:2]))
     local = slds.infer(parameters, one, **SETTLED)
     assert float(local.cache.optimum.residual) < 1e-8
     wanted = random_cotangent(rng, local)

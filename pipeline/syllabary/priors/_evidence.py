@@ -38,6 +38,8 @@ class GaussianEvidence(NamedTuple):
     """(..., T, D) float32 or float64; anything where the precision is zero."""
     precision: Tensor
     """(..., T, D) >= 0; zero is missing."""
+    states: Tensor | None = None
+    """(..., T, K) log evidence of the states, nats: then they are found from it alone."""
 
 
 class Local(NamedTuple):

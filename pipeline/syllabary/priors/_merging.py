@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..expfam import dirichlet, mniw
 
-__all__ = ["gather", "joins", "scraps"]
+__all__ = ["coarsen", "gather", "joins", "scraps"]
 
 # Pairs of the best dynamics whose transitions are weighed too.
 CANDIDATES = 64
@@ -75,6 +75,59 @@ def joins(
         single = _evidence(sums, base)
         alive.remove(drop)
         gains = {p: g for p, g in gains.items() if keep not in p and drop not in p}
+        weigh([(min(keep, k), max(keep, k)) for k in alive if k != keep])
+    return into
+
+
+def coarsen(sums: mniw.Natural, base: mniw.Natural, resolution_nats: float) -> Tensor:
+    """Join states whose difference explains little, each time the pair that costs least.
+
+    A model of a body is never true, and with enough frames every nuance of a movement pays for a
+    state of its own. What a state is worth as a *syllable* is what it explains of the whole
+    recording: states join while that costs less than ``resolution_nats`` per frame of all frames.
+
+    Parameters
+    ----------
+    sums : mniw.Natural
+        (K, ...) sums of the regressions.
+    base : mniw.Natural
+        Prior of a regression.
+    resolution_nats : float
+        Log evidence per frame of all frames that a distinction must be worth.
+
+    Returns
+    -------
+    (K,) int64
+        The state each one becomes part of; states without frames go with the commonest.
+    """
+    sums = mniw.Natural(*(part.clone() for part in sums))
+    frames = sums.observations
+    limit = resolution_nats * float(frames.sum())
+    alive = [int(k) for k in torch.nonzero(frames > EMPTY).flatten()]
+    into = torch.arange(len(frames))
+    if alive:
+        into[frames <= EMPTY] = int(frames.argmax())
+    single = _evidence(sums, base)
+    costs: dict[tuple[int, int], float] = {}
+
+    def weigh(pairs: list[tuple[int, int]]) -> None:
+        if pairs:
+            first, second = torch.tensor(pairs).T
+            union = mniw.Natural(*(part[first] + part[second] for part in sums))
+            cost = single[first] + single[second] - _evidence(union, base)
+            costs.update(zip(pairs, cost.tolist(), strict=True))
+
+    weigh([(a, b) for i, a in enumerate(alive) for b in alive[i + 1 :]])
+    while costs:
+        cost, (keep, drop) = min((cost, pair) for pair, cost in costs.items())
+        if cost > limit:
+            break
+        into[into == drop] = keep
+        for part in sums:
+            part[keep] += part[drop]
+        single[keep] = _evidence(mniw.Natural(*(part[[keep]] for part in sums)), base)[0]
+        alive.remove(drop)
+        costs = {p: c for p, c in costs.items() if keep not in p and drop not in p}
         weigh([(min(keep, k), max(keep, k)) for k in alive if k != keep])
     return into
 

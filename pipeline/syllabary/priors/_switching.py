@@ -104,6 +104,7 @@ def infer(
     flat = meanfield.Evidence(
         torch.where(seen, evidence.mean, 0.0).reshape(count, *frames),
         evidence.precision.reshape(count, *frames),
+        None if evidence.states is None else evidence.states.reshape(count, frames[0], -1),
     )
     spans = None if lengths is None else lengths.reshape(count)
     begin = None if start is None else start.reshape(count, frames[0], -1)
@@ -140,7 +141,7 @@ def infer(
         divergence=shaped(found.divergence),
         bound=shaped(found.objective + scale),
         converged=shaped(found.converged),
-        path=shaped(_path(given, latents, edges, spans)) if paths else None,
+        path=shaped(_path(given, flat, latents, edges, spans)) if paths else None,
         sweeps=shaped(found.sweeps),
         cache=Cache(given, flat, spans, found, leading),
     )
@@ -321,13 +322,16 @@ def filter(
 
 def _path(
     given: meanfield.Potentials,
+    evidence: meanfield.Evidence,
     latents: meanfield.Latents,
     edges: meanfield.Edges | None,
     lengths: Tensor | None,
 ) -> Tensor:
-    """Most probable path of states under the latents' posterior."""
+    """Most probable path of states under the latents' posterior, or by what was said of them."""
     assert edges is None
-    nodes = meanfield.node_potentials(given.regression, latents, dynamic=given.start is not None)
+    nodes = evidence.states
+    if nodes is None:
+        nodes = meanfield.node_potentials(given.regression, latents, dynamic=given.start is not None)
     if given.transition is not None:
         return hmm.path(given.initial, given.transition, nodes, lengths=lengths)
     found = (nodes + given.initial).argmax(-1)

@@ -81,7 +81,7 @@ def through_optimum(
     settled : bool
         Solve everything far more closely than a step needs.
     """
-    mean, precision = evidence
+    mean, precision = evidence[:2]
     local = prior.infer(
         parameters,
         evidence,
@@ -137,5 +137,5 @@ def error(found: Gradient, exact: Gradient, precision: Tensor) -> float:
             [(w * part).square().sum((1, 2)) for w, part in zip(weights, parts, strict=True)]
         ).sum(0)
 
-    apart = [a - b for a, b in zip(found.tangent.evidence, exact.tangent.evidence, strict=True)]
-    return float((squares(apart) / squares(exact.tangent.evidence)).sqrt().median())
+    apart = [a - b for a, b in zip(found.tangent.evidence[:2], exact.tangent.evidence[:2], strict=True)]
+    return float((squares(apart) / squares(exact.tangent.evidence[:2])).sqrt().median())

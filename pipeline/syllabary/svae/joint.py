@@ -356,7 +356,7 @@ class Trainer:
         for parameter in self.networks.decoder.parameters():
             if parameter.grad is not None:
                 parameter.grad *= scale
-        by_mean, by_precision = (part.to(seen[0].dtype) * scale for part in found.tangent.evidence)
+        by_mean, by_precision = (part.to(seen[0].dtype) * scale for part in found.tangent.evidence[:2])
         torch.autograd.backward(seen, [by_mean, by_precision])
         weights = [w for group in self.optimizer.param_groups for w in group["params"]]
         nn.utils.clip_grad_norm_(weights, self.training.gradient_norm)

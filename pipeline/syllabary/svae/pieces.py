@@ -60,7 +60,8 @@ def edges_of(local: Local, pieces: list[Piece]) -> dict[Piece, meanfield.Edges]:
     if not pieces:
         return {}
     begin, stop = (torch.tensor([getattr(p, name) for p in pieces]) for name in ("begin", "stop"))
-    found = meanfield.edges_of(local.cache.potentials, local.cache.optimum, begin, stop)
+    said = local.cache.evidence.states is not None
+    found = meanfield.edges_of(local.cache.potentials, local.cache.optimum, begin, stop, said=said)
     return {
         piece: meanfield.Edges(
             found.initial[i : i + 1],

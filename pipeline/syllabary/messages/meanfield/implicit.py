@@ -77,6 +77,9 @@ def derivative(
         right_side = right_side + torch.where(inside, cotangent.states, 0.0)
     # Without a step, what the states would answer is left out.
     solution = torch.zeros_like(right_side)
+    if evidence.states is not None:
+        # Said states are no function of the latents: nothing comes back from them.
+        iterations = 0
     residual, covariant = right_side, chain_of_states(right_side)
     step, stepped = residual, covariant
     size = inner(residual, covariant).clamp(min=0)

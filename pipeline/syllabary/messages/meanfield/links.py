@@ -53,7 +53,7 @@ def chain_potentials(
     potentials: Potentials, evidence: Evidence, weights: Tensor, edges: Edges | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Potentials of the chain of latents under the states' probabilities."""
-    mean, precision = evidence
+    mean, precision = evidence[:2]
     size = mean.shape[-1]
     dynamic = potentials.start is not None
     blocks = blocks_of(potentials.regression, mean.dtype, dynamic)

@@ -1,4 +1,9 @@
-"""Both posteriors, each the best given the other, found by turns."""
+"""Both posteriors, each the best given the other, found by turns.
+
+Where a recogniser speaks of the states themselves, their posterior is the chain under its word, and
+only the latents follow from the states: one turn is all there is. The divergence from the prior is
+then that of this pair, larger than at the optimum.
+"""
 
 from typing import Any
 
@@ -44,7 +49,10 @@ def solve(
         Keep what ``derivative`` and ``edges_of`` need; half of the memory.
     """
     inside = inside_of(evidence, lengths)
-    mean, precision = (torch.where(inside, part, 0.0) for part in evidence)
+    mean, precision = (torch.where(inside, part, 0.0) for part in evidence[:2])
+    if evidence.states is not None:
+        said = Evidence(mean, precision, torch.where(inside, evidence.states, 0.0))
+        return _given_states(potentials, said, lengths, edges, cache)
     evidence = Evidence(mean, precision)
     count, frames = inside.shape[:2]
     if start is None:
@@ -58,7 +66,7 @@ def solve(
     for _ in range(max(1, sweeps)):
         part = _turn(
             potentials,
-            Evidence(*(own[active] for own in evidence)),
+            Evidence(mean[active], precision[active]),
             weights[active],
             None if lengths is None else lengths[active],
             _pick(edges, active),
@@ -118,6 +126,41 @@ def _turn(
     )
 
 
+def _given_states(
+    potentials: Potentials,
+    evidence: Evidence,
+    lengths: Tensor | None,
+    edges: Edges | None,
+    cache: bool,
+) -> Optimum:
+    """Find the states from what is said of them, and the latents from the states."""
+    assert evidence.states is not None
+    inside = inside_of(evidence, lengths)
+    states = _infer_states(potentials, evidence.states, edges, lengths, cache)
+    assert states.states is not None
+    share = torch.where(inside, states.states, 0.0)
+    gaussian = lds.marginals(
+        *chain_potentials(potentials, evidence, share, edges), lengths=lengths, cache=True
+    )
+    assert gaussian.covariances is not None and gaussian.cross is not None
+    latents = Latents(gaussian.means, gaussian.covariances, gaussian.cross)
+    nodes = node_potentials(potentials.regression, latents, dynamic=potentials.start is not None)
+    # The log normaliser holds what was said; the model holds what the latents give.
+    swap = torch.where(inside, share * (evidence.states - nodes), 0.0).double().sum((-2, -1))
+    divergence = swap - gaussian.entropy - states.log_normalizer - _first(potentials, latents, edges)
+    variance = gaussian.covariances.diagonal(dim1=-2, dim2=-1)
+    seen = evidence.precision * ((gaussian.means - evidence.mean) ** 2 + variance)
+    return Optimum(
+        gaussian=gaussian,
+        states=states,
+        divergence=divergence,
+        objective=-0.5 * seen.double().sum((-2, -1)) - divergence,
+        residual=torch.zeros_like(divergence),
+        sweeps=torch.ones_like(divergence, dtype=torch.int64),
+        converged=torch.ones_like(divergence, dtype=torch.bool),
+    )
+
+
 def _infer_states(
     potentials: Potentials,
     nodes: Tensor,
@@ -148,7 +191,7 @@ def _from_points(potentials: Potentials, evidence: Evidence) -> Tensor:
     What is seen jitters by its own noise beside that of the motion. Taken for motion, the jitter
     would make the states of most motion look best, and turns do not find back from there.
     """
-    mean, precision = evidence
+    mean, precision = evidence[:2]
     dynamic = potentials.start is not None
     nothing = mean.new_zeros((1, 1, 1, 1)).expand(1, *mean.shape[1:], mean.shape[-1])
     nodes = mean.new_zeros((*mean.shape[:2], len(potentials.regression.log_det)))

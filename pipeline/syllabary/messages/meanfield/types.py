@@ -44,12 +44,15 @@ class Potentials(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What is seen of the latents: −½ Σ_d R_d (x_d − m_d)²."""
+    """What is seen of the latents, −½ Σ_d R_d (x_d − m_d)², and perhaps what is said of the states."""
 
     mean: Tensor
     """(B, T, D) m; finite, also where nothing is seen."""
     precision: Tensor
     """(B, T, D) R ≥ 0; zero is missing."""
+    states: Tensor | None = None
+    """(B, T, K) log potentials in place of those that the latents give, nats: states are found from
+    these alone, and latents follow."""
 
 
 class Edges(NamedTuple):

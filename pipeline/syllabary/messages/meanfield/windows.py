@@ -9,7 +9,9 @@ from .types import Edges, Latents, Optimum, Potentials
 __all__ = ["edges_of"]
 
 
-def edges_of(potentials: Potentials, found: Optimum, begin: Tensor, stop: Tensor) -> Edges:
+def edges_of(
+    potentials: Potentials, found: Optimum, begin: Tensor, stop: Tensor, *, said: bool = False
+) -> Edges:
     """Messages from beyond the ends of windows, of the optimum of one whole sequence.
 
     Parameters
@@ -20,6 +22,8 @@ def edges_of(potentials: Potentials, found: Optimum, begin: Tensor, stop: Tensor
         Of one sequence of T frames, B = 1.
     begin, stop : (n) int
         First frame of each window, and the frame after its last; two frames at least.
+    said : bool
+        The states were found from evidence of their own, which the windows bring with them.
     """
     start, transition = potentials.start, potentials.transition
     gaussian, filtered, states = found.gaussian, found.states.filtered, found.states.states
@@ -58,7 +62,7 @@ def edges_of(potentials: Potentials, found: Optimum, begin: Tensor, stop: Tensor
         torch.stack([covariances[inner - 1], covariances[inner]], 1),
         -(covariances[inner] @ gain[inner - 1])[:, None],
     )
-    nodes = node_potentials(potentials.regression, neighbours)[:, 1]
+    nodes = 0.0 if said else node_potentials(potentials.regression, neighbours)[:, 1]
     predicted = before[inner - 1] @ transition.exp()
     initial = torch.where(whole, potentials.initial, predicted.log() + nodes)
     # Into the last frame: the next step, the future summed out.
