@@ -1,0 +1,252 @@
+"""Find the syllables: movements that come again, told apart by what they explain.
+
+In the order of work:
+
+*teacher*: a sticky autoregressive HMM of several lags on latents taken as points splits behaviour
+into more states than there are syllables, for every nuance of a movement pays for itself.
+
+*coarsening*: states join until every distinction that is left explains ``resolution_nats`` per frame
+(``priors._merging.coarsen``).
+
+*self-training*: the recogniser learns the teacher's soft labels from a stretch of latents, in turn
+on some animals and asked about the others; what it says of animals it did not see becomes the next
+labels. What only one animal or one moment supports is forgotten.
+
+*people's labels*, where there are some, come in before self-training: a table tells which class of
+theirs each syllable is; frames of syllables that they know are theirs to name, and labelled frames
+stay what people called them.
+
+References
+----------
+docs/decisions/016-discovery.md; cross-fitting and self-training: doi:10.48550/arXiv.1911.04252.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.ndimage import gaussian_filter1d
+
+from ..priors import _merging, arhmm
+from ..progress import track
+from ..provenance import generator
+from ..records.annotations import Annotations
+from ..settings import Field, Settings
+from . import potentials, recogniser, training
+from .latents import LatentSeries
+from .recogniser import Recogniser, RecogniserSettings
+from .settings import ModelSettings, TrainingSettings
+
+__all__ = ["Discovered", "DiscoverySettings", "find"]
+
+log = logging.getLogger(__name__)
+# Soft labels are blurred by so many frames: borders are not known to the frame.
+BLUR_FRAMES = 1.0
+# A syllable that people labelled for fewer frames is not yet theirs.
+KNOWN_FRAMES = 15.0
+# Frames that people labelled count so often.
+LABEL_WEIGHT = 4.0
+# A syllable of fewer frames than this share is none.
+LEAST_SHARE = 1e-3
+
+F64 = npt.NDArray[np.float64]
+
+
+class DiscoverySettings(Settings):
+    """How syllables are found."""
+
+    states: int = Field(50, ge=1, le=1000, description="states of the teacher, at most")
+    lags: int = Field(3, ge=1, le=20, description="past frames that the teacher predicts a frame from")
+    restarts: int = Field(2, ge=1, description="starts of the teacher; the best one is kept")
+    sweeps: int = Field(40, ge=0, description="sweeps of the teacher after that choice, at most")
+    bridge_frames: int = Field(
+        6, ge=0, description="gaps of missing frames that are bridged for the teacher, at most"
+    )
+    resolution_nats: float = Field(
+        0.055,
+        ge=0,
+        description="what the difference of two syllables must explain, nats per frame of all frames",
+    )
+    rounds: int = Field(2, ge=0, description="rounds of self-training")
+    folds: int = Field(4, ge=2, description="parts that recordings are split into for it")
+    temperature: float = Field(
+        1.5, gt=0, description="what the recogniser's certainty is divided by in reported probabilities"
+    )
+    recogniser: RecogniserSettings = RecogniserSettings()
+
+
+class Discovered(NamedTuple):
+    """Syllables, and how to know them.
+
+    Attributes
+    ----------
+    recogniser : Recogniser
+        Of K syllables.
+    evidence : mapping of recording to (T, K) float64
+        What it says of the training recordings, nats.
+    classes : tuple of str
+        Name that people gave each syllable; empty where they gave none.
+    history : DataFrame
+        Of the teacher, see ``training.Fitted``.
+    """
+
+    recogniser: Recogniser
+    evidence: Mapping[str, F64]
+    classes: tuple[str, ...]
+    history: object
+
+
+def find(
+    latents: Mapping[str, LatentSeries],
+    settings: DiscoverySettings,
+    *,
+    target_duration_s: float,
+    fps: float,
+    seed: int,
+    labels: Mapping[str, Annotations] | None = None,
+    checkpoint: Path | None = None,
+    identity: str = "",
+) -> Discovered:
+    """Find the syllables of the training recordings.
+
+    Parameters
+    ----------
+    latents : mapping of recording to LatentSeries
+    settings : DiscoverySettings
+    target_duration_s, fps, seed, checkpoint, identity
+        Of the teacher, see ``training.fit``.
+    labels : mapping of recording to Annotations, optional
+        What people called some of the ticks.
+    """
+    names = sorted(latents)
+    teacher, history = _teacher(
+        latents, settings, target_duration_s, fps, seed, checkpoint, identity
+    )
+    soft = [teacher[name] for name in names]
+    classes: list[str] = [""] * soft[0].shape[1]
+    known: list[F64] | None = None
+    if labels and any(one.weights.any() for one in labels.values()):
+        soft, known, classes = _with_labels(soft, [labels[name] for name in names])
+    with training.one_thread():
+        seen = [recogniser.features(latents[name]) for name in names]
+        observed = [np.asarray(latents[name].observed, np.float64)[:, None] for name in names]
+        folds = min(settings.folds, len(names))
+        for turn in track(range(settings.rounds if folds > 1 else 0), "fit: self-training", unit="rounds"):
+            soft = _said_by_others(seen, soft, known, observed, settings, folds, seed, turn)
+        targets = [_target(q, k, o) for q, k, o in zip(soft, known or [None] * len(soft), observed, strict=True)]
+        kept = _kept(targets, known)
+        order = kept[np.argsort(-sum(one.sum(0) for one in targets)[kept], kind="stable")]
+        rng = generator(seed, "discovery", "recogniser")
+        net = recogniser.train(seen, [t[:, order] for t in targets], settings.recogniser, rng)
+        found = {name: recogniser.evidence(net, one) for name, one in zip(names, seen, strict=True)}
+    log.info("found %d syllables of %d states", len(order), soft[0].shape[1])
+    return Discovered(net, found, tuple(classes[k] for k in order), history)
+
+
+def _teacher(
+    latents: Mapping[str, LatentSeries],
+    settings: DiscoverySettings,
+    target_duration_s: float,
+    fps: float,
+    seed: int,
+    checkpoint: Path | None,
+    identity: str,
+) -> tuple[dict[str, F64], object]:
+    """Soft labels (T, K) of every recording by the coarsened teacher."""
+    model = ModelSettings(
+        prior="arhmm",
+        prior_settings={"states": settings.states, "lags": settings.lags},
+        bridge_frames=settings.bridge_frames,
+        training=TrainingSettings(restarts=settings.restarts, sweeps=settings.sweeps),
+    )
+    fitted = training.fit(
+        latents, model, target_duration_s=target_duration_s, fps=fps, seed=seed,
+        checkpoint=checkpoint, identity=identity,
+    )  # fmt: skip
+    parameters = fitted.parameters
+    states, sums = {}, None
+    with training.one_thread():
+        for name in sorted(latents):
+            given = potentials.points(latents[name], name, settings.bridge_frames)
+            local = arhmm.infer(parameters, given)
+            own = local.statistics.dynamics
+            sums = own if sums is None else type(own)(*(a + b for a, b in zip(sums, own, strict=True)))
+            states[name] = local.states.double().numpy()
+    into = _merging.coarsen(sums, parameters.base, settings.resolution_nats).numpy()
+    groups = np.unique(into)
+    member = (into[:, None] == groups[None]).astype(np.float64)
+    soft = {}
+    for name, one in states.items():
+        blurred = gaussian_filter1d(one @ member, BLUR_FRAMES, axis=0) + 1e-9
+        soft[name] = blurred / blurred.sum(1, keepdims=True)
+    log.info("the teacher's %d states are %d syllables", len(np.unique(into)), len(groups))
+    return soft, fitted.history
+
+
+def _with_labels(
+    soft: list[F64], labels: Sequence[Annotations]
+) -> tuple[list[F64], list[F64], list[str]]:
+    """Rename syllables that people know by their classes, and say what they labelled.
+
+    Returns soft labels and people's labels, both (T, C + K), and the names of all.
+    """
+    counts = sum(q.T @ one.weights for q, one in zip(soft, labels, strict=True))
+    known = counts.sum(1) >= KNOWN_FRAMES
+    table = np.where(known[:, None], counts / np.maximum(counts.sum(1, keepdims=True), 1e-9), 0.0)
+    own = np.eye(len(known))[:, ~known]
+    renamed = [np.concatenate([q @ table, q @ own], 1) for q in soft]
+    rest = int((~known).sum())
+    said = [np.pad(one.weights.astype(np.float64), ((0, 0), (0, rest))) for one in labels]
+    log.info(
+        "people know %d of %d syllables, by %d classes", int(known.sum()), len(known), counts.shape[1]
+    )
+    return renamed, said, [*labels[0].classes, *[""] * rest]
+
+
+def _target(soft: F64, known: F64 | None, observed: F64) -> recogniser.Soft:
+    """What to learn of every tick: the soft label, or what people say, which counts more."""
+    if known is None:
+        return np.asarray(soft * observed, np.float32)
+    share = known.sum(1, keepdims=True)
+    found = (1 - share) * soft * observed + LABEL_WEIGHT * known
+    return np.asarray(found, np.float32)
+
+
+def _said_by_others(
+    seen: Sequence[recogniser.Features],
+    soft: Sequence[F64],
+    known: Sequence[F64] | None,
+    observed: Sequence[F64],
+    settings: DiscoverySettings,
+    folds: int,
+    seed: int,
+    turn: int,
+) -> list[F64]:
+    """Soft labels of every recording by a recogniser that learned from the others."""
+    found: list[F64] = [np.zeros(0)] * len(seen)
+    targets = [
+        _target(q, k, o) for q, k, o in zip(soft, known or [None] * len(soft), observed, strict=True)
+    ]
+    for fold in range(folds):
+        own = [i for i in range(len(seen)) if i % folds == fold]
+        rest = [i for i in range(len(seen)) if i % folds != fold]
+        rng = generator(seed, "discovery", "round", turn, fold)
+        net = recogniser.train(
+            [seen[i] for i in rest], [targets[i] for i in rest], settings.recogniser, rng
+        )
+        for i in own:
+            found[i] = np.exp(recogniser.evidence(net, seen[i]))
+    return found
+
+
+def _kept(targets: Sequence[recogniser.Soft], known: Sequence[F64] | None) -> npt.NDArray[np.intp]:
+    """Syllables that are in use, or that people named."""
+    total = np.asarray(sum(one.sum(0, dtype=np.float64) for one in targets))
+    use = total >= LEAST_SHARE * total.sum()
+    if known is not None:
+        use |= np.asarray(sum(one.sum(0) for one in known)) > 0
+    return np.flatnonzero(use)
