@@ -37,6 +37,15 @@ class ReduceSettings(Settings):
         1.0, gt=0, description="SD of the noise of a pixel, mm, at least: what the camera itself adds"
     )
     passes: int = Field(12, ge=1, description="passes over the frames, at most; it stops when settled")
+    registration_frames: int = Field(
+        8000, ge=100, description="frames that the template for registered crops is learned of, at most"
+    )
+    shift_sd_mm: float = Field(
+        2.0, gt=0, description="SD of the error of the tracked position that registration expects, mm"
+    )
+    turn_sd_degrees: float = Field(
+        3.0, gt=0, description="SD of the error of the heading that registration expects, degrees"
+    )
 
 
 class TrainingSettings(Settings):
