@@ -23,7 +23,7 @@ explain, so the noise is taken as larger than the residual.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -43,7 +43,7 @@ COMPONENTS = 10
 ROUNDS = 3
 STEPS = 4
 # Variance of the noise over that of the residual of a pixel: neighbours are not independent.
-SHARED = 8.0
+SHARED = 20.0
 BLUR_PX = 1.0
 # Standard deviations of the prior: beyond, the crop is none of the template's.
 FARTHEST = 5.0
@@ -91,8 +91,11 @@ class Template:
         missing = [field.name for field in fields(cls) if field.name not in tensors]
         if missing:
             raise BadInput(f"these tensors are no template: {', '.join(missing)} missing.")
-        kinds = {"size": np.int64}
-        return cls(**{f.name: np.asarray(tensors[f.name], kinds.get(f.name, float)) for f in fields(cls)})
+        arrays: dict[str, Any] = {
+            field.name: np.asarray(tensors[field.name], np.int64 if field.name == "size" else np.float64)
+            for field in fields(cls)
+        }
+        return cls(**arrays)
 
 
 def learn(
@@ -122,14 +125,13 @@ def learn(
     spread = np.array([shift_px, shift_px, np.radians(settings.turn_sd_degrees)])
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         low = np.concatenate([_low(*pair) for pair in _blocks(frames, chosen, size)])
-        template = _components(low[..., 0], low[..., 1], None, spread, size)
+        shifts = np.zeros((count, 3))
+        template = _components(*_moved(low, shifts, size), spread, size, first=True)
         for _ in track(range(ROUNDS), "registration: rounds", unit="rounds"):
-            parts, weights = np.empty((2, *low.shape[:3]), np.float32)
-            for start in range(0, len(low), BLOCK):
+            for start in range(0, count, BLOCK):
                 rows = slice(start, start + BLOCK)
-                shifts = _shifts(template, low[rows])
-                parts[rows], weights[rows] = _moved(low[rows], shifts, size)
-            template = _components(parts, weights, template, spread, size)
+                shifts[rows] = _shifts(template, low[rows])
+            template = _components(*_moved(low, shifts, size), spread, size, first=False)
     return template
 
 
@@ -148,8 +150,8 @@ def find(
     Returns
     -------
     (n, 3) float64
-        ``dx`` (columns) and ``dy`` (rows) in px of the crop, ``turn`` in rad from +x towards +y; 0 where nothing
-        was measured.
+        ``dx`` (columns) and ``dy`` (rows) in px of the crop, ``turn`` in rad from +x towards +y; 0
+        where nothing was measured.
     """
     if heights_mm.shape != observed.shape or heights_mm.shape[1:] != tuple(template.size):
         raise ShapeError(
@@ -325,7 +327,7 @@ def _moved(low: Single, shifts: Array, size: tuple[int, int]) -> tuple[Single, S
 
 
 def _slopes(images: Single, size: tuple[int, int]) -> Single:
-    """Change of images (n, h, w) as they are moved by dx, dy (px of the crop) and turned: (n, 3, h w)."""
+    """Change (n, 3, h w) of images (n, h, w) that are moved by dx, dy, px of the crop, and turned."""
     x, y = np.zeros((2, *images.shape), np.float32)
     x[:, :, 1:-1] = (images[:, :, 2:] - images[:, :, :-2]) / 2
     y[:, 1:-1] = (images[:, 2:] - images[:, :-2]) / 2
@@ -369,26 +371,22 @@ def _shifts(template: Template, low: Single) -> Array:
         found = np.linalg.solve(gram / template.noise + np.diag(prior), told[..., None])[..., 0]
         scores = found[:, :rank]
         if step:
-            shifts = shifts + found[:, rank:]
             limit = FARTHEST * template.spread
-            shifts = np.clip(shifts, -limit, limit)
+            np.clip(shifts + found[:, rank:], -limit, limit, out=shifts)
     return shifts
 
 
 def _components(
-    heights: Single, weight: Single, before: Template | None, spread: Array, size: tuple[int, int]
+    heights: Single, weight: Single, spread: Array, size: tuple[int, int], *, first: bool
 ) -> Template:
     """Principal components of crops at half resolution; what is missing is filled with the mean."""
     shape, count = heights.shape[1:], len(heights)
-    if before is None:
-        weight = np.where(weight >= LEAST_SHARE, weight, 0)
-        heights = np.where(weight > 0, heights / np.maximum(weight, LEAST_SHARE), 0)
     flat, known = heights.reshape(count, -1), weight.reshape(count, -1)
     seen = known.sum(0, dtype=np.float64)
     mean = (known * flat).sum(0, dtype=np.float64) / np.maximum(seen, 1)
-    # Missing pixels are drawn towards the mean, as a prior of the weight that they lack would.
+    # Half a measurement counts half.
     deviation = known * (flat - mean.astype(np.float32))
-    if before is None:
+    if first:
         slopes = _slopes(mean.reshape(1, *shape).astype(np.float32), size)[0].astype(np.float64)
         ways = np.linalg.qr(slopes.T)[0].astype(np.float32)
         deviation -= (deviation @ ways) @ ways.T

@@ -123,6 +123,16 @@ class ModelSettings(Settings):
     prior_settings: dict[str, Any] = Field(
         {}, description="settings of the prior; `Settings` in its file says which there are"
     )
+    registration: bool = Field(
+        False, description="lay every crop on a template first: takes out what tracking left"
+    )
+    kinematics: bool = Field(
+        False, description="speed forward and sideways, and turning, beside the pose; if tracked"
+    )
+    build: bool = Field(False, description="take out each recording's own mean pose")
+    bridge_frames: int = Field(
+        0, ge=0, description="longest gap that is filled where latents are taken as points; 0 = none"
+    )
     training: TrainingSettings = Field(TrainingSettings(), description="how it is trained")
     path: str | None = Field(
         None, description="a model.safetensors trained elsewhere: nothing is fitted"
