@@ -344,6 +344,7 @@ def _shifts(template: Template, low: Single) -> Array:
     count, pixels, rank = len(low), template.mean.size, len(template.variances)
     mean = template.mean.reshape(-1).astype(np.float32)
     basis = template.basis.reshape(rank, -1).astype(np.float32)
+    noise = float(template.noise)
     row, column = np.triu_indices(rank)
     products = (basis[row] * basis[column]).T
     prior = np.concatenate([1 / template.variances, template.spread**-2])
@@ -366,9 +367,9 @@ def _shifts(template: Template, low: Single) -> Array:
             gram[:, :rank, rank:] = gram[:, rank:, :rank].transpose(0, 2, 1)
             gram[:, rank:, rank:] = weighted @ slopes.transpose(0, 2, 1)
             told[:, rank:] = (slopes @ deviation[..., None])[..., 0]
-        told /= template.noise
+        told /= noise
         told[:, rank:] -= shifts * prior[rank:]
-        found = np.linalg.solve(gram / template.noise + np.diag(prior), told[..., None])[..., 0]
+        found = np.linalg.solve(gram / noise + np.diag(prior), told[..., None])[..., 0]
         scores = found[:, :rank]
         if step:
             limit = FARTHEST * template.spread
