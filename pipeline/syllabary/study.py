@@ -72,7 +72,9 @@ class Config(Settings):
     reduce: ReduceSection = ReduceSection()
     models: dict[str, ModelSettings] = Field(
         {
-            "slds": ModelSettings(network="conv", prior="slds"),
+            "slds": ModelSettings(
+                network="conv", prior="slds", registration=True, kinematics=True, build=True
+            ),
             "pca-slds": ModelSettings(prior="slds"),
             "pca-arhmm": ModelSettings(),
         },

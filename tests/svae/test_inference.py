@@ -24,7 +24,7 @@ def test_a_model_survives_its_file(trained, tmp_path):
     model.save(path, MADE)
     again = Model.load(path)
     assert again.settings == model.settings and again.fps == FPS
-    assert torch.equal(again.reduction["mean"], model.reduction["mean"])
+    assert torch.equal(again.reduction["pca.mean"], model.reduction["pca.mean"])
     again.save(tmp_path / "again.safetensors", MADE)
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
     assert Model.provenance_of(path) == MADE
@@ -36,7 +36,7 @@ def test_a_model_survives_its_file(trained, tmp_path):
 def test_other_files_are_not_models(tmp_path):
     path = tmp_path / "state.safetensors"
     checkpoint.save(path, {"a": torch.ones(1)}, {"kind": "training"})
-    with pytest.raises(BadInput, match="wanted a model of schema 2"):
+    with pytest.raises(BadInput, match="wanted a model of schema 3"):
         Model.load(path)
 
 

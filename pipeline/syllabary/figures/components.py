@@ -15,9 +15,9 @@ TITLE = "Principal components"
 SCOPE = "study"
 NEEDS = "pca.h5"
 CAPTION = (
-    "Left: the mean crop, then the components of the training animals' crops in order of variance; "
-    "red pixels rise together, blue ones sink. Right: the share of variance that the first "
-    "components hold."
+    "Left: the mean crop, then the components of the training animals' registered crops in order of "
+    "variance; red pixels rise together, blue ones sink. Right: the share of variance that the "
+    "first components hold."
 )
 SHOWN = 15
 
@@ -27,11 +27,12 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     if view.study.pca_path is None or not view.study.pca_path.is_file():
         return None
     with h5py.File(view.study.pca_path, "r") as h5:
-        if "components" not in h5:
+        found = h5.get("registered/pca", h5)
+        if "components" not in found:
             return None
-        components = _images(h5["components"][()])
-        mean = _images(h5["mean"][()][None])[0] if "mean" in h5 else None
-        ratio = _ratio(h5)
+        components = _images(found["components"][()])
+        mean = _images(found["mean"][()][None])[0] if "mean" in found else None
+        ratio = _ratio(found)
     pictures = ([] if mean is None else [mean]) + list(components[:SHOWN])
     columns = 8
     rows = -(-len(pictures) // columns)
@@ -76,7 +77,7 @@ def _images(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     return flat.reshape(len(flat), height, -1)
 
 
-def _ratio(h5: "h5py.File") -> npt.NDArray[np.float64] | None:
+def _ratio(h5: "h5py.Group") -> npt.NDArray[np.float64] | None:
     for name in ("explained_variance_ratio", "explained", "explained_variance"):
         if name in h5:
             values: npt.NDArray[np.float64] = np.asarray(h5[name][()], np.float64)

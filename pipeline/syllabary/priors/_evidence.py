@@ -16,6 +16,7 @@ __all__ = [
     "Tangent",
     "add",
     "recordings",
+    "scaled",
     "total",
 ]
 
@@ -128,6 +129,13 @@ def add(left: Record, right: Record) -> Record:
     """Add two records of tensors, and records inside them, field by field."""
     return type(left)(
         *(add(a, b) if isinstance(a, tuple) else a + b for a, b in zip(left, right, strict=True))
+    )
+
+
+def scaled(record: Record, factor: float) -> Record:
+    """Multiply every tensor of a record, and of records inside it, by a number."""
+    return type(record)(
+        *(scaled(part, factor) if isinstance(part, tuple) else factor * part for part in record)
     )
 
 

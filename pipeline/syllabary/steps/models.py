@@ -23,7 +23,7 @@ def reduce(
     settings: Section,
     seed: int,
 ) -> None:
-    """Fit principal components to the training crops, and find model-free change points.
+    """Fit what makes latents of the training crops, and find model-free change points.
 
     Parameters
     ----------
@@ -31,11 +31,12 @@ def reduce(
         ``crops.h5`` and ``quality.json`` of the training recordings; rejected ones are
         left out.
     pca, changepoints
-        Files to write: ``pca.h5`` and ``changepoints.parquet``.
+        Files to write: ``pca.h5``, with a reduction of crops as they are and one of registered
+        crops, and ``changepoints.parquet``, found in the latter's pose.
     """
     from ..records import tables
     from ..records.crops import Crops
-    from ..svae import pca as components
+    from ..svae import reduction
     from ..svae.settings import ReduceSettings
     from ..syllables import changepoints as borders
     from ..syllables.settings import ChangepointSettings
@@ -45,15 +46,15 @@ def reduce(
     finding = read(ChangepointSettings, settings.get("changepoints"), "reduce.changepoints")
     used = accepted(crops, quality)
     provenance = made_by("reduce", settings, used, seed=seed)
-    fitted = components.fit(used, chosen, seed=seed)
-    components.save(pca, fitted, provenance)
+    fitted = reduction.fit(used, chosen, seed=seed)
+    reduction.save(pca, fitted, provenance)
     found = []
     for path in used:
         with Crops(path) as recording:
-            series = components.scores(fitted, recording)
+            series = fitted[reduction.REGISTERED].latents(recording)
             found.append(
                 borders.find(
-                    series.values,
+                    series.values[:, : series.pose],
                     series.observed,
                     recording.time_s,
                     finding,
@@ -94,7 +95,7 @@ def fit(
     from ..records.crops import Crops
     from ..svae import clips as movies
     from ..svae import joint, training
-    from ..svae import pca as components
+    from ..svae import reduction as ways
     from ..svae.model import Model
     from ..svae.settings import ModelSettings
     from ..syllables import changepoints as borders
@@ -103,13 +104,13 @@ def fit(
     used = accepted(crops, quality)
     inputs = [*used, pca, changepoints, *([annotations] if annotations else [])]
     provenance = made_by("fit", chosen, inputs, seed=seed)
-    reduction = components.load(pca)
+    reduction = ways.load(pca, chosen)
     latents, places, times = {}, {}, {}
     frames_per_s = []
     for path in used:
         with Crops(path) as recording:
             places[recording.recording] = path
-            latents[recording.recording] = components.scores(reduction, recording)
+            latents[recording.recording] = reduction.latents(recording)
             times[recording.recording] = recording.time_s
             frames_per_s.append(tick_rate(recording.time_s))
     fps = sum(frames_per_s) / len(frames_per_s)
@@ -130,7 +131,7 @@ def fit(
         places,
         latents,
         chosen,
-        reduction,
+        reduction.pca,
         fps=fps,
         seed=seed,
         checkpoint=model.with_name("joint.safetensors"),
@@ -163,7 +164,6 @@ def segment(
     from ..records.crops import Crops
     from ..records.posterior import Posterior
     from ..svae import inference
-    from ..svae import pca as components
     from ..svae.model import Model
     from ..syllables import decode
     from ..syllables import names as naming
@@ -172,7 +172,7 @@ def segment(
     provenance = made_by("segment", {}, [crops, model, *([names] if names else [])])
     fitted = Model.load(model)
     with Crops(crops) as recording:
-        series = components.scores(fitted.pca(), recording)
+        series = fitted.latents(recording)
         found = inference.segment(fitted, series, recording)
         table = decode.labels(
             recording.frame,

@@ -127,9 +127,10 @@ def _path(
 
 @torch.no_grad()
 def _heights(model: Model, latents: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
-    """Decode latents (n, T, D) to heights (n, T, H, W), mm."""
+    """Decode latents (n, T, D), of which the pose is first, to heights (n, T, H, W), mm."""
     decoder = model.networks().decoder
-    flat = torch.from_numpy(np.asarray(latents, np.float32)).flatten(0, 1)
+    pose = latents[..., : len(decoder.scale)]
+    flat = torch.from_numpy(np.asarray(pose, np.float32)).flatten(0, 1)
     parts = [decoder(block).clamp(0, 255).round().byte().numpy() for block in torch.split(flat, BLOCK)]
     size = model.pca().mean.shape
     whole = np.concatenate(parts) if parts else np.zeros((0, *size), np.uint8)

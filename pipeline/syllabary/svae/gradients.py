@@ -42,7 +42,9 @@ class Batch(NamedTuple):
     """(B, T, K) float64, probabilities of the states at the last visit."""
     edges: meanfield.Edges
     normals: Tensor
-    """(B, T, D) float64, standard normal draws."""
+    """(B, T, D) float64, standard normal draws of the latents that are decoded: the first ones."""
+    build: Tensor | float = 0.0
+    """(B, 1, D) float64, what is added to these before they are decoded."""
 
 
 class Gradient(NamedTuple):
@@ -93,16 +95,23 @@ def through_optimum(
     means = local.means.clone().requires_grad_()
     covariances = local.covariances.clone().requires_grad_()
     core = batch.core
-    drawn = objective.sample_marginals(means[core], covariances[core], batch.normals[core])
+    pose = batch.normals.shape[-1]
+    drawn = objective.sample_marginals(
+        means[core][:, :pose], covariances[core][:, :pose, :pose], batch.normals[core]
+    )
+    drawn = drawn + (torch.zeros_like(batch.normals) + batch.build)[core]
     observed = batch.observed[core]
     likelihood = objective.log_likelihood(
         batch.heights[core], observed, decoder(drawn), decoder.log_variance(), decoder.used
     )
     likelihood.sum().backward()  # type: ignore[no-untyped-call]
     assert means.grad is not None and covariances.grad is not None
-    # Of the likelihood minus the evidence's own terms, whose gradient the optimum accounts for.
-    by_mean = means.grad - precision * (mean - local.means)
-    spread = (covariances.grad + covariances.grad.mT) / 2 + torch.diag_embed(precision) / 2
+    # Of the likelihood minus the evidence's own terms, whose gradient the optimum accounts for. Of
+    # latents that are not decoded the evidence is the likelihood, and nothing is left.
+    own = precision.clone()
+    own[..., pose:] = 0
+    by_mean = means.grad - own * (mean - local.means)
+    spread = (covariances.grad + covariances.grad.mT) / 2 + torch.diag_embed(own) / 2
     tangent = prior.tangent(
         parameters,
         local,

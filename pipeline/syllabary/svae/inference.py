@@ -72,7 +72,9 @@ def segment(model: Model, series: LatentSeries, crops: Crops | None = None) -> S
         )
     with one_thread():
         if prior.Evidence is PointEvidence:
-            return _of_points(prior, model, potentials.points(series))
+            return _of_points(
+                prior, model, potentials.points(series, bridge=model.settings.bridge_frames)
+            )
         return _of_frames(prior, model, _evidence(model, series, crops))
 
 

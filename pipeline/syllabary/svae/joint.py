@@ -7,8 +7,9 @@ piece are inferred without a gradient; the decoder's gradient by their marginals
 through the optimum to the encoder, and to the prior's parameters as a small natural step.
 
 The bound that is written down and by which the best pass is kept is that of whole recordings:
-log likelihood of all measured pixels, by one fixed draw of the latents, less the divergence of
-latents, states and parameters from their priors. The first pass is the PCA with its prior.
+log likelihood of all measured pixels, by one fixed draw of the latents, and of the measured motion,
+less the divergence of latents, states and parameters from their priors. The first pass is the PCA
+with its prior.
 
 References
 ----------
@@ -33,18 +34,19 @@ from torch import Tensor, nn
 from .. import registry
 from ..errors import BadSetting
 from ..messages import meanfield
-from ..priors._evidence import GaussianEvidence, Local, add
+from ..priors._evidence import GaussianEvidence, Local, add, scaled
 from ..progress import track
 from ..provenance import generator
 from ..records.crops import Crops
 from . import checkpoint as files
-from . import durations, gradients, objective, pieces, potentials
+from . import durations, gradients, objective, pieces, potentials, registration
 from .autoencoder import Networks, build
 from .choices import prior_settings
 from .gradients import Batch, Gradient
 from .latents import LatentSeries
 from .pca import Pca
 from .pieces import Piece
+from .schedule import learning_rate
 from .settings import ModelSettings
 from .training import COLUMNS, FIRST_TURNS, START_TYPE, USED_SHARE, Fitted, one_thread
 
@@ -55,8 +57,6 @@ PHASE = "joint"
 # Columns of the history that only this phase has.
 PIXELS = "pixel_nats_per_frame"
 MEASURES = ("solver_iterations", "solver_fallbacks", "turns", "gradient_error")
-WARM_UP_STEPS = 200
-LAST_RATE = 0.01
 OPEN_FILES = 32
 
 
@@ -175,8 +175,15 @@ class Trainer:
         self.networks, self.fps, self.seed = networks, fps, seed
         weights = [*networks.encoder.parameters(), *networks.decoder.parameters()]
         self.width = len(reduction.scale)
+        most = networks.encoder.max_precision
+        self.known = [potentials.known(one, most) for one in self.series]
+        self.builds = [potentials.build(one) for one in self.series]
         self.optimizer = torch.optim.Adam(weights, lr=self.training.learning_rate)
-        self.open = lru_cache(maxsize=OPEN_FILES)(lambda index: Crops(self.paths[index]))
+        self.open = lru_cache(maxsize=OPEN_FILES)(self._open)
+
+    def _open(self, index: int) -> Crops:
+        """Open the crops of a recording as the networks see them."""
+        return registration.view(Crops(self.paths[index]), self.series[index].shifts)
 
     def begin(self, fitted: Fitted) -> State:
         """Return the state before the first pass."""
@@ -213,7 +220,7 @@ class Trainer:
         Returns the history's row, statistics, edges of pieces, and frames of each state.
         """
         begun = time.monotonic()
-        statistics, pixels, divergence = None, 0.0, 0.0
+        statistics, pixels, motion, divergence = None, 0.0, 0.0, 0.0
         edges: dict[Piece, meanfield.Edges] = {}
         states = len(state.parameters.weights)
         usage, paths = torch.zeros(states, dtype=torch.float64), torch.zeros(states, dtype=torch.int64)
@@ -226,6 +233,8 @@ class Trainer:
                 sweeps=self.training.turns if state.starts else FIRST_TURNS,
             )  # fmt: skip
             pixels += self.score(index, local)
+            measured = self.known[index][2:]
+            motion += objective.expected_log_density(*measured, local.means, local.covariances)
             divergence += float(local.divergence)
             statistics = local.statistics if statistics is None else add(statistics, local.statistics)
             starts.append(local.states.to(START_TYPE))
@@ -240,7 +249,7 @@ class Trainer:
             0,
             PHASE,
             state.epoch,
-            (pixels - divergence) / self.frames,
+            (pixels + motion - divergence) / self.frames,
             float(state.parameters.kappa),
             int((usage / usage.sum() >= USED_SHARE).sum()),
             durations.median(np.concatenate(runs)) / self.fps,
@@ -257,8 +266,9 @@ class Trainer:
     def score(self, index: int, local: Local) -> float:
         """Log likelihood of a recording's pixels by one draw of its latents, the same every time."""
         rng = generator(self.seed, "fit", "score", index)
-        means, covariances = local.means, local.covariances
-        assert covariances is not None
+        assert local.covariances is not None
+        means = local.means[:, : self.width]
+        covariances = local.covariances[:, : self.width, : self.width]
         total = 0.0
         for start, heights, observed in self.open(index).blocks(potentials.BLOCK):
             rows = slice(start, start + len(heights))
@@ -268,7 +278,7 @@ class Trainer:
             found = objective.log_likelihood(
                 torch.from_numpy(heights).float() * step_mm,
                 torch.from_numpy(observed),
-                decoder(drawn),
+                decoder(drawn + self.builds[index]),
                 decoder.log_variance(),
                 decoder.used,
             )
@@ -329,25 +339,25 @@ class Trainer:
             starts=torch.stack(starts),
             edges=pieces.join([edges[piece] for piece in group]),
             normals=torch.from_numpy(rng.standard_normal((*scored.shape, self.width))),
+            build=torch.stack([self.builds[piece.recording] for piece in group])[:, None],
         )
 
     def encode(self, group: list[Piece], batch: Batch) -> tuple[Tensor, Tensor]:
         """Return evidence of a batch, (B, T, D) float32, with its gradient's path to the encoder."""
-        values, information = [], []
-        for piece in group:
-            one, rows = self.series[piece.recording], slice(piece.begin, piece.stop)
-            assert one.information is not None
-            values.append(torch.from_numpy(one[0][rows]))
-            known = np.where(one.observed[rows, None], one.information[rows], 0.0)
-            information.append(torch.from_numpy(known))
+        parts = [
+            [part[piece.begin : piece.stop] for part in self.known[piece.recording]] for piece in group
+        ]
+        values, information, motion, told = (torch.stack(part) for part in zip(*parts, strict=True))
         mean, precision = self.networks.encoder(
             batch.heights.flatten(0, 1),
             batch.observed.flatten(0, 1),
-            torch.cat(values),
-            torch.cat(information),
+            values.flatten(0, 1),
+            information.flatten(0, 1),
         )
-        shape = (len(group), -1, self.width)
-        return mean.reshape(shape), precision.reshape(shape)
+        return (
+            torch.cat([mean.view(values.shape), motion.to(mean)], -1),
+            torch.cat([precision.view(values.shape), told.to(mean)], -1),
+        )
 
     def _step(self, state: State, found: Gradient, seen: tuple[Tensor, Tensor], total: int) -> None:
         """Move the networks up the gradient, and the prior's parameters a little with them."""
@@ -361,7 +371,7 @@ class Trainer:
         weights = [w for group in self.optimizer.param_groups for w in group["params"]]
         nn.utils.clip_grad_norm_(weights, self.training.gradient_norm)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.training.learning_rate * _schedule(state.steps, total)
+            group["lr"] = self.training.learning_rate * learning_rate(state.steps, total)
         self.optimizer.step()
         state.parameters = self._natural_step(state.parameters, found)
         state.steps += 1
@@ -372,10 +382,10 @@ class Trainer:
         scale = whole / found.local.means[..., 0].numel()
         updated = self.prior.update(
             parameters,
-            _scaled(found.local.statistics, scale),
+            scaled(found.local.statistics, scale),
             self.settings,
             rate=self.training.global_rate,
-            cotangent=_scaled(found.tangent.statistics, scale),
+            cotangent=scaled(found.tangent.statistics, scale),
         )
         # A piece begins anywhere: only whole recordings tell how they begin.
         return updated._replace(start=parameters.start, initial=parameters.initial)
@@ -394,22 +404,6 @@ class Trainer:
             memory.setdefault(int(number), {})[name] = value.clone()
         known = self.optimizer.state_dict()
         self.optimizer.load_state_dict({**known, "state": memory})
-
-
-def _scaled(record: Any, factor: float) -> Any:
-    """Every tensor of a record times a number."""
-    return type(record)(
-        *(_scaled(part, factor) if isinstance(part, tuple) else factor * part for part in record)
-    )
-
-
-def _schedule(step: int, total: int) -> float:
-    """Share of the learning rate: a rise, then a cosine down to a hundredth."""
-    rise = min(WARM_UP_STEPS, max(1, total // 10))
-    if step < rise:
-        return (step + 1) / rise
-    fall = (step - rise) / max(1, total - rise)
-    return LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, fall)))
 
 
 def _keep(path: Path, identity: str, state: State) -> None:

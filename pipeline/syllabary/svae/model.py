@@ -11,17 +11,20 @@ import torch
 from .. import registry
 from ..errors import BadInput
 from ..provenance import Provenance
+from ..records.crops import Crops
 from ..settings import read
 from . import checkpoint
 from .autoencoder import Networks, build
+from .latents import LatentSeries
 from .pca import Pca
+from .reduction import Reduction, of_pca
 from .settings import ModelSettings
 from .training import Fitted
 
 __all__ = ["Model"]
 
 KIND = "model"
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Model:
     ----------
     settings : ModelSettings
     reduction : mapping of name to tensor
-        What makes latents of crops, named by the room that made it.
+        What makes latents of crops: ``Reduction.tensors``.
     weights : mapping of name to tensor
         Of encoder and decoder.
     parameters : NamedTuple of tensors
@@ -52,19 +55,28 @@ class Model:
         cls,
         settings: ModelSettings,
         fitted: Fitted,
-        reduction: Pca,
+        reduction: Reduction | Pca,
         networks: Networks | None = None,
         *,
         fps: float,
     ) -> "Model":
         """Put together what training and reduction found; without networks, those of step 0."""
-        found = networks or build(settings, reduction, np.random.default_rng(0))
+        reduction = of_pca(reduction) if isinstance(reduction, Pca) else reduction
+        found = networks or build(settings, reduction.pca, np.random.default_rng(0))
         tensors = {name: torch.as_tensor(value) for name, value in reduction.tensors().items()}
         return cls(settings, tensors, found.tensors(), fitted.parameters, fps)
 
+    def reducer(self) -> Reduction:
+        """Return the way from crops to latents."""
+        return Reduction.from_tensors({name: tensor.numpy() for name, tensor in self.reduction.items()})
+
+    def latents(self, crops: Crops) -> LatentSeries:
+        """Return the latents of a recording, made as in training."""
+        return self.reducer().latents(crops)
+
     def pca(self) -> Pca:
         """Return the principal components that the networks start from."""
-        return Pca.from_tensors({name: tensor.numpy() for name, tensor in self.reduction.items()})
+        return self.reducer().pca
 
     def networks(self) -> Networks:
         """Return encoder and decoder with their trained weights."""

@@ -12,7 +12,7 @@ import torch
 
 from ..errors import ShapeError
 
-__all__ = ["log_likelihood", "sample_marginals", "scored_pixels"]
+__all__ = ["expected_log_density", "log_likelihood", "sample_marginals", "scored_pixels"]
 
 
 def sample_marginals(
@@ -85,6 +85,28 @@ def log_likelihood(
     misfit = (deviation.square() * torch.exp(-log_variance)).sum((-2, -1), dtype=torch.float64)
     constants = (log_variance.double() + math.log(2 * math.pi)).flatten()
     return -0.5 * (misfit + scored.flatten(1).double() @ constants)
+
+
+def expected_log_density(
+    values: torch.Tensor, precision: torch.Tensor, means: torch.Tensor, covariances: torch.Tensor
+) -> float:
+    """Return the mean log density of measurements of the last latents, nats, summed over frames.
+
+    Parameters
+    ----------
+    values, precision : (T, M) float64
+        Measurements with their Gaussian noise; precision 0 is missing.
+    means, covariances : (T, D), (T, D, D) float64
+        Of all latents, of which the last M are measured.
+    """
+    size = values.shape[-1]
+    if not size:
+        return 0.0
+    known = precision > 0
+    spread = covariances.diagonal(dim1=-2, dim2=-1)[:, -size:]
+    misfit = precision * ((values - means[:, -size:]).square() + spread)
+    constant = torch.where(known, torch.log(torch.where(known, precision, 1) / (2 * math.pi)), 0)
+    return float(0.5 * (constant - torch.where(known, misfit, 0)).sum())
 
 
 def scored_pixels(observed: torch.Tensor, used: torch.Tensor) -> torch.Tensor:

@@ -37,7 +37,7 @@ from .frames import BLOCK, Frames
 from .latents import LatentSeries
 from .settings import ReduceSettings
 
-__all__ = ["Pca", "fit", "load", "reconstruct", "save", "scores"]
+__all__ = ["Pca", "fit", "fit_frames", "load", "reconstruct", "save", "scores"]
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +118,24 @@ def fit(crops_paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> 
         Recordings disagree about size or ``pixel_mm``, or too little was measured.
     """
     rng = generator(seed, "pca")
+    return fit_frames(*training_frames.sample(crops_paths, settings.frames, rng), settings, rng)
+
+
+def fit_frames(
+    frames: Frames,
+    size: tuple[int, int],
+    pixel_mm: float,
+    settings: ReduceSettings,
+    rng: np.random.Generator,
+) -> Pca:
+    """Fit components to training frames of ``size`` (rows, columns), all their pixels given.
+
+    Raises
+    ------
+    BadInput
+        Too little was measured.
+    """
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
-        frames, size, pixel_mm = training_frames.sample(crops_paths, settings.frames, rng)
         frames, image, used = training_frames.select(frames, settings)
         smooth = _smoother(used, size, settings.smoothing_mm / pixel_mm)
         wide = min(2 * settings.components + WIDENING, *frames.heights.shape)

@@ -1,31 +1,57 @@
-"""What frames say of their latents: evidence for a prior, of crops or of the PCA alone."""
+"""What frames say of their latents: evidence for a prior, of crops or of the reduction alone."""
 
+import itertools
 import math
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ..errors import ShapeError
 from ..priors._evidence import GaussianEvidence, PointEvidence
 from ..records.crops import Crops
+from . import registration
 from .latents import LatentSeries
 from .networks._skip import Encoder, capped
 
-__all__ = ["BLOCK", "linear", "of_crops", "points"]
+__all__ = ["BLOCK", "Known", "build", "known", "linear", "of_crops", "points"]
 
 # Frames encoded at once: fixed, so that no answer depends on how a recording is cut.
 BLOCK = 256
 
 
-def points(series: LatentSeries, name: str = "recording") -> PointEvidence:
+class Known(NamedTuple):
+    """What the reduction says of every tick of a recording."""
+
+    pose: torch.Tensor
+    """(T, pose) latents; anything where there is no information."""
+    information: torch.Tensor
+    """(T, pose) their precisions, for a network to correct."""
+    motion: torch.Tensor
+    """(T, M) measured motion, which no network corrects."""
+    precision: torch.Tensor
+    """(T, M) its precision; 0 is missing."""
+
+
+def points(series: LatentSeries, name: str = "recording", *, bridge: int = 0) -> PointEvidence:
     """Return the latents taken as known exactly; float64.
+
+    Parameters
+    ----------
+    series : LatentSeries
+    bridge : int
+        Gaps of at most so many ticks are filled by a straight line, each latent by itself.
 
     Raises
     ------
     ShapeError
         Latents are not (T, D) with T flags.
     """
-    values, observed = _checked(series, name)
+    values, seen = _checked(series, name)
+    filled = _bridged(torch.where(seen, values, math.nan).numpy(), bridge)
+    values = torch.from_numpy(filled)
+    observed = torch.isfinite(values).all(-1)
     return PointEvidence(torch.where(observed[:, None], values, math.nan), observed)
 
 
@@ -43,11 +69,28 @@ def linear(series: LatentSeries, most: float, name: str = "recording") -> Gaussi
     if series.information is None:
         precision = torch.full_like(values, most)
     else:
-        known = torch.from_numpy(np.array(series.information, np.float64))
-        precision = capped(known, torch.zeros_like(known), most)
-    return GaussianEvidence(
-        torch.where(observed[:, None], values, 0.0), torch.where(observed[:, None], precision, 0.0)
+        told = torch.from_numpy(np.array(series.information, np.float64))
+        precision = capped(told, torch.zeros_like(told), most)
+    return GaussianEvidence(torch.where(observed, values, 0.0), torch.where(observed, precision, 0.0))
+
+
+def known(series: LatentSeries, most: float, name: str = "recording") -> Known:
+    """Return what is known of a recording before a network looks at it; float64."""
+    values, _ = _checked(series, name)
+    assert series.information is not None
+    information = torch.from_numpy(np.where(series.observed[:, None], series.information, 0.0))
+    evidence = linear(series, most, name)
+    pose, motion = slice(series.pose), slice(series.pose, None)
+    return Known(
+        values[:, pose], information[:, pose], evidence.mean[:, motion], evidence.precision[:, motion]
     )
+
+
+def build(series: LatentSeries) -> torch.Tensor:
+    """Return what is added to the pose before it is decoded, (pose,) float64."""
+    if series.build is None:
+        return torch.zeros(series.pose, dtype=torch.float64)
+    return torch.from_numpy(series.build)
 
 
 @torch.no_grad()
@@ -59,23 +102,23 @@ def of_crops(encoder: Encoder, crops: Crops, series: LatentSeries) -> GaussianEv
     encoder : Encoder
         Of a file in ``networks/``.
     crops : Crops
+        As they are, or laid on the template.
     series : LatentSeries
         Of the same recording, by the reduction that the encoder starts from.
     """
-    values, observed = _checked(series, crops.recording)
-    if series.information is None or len(values) != len(crops):
+    if series.information is None or len(series.values) != len(crops):
         raise ShapeError(
-            f"{crops.path}: {len(crops)} crops but {len(values)} latents; give the latents that the "
-            "model's own reduction makes of these crops."
+            f"{crops.path}: {len(crops)} crops but {len(series.values)} latents; give the latents "
+            "that the model's own reduction makes of these crops."
         )
-    known = torch.from_numpy(np.where(observed[:, None], series.information, 0.0))
+    values, information, motion, told = known(series, encoder.max_precision, crops.recording)
     mean, precision = torch.zeros_like(values), torch.zeros_like(values)
-    for start, heights, seen in crops.blocks(BLOCK):
+    for start, heights, seen in registration.view(crops, series.shifts).blocks(BLOCK):
         rows = slice(start, start + len(heights))
         height_mm = torch.from_numpy(heights).float() * crops.height_step_mm
-        found = encoder(height_mm, torch.from_numpy(seen), values[rows], known[rows])
+        found = encoder(height_mm, torch.from_numpy(seen), values[rows], information[rows])
         mean[rows], precision[rows] = (part.double() for part in found)
-    return GaussianEvidence(mean, precision)
+    return GaussianEvidence(torch.cat([mean, motion], -1), torch.cat([precision, told], -1))
 
 
 def _checked(series: LatentSeries, name: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -86,4 +129,16 @@ def _checked(series: LatentSeries, name: str) -> tuple[torch.Tensor, torch.Tenso
             f"{name}: latents {tuple(values.shape)} with {len(observed)} ticks; all recordings have "
             "(T, D) latents of the same D, and T flags."
         )
-    return values, observed & torch.isfinite(values).all(-1)
+    return values, observed[:, None] & torch.isfinite(values)
+
+
+def _bridged(values: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:
+    """Fill gaps of at most so many ticks between known ones, a column at a time."""
+    filled = values.copy()
+    if most:
+        for column in filled.T:
+            known = np.flatnonzero(np.isfinite(column))
+            for a, b in itertools.pairwise(known):
+                if 1 < b - a <= most + 1:
+                    column[a : b + 1] = np.linspace(column[a], column[b], b - a + 1)
+    return filled

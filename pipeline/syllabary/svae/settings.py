@@ -37,6 +37,15 @@ class ReduceSettings(Settings):
         1.0, gt=0, description="SD of the noise of a pixel, mm, at least: what the camera itself adds"
     )
     passes: int = Field(12, ge=1, description="passes over the frames, at most; it stops when settled")
+    registration_frames: int = Field(
+        8000, ge=100, description="frames that the template for registered crops is learned of, at most"
+    )
+    shift_sd_mm: float = Field(
+        2.0, gt=0, description="SD of the error of the tracked position that registration expects, mm"
+    )
+    turn_sd_degrees: float = Field(
+        3.0, gt=0, description="SD of the error of the heading that registration expects, degrees"
+    )
 
 
 class TrainingSettings(Settings):
@@ -113,6 +122,16 @@ class ModelSettings(Settings):
     prior: str = Field("arhmm", description="how latents move: a file in `priors/`")
     prior_settings: dict[str, Any] = Field(
         {}, description="settings of the prior; `Settings` in its file says which there are"
+    )
+    registration: bool = Field(
+        False, description="lay every crop on a template first: takes out what tracking left"
+    )
+    kinematics: bool = Field(
+        False, description="speed forward and sideways, and turning, beside the pose; if tracked"
+    )
+    build: bool = Field(False, description="take out each recording's own mean pose")
+    bridge_frames: int = Field(
+        0, ge=0, description="longest gap that is filled where latents are taken as points; 0 = none"
     )
     training: TrainingSettings = Field(TrainingSettings(), description="how it is trained")
     path: str | None = Field(

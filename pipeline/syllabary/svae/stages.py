@@ -41,7 +41,7 @@ def stage_of(
     found: list[Any] = []
     for name in sorted(latents):
         one: Any = (
-            potentials.points(latents[name], name)
+            potentials.points(latents[name], name, bridge=settings.bridge_frames)
             if prior.Evidence is PointEvidence
             else potentials.linear(latents[name], most, name)
         )

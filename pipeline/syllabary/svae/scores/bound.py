@@ -64,7 +64,7 @@ def bound(model: Model, crops: Crops | Recording, *, rng: np.random.Generator, d
         ticks = torch.arange(begin, min(begin + PIECE, length))
         found = optimum(
             known.process,
-            known.potential(ticks[None]),
+            known.potential(ticks[None], motion=False),
             known.even(1, len(ticks)),
             turns=TURNS,
             tolerance=SETTLED_NATS,

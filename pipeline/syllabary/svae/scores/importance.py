@@ -86,7 +86,7 @@ def iwae(
     if not len(ticks):
         return []
     views = [known.pixels(row) for row in ticks]
-    start = known.potential(ticks)
+    start = known.potential(ticks, motion=False)
     proposal = propose(known.process, views, start, known.even(*ticks.shape))
     weights = log_weights(known.process, views, proposal, max(samples), rng)
     counts = torch.stack([view.counts() for view in views])

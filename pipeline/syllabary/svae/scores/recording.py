@@ -9,7 +9,7 @@ from torch import Tensor
 from ... import registry
 from ...priors._evidence import GaussianEvidence
 from ...records.crops import Crops
-from .. import inference, pca
+from .. import inference, potentials, registration
 from ..latents import LatentSeries
 from ..model import Model
 from ..networks._skip import Decoder
@@ -29,7 +29,7 @@ class Recording(NamedTuple):
     decoder: Decoder
     pca: Pca
     series: LatentSeries
-    """The PCA's latents."""
+    """The reduction's latents."""
     evidence: GaussianEvidence
     """What the model's recogniser says of every frame, (T, D)."""
     extra: Tensor | None
@@ -47,23 +47,35 @@ class Recording(NamedTuple):
             self.decoder,
             torch.from_numpy(np.concatenate([np.zeros(size, np.uint8), *heights])).float() * step_mm,
             torch.from_numpy(np.concatenate([np.zeros(size, bool), *observed])),
+            self.build(),
         )
 
     def components(self, ticks: Tensor) -> Components:
         """Return the PCA's latents of some ticks."""
         rows = ticks.numpy()
+        pose = self.series.pose
         seen = self.series.observed[rows, None]
         assert self.series.information is not None
         return Components(
             self.decoder,
             self.pca,
-            torch.from_numpy(np.where(seen, self.series.values[rows], 0.0)),
-            torch.from_numpy(np.where(seen, self.series.information[rows], 0.0)),
+            torch.from_numpy(np.where(seen, self.series.values[rows, :pose], 0.0)),
+            torch.from_numpy(np.where(seen, self.series.information[rows, :pose], 0.0)),
+            self.build(),
         )
 
-    def potential(self, ticks: Tensor) -> Potential:
-        """Return what the recogniser says of ticks (...), as potentials (..., D, D) and (..., D)."""
+    def build(self) -> Tensor:
+        """Return the animal's own mean pose, which latents are without: (pose,)."""
+        return potentials.build(self.series)
+
+    def potential(self, ticks: Tensor, *, motion: bool = True) -> Potential:
+        """Return what the recogniser says of ticks (...), as potentials (..., D, D) and (..., D).
+
+        Where pixels alone are scored the measured ``motion`` must be left out.
+        """
         precision = self.evidence.precision[ticks].double()
+        if not motion:
+            precision[..., self.series.pose :] = 0
         mean = torch.where(precision > 0, self.evidence.mean[ticks].double(), 0.0)
         return Potential(torch.diag_embed(precision), precision * mean)
 
@@ -87,14 +99,14 @@ def open_recording(model: Model, crops: Crops | Recording) -> Recording:
     """
     if isinstance(crops, Recording):
         return crops
-    reduction = model.pca()
-    series = pca.scores(reduction, crops)
+    series = model.latents(crops)
+    crops = registration.view(crops, series.shifts)
     evidence: Any = inference._evidence(model, series, crops)
     prior = registry.find("syllabary.priors", model.settings.prior)
     assert evidence.mean.shape[-1] == prior.dimensions(model.parameters)
     decoder = model.networks().decoder.requires_grad_(False)
     extra = getattr(evidence, "states", None)
-    return Recording(crops, process(model.parameters), decoder, reduction, series, evidence, extra)
+    return Recording(crops, process(model.parameters), decoder, model.pca(), series, evidence, extra)
 
 
 def _runs(ticks: Tensor) -> list[tuple[int, int]]:

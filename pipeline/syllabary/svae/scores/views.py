@@ -42,6 +42,8 @@ class Pixels(NamedTuple):
     """(M, H, W) float32, mm."""
     observed: Tensor
     """(M, H, W) bool."""
+    build: Tensor | float = 0.0
+    """What is added to latents before they are decoded, (pose,)."""
 
     @property
     def size(self) -> int:
@@ -50,7 +52,7 @@ class Pixels(NamedTuple):
 
     def expected(self, latents: Tensor) -> Tensor:
         """Return heights (N, H W), mm."""
-        return self.decoder(latents).flatten(1)
+        return self.decoder(latents + self.build).flatten(1)
 
     def measured(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return heights and their precisions, (N, H W), 1 / mm²."""
@@ -63,7 +65,7 @@ class Pixels(NamedTuple):
         return objective.log_likelihood(
             self.heights[rows],
             self.observed[rows],
-            self.decoder(latents),
+            self.decoder(latents + self.build),
             self.decoder.log_variance(),
             self.decoder.used,
         )
@@ -82,6 +84,8 @@ class Components(NamedTuple):
     """(M, D) float64, whitened; anything where the information is 0."""
     information: Tensor
     """(M, D) float64, their precisions."""
+    build: Tensor | float = 0.0
+    """What is added to latents before they are decoded, (pose,), and is not in the values."""
 
     @property
     def size(self) -> int:
@@ -92,9 +96,9 @@ class Components(NamedTuple):
         """Return the PCA's latents (N, D) of what the decoder makes; the same, if it is linear."""
         basis = torch.from_numpy(self.pca.components / self.pca.scale[:, None, None]).flatten(1)
         mean = torch.from_numpy(self.pca.mean).flatten()
-        heights = self.decoder(latents).flatten(1)
+        heights = self.decoder(latents + self.build).flatten(1)
         found: Tensor = ((heights - mean.to(heights)) @ basis.T.to(heights)).double()
-        return found
+        return found - self.build
 
     def measured(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return latents and their precisions."""

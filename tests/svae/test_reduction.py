@@ -1,0 +1,216 @@
+"""From crops to latents and back, and models that go that way."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from svae.registered import FPS, PIXEL_MM, PROVENANCE, animals, tracked, write
+from syllabary.errors import BadInput
+from syllabary.priors import slds
+from syllabary.records.crops import Crops
+from syllabary.svae import clips, inference, joint, potentials, reduction, scores, training
+from syllabary.svae.latents import LatentSeries
+from syllabary.svae.model import Model
+from syllabary.svae.objective import expected_log_density
+from syllabary.svae.settings import EvaluateSettings, ModelSettings, ReduceSettings
+
+REDUCE = ReduceSettings(components=3, frames=900, shift_sd_mm=PIXEL_MM)
+ALL = {"registration": True, "kinematics": True, "build": True}
+GAP = 40
+
+
+def settings(network="conv", **rest):
+    sizes = {"channels": [4, 8], "hidden": 16} if network == "conv" else {}
+    return ModelSettings(
+        network=network,
+        network_settings=sizes,
+        prior="slds",
+        prior_settings={"states": 4},
+        training={
+            "restarts": 1, "restart_sweeps": 3, "sweeps": 3, "latent_sweeps": 3, "epochs": 2,
+            "window_frames": 64, "buffer_frames": 8, "batch_windows": 2,
+        },
+        **(ALL | rest),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Crops of three tracked recordings, one of them with a gap, and both reductions in a file."""
+    rng = np.random.default_rng(4)
+    folder = tmp_path_factory.mktemp("reduction")
+    paths = {}
+    for i in range(3):
+        heights, shifts = animals(rng, 300)
+        frame = np.arange(300)
+        frame[GAP : GAP + 2] = -1
+        observed = np.broadcast_to((frame >= 0)[:, None, None], heights.shape) & (
+            rng.random(heights.shape) > 0.02
+        )
+        path = folder / f"m{i}.h5"
+        paths[path.stem] = write(path, heights, observed, frame=frame, scalars=tracked(rng, shifts))
+    found = reduction.fit(list(paths.values()), REDUCE, seed=1)
+    reduction.save(folder / "pca.h5", found, PROVENANCE)
+    return paths, folder / "pca.h5", found
+
+
+def latents_of(study, chosen):
+    found = reduction.load(study[1], chosen)
+    series = {}
+    for name, path in study[0].items():
+        with Crops(path) as crops:
+            series[name] = found.latents(crops)
+    return found, series
+
+
+def test_what_is_written_is_read_and_a_model_gets_what_it_asks_for(study):
+    _, path, found = study
+    assert list(found) == ["plain", "registered"]
+    for group, one in found.items():
+        again = reduction.load(path, ModelSettings(registration=group == "registered", kinematics=True))
+        for name, value in one.tensors().items():
+            assert_array_equal(again.tensors()[name], value, err_msg=name)
+    plain = reduction.load(path, ModelSettings())
+    assert plain.template is None and not plain.build and plain.motion_mean.shape == (0,)
+    assert (plain.pose_noise == 0).all()
+    with pytest.raises(BadInput, match="no reduction: build missing"):
+        tensors = plain.tensors()
+        del tensors["build"]
+        reduction.Reduction.from_tensors(tensors)
+
+
+def test_latents_are_pose_and_motion_with_their_noise(study):
+    found, series = latents_of(study, ModelSettings(**ALL))
+    one = series["m0"]
+    assert one.values.shape == one.information.shape == (300, 6)
+    assert (one.pose, one.motion, one.build.shape, one.shifts.shape) == (3, 3, (3,), (300, 3))
+    missing = np.flatnonzero(np.isnan(one.values[:, 0])).tolist()
+    assert missing == np.flatnonzero(~one.observed).tolist() == [GAP, GAP + 1]
+    assert np.flatnonzero(np.isnan(one.values[:, 3])).tolist() == [0, GAP, GAP + 1, GAP + 2]
+    assert_array_equal(one.information > 0, np.isfinite(one.values))
+    assert (one.information[:, :3] <= 1 / found.pose_noise).all()
+    assert_allclose(np.unique(one.information[1:GAP, 3:], axis=0), [1 / found.motion_noise])
+    bare, plain = latents_of(study, ModelSettings(registration=True))[1]["m0"], one
+    assert_allclose(bare.values, plain.values[:, :3] + one.build, atol=1e-12)
+    assert np.abs(np.nanmean(one.values[:, :3], 0)).max() <= np.abs(np.nanmean(bare.values, 0)).max()
+    with Crops(study[0]["m0"]) as crops:
+        again = found.latents(crops, chunk=100)
+    for left, right in zip(one, again, strict=True):
+        assert_array_equal(left, right)
+
+
+def test_registration_lowers_the_noise_of_pose_and_motion(study):
+    found = study[2]
+    assert (found["registered"].motion_scale < 0.8 * found["plain"].motion_scale)[:2].all()
+    noisy = latents_of(study, ModelSettings())[1]
+    quiet = latents_of(study, ModelSettings(registration=True))[1]
+    noise = [reduction.noise_of([one.values for one in part.values()]) for part in (noisy, quiet)]
+    assert noise[1].mean() < 0.3 * noise[0].mean()
+
+
+def test_noise_is_told_from_movement(rng):
+    smooth = np.sin(np.arange(20_000) / 30)
+    values = np.stack([smooth + 0.2 * rng.standard_normal(20_000), 3 * smooth], 1)
+    values[5000:5003] = np.nan
+    assert_allclose(reduction.noise_of([values]), [0.04, 0], atol=0.002)
+    assert_array_equal(reduction.noise_of([values[:2], values[5000:5003]]), [0, 0])
+
+
+def test_without_tracking_there_is_no_motion(study, tmp_path, rng):
+    paths = [write(tmp_path / f"{i}.h5", animals(rng, 120)[0]) for i in range(2)]
+    found = reduction.fit(paths, REDUCE, seed=1)
+    for one in found.values():
+        assert one.motion_mean.shape == one.motion_noise.shape == (0,)
+    chosen = found["registered"].of_model(settings())
+    with Crops(paths[0]) as crops:
+        series = chosen.latents(crops)
+    assert series.values.shape == (120, 3) and series.motion == 0
+    # A model with motion takes a recording that was not tracked: its motion is unknown.
+    trained, _ = latents_of(study, settings())
+    with Crops(paths[0]) as crops:
+        series = trained.latents(crops)
+    assert series.values.shape == (120, 6) and np.isnan(series.values[:, 3:]).all()
+    evidence = potentials.linear(series, 1e4)
+    assert (evidence.precision[:, :3] > 0).all() and (evidence.precision[:, 3:] == 0).all()
+    assert torch.isfinite(evidence.mean).all()
+
+
+def test_short_gaps_are_bridged_where_a_model_wants_it():
+    values = np.arange(20.0)[:, None] * [1, 10]
+    observed = np.ones(20, bool)
+    for gap in ([3], [7, 8, 9], [12, 13, 14, 15], [19]):
+        values[gap], observed[gap] = np.nan, False
+    values[0, 1] = np.nan
+    series = LatentSeries(values, observed)
+    bare = potentials.points(series)
+    assert (~bare.observed).nonzero().flatten().tolist() == [0, 3, 7, 8, 9, 12, 13, 14, 15, 19]
+    filled = potentials.points(series, bridge=3)
+    assert (~filled.observed).nonzero().flatten().tolist() == [0, 12, 13, 14, 15, 19]
+    assert_allclose(filled.latents[3].numpy(), [3, 30])
+    assert_allclose(filled.latents[8].numpy(), [8, 80])
+    assert torch.isnan(filled.latents[~filled.observed]).all()
+
+
+@pytest.fixture(scope="module")
+def trained(study):
+    """A model with networks, of registered crops with motion and build."""
+    chosen = settings()
+    found, series = latents_of(study, chosen)
+    fitted = training.fit(series, chosen, target_duration_s=0.5, fps=FPS, seed=1)
+    fitted, networks = joint.fit(fitted, study[0], series, chosen, found.pca, fps=FPS, seed=1)
+    return Model.of(chosen, fitted, found, networks, fps=FPS), fitted.history
+
+
+def test_a_model_of_registered_crops_is_trained_saved_and_used(study, trained, tmp_path):
+    model, history = trained
+    rows = history[history.phase == "joint"]
+    bounds = rows["bound_nats_per_frame"]
+    assert bounds.max() > bounds.iloc[0] and (rows["gradient_error"].iloc[:2] < 0.1).all()
+    model.save(tmp_path / "model.safetensors", PROVENANCE)
+    again = Model.load(tmp_path / "model.safetensors")
+    with Crops(study[0]["m1"]) as crops:
+        found = [inference.segment(one, one.latents(crops), crops) for one in (model, again)]
+        for left, right in zip(*found, strict=True):
+            assert_array_equal(left, right)
+        assert found[0].mean.shape == (300, 6) and (found[0].sd > 0).all()
+        assert np.isnan(found[0].surprise_nats).nonzero()[0].tolist() == [GAP, GAP + 1]
+        table = scores.table(
+            model,
+            crops,
+            EvaluateSettings(clips=1, clip_frames=16, samples=[1], horizons=[1], rollouts=4, targets=2),
+            np.random.default_rng(1),
+        )
+        assert np.isfinite(table["nats_per_frame"]).all()
+    shown = clips.decode(model, seed=1)
+    assert shown.latents.shape[-1] == 6 and shown.poses.shape[2:] == model.pca().mean.shape
+
+
+def test_the_decoder_sees_the_animals_build(study, trained):
+    """What networks are shown and what is expected of them are of one animal."""
+    model, _ = trained
+    with Crops(study[0]["m0"]) as crops:
+        known = scores.open_recording(model, crops)
+        view = known.pixels(torch.arange(50))
+        right = scores.views.log_density(view, known.evidence.mean[:GAP].double(), torch.arange(GAP))
+        wrong = view._replace(build=view.build + 1.0)
+        wrong = scores.views.log_density(wrong, known.evidence.mean[:GAP].double(), torch.arange(GAP))
+        assert (known.build() != 0).all()
+    assert (right > wrong).double().mean() > 0.9
+
+
+def test_motion_counts_in_the_bound(study):
+    """The bound of a prior with noisy latents is that of pose and motion together."""
+    chosen = settings(network="pca")
+    _, series = latents_of(study, chosen)
+    fitted = training.fit(series, chosen, target_duration_s=0.5, fps=FPS, seed=1)
+    known = potentials.known(series["m0"], 1e4)
+    local = slds.infer(fitted.parameters, potentials.linear(series["m0"], 1e4))
+    spread = local.covariances.diagonal(dim1=-2, dim2=-1)
+    total = 0.0
+    for t, d in zip(*np.nonzero(known.precision.numpy()), strict=True):
+        r = float(known.precision[t, d])
+        misfit = float(known.motion[t, d] - local.means[t, 3 + d]) ** 2 + float(spread[t, 3 + d])
+        total += 0.5 * (np.log(r / (2 * np.pi)) - r * misfit)
+    found = expected_log_density(known.motion, known.precision, local.means, local.covariances)
+    assert found == pytest.approx(total, rel=1e-9)
