@@ -1,6 +1,6 @@
 """Latents that methods share: principal components, and an ordinary autoencoder.
 
-    python -m recovery.latents pca|autoencoder STUDY SEED
+    python -m recovery.latents pca|reduction|autoencoder STUDY SEED
 
 writes ``NAME.npz`` (and ``pca.h5``) into the study's folder. All is fitted to the training animals and
 applied to every animal.
@@ -18,7 +18,7 @@ import torch
 
 from recovery.studies import MADE, Study, write
 from syllabary.provenance import generator
-from syllabary.svae import autoencoder, objective, pca, potentials
+from syllabary.svae import autoencoder, objective, pca, potentials, reduction
 from syllabary.svae.latents import LatentSeries
 from syllabary.svae.settings import ModelSettings, ReduceSettings
 from syllabary.syllables import changepoints
@@ -55,6 +55,7 @@ def load(folder: Path, name: str) -> Latents:
                 stored.get(f"information/{recording}"),
             )
             for recording in Study(folder).recordings
+            if f"values/{recording}" in stored
         }
         return Latents(series, float(stored["target_s"]), float(stored["cpu_s"]))
 
@@ -86,6 +87,19 @@ def of_pca(study: Study, seed: int) -> tuple[pca.Pca, Latents]:
             series[name] = pca.scores(reduction, recording)
     target_s = duration_s(study, series, seed)
     return reduction, Latents(series, target_s, time.process_time() - start)
+
+
+def of_reduction(study: Study, seed: int) -> Latents:
+    """Both reductions of the shipped models, into ``reduction.h5``; latents are made of it."""
+    start = time.process_time()
+    found = reduction.fit([study.path(name) for name in study.trained], ReduceSettings(), seed=seed)
+    reduction.save(study.folder / "reduction.h5", found, MADE)
+    series = {}
+    for name in study.trained:
+        with study.crops(name) as recording:
+            series[name] = found[reduction.REGISTERED].latents(recording)
+    target_s = duration_s(study, series, seed)
+    return Latents({}, target_s, time.process_time() - start)
 
 
 def of_autoencoder(study: Study, seed: int) -> Latents:
@@ -169,7 +183,7 @@ def duration_s(study: Study, series: Mapping[str, LatentSeries], seed: int) -> f
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("name", choices=("pca", "autoencoder"))
+    parser.add_argument("name", choices=("pca", "reduction", "autoencoder"))
     parser.add_argument("study", type=Path)
     parser.add_argument("seed", type=int)
     asked = parser.parse_args()
@@ -177,6 +191,8 @@ if __name__ == "__main__":
     if asked.name == "pca":
         components, made = of_pca(Study(asked.study), asked.seed)
         pca.save(asked.study / "pca.h5", components, MADE)
+    elif asked.name == "reduction":
+        made = of_reduction(Study(asked.study), asked.seed)
     else:
         made = of_autoencoder(Study(asked.study), asked.seed)
     save(asked.study, asked.name, made)

@@ -21,7 +21,7 @@ from .figures.settings import DrawSettings
 from .records import annotations, tsv
 from .settings import Field, Settings, read
 from .simulate.settings import SimulateSettings
-from .svae.settings import EvaluateSettings, ModelSettings, ReduceSettings
+from .svae.settings import DiscoverySettings, EvaluateSettings, ModelSettings, ReduceSettings
 from .syllables.settings import ChangepointSettings, SuggestSettings, SummarizeSettings
 
 __all__ = [
@@ -73,7 +73,12 @@ class Config(Settings):
     models: dict[str, ModelSettings] = Field(
         {
             "slds": ModelSettings(
-                network="conv", prior="slds", registration=True, kinematics=True, build=True
+                network="conv",
+                prior="slds",
+                registration=True,
+                kinematics=True,
+                build=True,
+                discovery=DiscoverySettings(),
             ),
             "pca-slds": ModelSettings(prior="slds"),
             "pca-arhmm": ModelSettings(),

@@ -26,11 +26,17 @@ SETTINGS = _points.scan(smooth_ticks=1.5) | {
 
 
 def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.Said:
-    study, given = Study(folder), latents.load(folder, "pca")
+    study = Study(folder)
+    given = with_speeds(study, latents.load(folder, "pca"), setting["smooth_ticks"])
+    return _points.recover(study, given, setting, seed)
+
+
+def with_speeds(study: Study, given: latents.Latents, smooth_ticks: float) -> latents.Latents:
+    """Append whitened speeds to every recording's latents."""
     speeds = {}
     for name in study.recordings:
         with study.crops(name) as crops:
-            speeds[name] = speeds_of(crops, setting["smooth_ticks"])
+            speeds[name] = speeds_of(crops, smooth_ticks)
     seen = np.concatenate([speeds[name] for name in study.trained])
     series = {
         name: LatentSeries(
@@ -38,7 +44,7 @@ def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.Said:
         )
         for name, one in given.series.items()
     }
-    return _points.recover(study, given._replace(series=series), setting, seed)
+    return given._replace(series=series)
 
 
 def speeds_of(crops: Crops, smooth_ticks: float) -> npt.NDArray[np.float64]:

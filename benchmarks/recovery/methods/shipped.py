@@ -1,17 +1,19 @@
 """Models of the shipped configuration, trained and asked as the workflow does."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from recovery import latents
 from recovery.methods._points import Said
 from recovery.studies import Study
+from syllabary.records.annotations import Annotations
 from syllabary.study import Config
-from syllabary.svae import inference, joint, pca, training
+from syllabary.svae import inference, learning, reduction
 from syllabary.svae.model import Model
 from syllabary.svae.settings import ModelSettings
 
-LATENTS = ("pca",)
+LATENTS = ("reduction",)
 # These are rivals, and run as such.
 RIVALS = ("pca-arhmm", "pca-slds")
 SETTINGS = {name: {"model": name} for name in Config().models if name not in RIVALS}
@@ -21,17 +23,37 @@ def recover(folder: Path, setting: dict[str, Any], seed: int) -> Said:
     return recover_with(folder, Config().models[setting["model"]], seed)
 
 
-def recover_with(folder: Path, settings: ModelSettings, seed: int) -> Said:
+def recover_with(
+    folder: Path,
+    settings: ModelSettings,
+    seed: int,
+    labels: Mapping[str, Annotations] | None = None,
+) -> Said:
     """Train a model of any settings; return path (T,) and states (T, K) of every recording."""
-    study, given = Study(folder), latents.load(folder, "pca")
-    reduction, fps = pca.load(folder / "pca.h5"), study.fps
-    series = {name: given.series[name] for name in study.trained}
-    paths = {name: study.path(name) for name in study.trained}
-    fitted = training.fit(series, settings, target_duration_s=given.target_s, fps=fps, seed=seed)
-    fitted, networks = joint.fit(fitted, paths, series, settings, reduction, fps=fps, seed=seed)
-    model, said = Model.of(settings, fitted, reduction, networks, fps=fps), {}
+    model = learn(folder, settings, seed, labels)
+    study, said = Study(folder), {}
     for name in study.recordings:
         with study.crops(name) as recording:
-            found = inference.segment(model, given.series[name], recording)
+            found = inference.segment(model, model.latents(recording), recording)
             said[name] = found.path, found.states
     return said
+
+
+def learn(
+    folder: Path,
+    settings: ModelSettings,
+    seed: int,
+    labels: Mapping[str, Annotations] | None = None,
+) -> Model:
+    """Train a model of any settings on the training animals."""
+    study, given = Study(folder), latents.load(folder, "reduction")
+    way = reduction.load(folder / "reduction.h5", settings)
+    series = {}
+    for name in study.trained:
+        with study.crops(name) as recording:
+            series[name] = way.latents(recording)
+    paths = {name: study.path(name) for name in study.trained}
+    return learning.learn(
+        series, paths, settings, way,
+        target_duration_s=given.target_s, fps=study.fps, seed=seed, labels=labels,
+    )[0]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 from recovery.methods import _points, shipped
 from syllabary.svae.settings import ModelSettings
 
-LATENTS = ("pca",)
+LATENTS = ("reduction",)
 SETTINGS = _points.scan((1e4, 1e5, 1e6))
 
 

@@ -94,9 +94,8 @@ def fit(
     from ..records import tables
     from ..records.crops import Crops
     from ..svae import clips as movies
-    from ..svae import joint, training
+    from ..svae import learning
     from ..svae import reduction as ways
-    from ..svae.model import Model
     from ..svae.settings import ModelSettings
     from ..syllables import changepoints as borders
 
@@ -117,30 +116,21 @@ def fit(
     labelled = human.read(annotations, times, strict=False) if annotations else {}
     for name, said in labelled.items():
         log.info("%s: people labelled %d ticks", name, said.labelled.sum())
-    fitted = training.fit(
+    found, rows = learning.learn(
         latents,
+        places,
         chosen,
+        reduction,
         target_duration_s=borders.median_duration_s(tables.read(changepoints)),
         fps=fps,
         seed=seed,
-        checkpoint=model.with_name("checkpoint.safetensors"),
+        labels=labelled,
+        folder=model.parent,
         identity=provenance.to_json(),
     )
-    fitted, networks = joint.fit(
-        fitted,
-        places,
-        latents,
-        chosen,
-        reduction.pca,
-        fps=fps,
-        seed=seed,
-        checkpoint=model.with_name("joint.safetensors"),
-        identity=provenance.to_json(),
-    )
-    found = Model.of(chosen, fitted, reduction, networks, fps=fps)
     movies.decode(found, seed=seed).save(clips, provenance)
     found.save(model, provenance)
-    tables.write(history, fitted.history, provenance)
+    tables.write(history, rows, provenance)
     write_json(settings_used, {"provenance": provenance._asdict()})
     for name in ("checkpoint.safetensors", "joint.safetensors"):
         model.with_name(name).unlink(missing_ok=True)
@@ -180,7 +170,7 @@ def segment(
             path=found.path,
             states=found.states,
             surprise_nats=found.surprise_nats,
-            names=known,
+            names={k: name for k, name in enumerate(fitted.classes) if name} | (known or {}),
         )
     Posterior(found.mean, found.sd, found.states).save(posterior, provenance)
     tables.write(labels, table, provenance, tables.LABELS)

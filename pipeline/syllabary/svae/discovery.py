@@ -28,20 +28,20 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
+import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
 from ..priors import _merging, arhmm
+from ..priors._evidence import total
 from ..progress import track
 from ..provenance import generator
 from ..records.annotations import Annotations
-from ..settings import Field, Settings
 from . import potentials, recogniser, training
 from .latents import LatentSeries
-from .recogniser import Recogniser, RecogniserSettings
-from .settings import ModelSettings, TrainingSettings
+from .recogniser import Recogniser
+from .settings import DiscoverySettings, ModelSettings, TrainingSettings
 
-__all__ = ["Discovered", "DiscoverySettings", "find"]
+__all__ = ["Discovered", "find"]
 
 log = logging.getLogger(__name__)
 # Soft labels are blurred by so many frames: borders are not known to the frame.
@@ -54,29 +54,6 @@ LABEL_WEIGHT = 4.0
 LEAST_SHARE = 1e-3
 
 F64 = npt.NDArray[np.float64]
-
-
-class DiscoverySettings(Settings):
-    """How syllables are found."""
-
-    states: int = Field(50, ge=1, le=1000, description="states of the teacher, at most")
-    lags: int = Field(3, ge=1, le=20, description="past frames that the teacher predicts a frame from")
-    restarts: int = Field(2, ge=1, description="starts of the teacher; the best one is kept")
-    sweeps: int = Field(40, ge=0, description="sweeps of the teacher after that choice, at most")
-    bridge_frames: int = Field(
-        6, ge=0, description="gaps of missing frames that are bridged for the teacher, at most"
-    )
-    resolution_nats: float = Field(
-        0.055,
-        ge=0,
-        description="what the difference of two syllables must explain, nats per frame of all frames",
-    )
-    rounds: int = Field(2, ge=0, description="rounds of self-training")
-    folds: int = Field(4, ge=2, description="parts that recordings are split into for it")
-    temperature: float = Field(
-        1.5, gt=0, description="what the recogniser's certainty is divided by in reported probabilities"
-    )
-    recogniser: RecogniserSettings = RecogniserSettings()
 
 
 class Discovered(NamedTuple):
@@ -97,7 +74,7 @@ class Discovered(NamedTuple):
     recogniser: Recogniser
     evidence: Mapping[str, F64]
     classes: tuple[str, ...]
-    history: object
+    history: pd.DataFrame
 
 
 def find(
@@ -123,23 +100,24 @@ def find(
         What people called some of the ticks.
     """
     names = sorted(latents)
-    teacher, history = _teacher(
-        latents, settings, target_duration_s, fps, seed, checkpoint, identity
-    )
+    teacher, history = _teacher(latents, settings, target_duration_s, fps, seed, checkpoint, identity)
     soft = [teacher[name] for name in names]
     classes: list[str] = [""] * soft[0].shape[1]
-    known: list[F64] | None = None
+    known: list[F64 | None] = [None] * len(names)
     if labels and any(one.weights.any() for one in labels.values()):
         soft, known, classes = _with_labels(soft, [labels[name] for name in names])
     with training.one_thread():
         seen = [recogniser.features(latents[name]) for name in names]
         observed = [np.asarray(latents[name].observed, np.float64)[:, None] for name in names]
         folds = min(settings.folds, len(names))
-        for turn in track(range(settings.rounds if folds > 1 else 0), "fit: self-training", unit="rounds"):
+        for turn in track(
+            range(settings.rounds if folds > 1 else 0), "fit: self-training", unit="rounds"
+        ):
             soft = _said_by_others(seen, soft, known, observed, settings, folds, seed, turn)
-        targets = [_target(q, k, o) for q, k, o in zip(soft, known or [None] * len(soft), observed, strict=True)]
+        targets = [_target(q, k, o) for q, k, o in zip(soft, known, observed, strict=True)]
         kept = _kept(targets, known)
-        order = kept[np.argsort(-sum(one.sum(0) for one in targets)[kept], kind="stable")]
+        frames = np.sum([one.sum(0, dtype=np.float64) for one in targets], 0)
+        order = kept[np.argsort(-frames[kept], kind="stable")]
         rng = generator(seed, "discovery", "recogniser")
         net = recogniser.train(seen, [t[:, order] for t in targets], settings.recogniser, rng)
         found = {name: recogniser.evidence(net, one) for name, one in zip(names, seen, strict=True)}
@@ -155,7 +133,7 @@ def _teacher(
     seed: int,
     checkpoint: Path | None,
     identity: str,
-) -> tuple[dict[str, F64], object]:
+) -> tuple[dict[str, F64], pd.DataFrame]:
     """Soft labels (T, K) of every recording by the coarsened teacher."""
     model = ModelSettings(
         prior="arhmm",
@@ -168,15 +146,15 @@ def _teacher(
         checkpoint=checkpoint, identity=identity,
     )  # fmt: skip
     parameters = fitted.parameters
-    states, sums = {}, None
+    states: dict[str, F64] = {}
+    parts = []
     with training.one_thread():
         for name in sorted(latents):
-            given = potentials.points(latents[name], name, settings.bridge_frames)
+            given = potentials.points(latents[name], name, bridge=settings.bridge_frames)
             local = arhmm.infer(parameters, given)
-            own = local.statistics.dynamics
-            sums = own if sums is None else type(own)(*(a + b for a, b in zip(sums, own, strict=True)))
+            parts.append(local.statistics.dynamics)
             states[name] = local.states.double().numpy()
-    into = _merging.coarsen(sums, parameters.base, settings.resolution_nats).numpy()
+    into = _merging.coarsen(total(parts), parameters.base, settings.resolution_nats).numpy()
     groups = np.unique(into)
     member = (into[:, None] == groups[None]).astype(np.float64)
     soft = {}
@@ -189,18 +167,20 @@ def _teacher(
 
 def _with_labels(
     soft: list[F64], labels: Sequence[Annotations]
-) -> tuple[list[F64], list[F64], list[str]]:
+) -> tuple[list[F64], list[F64 | None], list[str]]:
     """Rename syllables that people know by their classes, and say what they labelled.
 
     Returns soft labels and people's labels, both (T, C + K), and the names of all.
     """
-    counts = sum(q.T @ one.weights for q, one in zip(soft, labels, strict=True))
+    counts = np.sum([q.T @ one.weights for q, one in zip(soft, labels, strict=True)], 0)
     known = counts.sum(1) >= KNOWN_FRAMES
     table = np.where(known[:, None], counts / np.maximum(counts.sum(1, keepdims=True), 1e-9), 0.0)
     own = np.eye(len(known))[:, ~known]
     renamed = [np.concatenate([q @ table, q @ own], 1) for q in soft]
     rest = int((~known).sum())
-    said = [np.pad(one.weights.astype(np.float64), ((0, 0), (0, rest))) for one in labels]
+    said: list[F64 | None] = [
+        np.pad(one.weights.astype(np.float64), ((0, 0), (0, rest))) for one in labels
+    ]
     log.info(
         "people know %d of %d syllables, by %d classes", int(known.sum()), len(known), counts.shape[1]
     )
@@ -219,7 +199,7 @@ def _target(soft: F64, known: F64 | None, observed: F64) -> recogniser.Soft:
 def _said_by_others(
     seen: Sequence[recogniser.Features],
     soft: Sequence[F64],
-    known: Sequence[F64] | None,
+    known: Sequence[F64 | None],
     observed: Sequence[F64],
     settings: DiscoverySettings,
     folds: int,
@@ -228,9 +208,7 @@ def _said_by_others(
 ) -> list[F64]:
     """Soft labels of every recording by a recogniser that learned from the others."""
     found: list[F64] = [np.zeros(0)] * len(seen)
-    targets = [
-        _target(q, k, o) for q, k, o in zip(soft, known or [None] * len(soft), observed, strict=True)
-    ]
+    targets = [_target(q, k, o) for q, k, o in zip(soft, known, observed, strict=True)]
     for fold in range(folds):
         own = [i for i in range(len(seen)) if i % folds == fold]
         rest = [i for i in range(len(seen)) if i % folds != fold]
@@ -243,10 +221,11 @@ def _said_by_others(
     return found
 
 
-def _kept(targets: Sequence[recogniser.Soft], known: Sequence[F64] | None) -> npt.NDArray[np.intp]:
+def _kept(targets: Sequence[recogniser.Soft], known: Sequence[F64 | None]) -> npt.NDArray[np.intp]:
     """Syllables that are in use, or that people named."""
-    total = np.asarray(sum(one.sum(0, dtype=np.float64) for one in targets))
-    use = total >= LEAST_SHARE * total.sum()
-    if known is not None:
-        use |= np.asarray(sum(one.sum(0) for one in known)) > 0
+    frames = np.sum([one.sum(0, dtype=np.float64) for one in targets], 0)
+    use = frames >= LEAST_SHARE * frames.sum()
+    for one in known:
+        if one is not None:
+            use |= one.sum(0) > 0
     return np.flatnonzero(use)

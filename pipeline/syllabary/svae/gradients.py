@@ -45,6 +45,8 @@ class Batch(NamedTuple):
     """(B, T, D) float64, standard normal draws of the latents that are decoded: the first ones."""
     build: Tensor | float = 0.0
     """(B, 1, D) float64, what is added to these before they are decoded."""
+    said: Tensor | None = None
+    """(B, T, K) float64, log evidence of the states, where a recogniser holds them."""
 
 
 class Gradient(NamedTuple):

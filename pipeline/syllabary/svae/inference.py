@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from .. import registry
 from ..errors import BadInput, ShapeError
 from ..priors._evidence import GaussianEvidence, PointEvidence
 from ..records.crops import Crops
-from . import potentials
+from . import potentials, recogniser
 from .latents import LatentSeries
 from .model import Model
 from .training import one_thread
@@ -79,6 +80,15 @@ def segment(model: Model, series: LatentSeries, crops: Crops | None = None) -> S
 
 
 def _evidence(model: Model, series: LatentSeries, crops: Crops | None) -> GaussianEvidence:
+    """What the model's recognisers say of latents and, where it has one for them, of states."""
+    found, net = _of_latents(model, series, crops), model.recogniser()
+    if net is None:
+        return found
+    said = recogniser.evidence(net, recogniser.features(series))
+    return found._replace(states=torch.from_numpy(said))
+
+
+def _of_latents(model: Model, series: LatentSeries, crops: Crops | None) -> GaussianEvidence:
     encoder = model.networks().encoder
     if not list(encoder.parameters()):
         return potentials.linear(series, encoder.max_precision)
@@ -117,11 +127,24 @@ def _of_frames(prior: ModuleType, model: Model, evidence: GaussianEvidence) -> S
         log.warning("latents and states had not settled after %d turns.", MOST_TURNS)
     return Segmentation(
         local.path.numpy(),
-        local.states.float().numpy(),
+        _confidence(model, evidence, local.states).float().numpy(),
         _surprise(prior, model, evidence),
         local.means.float().numpy(),
         local.covariances.diagonal(dim1=-2, dim2=-1).sqrt().float().numpy(),
     )
+
+
+def _confidence(model: Model, evidence: GaussianEvidence, states: torch.Tensor) -> torch.Tensor:
+    """Probabilities to report, (T, K).
+
+    What a recogniser says of neighbouring frames comes of the same frames, so their chain is far too
+    sure of itself. Of one frame it is right about as often as it says, once its certainty is divided
+    by the temperature.
+    """
+    if evidence.states is None:
+        return states
+    assert model.settings.discovery is not None
+    return torch.softmax(evidence.states / model.settings.discovery.temperature, -1)
 
 
 def _surprise(prior: ModuleType, model: Model, evidence: Any) -> npt.NDArray[np.float64]:

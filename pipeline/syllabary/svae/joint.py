@@ -87,6 +87,7 @@ def fit(
     *,
     fps: float,
     seed: int,
+    said: Mapping[str, Tensor] | None = None,
     checkpoint: Path | None = None,
     identity: str = "",
     progress: Callable[[Mapping[str, Any]], None] | None = None,
@@ -104,6 +105,8 @@ def fit(
         Ticks per second.
     seed : int
         The same seed, crops and number of threads give the same weights, bit for bit.
+    said : mapping of recording to (T, K) float64, optional
+        Log evidence of the states by a recogniser: they are then held, and latents follow from them.
     checkpoint : path, optional
         Where the state is kept after every epoch; training that was killed goes on from there.
     identity : str
@@ -125,7 +128,7 @@ def fit(
     if not settings.training.epochs or not list(networks.encoder.parameters()):
         return fitted, networks
     with one_thread():
-        trainer = Trainer(networks, crops, latents, settings, reduction, fps, seed)
+        trainer = Trainer(networks, crops, latents, settings, reduction, fps, seed, said)
         state = _resume(checkpoint, identity, trainer) or trainer.begin(fitted)
         epochs = settings.training.epochs + 1
         passes = track(trainer.epochs(state), "fit: joint", total=epochs - state.epoch, unit="epochs")
@@ -145,7 +148,7 @@ def fit(
     )  # fmt: skip
     rows = pd.DataFrame(state.history, columns=[*COLUMNS, PIXELS, *MEASURES])
     history = pd.concat([fitted.history, rows], ignore_index=True)
-    return Fitted(parameters, history), networks
+    return Fitted(parameters, history, order), networks
 
 
 class Trainer:
@@ -160,6 +163,7 @@ class Trainer:
         reduction: Pca,
         fps: float,
         seed: int,
+        said: Mapping[str, Tensor] | None = None,
     ):
         self.prior: ModuleType = registry.find("syllabary.priors", settings.prior)
         if not hasattr(self.prior, "from_autoregression"):
@@ -171,6 +175,7 @@ class Trainer:
         names = [name for name in sorted(latents) if len(latents[name].values)]
         self.paths = [crops[name] for name in names]
         self.series = [latents[name] for name in names]
+        self.said = None if said is None else [said[name] for name in names]
         self.frames = sum(int(np.sum(one.observed)) for one in self.series)
         self.networks, self.fps, self.seed = networks, fps, seed
         weights = [*networks.encoder.parameters(), *networks.decoder.parameters()]
@@ -227,6 +232,8 @@ class Trainer:
         starts, runs = [], []
         for index, one in enumerate(self.series):
             evidence = potentials.of_crops(self.networks.encoder, self.open(index), one)
+            if self.said is not None:
+                evidence = evidence._replace(states=self.said[index])
             start = state.starts[index].double() if state.starts else None
             local = self.prior.infer(
                 state.parameters, evidence, start=start, paths=True,
@@ -298,7 +305,7 @@ class Trainer:
             batch = self.load(state, group, edges, rng)
             self.optimizer.zero_grad(set_to_none=True)
             mean, precision = self.encode(group, batch)
-            given = GaussianEvidence(mean.detach().double(), precision.detach().double())
+            given = GaussianEvidence(mean.detach().double(), precision.detach().double(), batch.said)
             arguments = (self.prior, state.parameters, self.networks.decoder, given)
             if not seen:
                 exact = gradients.through_optimum(*arguments, batch, self.training, settled=True)
@@ -340,7 +347,14 @@ class Trainer:
             edges=pieces.join([edges[piece] for piece in group]),
             normals=torch.from_numpy(rng.standard_normal((*scored.shape, self.width))),
             build=torch.stack([self.builds[piece.recording] for piece in group])[:, None],
+            said=self._said(group),
         )
+
+    def _said(self, group: list[Piece]) -> Tensor | None:
+        """What a recogniser says of the states of a batch."""
+        if self.said is None:
+            return None
+        return torch.stack([self.said[one.recording][one.begin : one.stop] for one in group])
 
     def encode(self, group: list[Piece], batch: Batch) -> tuple[Tensor, Tensor]:
         """Return evidence of a batch, (B, T, D) float32, with its gradient's path to the encoder."""

@@ -1,5 +1,6 @@
 """A trained model in one file: all that segmenting a new recording needs."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from ..records.crops import Crops
 from ..settings import read
 from . import checkpoint
 from .autoencoder import Networks, build
+from .discovery import Discovered
 from .latents import LatentSeries
 from .pca import Pca
+from .recogniser import Recogniser
 from .reduction import Reduction, of_pca
 from .settings import ModelSettings
 from .training import Fitted
@@ -42,6 +45,10 @@ class Model:
         Of the prior ``settings.prior``; states are numbered by usage in training.
     fps : float
         Ticks per second of the training recordings.
+    recognition : mapping of name to tensor
+        Weights of the recogniser of states, if the model has one.
+    classes : tuple of str
+        What people call each syllable; empty where they gave no name.
     """
 
     settings: ModelSettings
@@ -49,6 +56,8 @@ class Model:
     weights: Mapping[str, torch.Tensor]
     parameters: Any
     fps: float
+    recognition: Mapping[str, torch.Tensor] = dataclasses.field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -59,12 +68,19 @@ class Model:
         networks: Networks | None = None,
         *,
         fps: float,
+        discovered: Discovered | None = None,
     ) -> "Model":
         """Put together what training and reduction found; without networks, those of step 0."""
         reduction = of_pca(reduction) if isinstance(reduction, Pca) else reduction
         found = networks or build(settings, reduction.pca, np.random.default_rng(0))
         tensors = {name: torch.as_tensor(value) for name, value in reduction.tensors().items()}
-        return cls(settings, tensors, found.tensors(), fitted.parameters, fps)
+        recognition: dict[str, torch.Tensor] = {}
+        classes: tuple[str, ...] = ()
+        if discovered is not None:
+            state = discovered.recogniser.state_dict()
+            recognition = {name: value.detach().clone() for name, value in state.items()}
+            classes = discovered.classes
+        return cls(settings, tensors, found.tensors(), fitted.parameters, fps, recognition, classes)
 
     def reducer(self) -> Reduction:
         """Return the way from crops to latents."""
@@ -84,16 +100,28 @@ class Model:
         found.load(self.weights)
         return found
 
+    def recogniser(self) -> Recogniser | None:
+        """Return what tells states from a stretch of latents, where the model has it."""
+        if self.settings.discovery is None:
+            return None
+        states, channels = len(self.recognition["last.bias"]), self.recognition["near.weight"].shape[1]
+        own = self.settings.discovery.recogniser
+        found = Recogniser(channels, states, own, np.random.default_rng(0))
+        found.load_state_dict(dict(self.recognition))
+        return found
+
     def save(self, path: Path | str, provenance: Provenance) -> None:
         """Write the model whole or not at all; the same model makes the same bytes."""
         tensors = {f"reduction.{name}": value for name, value in self.reduction.items()}
         tensors |= {f"weights.{name}": value for name, value in self.weights.items()}
+        tensors |= {f"recognition.{name}": value for name, value in self.recognition.items()}
         tensors |= checkpoint.flatten(self.parameters, "parameters.")
         metadata = {
             "kind": KIND,
             "schema": SCHEMA,
             "settings": self.settings.model_dump(mode="json"),
             "fps": self.fps,
+            "classes": self.classes,
             "provenance": provenance.to_json(),
         }
         checkpoint.save(path, tensors, metadata)
@@ -116,12 +144,13 @@ class Model:
             )
         settings = read(ModelSettings, metadata["settings"], str(path))
         prior = registry.find("syllabary.priors", settings.prior)
-        reduction, weights = (
+        reduction, weights, recognition = (
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            for prefix in ("reduction.", "weights.")
+            for prefix in ("reduction.", "weights.", "recognition.")
         )
         parameters = checkpoint.restore(prior.Parameters, tensors, "parameters.")
-        return cls(settings, reduction, weights, parameters, metadata["fps"])
+        classes = tuple(metadata["classes"])
+        return cls(settings, reduction, weights, parameters, metadata["fps"], recognition, classes)
 
     @staticmethod
     def provenance_of(path: Path | str) -> Provenance:

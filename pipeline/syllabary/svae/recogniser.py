@@ -15,10 +15,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ..settings import Field, Settings
 from .latents import LatentSeries
+from .settings import RecogniserSettings
 
-__all__ = ["Recogniser", "RecogniserSettings", "evidence", "features", "train"]
+__all__ = ["Recogniser", "evidence", "features", "train"]
 
 WINDOW_FRAMES, WINDOWS = 256, 16
 # A change from one tick to the next is about a quarter of what latents span.
@@ -34,18 +34,6 @@ LEAST_NATS = -12.0
 
 Features = npt.NDArray[np.float32]
 Soft = npt.NDArray[np.float32]
-
-
-class RecogniserSettings(Settings):
-    """Size and training of the recogniser of states."""
-
-    width: int = Field(64, ge=4, le=1024, description="units of each of its two layers")
-    context_frames: int = Field(
-        17, ge=3, le=257, description="frames that it sees of a syllable, the frame in the middle; odd"
-    )
-    epochs: int = Field(40, ge=1, description="times that it sees every training frame")
-    most_steps: int = Field(4000, ge=1, description="steps of its training, at most")
-    learning_rate: float = Field(4e-3, gt=0, description="at its height")
 
 
 class Recogniser(nn.Module):
@@ -69,6 +57,12 @@ class Recogniser(nn.Module):
         self.near = _drawn(channels, width, span, rng)
         self.far = _drawn(width, width, span, rng)
         self.last = _drawn(width, states, 1, rng)
+
+    @torch.no_grad()
+    def reorder(self, order: Tensor) -> None:
+        """Renumber the states: the new state i is the old ``order[i]``."""
+        for parameter in self.last.parameters():
+            parameter.copy_(parameter[order].clone())
 
     def forward(self, given: Tensor, keep: Tensor | None = None) -> Tensor:
         """Return log evidence; ``keep`` (B, width, 1) scales units, to silence some in training."""

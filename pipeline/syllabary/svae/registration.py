@@ -370,7 +370,7 @@ def _shifts(template: Template, low: Single) -> Array:
         told /= noise
         told[:, rank:] -= shifts * prior[rank:]
         found = np.linalg.solve(gram / noise + np.diag(prior), told[..., None])[..., 0]
-        scores = found[:, :rank]
+        scores = np.asarray(found[:, :rank], np.float64)
         if step:
             limit = FARTHEST * template.spread
             np.clip(shifts + found[:, rank:], -limit, limit, out=shifts)

@@ -5,8 +5,10 @@ from typing import Any
 from ..settings import Field, Settings
 
 __all__ = [
+    "DiscoverySettings",
     "EvaluateSettings",
     "ModelSettings",
+    "RecogniserSettings",
     "ReduceSettings",
     "TrainingSettings",
 ]
@@ -71,6 +73,9 @@ class TrainingSettings(Settings):
     latent_sweeps: int = Field(
         40, ge=1, description="sweeps in which latents are inferred with their noise, at most"
     )
+    settle_sweeps: int = Field(
+        12, ge=1, description="sweeps that fit the prior to states which a recogniser tells"
+    )
     epochs: int = Field(
         8, ge=0, description="times that the networks see every training frame; 0 leaves the PCA"
     )
@@ -112,6 +117,41 @@ class TrainingSettings(Settings):
     )
 
 
+class RecogniserSettings(Settings):
+    """Size and training of the recogniser of states."""
+
+    width: int = Field(64, ge=4, le=1024, description="units of each of its two layers")
+    context_frames: int = Field(
+        17, ge=3, le=257, description="frames that it sees of a syllable, the frame in the middle; odd"
+    )
+    epochs: int = Field(40, ge=1, description="times that it sees every training frame")
+    most_steps: int = Field(4000, ge=1, description="steps of its training, at most")
+    learning_rate: float = Field(4e-3, gt=0, description="at its height")
+
+
+class DiscoverySettings(Settings):
+    """How syllables are found."""
+
+    states: int = Field(50, ge=1, le=1000, description="states of the teacher, at most")
+    lags: int = Field(3, ge=1, le=20, description="past frames that the teacher predicts a frame from")
+    restarts: int = Field(2, ge=1, description="starts of the teacher; the best one is kept")
+    sweeps: int = Field(40, ge=0, description="sweeps of the teacher after that choice, at most")
+    bridge_frames: int = Field(
+        6, ge=0, description="gaps of missing frames that are bridged for the teacher, at most"
+    )
+    resolution_nats: float = Field(
+        0.055,
+        ge=0,
+        description="what the difference of two syllables must explain, nats per frame of all frames",
+    )
+    rounds: int = Field(2, ge=0, description="rounds of self-training")
+    folds: int = Field(4, ge=2, description="parts that recordings are split into for it")
+    temperature: float = Field(
+        1.5, gt=0, description="what the recogniser's certainty is divided by in reported probabilities"
+    )
+    recogniser: RecogniserSettings = RecogniserSettings()
+
+
 class ModelSettings(Settings):
     """A model: how frames become latents, and how latents are believed to move."""
 
@@ -132,6 +172,10 @@ class ModelSettings(Settings):
     build: bool = Field(False, description="take out each recording's own mean pose")
     bridge_frames: int = Field(
         0, ge=0, description="longest gap that is filled where latents are taken as points; 0 = none"
+    )
+    discovery: DiscoverySettings | None = Field(
+        None,
+        description="how syllables are found before the model is trained; null: by the prior itself",
     )
     training: TrainingSettings = Field(TrainingSettings(), description="how it is trained")
     path: str | None = Field(

@@ -65,10 +65,13 @@ class Fitted(NamedTuple):
     history : DataFrame
         A row per sweep: ``restart, phase, sweep, bound_nats_per_frame, kappa, states_used``
         (of at least 0.5 % of the frames) ``, median_duration_s``.
+    order : tensor (K,) of int, optional
+        Number that each state had before it was numbered by usage.
     """
 
     parameters: Any
     history: pd.DataFrame
+    order: torch.Tensor | None = None
 
 
 @dataclasses.dataclass
