@@ -8,11 +8,22 @@ from numpy.testing import assert_allclose, assert_array_equal
 from svae.registered import FPS, PIXEL_MM, PROVENANCE, animals, tracked, write
 from syllabary.errors import BadInput
 from syllabary.priors import slds
+from syllabary.priors._evidence import GaussianEvidence
 from syllabary.records.crops import Crops
-from syllabary.svae import clips, inference, joint, potentials, reduction, scores, training
+from syllabary.svae import (
+    clips,
+    gradients,
+    inference,
+    joint,
+    pieces,
+    potentials,
+    reduction,
+    scores,
+    training,
+)
 from syllabary.svae.latents import LatentSeries
 from syllabary.svae.model import Model
-from syllabary.svae.objective import expected_log_density
+from syllabary.svae.objective import expected_log_density, log_likelihood, sample_marginals
 from syllabary.svae.settings import EvaluateSettings, ModelSettings, ReduceSettings
 
 REDUCE = ReduceSettings(components=3, frames=900, shift_sd_mm=PIXEL_MM)
@@ -214,3 +225,72 @@ def test_motion_counts_in_the_bound(study):
         total += 0.5 * (np.log(r / (2 * np.pi)) - r * misfit)
     found = expected_log_density(known.motion, known.precision, local.means, local.covariances)
     assert found == pytest.approx(total, rel=1e-9)
+
+
+def test_gradients_match_differences_of_a_bound_with_motion_and_build(study, trained):
+    """Motion is no output of a network, but what it says of the states reaches all of them."""
+    model, _ = trained
+    networks = model.networks()
+    for network in networks:
+        network.double()
+    rows = slice(GAP - 20, GAP + 30)
+    with Crops(study[0]["m0"]) as crops:
+        series = model.latents(crops)
+        known = potentials.known(series, 1e4)
+        moved = potentials.registration.view(crops, series.shifts)
+        heights, observed = (torch.from_numpy(part) for part in moved.pair(rows.start, rows.stop))
+    values, information, motion, told = (part[rows] for part in known)
+    build = potentials.build(series)
+    normals = torch.from_numpy(np.random.default_rng(3).standard_normal((50, 3)))
+
+    def encode():
+        mean, precision = networks.encoder(heights.double(), observed, values, information)
+        return torch.cat([mean, motion], -1), torch.cat([precision, told], -1)
+
+    def settle(start=None):
+        given = GaussianEvidence(*(part.detach()[None] for part in encode()))
+        return slds.infer(model.parameters, given, start=start, sweeps=2000, tolerance=-np.inf)
+
+    local = settle()
+    whole = pieces.Piece(0, 0, 50, (0, 50))
+    batch = gradients.Batch(
+        heights.double()[None],
+        observed[None],
+        torch.ones((1, 50), dtype=torch.bool),
+        local.states,
+        pieces.edges_of(local, [whole])[whole],
+        normals[None],
+        build.expand(1, 1, 3),
+    )
+    chosen = settings().training.model_copy(update={"solver_tolerance": 1e-12, "solver_iterations": 100})
+    mean, precision = encode()
+    given = GaussianEvidence(mean.detach()[None], precision.detach()[None])
+    found = gradients.through_optimum(
+        slds, model.parameters, networks.decoder, given, batch, chosen, settled=True
+    )
+    torch.autograd.backward([mean, precision], [part[0] for part in found.tangent.evidence])
+
+    @torch.no_grad()
+    def bound():
+        local = settle(batch.starts)
+        drawn = sample_marginals(local.means[0, :, :3], local.covariances[0, :, :3, :3], normals)
+        decoder = networks.decoder
+        pixels = log_likelihood(
+            batch.heights[0], observed, decoder(drawn + build), decoder.log_variance(), decoder.used
+        )
+        moving = expected_log_density(motion, told, local.means[0], local.covariances[0])
+        return float(pixels.sum()) + moving - float(local.divergence.sum())
+
+    rng = np.random.default_rng(6)
+    for network in networks:
+        weights = [p for p in network.parameters() if p.grad is not None]
+        ways = [torch.from_numpy(rng.standard_normal(p.shape)) for p in weights]
+        mine = sum(float((p.grad * way).sum()) for p, way in zip(weights, ways, strict=True))
+        sides = []
+        for sign in (1, -2):
+            with torch.no_grad():
+                for p, way in zip(weights, ways, strict=True):
+                    p += sign * 1e-5 * way
+            sides.append(bound())
+        # The bar is 1e-3; differences of the bound leave less than a tenth of it.
+        assert mine == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-3)

@@ -39,11 +39,11 @@ from .settings import ReduceSettings
 
 __all__ = ["Registered", "Template", "find", "learn", "of_crops", "view", "warp"]
 
-COMPONENTS = 10
+COMPONENTS = 15
 ROUNDS = 3
 STEPS = 4
 # Variance of the noise over that of the residual of a pixel: neighbours are not independent.
-SHARED = 20.0
+SHARED = 60.0
 BLUR_PX = 1.0
 # Standard deviations of the prior: beyond, the crop is none of the template's.
 FARTHEST = 5.0
