@@ -174,7 +174,7 @@ def duration_s(study: Study, series: Mapping[str, LatentSeries], seed: int) -> f
             one = series[name]
             found.append(
                 changepoints.find(
-                    one.values, one.observed, recording.time_s, ChangepointSettings(),
+                    one.values[:, : one.pose], one.observed, recording.time_s, ChangepointSettings(),
                     recording=name, seed=seed,
                 )
             )  # fmt: skip

@@ -49,11 +49,14 @@ def test_missing_ticks_and_untracked_recordings(tmp_path, rng):
     scalars = tracked(rng, np.zeros((30, 3)))
     scalars["heading_rad"][20] = np.nan
     with Crops(recording(tmp_path / "gaps.h5", scalars, frame=frame)) as crops:
-        found = kinematics.speeds(crops, None)
+        found = kinematics.speeds(crops, None, bridge=0)
         seen = crops.frame != 3
-        less = kinematics.speeds(crops, np.zeros((30, 3)), seen & (crops.frame >= 0))
+        less = kinematics.speeds(crops, np.zeros((30, 3)), seen & (crops.frame >= 0), bridge=0)
+        bridged = kinematics.speeds(crops, None)
     assert np.flatnonzero(np.isnan(found).any(1)).tolist() == [0, 10, 11, 20, 21]
     assert np.flatnonzero(np.isnan(less).any(1)).tolist() == [0, 3, 4, 10, 11, 20, 21]
+    assert np.flatnonzero(np.isnan(bridged).any(1)).tolist() == [0]
+    assert_allclose(bridged[[10, 11], 2], found[[9, 12], 2], rtol=0.05)
     path = write(tmp_path / "untracked.h5", np.zeros((9, *SIZE), np.uint8))
     with Crops(path) as crops:
         assert np.isnan(kinematics.speeds(crops, np.zeros((9, 3)))).all()

@@ -11,7 +11,6 @@ import numpy as np
 
 from recovery.methods import _points, shipped
 from recovery.studies import Study
-from syllabary.records import tables
 from syllabary.records.annotations import Annotations
 from syllabary.study import Config
 from syllabary.svae.settings import ModelSettings

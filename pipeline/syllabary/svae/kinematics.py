@@ -3,7 +3,8 @@
 Tracking puts the crop at a place and a heading; ``registration`` finds how the animal lies in the
 crop against the template. The animal's own place is that of the crop plus the shift, turned by the
 heading and in mm, and its own heading that of the crop plus the turn. Speeds are differences from
-tick to tick, along the heading of the later tick.
+tick to tick, along the heading of the later tick. Over a short gap the animal is taken to have gone
+straight: how far it came is known, and a lost frame must not cost two speeds.
 """
 
 import numpy as np
@@ -13,12 +14,19 @@ from ..records.crops import Crops
 
 __all__ = ["CHANNELS", "corrected", "speeds"]
 
+BRIDGE_TICKS = 6
 CHANNELS = ("forward_mm_s", "sideways_mm_s", "turning_rad_s")
 
 Array = npt.NDArray[np.float64]
 
 
-def speeds(crops: Crops, shifts: Array | None, seen: npt.NDArray[np.bool_] | None = None) -> Array:
+def speeds(
+    crops: Crops,
+    shifts: Array | None,
+    seen: npt.NDArray[np.bool_] | None = None,
+    *,
+    bridge: int = BRIDGE_TICKS,
+) -> Array:
     """Return the motion of every tick of a recording.
 
     Parameters
@@ -28,16 +36,19 @@ def speeds(crops: Crops, shifts: Array | None, seen: npt.NDArray[np.bool_] | Non
         What registration found: px, px, rad.
     seen : (T,) bool, optional
         Ticks whose shifts are to be trusted; else those with a frame.
+    bridge : int
+        Longest gap that is bridged, ticks.
 
     Returns
     -------
     (T, 3) float64
-        ``CHANNELS``; sideways is from +x towards +y. NaN where this tick or the one before is
-        missing, or was not tracked.
+        ``CHANNELS``; sideways is from +x towards +y. NaN where the animal was not tracked, and in
+        longer gaps.
     """
     place, heading = corrected(crops, shifts)
     known = (crops.frame >= 0) if seen is None else seen
-    place[~known] = np.nan
+    known = known & np.isfinite(heading) & np.isfinite(place).all(1)
+    place, heading = _bridged(place, heading, np.flatnonzero(known), bridge)
     found = np.full((len(crops), len(CHANNELS)), np.nan)
     step = np.diff(place, axis=0)
     c, s = np.cos(heading[1:]), np.sin(heading[1:])
@@ -58,3 +69,23 @@ def corrected(crops: Crops, shifts: Array | None) -> tuple[Array, Array]:
         place += np.stack([c * x_mm - s * y_mm, s * x_mm + c * y_mm], 1)
         heading += shifts[:, 2]
     return place, heading
+
+
+def _bridged(
+    place: Array, heading: Array, known: npt.NDArray[np.intp], most: int
+) -> tuple[Array, Array]:
+    """Straight lines between known ticks that are near each other; NaN elsewhere."""
+    tick = np.arange(len(heading))
+    found, turned = np.full_like(place, np.nan), np.full_like(heading, np.nan)
+    if not len(known):
+        return found, turned
+    after = np.searchsorted(known, tick)
+    before = np.searchsorted(known, tick, "right") - 1
+    inside = (before >= 0) & (after < len(known))
+    gap = known[np.minimum(after, len(known) - 1)] - known[np.maximum(before, 0)]
+    inside &= gap <= most + 1
+    around = np.unwrap(heading[known])
+    for axis in range(2):
+        found[inside, axis] = np.interp(tick[inside], known, place[known, axis])
+    turned[inside] = np.interp(tick[inside], known, around)
+    return found, turned

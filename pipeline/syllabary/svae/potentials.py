@@ -15,7 +15,7 @@ from . import registration
 from .latents import LatentSeries
 from .networks._skip import Encoder, capped
 
-__all__ = ["BLOCK", "Known", "build", "known", "linear", "of_crops", "points"]
+__all__ = ["BLOCK", "Known", "bridged", "build", "known", "linear", "of_crops", "points"]
 
 # Frames encoded at once: fixed, so that no answer depends on how a recording is cut.
 BLOCK = 256
@@ -49,7 +49,7 @@ def points(series: LatentSeries, name: str = "recording", *, bridge: int = 0) ->
         Latents are not (T, D) with T flags.
     """
     values, seen = _checked(series, name)
-    filled = _bridged(torch.where(seen, values, math.nan).numpy(), bridge)
+    filled = bridged(torch.where(seen, values, math.nan).numpy(), bridge)
     values = torch.from_numpy(filled)
     observed = torch.isfinite(values).all(-1)
     return PointEvidence(torch.where(observed[:, None], values, math.nan), observed)
@@ -132,7 +132,7 @@ def _checked(series: LatentSeries, name: str) -> tuple[torch.Tensor, torch.Tenso
     return values, observed[:, None] & torch.isfinite(values)
 
 
-def _bridged(values: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:
+def bridged(values: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.float64]:
     """Fill gaps of at most so many ticks between known ones, a column at a time."""
     filled = values.copy()
     if most:

@@ -15,7 +15,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from .kinematics import BRIDGE_TICKS
 from .latents import LatentSeries
+from .potentials import bridged
 from .settings import RecogniserSettings
 
 __all__ = ["Recogniser", "evidence", "features", "train"]
@@ -72,8 +74,11 @@ class Recogniser(nn.Module):
 
 
 def features(series: LatentSeries) -> Features:
-    """Return what the recogniser sees of a recording, (T, 2 D + 1): latents, changes, seen or not."""
-    values = np.asarray(series.values, np.float64)
+    """Return what the recogniser sees of a recording, (T, 2 D + 1): latents, changes, seen or not.
+
+    Short gaps are bridged by straight lines; in long ones there is nothing.
+    """
+    values = bridged(np.asarray(series.values, np.float64), BRIDGE_TICKS)
     known = np.isfinite(values)
     filled = np.where(known, values, 0.0)
     change = np.zeros_like(filled)

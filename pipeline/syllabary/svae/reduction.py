@@ -91,7 +91,7 @@ class Reduction:
         if len(self.motion_mean):
             raw = kinematics.speeds(crops, shifts, seen)
             motion = np.clip((raw - self.motion_mean) / self.motion_scale, -FARTHEST, FARTHEST)
-        told = np.where(np.isfinite(motion), 1 / self.motion_noise, 0.0)
+        told = np.where(np.isfinite(motion) & seen[:, None], 1 / self.motion_noise, 0.0)
         return LatentSeries(
             np.concatenate([values, motion], 1),
             seen,
@@ -194,8 +194,8 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
             shifts = registration.of_crops(template, crops)
             series = pca.scores(registered, registration.view(crops, shifts))
             poses.append(series.values)
-            motions[PLAIN].append(kinematics.speeds(crops, None, series.observed))
-            motions[REGISTERED].append(kinematics.speeds(crops, shifts, series.observed))
+            motions[PLAIN].append(kinematics.speeds(crops, None, series.observed, bridge=0))
+            motions[REGISTERED].append(kinematics.speeds(crops, shifts, series.observed, bridge=0))
     found = {
         PLAIN: Reduction(plain, np.zeros(len(plain.scale)), *_law(motions[PLAIN])),
         REGISTERED: Reduction(registered, noise_of(poses), *_law(motions[REGISTERED]), template),
