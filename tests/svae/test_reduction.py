@@ -82,6 +82,8 @@ def test_what_is_written_is_read_and_a_model_gets_what_it_asks_for(study):
         again = reduction.load(path, ModelSettings(registration=group == "registered", kinematics=True))
         for name, value in one.tensors().items():
             assert_array_equal(again.tensors()[name], value, err_msg=name)
+    reduction.save(path.with_name("again.h5"), found, PROVENANCE)
+    assert path.read_bytes() == path.with_name("again.h5").read_bytes()
     plain = reduction.load(path, ModelSettings())
     assert plain.template is None and not plain.build and plain.motion_mean.shape == (0,)
     assert (plain.pose_noise == 0).all()
