@@ -296,3 +296,14 @@ def test_gradients_match_differences_of_a_bound_with_motion_and_build(study, tra
             sides.append(bound())
         # The bar is 1e-3; differences of the bound leave less than a tenth of it.
         assert mine == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-3)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2])
+def test_short_recordings(study, trained, tmp_path, frames):
+    heights, shifts = animals(np.random.default_rng(1), 3)
+    scalars = {name: column[:frames] for name, column in tracked(None, shifts).items()}
+    with Crops(write(tmp_path / "m.h5", heights[:frames], scalars=scalars)) as crops:
+        series = trained[0].latents(crops)
+        mean = inference.segment(trained[0], series, crops).mean
+    assert series.values.shape == mean.shape == (frames, 6)
+    assert np.isfinite(series.values[:, :3]).all() and np.isfinite(mean).all()
