@@ -82,6 +82,8 @@ def test_what_is_written_is_read_and_a_model_gets_what_it_asks_for(study):
         again = reduction.load(path, ModelSettings(registration=group == "registered", kinematics=True))
         for name, value in one.tensors().items():
             assert_array_equal(again.tensors()[name], value, err_msg=name)
+    reduction.save(path.with_name("again.h5"), found, PROVENANCE)
+    assert path.read_bytes() == path.with_name("again.h5").read_bytes()
     plain = reduction.load(path, ModelSettings())
     assert plain.template is None and not plain.build and plain.motion_mean.shape == (0,)
     assert (plain.pose_noise == 0).all()
@@ -294,3 +296,14 @@ def test_gradients_match_differences_of_a_bound_with_motion_and_build(study, tra
             sides.append(bound())
         # The bar is 1e-3; differences of the bound leave less than a tenth of it.
         assert mine == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-3)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2])
+def test_short_recordings(study, trained, tmp_path, frames):
+    heights, shifts = animals(np.random.default_rng(1), 3)
+    scalars = {name: column[:frames] for name, column in tracked(None, shifts).items()}
+    with Crops(write(tmp_path / "m.h5", heights[:frames], scalars=scalars)) as crops:
+        series = trained[0].latents(crops)
+        mean = inference.segment(trained[0], series, crops).mean
+    assert series.values.shape == mean.shape == (frames, 6)
+    assert np.isfinite(series.values[:, :3]).all() and np.isfinite(mean).all()

@@ -20,6 +20,10 @@ models:
     network_settings: {{channels: [4, 8, 8], hidden: 32}}
     prior: slds
     prior_settings: {{states: 12}}
+    registration: true
+    kinematics: true
+    build: true
+    bridge_frames: 3
     training:
       {{restarts: 1, restart_sweeps: 3, sweeps: 5, latent_sweeps: 3, epochs: 2, window_frames: 64}}
   pca-arhmm:

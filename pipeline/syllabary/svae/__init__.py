@@ -1,13 +1,15 @@
 """From crops to the posterior of every tick: reduction, training, segmentation.
 
 In reading order: ``settings`` and ``choices`` (what lies behind a name in them); ``frames``
-(training frames, drawn from the crops), ``pca`` (principal components with missing pixels),
-``latents`` (what they make of a recording), ``potentials`` (what frames say of latents). A prior by
-itself: ``durations`` (bouts, and the stickiness that makes them last), ``stages`` and ``training``
-(sweeps, restarts, resuming), ``checkpoint`` (tensors in a file). Networks with it: ``networks/``
-and ``autoencoder``, ``objective`` (likelihood of pixels), ``gradients`` (through the optimum),
-``pieces`` and ``joint`` (epochs). At last ``model`` (all that segmenting needs, in one file),
-``inference`` (a whole recording at once) and ``clips`` (movies of what the model believes).
+(training frames, drawn from the crops), ``registration`` (crops laid on a template), ``pca``
+(principal components with missing pixels), ``kinematics`` (how the animal moves), ``latents``
+(what is made of a recording), ``reduction`` (the whole way there), ``potentials`` (what frames say
+of latents). A prior by itself: ``durations`` (bouts, and the stickiness that makes them last),
+``stages`` and ``training`` (sweeps, restarts, resuming), ``checkpoint`` (tensors in a file).
+Networks with it: ``networks/`` and ``autoencoder``, ``objective`` (likelihood of pixels),
+``gradients`` (through the optimum), ``pieces``, ``schedule`` and ``joint`` (epochs). At last
+``model`` (all that segmenting needs, in one file), ``inference`` (a whole recording at once) and
+``clips`` (movies of what the model believes).
 
 Notation: B recordings, T ticks, D latent dimensions, K states; axes run (..., T, D) and
 (..., T, K). Latents are whitened over the training frames, NaN where missing. Syllables are states
@@ -24,6 +26,7 @@ __all__ = [
     "gradients",
     "inference",
     "joint",
+    "kinematics",
     "latents",
     "model",
     "networks",
@@ -31,6 +34,9 @@ __all__ = [
     "pca",
     "pieces",
     "potentials",
+    "reduction",
+    "registration",
+    "schedule",
     "settings",
     "stages",
     "training",
