@@ -42,6 +42,8 @@ BUILD_COUNT = 300.0
 # Standard deviations of a motion: beyond, tracking jumped.
 FARTHEST = 6.0
 LEAST_NOISE = 1e-4
+# Share of their noise that registration may leave the latents, or it is not worth it.
+WORTH = 0.5
 # Median square of a standard normal number.
 MEDIAN_SQUARE = 0.454936
 
@@ -171,7 +173,8 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     Returns
     -------
     dict
-        ``plain`` and ``registered``, each with motion if the recordings were tracked.
+        ``plain`` and ``registered``, each with motion if the recordings were tracked. The latter is
+        of crops as they are where laying them on a template does not halve the latents' noise.
 
     Raises
     ------
@@ -186,24 +189,30 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     del frames
     registered = pca.fit_frames(moved, size, pixel_mm, settings, generator(seed, "pca", "registered"))
     del moved
-    poses: list[Array] = []
+    poses: dict[str, list[Array]] = {PLAIN: [], REGISTERED: []}
     motions: dict[str, list[Array]] = {PLAIN: [], REGISTERED: []}
     chosen = _spread(paths, settings.frames, generator(seed, "reduction"))
     for path in track(chosen, "reduction: noise", unit="recordings"):
         with Crops(path) as crops:
             shifts = registration.of_crops(template, crops)
             series = pca.scores(registered, registration.view(crops, shifts))
-            poses.append(series.values)
+            poses[PLAIN].append(pca.scores(plain, crops).values)
+            poses[REGISTERED].append(series.values)
             motions[PLAIN].append(kinematics.speeds(crops, None, series.observed, bridge=0))
             motions[REGISTERED].append(kinematics.speeds(crops, shifts, series.observed, bridge=0))
-    found = {
-        PLAIN: Reduction(plain, np.zeros(len(plain.scale)), *_law(motions[PLAIN])),
-        REGISTERED: Reduction(registered, noise_of(poses), *_law(motions[REGISTERED]), template),
-    }
+    noise = {name: noise_of(own) for name, own in poses.items()}
     log.info(
-        "registered crops: noise of the pose latents over time %s, of motion %s (variances, whitened)",
-        np.round(found[REGISTERED].pose_noise, 3), np.round(found[REGISTERED].motion_noise, 3),
-    )  # fmt: skip
+        "noise of the pose latents over time (variance, whitened): %s, registered %s",
+        *(np.round(own, 3) for own in noise.values()),
+    )
+    found = {PLAIN: Reduction(plain, np.zeros(len(plain.scale)), *_law(motions[PLAIN]))}
+    if noise[REGISTERED].mean() < WORTH * noise[PLAIN].mean():
+        law = _law(motions[REGISTERED])
+        found[REGISTERED] = Reduction(registered, noise[REGISTERED], *law, template)
+    else:
+        # Well tracked crops gain nothing, and movements that look like a shift would be lost.
+        log.warning("registration does not make the latents quieter: crops are taken as they are.")
+        found[REGISTERED] = dataclasses.replace(found[PLAIN], pose_noise=noise[PLAIN])
     return found
 
 
