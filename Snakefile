@@ -16,6 +16,7 @@ include: "workflow/rules/extract.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/segment.smk"
 include: "workflow/rules/summarize.smk"
+include: "workflow/rules/select.smk"
 include: "workflow/rules/draw.smk"
 
 

@@ -23,7 +23,7 @@ __all__ = ["app", "main"]
 
 VERBS = (
     *("simulate", "extract", "check", "reduce", "fit", "segment"),
-    *("evaluate", "summarize", "suggest", "export", "draw"),
+    *("evaluate", "summarize", "suggest", "select", "export", "draw"),
 )
 # How a step's argument is typed, and what the command line makes of it.
 KINDS: Mapping[Any, Any] = {

@@ -2,15 +2,17 @@
 
 ``read_config`` checks the whole of ``config.yaml``; ``read_recordings`` the table of
 recordings, and decides who is held out; ``require_sources`` looks at every raw recording
-without reading a frame. The file names of a study live in the workflow's rules.
+without reading a frame; ``fits`` says which models there are to fit, candidates of ``select`` among
+them. The file names of a study live in the workflow's rules.
 """
 
+import difflib
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -22,12 +24,16 @@ from .records import annotations, tsv
 from .settings import Field, Settings, read
 from .simulate.settings import SimulateSettings
 from .svae.settings import DiscoverySettings, EvaluateSettings, ModelSettings, ReduceSettings
-from .syllables.settings import ChangepointSettings, SuggestSettings, SummarizeSettings
+from .syllables.settings import ChangepointSettings, SelectSettings, SuggestSettings, SummarizeSettings
 
 __all__ = [
+    "Candidate",
     "Config",
+    "candidates",
+    "fits",
     "read_config",
     "read_recordings",
+    "require_held_out",
     "require_labels",
     "require_sources",
     "schema",
@@ -89,9 +95,18 @@ class Config(Settings):
     evaluate: EvaluateSettings = EvaluateSettings()
     summarize: SummarizeSettings = SummarizeSettings()
     suggest: SuggestSettings = SuggestSettings()
+    select: SelectSettings = SelectSettings()
     export: ExportSettings = ExportSettings()
     draw: DrawSettings = DrawSettings()
     machine: MachineSettings = MachineSettings()
+
+
+class Candidate(NamedTuple):
+    """A model to fit: its settings and its seed; ``variant`` is empty for one of ``models``."""
+
+    settings: ModelSettings
+    seed: int
+    variant: str = ""
 
 
 def read_config(values: Mapping[str, Any]) -> Config:
@@ -108,11 +123,81 @@ def read_config(values: Mapping[str, Any]) -> Config:
             raise BadSetting(f"model name {name!r}: use letters, digits, '_', '.' and '-' only.")
         if model.path is not None and not Path(model.path).is_file():
             raise BadInput(f"models.{name}.path: no file {model.path!r}; give a model.safetensors.")
+    candidates(config)
     if config.labels != LABELS and not Path(config.labels).is_file():
         raise BadInput(
             f"labels: no file {config.labels!r}; name a csv or tsv, or leave the setting out."
         )
     return config
+
+
+def candidates(config: Config) -> dict[str, Candidate]:
+    """Return what ``select`` chooses from, by name: ``<model>.<variant>.<seed>``.
+
+    A variant's settings are laid over the model's, key by key. Settings of a network or a prior are
+    not handed on to another network or prior.
+
+    Raises
+    ------
+    BadSetting
+        There is no such model to train, a variant has a wrong setting, or a name is taken or no name.
+    """
+    chosen = config.select
+    if chosen.model is None:
+        return {}
+    model = config.models.get(chosen.model)
+    if model is None:
+        near = difflib.get_close_matches(chosen.model, config.models, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise BadSetting(
+            f"select.model = {chosen.model!r}: no such model{hint} Known: {', '.join(config.models)}."
+        )
+    found = {}
+    for variant, changes in chosen.settings.items():
+        if model.path is not None or changes.get("path") is not None:
+            raise BadSetting(
+                f"select.model = {chosen.model!r}, variant {variant!r}: has a path, so nothing is "
+                "trained; select a model without one."
+            )
+        settings = read(ModelSettings, _changed(model, changes), f"select.settings.{variant}")
+        for seed in range(config.seed, config.seed + chosen.seeds):
+            name = f"{chosen.model}.{variant}.{seed}"
+            if not NAME.fullmatch(name) or not variant:
+                raise BadSetting(
+                    f"select.settings, variant {variant!r}: the candidate {name!r} becomes a file "
+                    "name; use letters, digits, '_', '.' and '-', at most 100 in all."
+                )
+            if name in config.models:
+                raise BadSetting(
+                    f"select.settings, variant {variant!r}: {name!r} is a model in 'models' already; "
+                    "rename one of them."
+                )
+            found[name] = Candidate(settings, seed, variant)
+    return found
+
+
+def fits(config: Config) -> dict[str, Candidate]:
+    """Return every model that the rules know: those of ``models``, then the candidates."""
+    named = {name: Candidate(model, config.seed) for name, model in config.models.items()}
+    return named | candidates(config)
+
+
+def _changed(model: ModelSettings, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a variant's settings over a model's."""
+    values = model.model_dump(mode="json")
+    for part in ("network", "prior"):
+        if changes.get(part, values[part]) != values[part]:
+            values[f"{part}_settings"] = {}
+    return _laid_over(values, changes)
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _laid_over(below[key], value)
+        for key, value in above.items()
+        if isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
+    }
+    return {**below, **above, **both}
 
 
 def check_choices(config: Config) -> None:
@@ -126,6 +211,8 @@ def check_choices(config: Config) -> None:
 
     for name, model in config.models.items():
         require_choices(model, f"models.{name}")
+    for variant, settings in {c.variant: c.settings for c in candidates(config).values()}.items():
+        require_choices(settings, f"select.settings.{variant}")
     require_formats(config.export)
     drawings.require_choices(config.draw)
 
@@ -242,6 +329,21 @@ def require_sources(recordings: pd.DataFrame) -> None:
                 faults.append(f"{recording}: {error}")
     if faults:
         raise BadInput("\n".join(faults))
+
+
+def require_held_out(config: Config, recordings: pd.DataFrame) -> None:
+    """Require animals that no model sees where a model is to be selected by them.
+
+    Raises
+    ------
+    BadInput
+        There are none.
+    """
+    if config.select.model is not None and not (recordings["role"] == "held_out").any():
+        raise BadInput(
+            f"{config.recordings}: no recording has the role 'held_out', and select.model = "
+            f"{config.select.model!r} is to be judged by animals never trained on; give some that role."
+        )
 
 
 def require_labels(path: Path | str, recordings: pd.DataFrame) -> None:

@@ -19,12 +19,15 @@ UNSEEN = [r for r in RECORDINGS.index if RECORDINGS.role[r] == "held_out"] or li
     RECORDINGS.index
 )
 MODELS = list(STUDY.models)
+# Settings and seed of every model: those of the study, and the candidates of `select`.
+FITS = steps.fits(STUDY)
+CANDIDATES = [name for name in FITS if name not in MODELS]
 FITTED = [name for name, model in STUDY.models.items() if model.path is None]
 
 
 wildcard_constraints:
     recording="|".join(map(re.escape, RECORDINGS.index)),
-    model="|".join(map(re.escape, MODELS)),
+    model="|".join(map(re.escape, FITS)),
 
 
 def settings_of(section):
@@ -62,7 +65,7 @@ def raw_files(wildcards):
 def model_file(wildcards):
     """A model's file: fitted here, or named by its path."""
     return (
-        STUDY.models[wildcards.model].path
+        FITS[wildcards.model].settings.path
         or f"results/models/{wildcards.model}/model.safetensors"
     )
 

@@ -41,8 +41,10 @@ rule fit:
     resources:
         mem_mb=4000,
     params:
-        settings=lambda wildcards: STUDY.models[wildcards.model].model_dump(mode="json"),
-        seed=STUDY.seed,
+        settings=lambda wildcards: FITS[wildcards.model].settings.model_dump(
+            mode="json"
+        ),
+        seed=lambda wildcards: FITS[wildcards.model].seed,
         code=steps.code_of("fit"),
     script:
         "../scripts/step.py"

@@ -2,8 +2,8 @@
 
 A step reads its settings, calls the rooms that do the work, and records what made each
 file. In the order in which data flow: ``recordings`` (simulate, extract, check), ``models``
-(reduce, fit, segment, evaluate), ``results`` (summarize, score, suggest, export, draw); ``study``
-is what the workflow and the command line ask before and beside them.
+(reduce, fit, segment, evaluate), ``results`` (summarize, score, suggest, export, draw), ``choice``
+(select); ``study`` is what the workflow and the command line ask before and beside them.
 
 Rooms are imported inside the steps that need them, so that ``code_of`` can tell which code
 a step depends on, and so that importing this package is quick.
@@ -11,10 +11,11 @@ a step depends on, and so that importing this package is quick.
 
 from ..errors import SyllabaryError
 from ..provenance import code_of
+from .choice import select
 from .models import evaluate, fit, reduce, segment
 from .recordings import check, extract, simulate
 from .results import draw, export, score, suggest, summarize
-from .study import compare, new_study, open_study, parameters, source_files
+from .study import compare, fits, new_study, open_study, parameters, source_files
 
 __all__ = [
     "SyllabaryError",
@@ -26,12 +27,14 @@ __all__ = [
     "export",
     "extract",
     "fit",
+    "fits",
     "new_study",
     "open_study",
     "parameters",
     "reduce",
     "score",
     "segment",
+    "select",
     "simulate",
     "source_files",
     "suggest",

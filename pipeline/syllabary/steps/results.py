@@ -336,6 +336,7 @@ def settings_of(histories: Sequence[Path], model: str) -> dict[str, Any]:
 def scores_of(scores: Sequence[Path], likelihoods: Sequence[Path], model: str) -> dict[str, Any]:
     """Return the scores of a model by role: against the truth where it is known, and likelihoods."""
     from ..records import tables
+    from ..syllables.selection import likelihoods as likelihoods_of
 
     found: dict[str, Any] = {}
     for path in scores:
@@ -345,16 +346,5 @@ def scores_of(scores: Sequence[Path], likelihoods: Sequence[Path], model: str) -
         if path.parent.name == model:
             table = tables.read(path, tables.LIKELIHOOD)
             for role, rows in table[table["frames"] > 0].groupby("role"):
-                found[str(role)] = found.get(str(role), {}) | likelihood_scores(rows)
-    return found
-
-
-def likelihood_scores(rows: Any) -> dict[str, float]:
-    """Mean nats per frame of each measure and horizon, by the largest number of samples."""
-    found = {}
-    for (measure, horizon), part in rows.groupby(["measure", "horizon"], sort=False):
-        most = part[part["samples"] == part["samples"].max()]
-        name = f"{measure}_{horizon}" if horizon else str(measure)
-        nats = (most["nats_per_frame"] * most["frames"]).sum()
-        found[f"{name}_nats"] = float(nats / most["frames"].sum())
+                found[str(role)] = found.get(str(role), {}) | likelihoods_of(rows)
     return found

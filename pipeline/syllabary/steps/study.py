@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["compare", "new_study", "open_study", "parameters", "source_files"]
+__all__ = ["compare", "fits", "new_study", "open_study", "parameters", "source_files"]
 
 
 def open_study(config: Mapping[str, Any], *, look: bool = True) -> tuple[Any, Any]:
@@ -31,11 +31,25 @@ def open_study(config: Mapping[str, Any], *, look: bool = True) -> tuple[Any, An
 
     checked = study.read_config(config)
     recordings = study.read_recordings(checked.recordings)
+    study.require_held_out(checked, recordings)
     if look:
         study.check_choices(checked)
         study.require_sources(recordings)
         study.require_labels(checked.labels, recordings)
     return checked, recordings
+
+
+def fits(config: Any) -> Mapping[str, Any]:
+    """Return every model of a checked config by name, candidates of ``select`` among them.
+
+    Returns
+    -------
+    mapping of str to study.Candidate
+        With its ``settings``, its ``seed`` and, of a candidate, its ``variant``.
+    """
+    from .. import study
+
+    return study.fits(config)
 
 
 def source_files(source: Path | str) -> list[Path]:
@@ -65,14 +79,15 @@ def parameters(config: Path, section: str, *, wanted: Sequence[str]) -> dict[str
     checked = study.read_config(values)
     found: dict[str, Any] = {}
     if "settings" in wanted:
-        chosen = checked.models.get(section)
+        known = study.fits(checked)
+        chosen = known[section].settings if section in known else None
         if chosen is None and isinstance(getattr(checked, section, None), Settings):
             chosen = getattr(checked, section)
         if chosen is None:
-            raise UnknownName(f"{config}: no model {section!r}; it has {', '.join(checked.models)}.")
+            raise UnknownName(f"{config}: no model {section!r}; it has {', '.join(known)}.")
         found["settings"] = chosen.model_dump(mode="json")
     if "seed" in wanted:
-        found["seed"] = checked.seed
+        found["seed"] = study.fits(checked).get(section, checked).seed
     if "recordings" in wanted:
         table = study.read_recordings(checked.recordings)
         columns = ["recording", "subject", "group", "role"]

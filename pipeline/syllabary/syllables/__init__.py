@@ -4,7 +4,8 @@ In reading order: ``decode`` (posterior → a row per tick), ``bouts`` (unbroken
 syllable), ``usage`` and ``transitions`` (counted within recordings), ``summary`` (a row per
 syllable, in mm and s), ``names`` (syllables in words), ``statistics`` (groups compared, an
 animal is the unit), ``changepoints`` (borders that need no model), ``scores`` and ``calibration``
-(labels and their probability against the truth), ``queries`` (what to label next). Every
+(labels and their probability against the truth), ``queries`` (what to label next), ``selection``
+(which of several models to use). Every
 function takes and gives tables or arrays; files are the business of the steps.
 
 A *tick* is a row of a recording's clock. Syllable -1 means that nothing is said of a tick;
@@ -19,6 +20,7 @@ __all__ = [
     "names",
     "queries",
     "scores",
+    "selection",
     "settings",
     "statistics",
     "summary",

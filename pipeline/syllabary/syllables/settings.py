@@ -1,8 +1,10 @@
-"""Settings of change points (in the section `reduce`), of `summarize` and of `suggest`."""
+"""Settings of change points (in the section `reduce`), of `summarize`, `suggest` and `select`."""
+
+from typing import Any
 
 from ..settings import Field, Settings
 
-__all__ = ["ChangepointSettings", "SuggestSettings", "SummarizeSettings"]
+__all__ = ["ChangepointSettings", "SelectSettings", "SuggestSettings", "SummarizeSettings"]
 
 
 class ChangepointSettings(Settings):
@@ -44,3 +46,27 @@ class SuggestSettings(Settings):
 
     clips: int = Field(20, ge=1, description="how many clips to propose")
     clip_s: float = Field(2.0, gt=0, description="length of a clip, s")
+
+
+class SelectSettings(Settings):
+    """Training a model under several seeds and settings, to choose one by animals never trained on."""
+
+    model: str | None = Field(
+        None, description="name of the model in `models`; null trains and chooses nothing"
+    )
+    seeds: int = Field(
+        5,
+        ge=2,
+        description="trainings of each variant: with the study's seed and those after it",
+    )
+    settings: dict[str, dict[str, Any]] = Field(
+        {"base": {}},
+        min_length=1,
+        description="variants by name: what each changes in the model's settings",
+    )
+    stability_margin: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="how far a variant's agreement between seeds (AMI) may be below the best one's",
+    )
