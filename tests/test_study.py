@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from syllabary import study
-from syllabary.errors import BadInput, BadSetting
+from syllabary import steps, study
+from syllabary.errors import BadInput, BadSetting, UnknownName
 
 
 @pytest.fixture
@@ -163,3 +163,96 @@ def test_a_table_of_labels_that_is_named_must_exist():
     assert study.read_config({}).labels == "config/labels.csv"
     with pytest.raises(BadInput, match=r"labels: no file 'ours\.csv'"):
         study.read_config({"labels": "ours.csv"})
+
+
+def select(**section):
+    return {"models": {"m": {"training": {"sweeps": 7}}, "n": {}}, "select": section}
+
+
+def test_nothing_is_selected_unless_a_model_is_named():
+    assert study.candidates(study.read_config({})) == {}
+    config = study.read_config({"seed": 3})
+    assert study.fits(config) == {n: study.Candidate(m, 3) for n, m in config.models.items()}
+
+
+def test_candidates_are_every_variant_under_every_seed():
+    variants = {"base": {}, "coarse": {"discovery": {"resolution_nats": 0.1}}}
+    config = study.read_config({"seed": 5, **select(model="m", seeds=2, settings=variants)})
+    found = study.candidates(config)
+    assert list(found) == ["m.base.5", "m.base.6", "m.coarse.5", "m.coarse.6"]
+    assert [c.seed for c in found.values()] == [5, 6, 5, 6]
+    assert found["m.base.6"].settings == config.models["m"]
+    coarse = found["m.coarse.5"]
+    assert coarse.variant == "coarse"
+    assert coarse.settings.training.sweeps == 7  # the model's own
+    assert coarse.settings.discovery.resolution_nats == 0.1
+    assert list(study.fits(config)) == ["m", "n", *found]
+
+
+def test_a_variant_is_laid_over_the_models_settings_key_by_key():
+    models = {"m": {"prior": "slds", "prior_settings": {"states": 12}, "discovery": {"states": 9}}}
+    variants = {
+        "fewer": {"prior_settings": {"states": 4}},
+        "other": {"prior": "gmm"},
+        "none": {"discovery": None},
+        "finer": {"discovery": {"lags": 2}},
+    }
+    config = study.read_config({"models": models, "select": {"model": "m", "settings": variants}})
+    found = {c.variant: c.settings for c in study.candidates(config).values()}
+    assert found["fewer"].prior_settings == {"states": 4}
+    assert found["fewer"].prior == "slds"
+    assert found["other"].prior_settings == {}  # another prior's settings are no use to it
+    assert found["none"].discovery is None
+    assert (found["finer"].discovery.states, found["finer"].discovery.lags) == (9, 2)
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (select(model="mm"), r"select\.model = 'mm': no such model; did you mean 'm'\? Known: m, n"),
+        (select(model="m", seeds=1), r"setting select\.seeds = 1"),
+        (select(model="m", settings={}), r"setting select\.settings"),
+        (select(model="m", settings={"a b": {}}), r"candidate 'm\.a b\.0' becomes a file name"),
+        (select(model="m", settings={"": {}}), r"candidate 'm\.\.0' becomes a file name"),
+        (select(model="m", settings={"v" * 99: {}}), r"at most 100 in all"),
+        (select(model="m", settings={"v": {"path": "x"}}), r"'v': has a path, so nothing is trained"),
+        (
+            select(model="m", settings={"v": {"training": {"sweps": 1}}}),
+            r"select\.settings\.v\.training\.sweps; did you mean 'sweeps'",
+        ),
+        (
+            {"models": {"m": {}, "m.base.2": {}}, "select": {"model": "m"}},
+            r"'m\.base\.2' is a model in 'models' already",
+        ),
+    ],
+)
+def test_a_bad_selection_gets_one_sentence(config, sentence):
+    with pytest.raises(BadSetting, match=sentence):
+        study.read_config(config)
+
+
+def test_names_behind_the_settings_of_a_variant_are_checked():
+    config = study.read_config(select(model="m", settings={"v": {"prior_settings": {"stats": 3}}}))
+    with pytest.raises(BadSetting, match=r"select\.settings\.v.*stats"):
+        study.check_choices(config)
+
+
+def test_a_selection_needs_animals_that_no_model_sees(write):
+    config = study.read_config(select(model="m"))
+    study.require_held_out(config, study.read_recordings(write(simulated(4))))
+    few = study.read_recordings(write(simulated(2)))
+    study.require_held_out(study.read_config({}), few)
+    with pytest.raises(BadInput, match="'m' is to be judged by animals never trained on"):
+        study.require_held_out(config, few)
+
+
+def test_a_candidate_can_be_fitted_by_hand(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("seed: 3\nmodels: {m: {}}\nselect: {model: m, settings: {v: {prior: gmm}}}\n")
+    found = steps.parameters(path, "m.v.4", wanted=("settings", "seed"))
+    assert found["seed"] == 4
+    assert found["settings"]["prior"] == "gmm"
+    assert steps.parameters(path, "m", wanted=("settings", "seed"))["seed"] == 3
+    assert steps.parameters(path, "select", wanted=("settings",))["settings"]["model"] == "m"
+    with pytest.raises(UnknownName, match=r"no model 'm\.v\.8'; it has m, m\.v\.3"):
+        steps.parameters(path, "m.v.8", wanted=("settings",))

@@ -103,7 +103,10 @@ def test_ranks_are_counted_animal_by_animal():
     candidates = named("v", "w", seeds=(0,))
     scores = pd.concat(
         [
-            *(likelihood("m.v.0", nats, [animal]) for animal, nats in zip("abc", (2, 2, -99), strict=True)),
+            *(
+                likelihood("m.v.0", nats, [animal])
+                for animal, nats in zip("abc", (2, 2, -99), strict=True)
+            ),
             likelihood("m.w.0", 1, "abc"),
         ]
     )
@@ -133,7 +136,13 @@ def test_a_candidate_that_could_not_be_scored_is_last():
 def test_likelihoods_are_weighted_by_frames_and_by_the_most_samples():
     rows = pd.concat([likelihood("m.v.0", 1, "a"), likelihood("m.v.0", 4, "b").assign(frames=20)])
     found = selection.likelihoods(rows)
-    assert set(found) == {"bound_nats", "iwae_nats", "pixels_1_nats", "pixels_3_nats", "components_1_nats"}
+    assert set(found) == {
+        "bound_nats",
+        "iwae_nats",
+        "pixels_1_nats",
+        "pixels_3_nats",
+        "components_1_nats",
+    }
     assert_allclose(list(found.values()), 3.0)
 
 
@@ -221,6 +230,9 @@ def test_the_step_judges_by_held_out_animals_and_copies_the_model(results):
     assert choice["candidates"]["m.coarse.1"]["likelihoods"]["iwae_nats"] == 2.0
     assert choice["candidates"]["m.base.1"]["syllables"] == 6
     assert choice["provenance"]["step"] == "select"
+    assert {"t1/labels/m.base.0.parquet", "m.base.0/model.safetensors"} <= set(
+        choice["provenance"]["inputs"]
+    )
     assert results["model"].read_text() == "m.base.0"
     stability = tables.read(results["stability"])
     assert len(stability) == 2 * 6

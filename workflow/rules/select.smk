@@ -4,17 +4,31 @@
 JUDGES = [r for r in RECORDINGS.index if RECORDINGS.role[r] != "apply"]
 
 
-# Only where it is asked for: syllabary run results/select/<model>/choice.json
-rule select:
-    input:
-        likelihoods=of_models(["results/tables/{model}/likelihood.parquet"], CANDIDATES),
-        labels=of_models(
+def candidates_of(wildcards):
+    """The candidates, if they are of the model that is asked for."""
+    if wildcards.model != STUDY.select.model:
+        raise WorkflowError(
+            f"select.model is {STUDY.select.model or 'null'}; set it to {wildcards.model} to train "
+            "that model under several seeds and settings."
+        )
+    return {
+        "likelihoods": of_models(
+            ["results/tables/{model}/likelihood.parquet"], CANDIDATES
+        ),
+        "labels": of_models(
             of_recordings(
                 "results/recordings/{recording}/labels/{{model}}.parquet", JUDGES
             ),
             CANDIDATES,
         ),
-        models=of_models(["results/models/{model}/model.safetensors"], CANDIDATES),
+        "models": of_models(["results/models/{model}/model.safetensors"], CANDIDATES),
+    }
+
+
+# Only where it is asked for: syllabary run results/select/<model>/choice.json
+rule select:
+    input:
+        unpack(candidates_of),
         quality=of_recordings("results/recordings/{recording}/quality.json", JUDGES),
     output:
         choice="results/select/{model}/choice.json",
@@ -25,7 +39,7 @@ rule select:
     benchmark:
         "results/timing/select/{model}.tsv"
     wildcard_constraints:
-        model=re.escape(STUDY.select.model or "") or "(?!)",
+        model="|".join(map(re.escape, FITTED)) or "(?!)",
     resources:
         mem_mb=2000,
     params:

@@ -46,12 +46,16 @@ def select(
     import pandas as pd
 
     from ..errors import BadInput
+    from ..provenance import digest
     from ..records import files, tables
     from ..syllables import selection
     from ..syllables.settings import SelectSettings
 
     chosen = read(SelectSettings, settings, "select")
-    provenance = made_by("select", chosen, [*likelihoods, *labels, *models])
+    made = made_by("select", chosen, [*likelihoods, *models])
+    # Candidates label several recordings each, so folder and file name are not enough.
+    labelled = {"/".join(path.parts[-3:]): digest(path) for path in labels}
+    provenance = made._replace(inputs={**made.inputs, **labelled})
     candidates = [selection.Candidate(*named(path.parent.name, chosen.model)) for path in models]
     verdicts = {path.parent.name: json.loads(path.read_text("utf-8"))["verdict"] for path in quality}
     used = [row for row in recordings if verdicts.get(row["recording"]) != "reject"]
