@@ -163,9 +163,7 @@ def problem(study):
         return networks.encoder(heights, observed, *given)
 
     mean, precision = (part.detach()[None] for part in encode())
-    local = slds.infer(
-        fitted.parameters, GaussianEvidence(mean, precision), sweeps=2000, tolerance=0.0
-    )
+    local = slds.infer(fitted.parameters, GaussianEvidence(mean, precision), sweeps=2000, tolerance=0.0)
     batch = gradients.Batch(
         heights[None],
         observed[None],
