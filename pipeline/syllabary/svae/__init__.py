@@ -6,8 +6,9 @@ In reading order: ``settings`` and ``choices`` (what lies behind a name in them)
 (what is made of a recording), ``reduction`` (the whole way there), ``potentials`` (what frames say
 of latents). A prior by itself: ``durations`` (bouts, and the stickiness that makes them last),
 ``stages`` and ``training`` (sweeps, restarts, resuming), ``checkpoint`` (tensors in a file).
-Syllables before the model: ``recogniser`` (states from a stretch of latents), ``discovery``
-(teacher, coarsening, people's labels, self-training), ``settling`` (a prior on said states).
+Syllables before the model: ``recogniser`` (states from a stretch of latents), ``recognition``
+(and from the teacher's autoregression), ``discovery`` (teacher, coarsening, people's labels,
+self-training), ``settling`` (a prior on said states).
 Networks with a prior: ``networks/`` and ``autoencoder``, ``objective`` (likelihood of pixels),
 ``gradients`` (through the optimum), ``pieces``, ``schedule``, ``joint_state`` and ``joint``
 (epochs). All of it in one row: ``learning``. At last ``model`` (all that segmenting needs, in one
@@ -41,6 +42,7 @@ __all__ = [
     "pieces",
     "potentials",
     "recogniser",
+    "recognition",
     "reduction",
     "registration",
     "schedule",
