@@ -12,6 +12,7 @@ from syllabary.records.annotations import Annotations
 from syllabary.simulate import latent
 from syllabary.svae import discovery, recogniser, settling
 from syllabary.svae.latents import LatentSeries
+from syllabary.svae.recognition import Recognition
 from syllabary.svae.settings import DiscoverySettings, ModelSettings, RecogniserSettings
 
 FPS = 30.0
@@ -55,7 +56,6 @@ def test_known_states_are_found_and_numbered_by_usage(study, found):
     said = np.concatenate(list(found.evidence.values()))
     usage = np.exp(said).sum(0)
     assert (np.diff(usage) <= 0.05 * usage[0]).all()
-    assert_allclose(np.exp(said).sum(1), 1, atol=1e-3)
     assert found.classes == ("",) * said.shape[1]
 
 
@@ -127,7 +127,7 @@ def test_gaps_are_bridged_and_what_is_missing_has_no_influence(study):
 
 def test_an_empty_recording_and_one_alone_are_no_trouble(study, found):
     empty = LatentSeries(np.zeros((0, 3)), np.zeros(0, bool), np.zeros((0, 3)))
-    net = found.recogniser
+    net = found.recognition.net
     assert recogniser.evidence(net, recogniser.features(empty)).shape == (0, net.last.out_channels)
     alone = {"r0": study[0]["r0"]}
     assert (
@@ -152,10 +152,12 @@ def test_the_prior_settles_on_what_is_said(study, found):
 
 def test_a_renumbered_recogniser_says_the_same_of_other_numbers(found, study):
     series = study[0]["r0"]
-    before = recogniser.evidence(found.recogniser, recogniser.features(series))
-    order = torch.arange(before.shape[1]).flip(0)
-    found.recogniser.reorder(order)
-    assert_allclose(
-        recogniser.evidence(found.recogniser, recogniser.features(series)), before[:, ::-1], atol=1e-12
-    )
-    found.recogniser.reorder(order)
+    before = found.recognition.say(series, 6)
+    order = torch.arange(before.frame.shape[1]).flip(0)
+    other = found.recognition.reorder(order)
+    for left, right in zip(other.say(series, 6), before, strict=True):
+        assert_allclose(left, right[:, ::-1], atol=1e-12)
+    again = Recognition.from_tensors(other.tensors(), QUICK)
+    for left, right in zip(again.say(series, 6), other.say(series, 6), strict=True):
+        assert_array_equal(left, right)
+    other.reorder(order)

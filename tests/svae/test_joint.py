@@ -163,9 +163,7 @@ def problem(study):
         return networks.encoder(heights, observed, *given)
 
     mean, precision = (part.detach()[None] for part in encode())
-    local = slds.infer(
-        fitted.parameters, GaussianEvidence(mean, precision), sweeps=2000, tolerance=-np.inf
-    )
+    local = slds.infer(fitted.parameters, GaussianEvidence(mean, precision), sweeps=2000, tolerance=0.0)
     batch = gradients.Batch(
         heights[None],
         observed[None],
@@ -228,7 +226,7 @@ def test_gradients_of_both_networks_match_differences_of_the_settled_bound(probl
 def test_pieces_inferred_with_their_edges_are_as_in_the_whole(study):
     _, _, latents, fitted = study
     evidence = potentials.linear(latents["m0"], 1e4)
-    whole = slds.infer(fitted.parameters, evidence, sweeps=2000, tolerance=-np.inf)
+    whole = slds.infer(fitted.parameters, evidence, sweeps=2000, tolerance=0.0)
     cuts = [piece for piece in pieces.cut([150], 40, 8, np.random.default_rng(1)) if piece.stop > 0]
     edges = pieces.edges_of(whole, cuts)
     covered = torch.zeros(150, dtype=torch.int64)

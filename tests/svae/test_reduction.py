@@ -251,7 +251,7 @@ def test_gradients_match_differences_of_a_bound_with_motion_and_build(study, tra
 
     def settle(start=None):
         given = GaussianEvidence(*(part.detach()[None] for part in encode()))
-        return slds.infer(model.parameters, given, start=start, sweeps=2000, tolerance=-np.inf)
+        return slds.infer(model.parameters, given, start=start, sweeps=2000, tolerance=0.0)
 
     local = settle()
     whole = pieces.Piece(0, 0, 50, (0, 50))

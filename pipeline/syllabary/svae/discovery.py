@@ -29,6 +29,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 from scipy.ndimage import gaussian_filter1d
 
 from ..priors import _merging, arhmm
@@ -38,7 +39,7 @@ from ..provenance import generator
 from ..records.annotations import Annotations
 from . import potentials, recogniser, training
 from .latents import LatentSeries
-from .recogniser import Recogniser
+from .recognition import Recognition
 from .settings import DiscoverySettings, ModelSettings, TrainingSettings
 
 __all__ = ["Discovered", "find"]
@@ -61,7 +62,7 @@ class Discovered(NamedTuple):
 
     Attributes
     ----------
-    recogniser : Recogniser
+    recognition : Recognition
         Of K syllables.
     evidence : mapping of recording to (T, K) float64
         What it says of the training recordings, nats.
@@ -71,7 +72,7 @@ class Discovered(NamedTuple):
         Of the teacher, see ``training.Fitted``.
     """
 
-    recogniser: Recogniser
+    recognition: Recognition
     evidence: Mapping[str, F64]
     classes: tuple[str, ...]
     history: pd.DataFrame
@@ -100,12 +101,14 @@ def find(
         What people called some of the ticks.
     """
     names = sorted(latents)
-    teacher, history = _teacher(latents, settings, target_duration_s, fps, seed, checkpoint, identity)
-    soft = [teacher[name] for name in names]
+    teacher, member, soft, history = _teacher(
+        latents, settings, target_duration_s, fps, seed, checkpoint, identity
+    )
     classes: list[str] = [""] * soft[0].shape[1]
     known: list[F64 | None] = [None] * len(names)
     if labels and any(one.weights.any() for one in labels.values()):
-        soft, known, classes = _with_labels(soft, [labels[name] for name in names])
+        soft, known, classes, table = _with_labels(soft, [labels[name] for name in names])
+        member = member @ table
     with training.one_thread():
         seen = [recogniser.features(latents[name]) for name in names]
         observed = [np.asarray(latents[name].observed, np.float64)[:, None] for name in names]
@@ -120,9 +123,10 @@ def find(
         order = kept[np.argsort(-frames[kept], kind="stable")]
         rng = generator(seed, "discovery", "recogniser")
         net = recogniser.train(seen, [t[:, order] for t in targets], settings.recogniser, rng)
-        found = {name: recogniser.evidence(net, one) for name, one in zip(names, seen, strict=True)}
+        both = Recognition(net, teacher, torch.from_numpy(member[:, order]))
+        found = {name: both.say(latents[name], settings.bridge_frames).evidence for name in names}
     log.info("found %d syllables of %d states", len(order), soft[0].shape[1])
-    return Discovered(net, found, tuple(classes[k] for k in order), history)
+    return Discovered(both, found, tuple(classes[k] for k in order), history)
 
 
 def _teacher(
@@ -133,8 +137,8 @@ def _teacher(
     seed: int,
     checkpoint: Path | None,
     identity: str,
-) -> tuple[dict[str, F64], pd.DataFrame]:
-    """Soft labels (T, K) of every recording by the coarsened teacher."""
+) -> tuple[arhmm.Parameters, F64, list[F64], pd.DataFrame]:
+    """The teacher, which syllable each of its states is (J, K), and soft labels (T, K) by recording."""
     model = ModelSettings(
         prior="arhmm",
         prior_settings={"states": settings.states, "lags": settings.lags},
@@ -157,26 +161,26 @@ def _teacher(
     into = _merging.coarsen(total(parts), parameters.base, settings.resolution_nats).numpy()
     groups = np.unique(into)
     member = (into[:, None] == groups[None]).astype(np.float64)
-    soft = {}
-    for name, one in states.items():
+    soft = []
+    for one in states.values():
         blurred = gaussian_filter1d(one @ member, BLUR_FRAMES, axis=0) + 1e-9
-        soft[name] = blurred / blurred.sum(1, keepdims=True)
+        soft.append(blurred / blurred.sum(1, keepdims=True))
     log.info("the teacher's %d states are %d syllables", len(np.unique(into)), len(groups))
-    return soft, fitted.history
+    return parameters, member, soft, fitted.history
 
 
 def _with_labels(
     soft: list[F64], labels: Sequence[Annotations]
-) -> tuple[list[F64], list[F64 | None], list[str]]:
+) -> tuple[list[F64], list[F64 | None], list[str], F64]:
     """Rename syllables that people know by their classes, and say what they labelled.
 
-    Returns soft labels and people's labels, both (T, C + K), and the names of all.
+    Returns soft labels and people's labels, both (T, C + K), the names of all, and the table
+    (K, C + K) that renames.
     """
     counts = np.sum([q.T @ one.weights for q, one in zip(soft, labels, strict=True)], 0)
     known = counts.sum(1) >= KNOWN_FRAMES
     table = np.where(known[:, None], counts / np.maximum(counts.sum(1, keepdims=True), 1e-9), 0.0)
-    own = np.eye(len(known))[:, ~known]
-    renamed = [np.concatenate([q @ table, q @ own], 1) for q in soft]
+    whole = np.concatenate([table, np.eye(len(known))[:, ~known]], 1)
     rest = int((~known).sum())
     said: list[F64 | None] = [
         np.pad(one.weights.astype(np.float64), ((0, 0), (0, rest))) for one in labels
@@ -184,7 +188,7 @@ def _with_labels(
     log.info(
         "people know %d of %d syllables, by %d classes", int(known.sum()), len(known), counts.shape[1]
     )
-    return renamed, said, [*labels[0].classes, *[""] * rest]
+    return [q @ whole for q in soft], said, [*labels[0].classes, *[""] * rest], whole
 
 
 def _target(soft: F64, known: F64 | None, observed: F64) -> recogniser.Soft:

@@ -12,9 +12,10 @@ from .. import registry
 from ..errors import BadInput, ShapeError
 from ..priors._evidence import GaussianEvidence, PointEvidence
 from ..records.crops import Crops
-from . import potentials, recogniser
+from . import potentials
 from .latents import LatentSeries
 from .model import Model
+from .recognition import Said
 from .training import one_thread
 
 __all__ = ["Segmentation", "segment"]
@@ -76,16 +77,21 @@ def segment(model: Model, series: LatentSeries, crops: Crops | None = None) -> S
             return _of_points(
                 prior, model, potentials.points(series, bridge=model.settings.bridge_frames)
             )
-        return _of_frames(prior, model, _evidence(model, series, crops))
+        return _of_frames(prior, model, _evidence(model, series, crops), _said(model, series))
 
 
 def _evidence(model: Model, series: LatentSeries, crops: Crops | None) -> GaussianEvidence:
     """What the model's recognisers say of latents and, where it has one for them, of states."""
-    found, net = _of_latents(model, series, crops), model.recogniser()
-    if net is None:
-        return found
-    said = recogniser.evidence(net, recogniser.features(series))
-    return found._replace(states=torch.from_numpy(said))
+    found, said = _of_latents(model, series, crops), _said(model, series)
+    return found if said is None else found._replace(states=torch.from_numpy(said.evidence))
+
+
+def _said(model: Model, series: LatentSeries) -> Said | None:
+    """What is said of the states, where the model has a recogniser of them."""
+    known, chosen = model.recogniser(), model.settings.discovery
+    if known is None or chosen is None:
+        return None
+    return known.say(series, chosen.bridge_frames)
 
 
 def _of_latents(model: Model, series: LatentSeries, crops: Crops | None) -> GaussianEvidence:
@@ -113,7 +119,9 @@ def _of_points(prior: ModuleType, model: Model, evidence: PointEvidence) -> Segm
     )
 
 
-def _of_frames(prior: ModuleType, model: Model, evidence: GaussianEvidence) -> Segmentation:
+def _of_frames(
+    prior: ModuleType, model: Model, evidence: GaussianEvidence, said: Said | None
+) -> Segmentation:
     """Latents are inferred with their uncertainty, also where nothing was seen."""
     local = prior.infer(
         model.parameters,
@@ -127,24 +135,24 @@ def _of_frames(prior: ModuleType, model: Model, evidence: GaussianEvidence) -> S
         log.warning("latents and states had not settled after %d turns.", MOST_TURNS)
     return Segmentation(
         local.path.numpy(),
-        _confidence(model, evidence, local.states).float().numpy(),
+        _confidence(model, said, local.states).float().numpy(),
         _surprise(prior, model, evidence),
         local.means.float().numpy(),
         local.covariances.diagonal(dim1=-2, dim2=-1).sqrt().float().numpy(),
     )
 
 
-def _confidence(model: Model, evidence: GaussianEvidence, states: torch.Tensor) -> torch.Tensor:
+def _confidence(model: Model, said: Said | None, states: torch.Tensor) -> torch.Tensor:
     """Probabilities to report, (T, K).
 
-    What a recogniser says of neighbouring frames comes of the same frames, so their chain is far too
-    sure of itself. Of one frame it is right about as often as it says, once its certainty is divided
-    by the temperature.
+    What is said of neighbouring frames comes of the same frames, so their chain is far too sure of
+    itself. Of one frame the recogniser is right about as often as it says, once its certainty is
+    divided by the temperature.
     """
-    if evidence.states is None:
+    if said is None:
         return states
     assert model.settings.discovery is not None
-    return torch.softmax(evidence.states / model.settings.discovery.temperature, -1)
+    return torch.softmax(torch.from_numpy(said.frame) / model.settings.discovery.temperature, -1)
 
 
 def _surprise(prior: ModuleType, model: Model, evidence: Any) -> npt.NDArray[np.float64]:

@@ -16,7 +16,6 @@ References
 doi:10.48550/arXiv.1603.06277; docs/mathematics.md, "Gradients through the optimum".
 """
 
-import dataclasses
 import logging
 import math
 import time
@@ -38,11 +37,11 @@ from ..priors._evidence import GaussianEvidence, Local, add, scaled
 from ..progress import track
 from ..provenance import generator
 from ..records.crops import Crops
-from . import checkpoint as files
 from . import durations, gradients, objective, pieces, potentials, registration
 from .autoencoder import Networks, build
 from .choices import prior_settings
 from .gradients import Batch, Gradient
+from .joint_state import State, keep, resume
 from .latents import LatentSeries
 from .pca import Pca
 from .pieces import Piece
@@ -58,24 +57,6 @@ PHASE = "joint"
 PIXELS = "pixel_nats_per_frame"
 MEASURES = ("solver_iterations", "solver_fallbacks", "turns", "gradient_error")
 OPEN_FILES = 32
-
-
-@dataclasses.dataclass
-class State:
-    """All that the next epoch depends on."""
-
-    parameters: Any
-    weights: dict[str, Tensor]
-    moments: dict[str, Tensor]
-    epoch: int = 0
-    steps: int = 0
-    starts: list[Tensor] = dataclasses.field(default_factory=list)
-    best: Any = None
-    best_weights: dict[str, Tensor] = dataclasses.field(default_factory=dict)
-    best_bound: float = -math.inf
-    best_epoch: int = 0
-    best_usage: list[int] = dataclasses.field(default_factory=list)
-    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 def fit(
@@ -129,12 +110,12 @@ def fit(
         return fitted, networks
     with one_thread():
         trainer = Trainer(networks, crops, latents, settings, reduction, fps, seed, said)
-        state = _resume(checkpoint, identity, trainer) or trainer.begin(fitted)
+        state = resume(checkpoint, identity, trainer.prior.Parameters) or trainer.begin(fitted)
         epochs = settings.training.epochs + 1
         passes = track(trainer.epochs(state), "fit: joint", total=epochs - state.epoch, unit="epochs")
         for row in passes:
             if checkpoint is not None:
-                _keep(checkpoint, identity, state)
+                keep(checkpoint, identity, state)
             if progress is not None:
                 progress(row)
         networks.load(state.best_weights)
@@ -418,41 +399,3 @@ class Trainer:
             memory.setdefault(int(number), {})[name] = value.clone()
         known = self.optimizer.state_dict()
         self.optimizer.load_state_dict({**known, "state": memory})
-
-
-def _keep(path: Path, identity: str, state: State) -> None:
-    """Write the state whole or not at all."""
-    tensors = files.flatten(state.parameters, "parameters.")
-    if state.best is not None:
-        tensors |= files.flatten(state.best, "best.")
-    for name in ("weights", "moments", "best_weights"):
-        tensors |= {f"{name}.{key}": value for key, value in getattr(state, name).items()}
-    tensors |= {f"starts.{i}": start for i, start in enumerate(state.starts)}
-    plain = ("epoch", "steps", "best_bound", "best_epoch", "best_usage", "history")
-    values = {name: getattr(state, name) for name in plain}
-    files.save(path, tensors, {"identity": identity, "joint": values})
-
-
-def _resume(path: Path | None, identity: str, trainer: Trainer) -> State | None:
-    """Read the state of the same training that was stopped, if there is one."""
-    if path is None or not path.is_file():
-        return None
-    tensors, metadata = files.load(path)
-    if metadata.get("identity") != identity or "joint" not in metadata:
-        return None
-    kind = trainer.prior.Parameters
-
-    def named(prefix: str) -> dict[str, Tensor]:
-        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-    starts = named("starts.")
-    log.info("training goes on after pass %d.", metadata["joint"]["epoch"])
-    return State(
-        parameters=files.restore(kind, tensors, "parameters."),
-        weights=named("weights."),
-        moments=named("moments."),
-        best=files.restore(kind, tensors, "best."),
-        best_weights=named("best_weights."),
-        starts=[starts[str(i)] for i in range(len(starts))],
-        **metadata["joint"],
-    )

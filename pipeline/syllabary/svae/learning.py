@@ -97,6 +97,6 @@ def _renumbered(
 ) -> tuple[discovery.Discovered, dict[str, torch.Tensor]]:
     """Give the syllables the numbers that the prior gave them."""
     assert order is not None
-    found.recogniser.reorder(order)
     classes = tuple(found.classes[int(k)] for k in order)
-    return found._replace(classes=classes), {name: one[:, order] for name, one in said.items()}
+    found = found._replace(recognition=found.recognition.reorder(order), classes=classes)
+    return found, {name: one[:, order] for name, one in said.items()}

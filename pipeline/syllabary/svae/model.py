@@ -19,7 +19,7 @@ from .autoencoder import Networks, build
 from .discovery import Discovered
 from .latents import LatentSeries
 from .pca import Pca
-from .recogniser import Recogniser
+from .recognition import Recognition
 from .reduction import Reduction, of_pca
 from .settings import ModelSettings
 from .training import Fitted
@@ -46,7 +46,7 @@ class Model:
     fps : float
         Ticks per second of the training recordings.
     recognition : mapping of name to tensor
-        Weights of the recogniser of states, if the model has one.
+        Of what tells the states, if the model has it: ``Recognition.tensors``.
     classes : tuple of str
         What people call each syllable; empty where they gave no name.
     """
@@ -77,8 +77,7 @@ class Model:
         recognition: dict[str, torch.Tensor] = {}
         classes: tuple[str, ...] = ()
         if discovered is not None:
-            state = discovered.recogniser.state_dict()
-            recognition = {name: value.detach().clone() for name, value in state.items()}
+            recognition = discovered.recognition.tensors()
             classes = discovered.classes
         return cls(settings, tensors, found.tensors(), fitted.parameters, fps, recognition, classes)
 
@@ -100,15 +99,11 @@ class Model:
         found.load(self.weights)
         return found
 
-    def recogniser(self) -> Recogniser | None:
+    def recogniser(self) -> Recognition | None:
         """Return what tells states from a stretch of latents, where the model has it."""
         if self.settings.discovery is None:
             return None
-        states, channels = len(self.recognition["last.bias"]), self.recognition["near.weight"].shape[1]
-        own = self.settings.discovery.recogniser
-        found = Recogniser(channels, states, own, np.random.default_rng(0))
-        found.load_state_dict(dict(self.recognition))
-        return found
+        return Recognition.from_tensors(self.recognition, self.settings.discovery)
 
     def save(self, path: Path | str, provenance: Provenance) -> None:
         """Write the model whole or not at all; the same model makes the same bytes."""
