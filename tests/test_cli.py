@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from syllabary import cli
@@ -27,6 +30,20 @@ def test_every_option_of_a_step_has_a_description():
         described = set(cli._helps(step))
         wanted = set(step.__annotations__) - {"return", "settings", "seed", "recordings"}
         assert wanted <= described, (verb, wanted - described)
+
+
+def test_files_that_are_left_out_are_the_steps_default_and_not_none():
+    given = {}
+
+    def step(*, labels: Sequence[Path], quality: Sequence[Path] = (), names: Path | None = None) -> None:
+        """Look at what is given."""
+        given.update(labels=labels, quality=quality, names=names)
+
+    app = typer.Typer()
+    app.command()(cli._command(step))
+    result = CliRunner().invoke(app, ["--labels", "a.parquet"])
+    assert result.exit_code == 0, result.output
+    assert given == {"labels": [Path("a.parquet")], "quality": (), "names": None}
 
 
 def test_a_new_study_is_a_config_to_fill_in(tmp_path):

@@ -151,7 +151,8 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
         config = arguments.pop("config", None)
         section = arguments.pop("name", step.__name__)
         given = steps.parameters(config, section, wanted=tuple(parameters)) if config else {}
-        step(**arguments, **given)
+        # What is left out is the step's own default, which is not always None.
+        step(**{name: value for name, value in arguments.items() if value is not None}, **given)
 
     command.__name__ = step.__name__
     command.__doc__ = (inspect.getdoc(step) or "").split("\n\n")[0].replace("\n", " ")
