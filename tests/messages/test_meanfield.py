@@ -414,6 +414,25 @@ def test_a_window_of_said_states_gives_back_the_full_solution(rng):
         assert_allclose(inside.latents.covariances, found.latents.covariances[:, rows], rtol=1e-7)
 
 
+def test_the_derivative_under_said_states_is_that_of_the_latents_alone(rng):
+    (problem,) = draw(rng, [9], 3, 2)
+    given, (evidence, _) = potentials(problem[:4]), batch([problem])
+    evidence = evidence._replace(states=torch.from_numpy(rng.standard_normal((1, 9, 3))))
+    found = meanfield.solve(given, evidence)
+    wanted = cotangent(rng, 1, 9, 3, 2)
+    sent = meanfield.derivative(given, evidence, found, wanted)
+    assert int(sent.iterations.max()) == 0 and float(sent.states.abs().max()) == 0
+    way = torch.from_numpy(rng.standard_normal(evidence.mean.shape))
+
+    def scalar(step):
+        other = meanfield.solve(given, evidence._replace(mean=evidence.mean + step * way))
+        return inner(wanted, (other.latents.means, other.latents.covariances, other.states.states))
+
+    expected = (scalar(1e-5) - scalar(-1e-5)) / 2e-5
+    mine = float((evidence.precision * sent.latents.means * way).sum())
+    assert_allclose(mine, expected, rtol=1e-6)
+
+
 def test_edges_do_not_lower_the_objective_and_pass_the_gradient(window, rng):
     given, part, _, edges, _ = window
     heights, states = [], None
