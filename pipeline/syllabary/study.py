@@ -80,6 +80,7 @@ class Config(Settings):
         {
             "slds": ModelSettings(
                 network="conv",
+                network_settings={"outliers": 0.002},
                 prior="slds",
                 registration=True,
                 kinematics=True,

@@ -8,6 +8,7 @@ from syllabary.errors import ShapeError
 from syllabary.svae import objective
 
 N, SIZE, D = 6, (5, 4), 3
+OUTLIERS = (0.0, 0.002, 0.3)
 
 
 @pytest.fixture
@@ -30,38 +31,66 @@ def marginals(rng):
     return torch.from_numpy(rng.standard_normal((N, D))), torch.from_numpy(covariances)
 
 
-def summed_pixel_by_pixel(heights, observed, expected, log_variance, used):
+def summed_pixel_by_pixel(heights, observed, expected, log_variance, used, outliers=0.0):
     found = np.zeros(len(heights))
     for n, row, column in np.argwhere((observed & used).numpy()):
         pixel = (n, row, column)
         sd = np.exp(log_variance[row, column] / 2)
-        found[n] += scipy.stats.norm.logpdf(heights[pixel], expected[pixel], sd)
+        own = scipy.stats.norm.pdf(heights[pixel], expected[pixel], sd)
+        found[n] += np.log((1 - outliers) * own + outliers / 255)
     return found
 
 
-def test_likelihood_is_the_sum_of_normal_densities(pixels):
-    found = objective.log_likelihood(*pixels)
+@pytest.mark.parametrize("outliers", OUTLIERS)
+def test_likelihood_is_the_sum_of_the_densities_of_pixels(pixels, outliers):
+    found = objective.log_likelihood(*pixels, outliers)
     assert found.dtype == torch.float64 and found[1] == 0
-    assert_allclose(found, summed_pixel_by_pixel(*pixels), rtol=1e-12)
+    assert_allclose(found, summed_pixel_by_pixel(*pixels, outliers), rtol=1e-12)
 
 
-def test_float32_frames_lose_rounding_alone(pixels):
+@pytest.mark.parametrize("outliers", OUTLIERS)
+def test_float32_frames_lose_rounding_alone(pixels, outliers):
     heights, observed, expected, log_variance, used = pixels
     single = objective.log_likelihood(
-        heights.float(), observed, expected.float(), log_variance.float(), used
+        heights.float(), observed, expected.float(), log_variance.float(), used, outliers
     )
     assert single.dtype == torch.float64
     # Heights of 40 mm are rounded to 4e-6 mm, residuals and variances are of order 1.
-    assert_allclose(single, objective.log_likelihood(*pixels), rtol=1e-5)
+    assert_allclose(single, objective.log_likelihood(*pixels, outliers), rtol=1e-5)
 
 
+def test_a_cable_costs_the_same_wherever_it_is_and_pulls_at_nothing(pixels):
+    heights, _, expected, log_variance, used = (part.float() for part in pixels)
+    observed, used = torch.ones_like(heights, dtype=torch.bool), used > 0
+    expected = (heights + 1).requires_grad_()
+    values, slopes = [], []
+    for cable_mm in (100.0, 255.0):
+        hung = heights.clone()
+        hung[:, 2:4, 2] = cable_mm
+        given = hung, observed, expected, log_variance.clamp(max=1), used
+        values.append(objective.log_likelihood(*given, 0.01))
+        slopes.append(torch.autograd.grad(values[-1].sum(), expected)[0])
+    assert torch.equal(*values) and torch.equal(*slopes)
+    assert torch.isfinite(slopes[0]).all() and (slopes[0][:, 2:4, 2] == 0).all()
+    assert (slopes[0][:, :, 0] != 0).all()
+
+
+def test_inliers_are_told_by_the_ratio_of_both_densities(pixels):
+    heights, _, expected, log_variance, _ = pixels
+    found = objective.inliers(heights - expected, log_variance, 0.1)
+    own = 0.9 * scipy.stats.norm.pdf(heights, expected, torch.exp(log_variance / 2))
+    assert_allclose(found, own / (own + 0.1 / 255), rtol=1e-12)
+    assert (objective.inliers(heights - expected, log_variance, 0.0) == 1).all()
+
+
+@pytest.mark.parametrize("outliers", OUTLIERS)
 @pytest.mark.parametrize("filling", [np.nan, np.inf, 1e30])
-def test_pixels_that_are_missing_or_not_used_are_absent(pixels, filling):
+def test_pixels_that_are_missing_or_not_used_are_absent(pixels, filling, outliers):
     heights, observed, expected, log_variance, used = pixels
     expected, log_variance = expected.requires_grad_(), log_variance.requires_grad_()
     values, gradients = [], []
     for shown in (heights, torch.where(observed & used, heights, filling)):
-        values.append(objective.log_likelihood(shown, observed, expected, log_variance, used))
+        values.append(objective.log_likelihood(shown, observed, expected, log_variance, used, outliers))
         gradients.append(torch.autograd.grad(values[-1].sum(), (expected, log_variance)))
     assert torch.equal(*values)
     for one, other in zip(*gradients, strict=True):
@@ -70,10 +99,11 @@ def test_pixels_that_are_missing_or_not_used_are_absent(pixels, filling):
     assert (gradients[0][1][~used] == 0).all()
 
 
-def test_gradient_of_the_likelihood(pixels):
+@pytest.mark.parametrize("outliers", OUTLIERS)
+def test_gradient_of_the_likelihood(pixels, outliers):
     heights, observed, expected, log_variance, used = pixels
     assert torch.autograd.gradcheck(
-        lambda e, v: objective.log_likelihood(heights, observed, e, v, used),
+        lambda e, v: objective.log_likelihood(heights, observed, e, v, used, outliers),
         (expected.requires_grad_(), log_variance.requires_grad_()),
     )
 

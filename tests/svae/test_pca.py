@@ -199,6 +199,39 @@ def test_neither_chunks_nor_threads_change_a_bit(tmp_path, rng, chunk):
         assert_array_equal(whole.information, pieces.information)
 
 
+def with_cable(rng, heights, *, height=80.0):
+    """Hang a cable of one pixel, along some row of every crop, over the heights."""
+    hung, rows = heights.copy(), rng.integers(1, SIZE[0], len(heights))
+    every = np.arange(len(heights))
+    hung[every, rows] = np.clip(hung[every, rows] + height, 0, 255)
+    return hung
+
+
+def test_a_cable_moves_neither_components_nor_latents(tmp_path, rng):
+    heights, basis = blobs(rng, 900)
+    hung = with_cable(rng, heights)
+    paths = [write(tmp_path / f"{name}.h5", part) for name, part in (("a", heights), ("b", hung))]
+    frames = [training_frames.sample([path], 1000, rng) for path in paths]
+    seeds = [np.random.default_rng(1) for _ in range(3)]
+    clean = pca.fit_frames(*frames[0], PLAIN, seeds[0], clear=True)
+    cleared = pca.fit_frames(*frames[1], PLAIN, seeds[1], clear=True)
+    disturbed = pca.fit_frames(*frames[1], PLAIN, seeds[2])
+    assert angle(cleared.components, basis) < 0.1 < 0.5 < angle(disturbed.components, basis)
+    with Crops(paths[0]) as crops:
+        known = pca.scores(clean, crops)
+        same = pca.scores(clean, crops, outlier_sd=5.0)
+    # Without a cable hardly a pixel stands out.
+    assert np.mean(same.values != known.values) < 0.01
+    with Crops(paths[1]) as crops:
+        found, before = (pca.scores(clean, crops, outlier_sd=sd) for sd in (5.0, 0.0))
+        pieces = pca.scores(clean, crops, outlier_sd=5.0, chunk=300)
+    assert_array_equal(found.values, pieces.values)
+    apart, pulled = (np.sqrt(np.mean((one.values - known.values) ** 2)) for one in (found, before))
+    # Three of 11 rows are lost, and what they would have told of the noise.
+    assert apart < 0.15 < 0.5 < pulled
+    assert (found.information < before.information).all()
+
+
 def test_ticks_without_enough_pixels_have_no_latents(tmp_path, rng):
     heights, _ = blobs(rng, 40)
     observed = np.ones(heights.shape, bool)

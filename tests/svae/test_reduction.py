@@ -32,7 +32,7 @@ GAP = 40
 
 
 def settings(network="conv", **rest):
-    sizes = {"channels": [4, 8], "hidden": 16} if network == "conv" else {}
+    sizes = {"channels": [4, 8], "hidden": 16, "outliers": 0.002} if network == "conv" else {}
     return ModelSettings(
         network=network,
         network_settings=sizes,
@@ -87,6 +87,7 @@ def test_what_is_written_is_read_and_a_model_gets_what_it_asks_for(study):
     plain = reduction.load(path, ModelSettings())
     assert plain.template is None and not plain.build and plain.motion_mean.shape == (0,)
     assert (plain.pose_noise == 0).all()
+    assert plain.outlier_sd == 0 < found["registered"].outlier_sd == ReduceSettings().outlier_sd
     with pytest.raises(BadInput, match="no reduction: build missing"):
         tensors = plain.tensors()
         del tensors["build"]
@@ -278,7 +279,12 @@ def test_gradients_match_differences_of_a_bound_with_motion_and_build(study, tra
         drawn = sample_marginals(local.means[0, :, :3], local.covariances[0, :, :3, :3], normals)
         decoder = networks.decoder
         pixels = log_likelihood(
-            batch.heights[0], observed, decoder(drawn + build), decoder.log_variance(), decoder.used
+            batch.heights[0],
+            observed,
+            decoder(drawn + build),
+            decoder.log_variance(),
+            decoder.used,
+            decoder.outliers,
         )
         moving = expected_log_density(motion, told, local.means[0], local.covariances[0])
         return float(pixels.sum()) + moving - float(local.divergence.sum())

@@ -56,6 +56,29 @@ def test_missing_pixels_are_invisible_and_a_third_of_them_can_be_missed(learned,
         assert_array_equal(one, another)
 
 
+def test_a_cable_hardly_moves_a_crop(rng):
+    heights, shifts = animals(rng, 900)
+    hung = heights.copy()
+    # A pixel wide, at 80 mm, over the animal's rear, at a slant that changes slowly.
+    down = np.arange(SIZE[0])
+    slant = 0.1 * np.sin(np.arange(900) / 60)
+    across = np.rint(SIZE[1] / 2 - 12 + slant[:, None] * (down - SIZE[0] / 2)).astype(int)
+    hung[np.arange(900)[:, None], down, across] = 80
+    frames = training_frames.Frames(
+        hung.reshape(900, -1),
+        np.packbits(np.zeros((900, hung[0].size), bool), axis=1),
+        np.ones(900, np.float32),
+    )
+    errors = []
+    for sd in (5.0, 0.0):
+        chosen = SETTINGS.model_copy(update={"outlier_sd": sd})
+        template = registration.learn(frames, SIZE, PIXEL_MM, chosen, np.random.default_rng(1))
+        found = registration.find(template, hung.astype(np.float32), np.ones(hung.shape, bool))
+        errors.append(np.sqrt(np.mean(quick(found - shifts) ** 2, 0)))
+    # It still hides a sixth of a crop that is 20 pixels wide when halved.
+    assert (errors[0][[0, 2]] < 0.4 * errors[1][[0, 2]]).all() and errors[0][1] < 0.1
+
+
 def test_moving_back_undoes_the_jitter(learned):
     path, template, heights, _ = learned
     still, _ = animals(np.random.default_rng(SEED), 1500, jitter_px=0, jitter_rad=0)

@@ -67,7 +67,7 @@ def random_process(rng, K, D, lags, *, dynamic=True):
     )
 
 
-def tiny(rng, T, D, *, noise_mm=6.0):
+def tiny(rng, T, D, *, noise_mm=6.0, outliers=0.0):
     """A linear decoder, frames of which some pixels and one whole frame are missing, and the view."""
     reduction = dataclasses.replace(
         small_pca(D),
@@ -77,7 +77,8 @@ def tiny(rng, T, D, *, noise_mm=6.0):
         pixel_variance_mm2=rng.uniform(0.5, 2, PIXELS) * noise_mm**2,
         used=np.ones(PIXELS, bool),
     )
-    decoder = linear.Decoder(linear.Settings(), reduction, rng).requires_grad_(False)
+    chosen = linear.Settings(outliers=outliers)
+    decoder = linear.Decoder(chosen, reduction, rng).requires_grad_(False)
     heights = 20 + 10 * rng.standard_normal((T, *PIXELS))
     observed = rng.random((T, *PIXELS)) > 0.2
     observed[T // 2] = False
@@ -123,6 +124,28 @@ def test_importance_weights_average_to_the_likelihood_of_all_paths(rng, lags, dy
     ratio = np.exp(weights[0].numpy() - expected)
     error = ratio.std() / np.sqrt(S)
     assert error < 0.05  # the proposal is good for something
+    assert abs(ratio.mean() - 1) < 5 * error + ROUNDING
+
+
+def test_importance_weights_average_to_the_likelihood_of_pixels_some_of_which_are_outliers(rng):
+    """One latent without dynamics: the likelihood of a frame is an integral over a line."""
+    S, outliers = 4000, 0.02
+    given = random_process(rng, 2, 1, 1, dynamic=False)
+    view, (_, _, matrix, mean, variance) = tiny(rng, 2, 1, outliers=outliers)
+    view.heights[0, 1, 1:3] = 150.0
+    view.observed[0] = True
+    y = view.heights[0].flatten().double().numpy()
+    x = np.linspace(-12, 12, 20_001)
+    own = norm.pdf(y, mean + x[:, None] * matrix[:, 0], np.sqrt(variance))
+    density = np.log((1 - outliers) * own + outliers / 255).sum(1)
+    sd = np.sqrt(given.noise[:, 0, 0].numpy())
+    prior = norm.pdf(x[:, None], given.offsets[:, 0].numpy(), sd) @ given.first.numpy()
+    expected = density.max() + np.log(np.trapezoid(prior * np.exp(density - density.max()), x))
+    proposal = importance.propose(given, [view], nothing(1, 2, 1), given.first.expand(1, 2, -1))
+    weights = importance.log_weights(given, [view], proposal, S, rng)
+    ratio = np.exp(weights[0].numpy() - expected)
+    error = ratio.std() / np.sqrt(S)
+    assert error < 0.05
     assert abs(ratio.mean() - 1) < 5 * error + ROUNDING
 
 
@@ -388,12 +411,13 @@ def test_a_potential_is_the_likelihood_of_a_linear_decoder(rng):
     assert not told.precision[:, 2].any() and not told.precision_mean[:, 2].any()
 
 
-def test_pixels_have_the_likelihood_of_training(rng):
-    view, (_, observed, *_) = tiny(rng, 4, 2)
+@pytest.mark.parametrize("outliers", [0.0, 0.01])
+def test_pixels_have_the_likelihood_of_training(rng, outliers):
+    view, (_, observed, *_) = tiny(rng, 4, 2, outliers=outliers)
     x = tensor(rng.standard_normal((4, 2)))
     decoder = view.decoder
     expected = log_likelihood(
-        view.heights, view.observed, decoder(x), decoder.log_variance(), decoder.used
+        view.heights, view.observed, decoder(x), decoder.log_variance(), decoder.used, outliers
     )
     assert torch.equal(views.log_density(view, x, torch.arange(4)), expected)
     assert view.counts().tolist() == observed.sum(1).tolist()

@@ -1,7 +1,8 @@
 """From crops to the posterior of every tick: reduction, training, segmentation.
 
 In reading order: ``settings`` and ``choices`` (what lies behind a name in them); ``frames``
-(training frames, drawn from the crops), ``registration`` (crops laid on a template), ``pca``
+(training frames, drawn from the crops), ``outliers`` (pixels that are none of the animal's),
+``registration`` (crops laid on a template), ``pca``
 (principal components with missing pixels), ``kinematics`` (how the animal moves), ``latents``
 (what is made of a recording), ``reduction`` (the whole way there), ``potentials`` (what frames say
 of latents). A prior by itself: ``durations`` (bouts, and the stickiness that makes them last),
@@ -38,6 +39,7 @@ __all__ = [
     "model",
     "networks",
     "objective",
+    "outliers",
     "pca",
     "pieces",
     "potentials",

@@ -104,7 +104,12 @@ def through_optimum(
     drawn = drawn + (torch.zeros_like(batch.normals) + batch.build)[core]
     observed = batch.observed[core]
     likelihood = objective.log_likelihood(
-        batch.heights[core], observed, decoder(drawn), decoder.log_variance(), decoder.used
+        batch.heights[core],
+        observed,
+        decoder(drawn),
+        decoder.log_variance(),
+        decoder.used,
+        decoder.outliers,
     )
     likelihood.sum().backward()  # type: ignore[no-untyped-call]
     assert means.grad is not None and covariances.grad is not None

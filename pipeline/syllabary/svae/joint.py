@@ -269,6 +269,7 @@ class Trainer:
                 decoder(drawn + self.builds[index]),
                 decoder.log_variance(),
                 decoder.used,
+                decoder.outliers,
             )
             total += float(found.sum())
         return total

@@ -12,7 +12,12 @@ import torch
 
 from ..errors import ShapeError
 
-__all__ = ["expected_log_density", "log_likelihood", "sample_marginals", "scored_pixels"]
+__all__ = ["expected_log_density", "inliers", "log_likelihood", "sample_marginals", "scored_pixels"]
+
+# What a crop can hold, mm: outliers are uniform over it.
+RANGE_MM = 255.0
+# Log odds beyond which the logarithm of one plus their exponential is they themselves, in float64 too.
+CERTAIN = 40.0
 
 
 def sample_marginals(
@@ -48,8 +53,12 @@ def log_likelihood(
     expected: torch.Tensor,
     log_variance: torch.Tensor,
     used: torch.Tensor,
+    outliers: float = 0.0,
 ) -> torch.Tensor:
-    """Log density of the measured pixels of each frame, independent Gaussians.
+    """Log density of the measured pixels of each frame, independent given what is expected.
+
+    Each is ``(1 − outliers) N(height; expected, variance) + outliers / 255 mm``: of the animal and the
+    floor, or of something else, which may have any height and says nothing of the animal.
 
     Parameters
     ----------
@@ -62,6 +71,8 @@ def log_likelihood(
         Log of the noise variance of each pixel, mm².
     used : (H, W) bool
         Pixels that are modelled; the others are not scored.
+    outliers : float
+        Share of pixels that are something else's, less than 1; with 0 they are Gaussian.
 
     Returns
     -------
@@ -82,9 +93,36 @@ def log_likelihood(
     scored = observed & used
     deviation = torch.where(scored, heights - expected, 0)
     # Terms keep the dtype they come in; only their sums, of thousands of pixels, need more.
+    if outliers:
+        odds = _log_odds(deviation, log_variance, outliers)
+        sure = torch.where(scored, torch.nn.functional.softplus(odds, threshold=CERTAIN), 0)
+        count = scored.sum((-2, -1), dtype=torch.float64)
+        return sure.sum((-2, -1), dtype=torch.float64) + math.log(outliers / RANGE_MM) * count
     misfit = (deviation.square() * torch.exp(-log_variance)).sum((-2, -1), dtype=torch.float64)
     constants = (log_variance.double() + math.log(2 * math.pi)).flatten()
     return -0.5 * (misfit + scored.flatten(1).double() @ constants)
+
+
+def inliers(deviation: torch.Tensor, log_variance: torch.Tensor, outliers: float) -> torch.Tensor:
+    """Return the probability that pixels are the animal's or the floor's, of the deviation's shape.
+
+    Parameters
+    ----------
+    deviation : (..., H, W) floating
+        Heights minus what is expected of them, mm.
+    log_variance, outliers
+        As for ``log_likelihood``.
+    """
+    if not outliers:
+        return torch.ones_like(deviation)
+    return torch.sigmoid(_log_odds(deviation, log_variance, outliers))
+
+
+def _log_odds(deviation: torch.Tensor, log_variance: torch.Tensor, outliers: float) -> torch.Tensor:
+    """Log density as the animal's less that as something else's, nats."""
+    constant = math.log1p(-outliers) - math.log(outliers / RANGE_MM) - 0.5 * math.log(2 * math.pi)
+    half_precision = 0.5 * torch.exp(-log_variance)
+    return torch.addcmul(constant - 0.5 * log_variance, deviation.square(), half_precision, value=-1)
 
 
 def expected_log_density(

@@ -8,7 +8,8 @@ operator S, so smoothed frames never exist either: (S C S) Q needs S on a few im
 
 The latents of a frame are ``s`` given its measured pixels under a Gaussian prior
 (doi:10.1111/1467-9868.00196, the posterior mean of probabilistic PCA), divided by their
-standard deviation over the training frames. A frame measured everywhere gives exactly
+standard deviation over the training frames. Where asked for, what stands out from them (``outliers``)
+is missing, and they are found again. A frame measured everywhere without gives exactly
 ``components @ (heights - mean) / scale``, so a linear layer can reproduce them.
 
 Work is done in blocks whose layout depends on the recording alone, with BLAS held to one
@@ -19,7 +20,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import h5py
 import numpy as np
@@ -33,6 +34,7 @@ from ..provenance import Provenance, generator
 from ..records import files
 from ..records.crops import Crops
 from . import frames as training_frames
+from . import outliers
 from .frames import BLOCK, Frames
 from .latents import LatentSeries
 from .settings import ReduceSettings
@@ -44,8 +46,13 @@ log = logging.getLogger(__name__)
 # The subspace that is iterated is wider than what is kept, so that few passes suffice.
 WIDENING = 10
 SETTLED_ANGLE_RAD = 1e-3
+# Times that outliers are looked for: those found before no longer pull at the latents.
+OUTLIER_ROUNDS = 2
+# Passes of fitting after which they are looked for.
+CLEARING = (1, 3, 5)
 
 Array = npt.NDArray[np.float64]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,53 @@ class Pca:
         return cls(**arrays)
 
 
+@dataclass(frozen=True)
+class Clearing:
+    """Where P used pixels lie in a crop, and so which of them are narrow things.
+
+    Attributes
+    ----------
+    used : (H, W) bool
+    pixel_mm : float
+    """
+
+    used: npt.NDArray[np.bool_]
+    pixel_mm: float
+
+    def outliers(self, above: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Return outliers (n, P) among pixels (n, P) that stand out."""
+        return outliers.find(self._images(above), self.pixel_mm)[:, self.used]
+
+    def by_guess(self, frames: Frames) -> Frames:
+        """Leave out what is narrow and high."""
+        found = np.empty_like(frames.missing)
+        for rows, heights, _ in frames.blocks(np.zeros(frames.heights.shape[1])):
+            narrow = outliers.guess(self._images(heights), self.pixel_mm)[:, self.used]
+            found[rows] = np.packbits(narrow, axis=1)
+        return frames._replace(missing=frames.missing | found)
+
+    def by_model(
+        self, frames: Frames, cleared: Frames, mean: Array, basis: Array, ridge: Array
+    ) -> Frames:
+        """Leave out what stands out from what the pixels cleared so far make expected.
+
+        The noise of a pixel is not known yet, so the least height counts.
+        """
+        found = np.empty_like(frames.missing)
+        blocks = zip(frames.blocks(mean), cleared.blocks(mean), strict=True)
+        for (rows, deviation, missing), (_, kept, left_out) in blocks:
+            expected = (_posterior(kept, left_out, basis, ridge)[0] @ basis).astype(np.float32)
+            above = (deviation - expected > outliers.ABOVE_MM) & ~missing
+            found[rows] = np.packbits(self.outliers(above), axis=1)
+        return frames._replace(missing=frames.missing | found)
+
+    def _images(self, pixels: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+        """Put pixels (n, P) where they are in a crop (n, H, W), zeros elsewhere."""
+        images = np.zeros((len(pixels), *self.used.shape), pixels.dtype)
+        images[:, self.used] = pixels
+        return images
+
+
 def fit(crops_paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> Pca:
     """Fit components to frames spread over recordings.
 
@@ -127,8 +181,12 @@ def fit_frames(
     pixel_mm: float,
     settings: ReduceSettings,
     rng: np.random.Generator,
+    *,
+    clear: bool = False,
 ) -> Pca:
     """Fit components to training frames of ``size`` (rows, columns), all their pixels given.
+
+    ``clear`` leaves out pixels that stand out from what the components so far expect.
 
     Raises
     ------
@@ -140,7 +198,8 @@ def fit_frames(
         smooth = _smoother(used, size, settings.smoothing_mm / pixel_mm)
         wide = min(2 * settings.components + WIDENING, *frames.heights.shape)
         start = rng.standard_normal((frames.heights.shape[1], wide))
-        basis, mean, ridge = _iterate(frames, image[used], start, settings, smooth)
+        clearing = Clearing(used.reshape(size), pixel_mm) if clear and settings.outlier_sd else None
+        frames, basis, mean, ridge = _iterate(frames, image[used], start, settings, smooth, clearing)
         # Leading directions of smoothed frames, turned until raw coordinates do not correlate.
         coordinates, noise, _, _ = _coordinates_of(frames, mean, basis, ridge)
         mean += coordinates.mean(0) @ basis
@@ -168,13 +227,16 @@ def fit_frames(
     )
 
 
-def scores(pca: Pca, crops: Crops, *, chunk: int = 2048) -> LatentSeries:
+def scores(pca: Pca, crops: Crops, *, outlier_sd: float = 0.0, chunk: int = 2048) -> LatentSeries:
     """Return the whitened latents of every tick of a recording, and how precise they are.
 
     Parameters
     ----------
     pca : Pca
     crops : Crops
+    outlier_sd : float
+        Narrow things this many SDs of a pixel's noise (and ``outliers.ABOVE_MM``) above what the
+        components expect are missing; 0: none are.
     chunk : int
         Ticks to hold in memory at once; the result does not depend on it.
 
@@ -194,6 +256,8 @@ def scores(pca: Pca, crops: Crops, *, chunk: int = 2048) -> LatentSeries:
     ridge = _ridge(float(pca.noise_variance_mm2), pca.scale**2)
     # What one measured pixel tells of each coordinate: ``(scale_d V_dp)² / variance_p``.
     told = ((pca.scale[:, None] * basis) ** 2 / pca.pixel_variance_mm2[pca.used]).T
+    clearing = Clearing(pca.used, float(pca.pixel_mm))
+    limit = np.maximum(outlier_sd * np.sqrt(pca.pixel_variance_mm2[pca.used]), outliers.ABOVE_MM)
     information = np.zeros((len(crops), len(basis)))
     values = np.full((len(crops), len(basis)), np.nan)
     seen = np.zeros(len(crops), bool)
@@ -208,6 +272,11 @@ def scores(pca: Pca, crops: Crops, *, chunk: int = 2048) -> LatentSeries:
                 enough = 1 - missing.mean(1) >= pca.min_observed_fraction
                 seen[rows] = enough & (crops.frame[rows] >= 0)
                 expected, _ = _posterior(deviation, missing, basis, ridge)
+                measured = missing
+                for _ in range(OUTLIER_ROUNDS if outlier_sd > 0 else 0):
+                    above = deviation - expected @ basis > limit
+                    missing = measured | clearing.outliers(above & ~measured)
+                    expected, _ = _posterior(np.where(missing, 0, deviation), missing, basis, ridge)
                 values[rows] = expected * (1 + ridge) / pca.scale
                 information[rows] = (~missing).astype(np.float64) @ told
     values[~seen] = np.nan
@@ -247,7 +316,8 @@ def _iterate(
     start: Array,
     settings: ReduceSettings,
     smooth: Callable[[Array], Array],
-) -> tuple[Array, Array, Array]:
+    clearing: Clearing | None,
+) -> tuple[Frames, Array, Array, Array]:
     """Subspace iteration on S C S with missing pixels filled in.
 
     Parameters
@@ -257,13 +327,18 @@ def _iterate(
         Any L directions, L > D.
     smooth : function
         S: images in columns (P, L) to images in columns.
+    clearing : Clearing, optional
+        Tells outliers, which are then left out.
 
     Returns
     -------
-    basis (D, P), mean (P,) and ridge (D,)
-        Leading directions and what ``_posterior`` needs beside them.
+    frames, basis (D, P), mean (P,) and ridge (D,)
+        Leading directions and what ``_posterior`` needs beside them; in the frames, outliers are
+        missing.
     """
-    count, kept = len(frames.heights), settings.components
+    given, count, kept = frames, len(frames.heights), settings.components
+    if clearing is not None:
+        frames = clearing.by_guess(given)
     wide, _ = np.linalg.qr(smooth(start))
     basis, ridge = np.zeros((kept, len(mean))), np.ones(kept)
     for done in track(range(settings.passes), "pca: passes", unit="passes"):
@@ -288,9 +363,11 @@ def _iterate(
         basis, mean = wide[:, :kept].T.copy(), mean + total_x / count
         ridge = _ridge(residual / measured, variance[::-1][:kept])
         log.debug("pca: pass %d turned the components by %.2g rad", done + 1, angle)
-        if angle < SETTLED_ANGLE_RAD:
+        if clearing is not None and done in CLEARING:
+            frames = clearing.by_model(given, frames, mean, basis, ridge)
+        elif angle < SETTLED_ANGLE_RAD and (clearing is None or done > CLEARING[-1]):
             break
-    return basis, mean, ridge
+    return frames, basis, mean, ridge
 
 
 def _coordinates_of(

@@ -67,6 +67,8 @@ class Reduction:
         What crops are laid on.
     build : bool
         The mean pose of the recording is taken out.
+    outlier_sd : float
+        Pixels that stand out so far are missing; 0: none are.
     """
 
     pca: Pca
@@ -76,11 +78,13 @@ class Reduction:
     motion_noise: Array
     template: Template | None = None
     build: bool = False
+    outlier_sd: float = 0.0
 
     def latents(self, crops: Crops, *, chunk: int = 2048) -> LatentSeries:
         """Return the latents of every tick of a recording; the chunk has no influence on them."""
         shifts = None if self.template is None else registration.of_crops(self.template, crops)
-        series = pca.scores(self.pca, registration.view(crops, shifts), chunk=chunk)
+        view = registration.view(crops, shifts)
+        series = pca.scores(self.pca, view, outlier_sd=self.outlier_sd, chunk=chunk)
         values, seen, information = series[:3]
         assert information is not None
         known = information > 0
@@ -116,7 +120,7 @@ class Reduction:
 
     def tensors(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return every array by name, as checkpoints store them."""
-        names = ("pose_noise", "motion_mean", "motion_scale", "motion_noise", "build")
+        names = ("pose_noise", "motion_mean", "motion_scale", "motion_noise", "build", "outlier_sd")
         found = {name: np.asarray(getattr(self, name)) for name in names}
         parts: dict[str, Pca | Template] = {"pca": self.pca}
         if self.template is not None:
@@ -149,6 +153,7 @@ class Reduction:
             pca=Pca.from_tensors(part("pca")),
             template=Template.from_tensors(template) if template else None,
             build=bool(tensors["build"]),
+            outlier_sd=float(tensors.get("outlier_sd", np.zeros(()))),
             **arrays,
         )
 
@@ -187,7 +192,8 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     moved = registration.warp_frames(template, frames, size)
     plain = pca.fit_frames(frames, size, pixel_mm, settings, rng)
     del frames
-    registered = pca.fit_frames(moved, size, pixel_mm, settings, generator(seed, "pca", "registered"))
+    rng, sd = generator(seed, "pca", "registered"), settings.outlier_sd
+    registered = pca.fit_frames(moved, size, pixel_mm, settings, rng, clear=True)
     del moved
     poses: dict[str, list[Array]] = {PLAIN: [], REGISTERED: []}
     motions: dict[str, list[Array]] = {PLAIN: [], REGISTERED: []}
@@ -195,7 +201,7 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     for path in track(chosen, "reduction: noise", unit="recordings"):
         with Crops(path) as crops:
             shifts = registration.of_crops(template, crops)
-            series = pca.scores(registered, registration.view(crops, shifts))
+            series = pca.scores(registered, registration.view(crops, shifts), outlier_sd=sd)
             poses[PLAIN].append(pca.scores(plain, crops).values)
             poses[REGISTERED].append(series.values)
             motions[PLAIN].append(kinematics.speeds(crops, None, series.observed, bridge=0))
@@ -208,11 +214,11 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     found = {PLAIN: Reduction(plain, np.zeros(len(plain.scale)), *_law(motions[PLAIN]))}
     if noise[REGISTERED].mean() < WORTH * noise[PLAIN].mean():
         law = _law(motions[REGISTERED])
-        found[REGISTERED] = Reduction(registered, noise[REGISTERED], *law, template)
+        found[REGISTERED] = Reduction(registered, noise[REGISTERED], *law, template, outlier_sd=sd)
     else:
         # Well tracked crops gain nothing, and movements that look like a shift would be lost.
         log.warning("registration does not make the latents quieter: crops are taken as they are.")
-        found[REGISTERED] = dataclasses.replace(found[PLAIN], pose_noise=noise[PLAIN])
+        found[REGISTERED] = dataclasses.replace(found[PLAIN], pose_noise=noise[PLAIN], outlier_sd=sd)
     return found
 
 

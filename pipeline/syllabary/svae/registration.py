@@ -17,11 +17,13 @@ new ones are treated alike, and no crop sees another. The template is learned by
 given the template, then the principal components of the crops laid on it. At first the slopes of
 the mean crop are taken out of the components, which would otherwise explain shifts by themselves.
 
-Pixels that were not measured have no weight. Neighbouring pixels share what the template does not
-explain, so the noise is taken as larger than the residual.
+Pixels that were not measured have no weight, nor have outliers (``outliers``): of the first template
+by a guess, then by what the scores so far make expected. Neighbouring pixels share what the template
+does not explain, so the noise is taken as larger than the residual.
 """
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -34,6 +36,7 @@ import threadpoolctl  # type: ignore[import-untyped]
 from ..errors import BadInput, ShapeError
 from ..progress import track
 from ..records.crops import Crops
+from . import outliers
 from .frames import BLOCK, Frames
 from .settings import ReduceSettings
 
@@ -72,6 +75,10 @@ class Template:
         SD of the shifts in their prior: px, px, rad.
     size : (2,) int64
         Rows and columns of the crops.
+    outlier_mm : () float64
+        Narrow things so far above what is expected have no weight; 0: all have.
+    pixel_mm : () float64
+        Side of a pixel of the crops.
     """
 
     mean: Array
@@ -80,6 +87,8 @@ class Template:
     noise: Array
     spread: Array
     size: npt.NDArray[np.int64]
+    outlier_mm: Array = dataclasses.field(default_factory=lambda: np.zeros(()))
+    pixel_mm: Array = dataclasses.field(default_factory=lambda: np.ones(()))
 
     def tensors(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return every array by name, as checkpoints store them."""
@@ -88,12 +97,14 @@ class Template:
     @classmethod
     def from_tensors(cls, tensors: dict[str, npt.NDArray[np.generic]]) -> Self:
         """Rebuild from what ``tensors`` returned."""
-        missing = [field.name for field in fields(cls) if field.name not in tensors]
+        needed = [field.name for field in fields(cls) if field.default_factory is dataclasses.MISSING]
+        missing = [name for name in needed if name not in tensors]
         if missing:
             raise BadInput(f"these tensors are no template: {', '.join(missing)} missing.")
         arrays: dict[str, Any] = {
             field.name: np.asarray(tensors[field.name], np.int64 if field.name == "size" else np.float64)
             for field in fields(cls)
+            if field.name in tensors
         }
         return cls(**arrays)
 
@@ -125,13 +136,23 @@ def learn(
     spread = np.array([shift_px, shift_px, np.radians(settings.turn_sd_degrees)])
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         low = np.concatenate([_low(*pair) for pair in _blocks(frames, chosen, size)])
-        shifts = np.zeros((count, 3))
-        template = _components(*_moved(low, shifts, size), spread, size, first=True)
+        given = {
+            "spread": spread,
+            "size": np.asarray(size, np.int64),
+            "outlier_mm": np.asarray(outliers.ABOVE_MM if settings.outlier_sd else 0.0),
+            "pixel_mm": np.asarray(pixel_mm, np.float64),
+        }
+        heights, weight = _moved(low, np.zeros((count, 3)), size)
+        if settings.outlier_sd:
+            weight *= ~outliers.guess(heights, 2 * pixel_mm)
+        template = _components(heights, weight, given, first=True)
         for _ in track(range(ROUNDS), "registration: rounds", unit="rounds"):
             for start in range(0, count, BLOCK):
                 rows = slice(start, start + BLOCK)
-                shifts[rows] = _shifts(template, low[rows])
-            template = _components(*_moved(low, shifts, size), spread, size, first=False)
+                shifts, scores = _shifts(template, low[rows])
+                heights[rows], weight[rows] = _moved(low[rows], shifts, size)
+                weight[rows] *= _fitting(template, heights[rows], weight[rows], scores)
+            template = _components(heights, weight, given, first=False)
     return template
 
 
@@ -162,7 +183,7 @@ def find(
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         for start in range(0, len(observed), BLOCK):
             rows = slice(start, start + BLOCK)
-            found[rows] = _shifts(template, _low(heights_mm[rows], observed[rows]))
+            found[rows] = _shifts(template, _low(heights_mm[rows], observed[rows]))[0]
     found[~observed.any((1, 2))] = 0
     return found
 
@@ -338,8 +359,21 @@ def _slopes(images: Single, size: tuple[int, int]) -> Single:
     return parts.reshape(len(images), 3, -1)
 
 
-def _shifts(template: Template, low: Single) -> Array:
-    """Shifts (n, 3) of blurred and halved crops: Gauss-Newton steps from none."""
+def _fitting(
+    template: Template, heights: Single, weight: Single, scores: Array
+) -> npt.NDArray[np.bool_]:
+    """Pixels (n, h, w) that are no outliers from what the scores (n, D) make expected."""
+    if not template.outlier_mm:
+        return np.ones(heights.shape, bool)
+    basis = template.basis.reshape(len(template.basis), -1).astype(np.float32)
+    expected = (scores.astype(np.float32) @ basis).reshape(heights.shape)
+    expected += template.mean.astype(np.float32)
+    above = (heights - expected > template.outlier_mm) & (weight > 0)
+    return ~outliers.find(above, 2 * float(template.pixel_mm))
+
+
+def _shifts(template: Template, low: Single) -> tuple[Array, Array]:
+    """Shifts (n, 3) and scores (n, D) of blurred and halved crops: Gauss-Newton steps from none."""
     size = (int(template.size[0]), int(template.size[1]))
     count, pixels, rank = len(low), template.mean.size, len(template.variances)
     mean = template.mean.reshape(-1).astype(np.float32)
@@ -350,7 +384,10 @@ def _shifts(template: Template, low: Single) -> Array:
     prior = np.concatenate([1 / template.variances, template.spread**-2])
     shifts, scores = np.zeros((count, 3)), np.zeros((count, rank))
     for step in range(STEPS + 1):
-        heights, weight = (part.reshape(count, pixels) for part in _moved(low, shifts, size))
+        images, known = _moved(low, shifts, size)
+        if step:
+            known = known * _fitting(template, images, known, scores)
+        heights, weight = images.reshape(count, pixels), known.reshape(count, pixels)
         deviation = weight * (heights - mean)
         gram = np.zeros((count, rank + 3, rank + 3))
         told = np.zeros((count, rank + 3))
@@ -374,14 +411,19 @@ def _shifts(template: Template, low: Single) -> Array:
         if step:
             limit = FARTHEST * template.spread
             np.clip(shifts + found[:, rank:], -limit, limit, out=shifts)
-    return shifts
+    return shifts, scores
 
 
 def _components(
-    heights: Single, weight: Single, spread: Array, size: tuple[int, int], *, first: bool
+    heights: Single,
+    weight: Single,
+    given: Mapping[str, npt.NDArray[Any]],
+    *,
+    first: bool,
 ) -> Template:
     """Principal components of crops at half resolution; what is missing is filled with the mean."""
     shape, count = heights.shape[1:], len(heights)
+    size = (int(given["size"][0]), int(given["size"][1]))
     flat, known = heights.reshape(count, -1), weight.reshape(count, -1)
     seen = known.sum(0, dtype=np.float64)
     mean = (known * flat).sum(0, dtype=np.float64) / np.maximum(seen, 1)
@@ -402,6 +444,5 @@ def _components(
         basis=np.ascontiguousarray(basis.T).reshape(rank, *shape),
         variances=np.maximum(variances, 1e-3 * left),
         noise=np.asarray(SHARED * left),
-        spread=spread,
-        size=np.asarray(size, np.int64),
+        **given,
     )

@@ -38,6 +38,12 @@ class ReduceSettings(Settings):
     noise_floor_mm: float = Field(
         1.0, gt=0, description="SD of the noise of a pixel, mm, at least: what the camera itself adds"
     )
+    outlier_sd: float = Field(
+        5.0,
+        ge=0,
+        description="where crops are registered, narrow things so many SDs of a pixel's noise above the "
+        "animal, and 15 mm, are a cable and count as missing; 0 = none",
+    )
     passes: int = Field(12, ge=1, description="passes over the frames, at most; it stops when settled")
     registration_frames: int = Field(
         8000, ge=100, description="frames that the template for registered crops is learned of, at most"

@@ -29,6 +29,12 @@ class Settings(Section):
     noise_floor_mm: float = Field(
         1.0, gt=0, description="SD of the noise of a pixel, mm, below which training cannot bring it"
     )
+    outliers: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of pixels that are none of the animal's (cables, reflections); 0 = Gaussian",
+    )
 
 
 def capped(information: torch.Tensor, log_scale: torch.Tensor, most: float) -> torch.Tensor:
@@ -143,6 +149,7 @@ class Decoder(nn.Module):
         self.register_buffer("used", torch.from_numpy(np.array(reduction.used, bool)))
         self.register_buffer("components", _float32(reduction.components).flatten(1))
         self.register_buffer("scale", _float32(reduction.scale))
+        self.outliers = settings.outliers
         floor = settings.noise_floor_mm**2
         self.log_floor = math.log(floor)
         above = np.maximum(reduction.pixel_variance_mm2 - floor, ABOVE_FLOOR * floor)

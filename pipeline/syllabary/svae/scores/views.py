@@ -27,8 +27,11 @@ class View(Protocol):
     def expected(self, latents: Tensor) -> Tensor:
         """Return what latents (N, pose) stand for, (N, P)."""
 
-    def measured(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return values and their precisions of frames, (N, P) each; precision 0 is missing."""
+    def measured(self, rows: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
+        """Return values and their precisions of frames, (N, P) each; precision 0 is missing.
+
+        Where values may be outliers, precisions are for values ``expected`` (N, P).
+        """
 
     def score(self, latents: Tensor, rows: Tensor) -> Tensor:
         """Return the log density (N,) of frames ``rows`` (N,) given latents (N, pose), nats."""
@@ -54,11 +57,14 @@ class Pixels(NamedTuple):
         """Return heights (N, H W), mm."""
         return self.decoder(latents + self.build).flatten(1)
 
-    def measured(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return heights and their precisions, (N, H W), 1 / mm²."""
+    def measured(self, rows: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
+        """Return heights and their precisions, (N, H W), 1 / mm²: as far as they are no outliers."""
         scored = self.observed[rows] & self.decoder.used
-        precision = torch.where(scored, torch.exp(-self.decoder.log_variance()), 0)
-        return torch.where(scored, self.heights[rows], 0).flatten(1), precision.flatten(1)
+        log_variance, outliers = self.decoder.log_variance(), self.decoder.outliers
+        heights = torch.where(scored, self.heights[rows], 0)
+        share = objective.inliers(heights - expected.view_as(heights), log_variance, outliers)
+        precision = torch.where(scored, torch.exp(-log_variance) * share, 0)
+        return heights.flatten(1), precision.flatten(1)
 
     def score(self, latents: Tensor, rows: Tensor) -> Tensor:
         """Return the log density of all measured pixels, as in training."""
@@ -68,6 +74,7 @@ class Pixels(NamedTuple):
             self.decoder(latents + self.build),
             self.decoder.log_variance(),
             self.decoder.used,
+            self.decoder.outliers,
         )
 
     def counts(self) -> Tensor:
@@ -100,15 +107,16 @@ class Components(NamedTuple):
         found: Tensor = ((heights - mean.to(heights)) @ basis.T.to(heights)).double()
         return found - self.build
 
-    def measured(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return latents and their precisions."""
+    def measured(self, rows: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
+        """Return latents and their precisions, whatever is expected."""
         known = self.information[rows]
         return torch.where(known > 0, self.values[rows], 0.0), known
 
     def score(self, latents: Tensor, rows: Tensor) -> Tensor:
         """Return the log density of the PCA's latents."""
-        values, precision = self.measured(rows)
-        misfit = precision * (values - self.expected(latents)).square()
+        expected = self.expected(latents)
+        values, precision = self.measured(rows, expected)
+        misfit = precision * (values - expected).square()
         constant = torch.where(precision > 0, torch.log(precision / (2 * torch.pi)), 0.0)
         return 0.5 * (constant - misfit).sum(-1)
 
@@ -136,8 +144,8 @@ def log_density(view: View, latents: Tensor, rows: Tensor) -> Tensor:
 def potential(view: View, latents: Tensor, rows: Tensor) -> Potential:
     """Return what frames say of latents, were the decoder straight around the latents given.
 
-    Exact for a linear decoder, and then its whole precision, not its diagonal. Latents beyond the
-    pose are told nothing.
+    Exact for a linear decoder without outliers, and then its whole precision, not its diagonal. A pixel
+    counts by the probability that it is none. Latents beyond the pose are told nothing.
 
     Parameters
     ----------
@@ -158,7 +166,7 @@ def potential(view: View, latents: Tensor, rows: Tensor) -> Potential:
         at = slice(begin, begin + step)
         around = latents[at, :pose]
         heights, slopes = _slopes(view.expected, around)
-        values, known = view.measured(rows[at])
+        values, known = view.measured(rows[at], heights)
         weighted = slopes * known[:, None]
         inner = (weighted @ slopes.mT).double()
         precision[at, :pose, :pose] = (inner + inner.mT) / 2

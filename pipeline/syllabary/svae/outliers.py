@@ -1,0 +1,67 @@
+"""Pixels that show something else than the animal: a cable, most of all.
+
+What hides the animal is nearer to the camera, so an outlier lies above what is expected; it stands
+out far beyond the noise of its pixel; and it is narrow. A part of the animal that is higher than the
+components can tell, such as the head of one that rears, is as far off, but wide, and is kept.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ABOVE_MM", "WIDEST_MM", "find", "guess"]
+
+# Height above what is expected, mm, below which nothing is an outlier: a quick movement reaches it.
+ABOVE_MM = 15.0
+# Side of the smallest square, mm, that is part of an animal.
+WIDEST_MM = 13.0
+NEIGHBOURS = np.ones((3, 3), np.uint8)
+
+
+def find(above: npt.NDArray[np.bool_], pixel_mm: float) -> npt.NDArray[np.bool_]:
+    """Return which pixels are outliers.
+
+    Parameters
+    ----------
+    above : (n, H, W) bool
+        Pixels that stand out.
+    pixel_mm : float
+        Side of a pixel.
+
+    Returns
+    -------
+    (n, H, W) bool
+        Those in which no square of ``WIDEST_MM`` fits, with their neighbours: at its border a thing is
+        mixed with what is behind it.
+    """
+    square = _square(pixel_mm)
+    found = np.zeros(above.shape, bool)
+    for i in np.flatnonzero(above.any((1, 2))):
+        flags = above[i].view(np.uint8)
+        narrow = flags & (1 - cv2.morphologyEx(flags, cv2.MORPH_OPEN, square))
+        found[i] = cv2.dilate(narrow, NEIGHBOURS)
+    return found
+
+
+def guess(heights: npt.NDArray[np.float32], pixel_mm: float) -> npt.NDArray[np.bool_]:
+    """Return what may be outliers where nothing is known of the animal: narrow and high.
+
+    Parameters
+    ----------
+    heights : (n, H, W) float32
+        mm; 0 where not observed.
+    pixel_mm : float
+        Side of a pixel.
+    """
+    square = _square(pixel_mm)
+    found = np.zeros(heights.shape, bool)
+    for i, image in enumerate(heights):
+        narrow = image - cv2.morphologyEx(image, cv2.MORPH_OPEN, square) > ABOVE_MM
+        found[i] = cv2.dilate(narrow.view(np.uint8), NEIGHBOURS)
+    return found
+
+
+def _square(pixel_mm: float) -> npt.NDArray[np.uint8]:
+    """The smallest square that is part of an animal; an even one would shift what it opens."""
+    side = max(3, 2 * round((WIDEST_MM / pixel_mm - 1) / 2) + 1)
+    return np.ones((side, side), np.uint8)
