@@ -6,6 +6,7 @@ from syllabary.errors import UnknownName
 
 def test_names_are_the_files_of_the_folder():
     assert registry.names("syllabary.records") == [
+        "annotations",
         "clips",
         "crops",
         "files",
@@ -21,7 +22,7 @@ def test_find_imports_one_file():
 
 def test_a_mistyped_name_gets_the_nearest_one():
     with pytest.raises(
-        UnknownName, match=r"no records 'tabels'; did you mean 'tables'\? Known: clips, crops"
+        UnknownName, match=r"no records 'tabels'; did you mean 'tables'\? Known: annotations, clips"
     ):
         registry.find("syllabary.records", "tabels")
 

@@ -52,7 +52,7 @@ def agreement(found, truth):
 
 
 def test_known_states_are_found_and_numbered_by_usage(study, found):
-    assert agreement(found, study[1]) > 0.6
+    assert agreement(found, study[1]) > 0.8
     said = np.concatenate(list(found.evidence.values()))
     usage = np.exp(said).sum(0)
     assert (np.diff(usage) <= 0.05 * usage[0]).all()
@@ -65,8 +65,7 @@ def test_the_same_seed_finds_the_same_and_another_one_not(study, found):
         assert_array_equal(one, again.evidence[name])
 
 
-def test_labels_of_people_give_syllables_their_names(study, found):
-    plain = agreement(found, study[1])
+def test_labels_of_people_give_syllables_their_names(study):
     series, truth = study
     labels = {}
     for name, true in truth.items():
@@ -75,7 +74,7 @@ def test_labels_of_people_give_syllables_their_names(study, found):
         weights[rows, true[rows]] = 1
         labels[name] = Annotations(("a", "b", "c", "d", "e"), weights)
     found = discovery.find(series, QUICK, target_duration_s=0.4, fps=FPS, seed=1, labels=labels)
-    assert agreement(found, truth) > plain
+    assert agreement(found, truth) > 0.8
     said = np.concatenate([found.evidence[name].argmax(1) for name in truth])
     true = np.concatenate(list(truth.values()))
     for k, name in enumerate(found.classes):

@@ -171,7 +171,7 @@ def test_a_killed_fit_goes_on_where_it_was_and_ends_the_same(study, model, kept,
 
 def test_a_fresh_run_of_the_same_seed_gives_the_same_bytes(study, tmp_path_factory):
     other = Study(tmp_path_factory.mktemp("other"))
-    other.run("--until", "export", "score")
+    other.run("--until", "export", "score", "evaluate")
     first, second = digests(study, *SCIENCE), digests(other, *SCIENCE)
     assert set(first) == set(second)
     assert [name for name in first if first[name] != second[name]] == []
