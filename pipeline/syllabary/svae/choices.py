@@ -5,6 +5,7 @@ the settings alone (components, the config) must neither wait for it nor depend 
 """
 
 from .. import registry
+from ..errors import BadSetting
 from ..settings import Settings, read
 from .settings import ModelSettings
 
@@ -40,6 +41,19 @@ def prior_settings(model: ModelSettings, where: str = "model") -> Settings:
 
 
 def require_choices(model: ModelSettings, where: str) -> None:
-    """Check what lies behind the names in a model's settings."""
+    """Check what lies behind the names in a model's settings.
+
+    Raises
+    ------
+    UnknownName, BadSetting
+        There is no such file or setting, or the prior can't be told of its states.
+    """
     network_settings(model, where)
     prior_settings(model, where)
+    if model.discovery is not None and not hasattr(
+        registry.find("syllabary.priors", model.prior), "from_autoregression"
+    ):
+        raise BadSetting(
+            f"{where}.discovery tells prior 'slds' of its states, and not {model.prior!r}: take that "
+            "prior, or leave discovery out."
+        )

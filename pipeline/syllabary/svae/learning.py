@@ -10,6 +10,7 @@ import torch
 
 from ..records.annotations import Annotations
 from . import discovery, joint, settling, training
+from .choices import require_choices
 from .latents import LatentSeries
 from .model import Model
 from .reduction import Reduction
@@ -59,6 +60,7 @@ def learn(
     Model, DataFrame
         And the history of its training, a row per sweep.
     """
+    require_choices(settings, "model")
     places = {
         name: None if folder is None else folder / f"{name}.safetensors"
         for name in ("checkpoint", "joint")

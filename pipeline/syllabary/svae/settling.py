@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from .. import registry
-from ..errors import BadSetting
 from ..priors import _parameters, _start
 from ..priors._evidence import GaussianEvidence, add
 from ..progress import track
@@ -55,18 +54,8 @@ def fit(
     seed : int
     workers : int
         Threads over recordings; no influence on the result.
-
-    Raises
-    ------
-    BadSetting
-        The prior can't be told of its states.
     """
     prior = registry.find("syllabary.priors", settings.prior)
-    if not hasattr(prior, "from_autoregression"):
-        raise BadSetting(
-            f"discovery tells prior 'slds' of its states, and not {settings.prior!r}: take that prior, "
-            "or leave discovery out."
-        )
     names = sorted(latents)
     states = said[names[0]].shape[1]
     # How long a syllable lasts is in what is said; stickiness would count it twice.

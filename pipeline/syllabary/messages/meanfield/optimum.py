@@ -113,17 +113,8 @@ def _turn(
     states = _infer_states(potentials, nodes, edges, lengths, cache)
     assert states.states is not None
     divergence = -gaussian.entropy - states.log_normalizer - _first(potentials, latents, edges)
-    variance = gaussian.covariances.diagonal(dim1=-2, dim2=-1)
-    seen = evidence.precision * ((gaussian.means - evidence.mean) ** 2 + variance)
-    return Optimum(
-        gaussian=gaussian,
-        states=states,
-        divergence=divergence,
-        objective=-0.5 * seen.double().sum((-2, -1)) - divergence,
-        residual=(states.states - share).abs().flatten(1).amax(1) if share.numel() else divergence,
-        sweeps=torch.ones_like(divergence, dtype=torch.int64),
-        converged=torch.zeros_like(divergence, dtype=torch.bool),
-    )
+    residual = (states.states - share).abs().flatten(1).amax(1) if share.numel() else divergence
+    return _optimum(evidence, gaussian, states, divergence, residual)
 
 
 def _given_states(
@@ -148,6 +139,19 @@ def _given_states(
     # The log normaliser holds what was said; the model holds what the latents give.
     swap = torch.where(inside, share * (evidence.states - nodes), 0.0).double().sum((-2, -1))
     divergence = swap - gaussian.entropy - states.log_normalizer - _first(potentials, latents, edges)
+    found = _optimum(evidence, gaussian, states, divergence, torch.zeros_like(divergence))
+    return found._replace(converged=torch.ones_like(found.converged))
+
+
+def _optimum(
+    evidence: Evidence,
+    gaussian: lds.GaussianMarginals,
+    states: hmm.ChainMarginals,
+    divergence: Tensor,
+    residual: Tensor,
+) -> Optimum:
+    """Both posteriors after one turn, and how they explain what is seen."""
+    assert gaussian.covariances is not None
     variance = gaussian.covariances.diagonal(dim1=-2, dim2=-1)
     seen = evidence.precision * ((gaussian.means - evidence.mean) ** 2 + variance)
     return Optimum(
@@ -155,9 +159,9 @@ def _given_states(
         states=states,
         divergence=divergence,
         objective=-0.5 * seen.double().sum((-2, -1)) - divergence,
-        residual=torch.zeros_like(divergence),
+        residual=residual,
         sweeps=torch.ones_like(divergence, dtype=torch.int64),
-        converged=torch.ones_like(divergence, dtype=torch.bool),
+        converged=torch.zeros_like(divergence, dtype=torch.bool),
     )
 
 
