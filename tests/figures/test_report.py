@@ -248,7 +248,8 @@ def test_likelihoods_have_names_and_digits():
         ["−4052.28", "−4070.00"],
         ["−4052.96", "−4069.00"],
     ]
-    assert [[cell.best for cell in row[2:]] for row in rows] == [[True, False], [False, True]]
+    # Crops of models that register them are others than those of models that do not.
+    assert not any(cell.best for row in rows for cell in row[2:])
 
 
 def test_scores_of_named_behaviours_become_columns():

@@ -25,6 +25,8 @@ HIDDEN = frozenset({
     "recordings", "frames", "best_shift_ticks", "boundary_tolerance_ticks", "boundary_precision",
     "boundary_recall", "true_states",
 })  # fmt: skip
+# A model that registers crops is scored on moved ones, with components of its own: no best is marked.
+OWN = "; compare models that all register crops, or all do not"
 # Score, its name for people, what it means, and whether more is better (None: neither).
 SCORES: dict[str, tuple[str, str, bool | None]] = {
     "ami": ("AMI", "adjusted mutual information with the true syllables; 1 is perfect, 0 chance", True),
@@ -40,10 +42,15 @@ SCORES: dict[str, tuple[str, str, bool | None]] = {
     "median_duration_s": ("median bout (s)", "median length of a bout", None),
     "bound_nats": (
         "bound",
-        "lower bound of the log likelihood of the pixels by the model's own recogniser, nats per frame",
-        True,
+        "lower bound of the log likelihood of the pixels by the model's own recogniser, nats per frame"
+        + OWN,
+        None,
     ),
-    "iwae_nats": ("likelihood", "log likelihood of the pixels of short clips, nats per frame", True),
+    "iwae_nats": (
+        "likelihood",
+        "log likelihood of the pixels of short clips, nats per frame" + OWN,
+        None,
+    ),
 }
 # Log densities of frames foretold, and how far ahead.
 FORETOLD = re.compile(r"(pixels|components)_(\d+)_nats")
@@ -59,8 +66,8 @@ def score_of(key: str) -> tuple[str, str, bool | None]:
     what, frames = foretold.groups()
     return (
         f"{what}, {frames} ahead",
-        f"log density of {what} of a frame, given what was seen until {frames} frames before; nats",
-        True,
+        f"log density of {what} of a frame, given what was seen until {frames} frames before; nats{OWN}",
+        None,
     )
 
 

@@ -2,8 +2,10 @@
 
 Every model is read as one and the same process: states in a chain, latents of L lags that move by
 their state, and a decoder with its noise of each pixel, all at their posterior means. Latents that
-training took as points are latents here like any other. So all scores are of the same pixels, in
-nats, with the same freedom of noise.
+training took as points are latents here like any other. So all scores are in nats, with the same
+freedom of noise, and of the same pixels where models see the same crops. A model that registers
+crops is scored on moved ones: their noise is averaged by interpolation and fewer pixels count, so
+its likelihoods are not to be compared with those of a model that does not.
 
 - ``bound``: of whole recordings, by the model's own recogniser
 - ``importance``: of short clips, a bound that tightens with samples until it is the log likelihood
