@@ -67,6 +67,23 @@ def test_the_same_seed_finds_the_same(study, found):
         assert_array_equal(one, again.evidence[name])
 
 
+def test_a_teacher_that_knows_the_movements_speaks(found):
+    # The study is a switching autoregression: the teacher's own model.
+    assert found.recognition.taught
+
+
+def test_a_teacher_that_is_surprised_in_bursts_is_silent(study):
+    series, _ = study
+    loud = np.where((np.arange(1000) // 8) % 2, 3.0, 1.0)[:, None]
+    rng = np.random.default_rng(3)
+    wild = {
+        name: one._replace(values=one.values + 0.3 * loud * rng.standard_normal(one.values.shape))
+        for name, one in series.items()
+    }
+    again = discovery.find(wild, QUICK, target_duration_s=0.4, fps=FPS, seed=1)
+    assert not again.recognition.taught
+
+
 def test_labels_of_people_give_syllables_their_names(study):
     series, truth = study
     labels = {}
@@ -157,11 +174,13 @@ def test_the_prior_settles_on_what_is_said(study, found):
         assert_array_equal(left, right)
 
 
-def test_a_renumbered_recogniser_says_the_same_of_other_numbers(found, study):
+@pytest.mark.parametrize("taught", [True, False])
+def test_a_renumbered_recogniser_says_the_same_of_other_numbers(found, study, taught):
     series = study[0]["r0"]
-    before = found.recognition.say(series, 6)
+    known = found.recognition._replace(taught=torch.tensor(taught))
+    before = known.say(series, 6)
     order = torch.arange(before.frame.shape[1]).flip(0)
-    other = found.recognition.reorder(order)
+    other = known.reorder(order)
     for left, right in zip(other.say(series, 6), before, strict=True):
         assert_allclose(left, right[:, ::-1], atol=1e-12)
     again = Recognition.from_tensors(other.tensors(), QUICK)

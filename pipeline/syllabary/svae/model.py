@@ -27,7 +27,7 @@ from .training import Fitted
 __all__ = ["Model"]
 
 KIND = "model"
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
-"""What is said of the states of a recording: by an autoregression and by a recogniser, together.
+"""What is said of the states of a recording: by an autoregression or by a recogniser.
 
 The teacher of ``discovery`` knows how each state moves from frame to frame, and so sees a border to
-the frame; it takes every frame at its word and is surer than it should be. The recogniser has
-learned what teacher and animals agree on, from a stretch of frames, and is surer only where that
-is so. Their word counts equally (a logarithmic opinion pool, doi:10.1214/ss/1177013825): whoever
-is sure decides.
+the frame; it takes every frame at its word. Where movements are as it thinks, nobody tells states
+better. Where they are not, the recogniser does: it has learned, from a stretch of frames, what teacher
+and animals agree on. Which of the two it is, the teacher's own surprises tell (``priors._misfit``).
 """
 
 from collections.abc import Mapping
@@ -22,9 +21,6 @@ from .settings import DiscoverySettings
 
 __all__ = ["Recognition", "Said"]
 
-# Share of the teacher's word.
-TEACHER = 0.5
-
 F64 = npt.NDArray[np.float64]
 
 
@@ -32,13 +28,13 @@ class Said(NamedTuple):
     """What is said of every tick of a recording."""
 
     evidence: F64
-    """(T, K) nats, by both: of the chain of states."""
+    """(T, K) nats: of the chain of states."""
     frame: F64
     """(T, K) log probabilities by the recogniser, which knows how sure to be of one frame."""
 
 
 class Recognition(NamedTuple):
-    """Both, and which syllable each of the teacher's states is.
+    """Both, which syllable each of the teacher's states is, and whose word counts.
 
     Attributes
     ----------
@@ -48,11 +44,14 @@ class Recognition(NamedTuple):
         Of J states.
     member : (J, K) float64
         Share of each syllable in a state; rows sum to one, or to less where a syllable was dropped.
+    taught : () bool
+        The teacher's word counts, otherwise the recogniser's.
     """
 
     net: Recogniser
     teacher: arhmm.Parameters
     member: Tensor
+    taught: Tensor
 
     def say(self, series: LatentSeries, bridge: int) -> Said:
         """Tell the states of a recording.
@@ -64,9 +63,10 @@ class Recognition(NamedTuple):
             Longest gap that is bridged for the teacher, ticks.
         """
         frame = recogniser.evidence(self.net, recogniser.features(series))
+        if not self.taught:
+            return Said(frame, frame)
         states = arhmm.infer(self.teacher, potentials.points(series, bridge=bridge)).states.double()
-        taught = (states @ self.member).log().clamp(min=LEAST_NATS).numpy()
-        return Said(TEACHER * taught + (1 - TEACHER) * frame, frame)
+        return Said((states @ self.member).log().clamp(min=LEAST_NATS).numpy(), frame)
 
     def reorder(self, order: Tensor) -> Self:
         """Renumber the syllables: the new syllable i is the old ``order[i]``."""
@@ -76,7 +76,8 @@ class Recognition(NamedTuple):
     def tensors(self) -> dict[str, Tensor]:
         """Return every tensor by name, as model files store them."""
         found = {f"net.{name}": part.detach().clone() for name, part in self.net.state_dict().items()}
-        return found | checkpoint.flatten(self.teacher, "teacher.") | {"member": self.member}
+        own = {"member": self.member, "taught": self.taught}
+        return found | checkpoint.flatten(self.teacher, "teacher.") | own
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], settings: DiscoverySettings) -> Self:
@@ -86,4 +87,4 @@ class Recognition(NamedTuple):
         net = Recogniser(channels, states, settings.recogniser, np.random.default_rng(0))
         net.load_state_dict(own)
         teacher = checkpoint.restore(arhmm.Parameters, dict(tensors), "teacher.")
-        return cls(net, teacher, tensors["member"])
+        return cls(net, teacher, tensors["member"], tensors["taught"])

@@ -42,7 +42,7 @@ BUILD_COUNT = 300.0
 # Standard deviations of a motion: beyond, tracking jumped.
 FARTHEST = 6.0
 LEAST_NOISE = 1e-4
-# Share of their noise that registration may leave the latents, or it is not worth it.
+# Registration is worth it where it at least halves the share of noise in how the pose varies.
 WORTH = 0.5
 # Median square of a standard normal number.
 MEDIAN_SQUARE = 0.454936
@@ -179,7 +179,7 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     -------
     dict
         ``plain`` and ``registered``, each with motion if the recordings were tracked. The latter is
-        of crops as they are where laying them on a template does not halve the latents' noise.
+        of crops as they are where laying them on a template does not halve the share of noise in them.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
         *(np.round(own, 3) for own in noise.values()),
     )
     found = {PLAIN: Reduction(plain, np.zeros(len(plain.scale)), *_law(motions[PLAIN]))}
-    if noise[REGISTERED].mean() < WORTH * noise[PLAIN].mean():
+    if _share(registered, noise[REGISTERED]) < WORTH * _share(plain, noise[PLAIN]):
         law = _law(motions[REGISTERED])
         found[REGISTERED] = Reduction(registered, noise[REGISTERED], *law, template, outlier_sd=sd)
     else:
@@ -233,6 +233,12 @@ def noise_of(series: Sequence[Array]) -> Array:
         return np.zeros(joined.shape[1])
     found: Array = np.median(joined**2, 0) / (1.5 * MEDIAN_SQUARE)
     return found
+
+
+def _share(components: Pca, noise: Array) -> float:
+    """Share of the variance of heights that is noise over time; a faint component counts little."""
+    variance = components.scale**2
+    return float(variance @ noise / variance.sum())
 
 
 def save(path: Path | str, reductions: Mapping[str, Reduction], provenance: Provenance) -> None:
