@@ -211,6 +211,10 @@ def test_a_variant_is_laid_over_the_models_settings_key_by_key():
     [
         (select(model="mm"), r"select\.model = 'mm': no such model; did you mean 'm'\? Known: m, n"),
         (select(model="m", seeds=1), r"setting select\.seeds = 1"),
+        (
+            select(model="m", settings={"a": {}, "b": {"registration": True}}),
+            r"some variants register crops and others do not.*can't be ranked",
+        ),
         (select(model="m", settings={}), r"setting select\.settings"),
         (select(model="m", settings={"a b": {}}), r"candidate 'm\.a b\.0' becomes a file name"),
         (select(model="m", settings={"": {}}), r"candidate 'm\.\.0' becomes a file name"),

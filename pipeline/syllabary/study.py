@@ -141,7 +141,8 @@ def candidates(config: Config) -> dict[str, Candidate]:
     Raises
     ------
     BadSetting
-        There is no such model to train, a variant has a wrong setting, or a name is taken or no name.
+        There is no such model to train, a variant has a wrong setting, a name is taken or no name, or
+        variants explain different pixels.
     """
     chosen = config.select
     if chosen.model is None:
@@ -174,6 +175,11 @@ def candidates(config: Config) -> dict[str, Candidate]:
                     "rename one of them."
                 )
             found[name] = Candidate(settings, seed, variant)
+    if len({one.settings.registration for one in found.values()}) > 1:
+        raise BadSetting(
+            "select.settings: some variants register crops and others do not, so they explain different "
+            "pixels, and their likelihoods can't be ranked; select among each kind by itself."
+        )
     return found
 
 
