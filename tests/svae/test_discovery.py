@@ -179,7 +179,7 @@ def test_a_renumbered_recogniser_says_the_same_of_other_numbers(found, study, ta
     series = study[0]["r0"]
     known = found.recognition._replace(taught=torch.tensor(taught))
     before = known.say(series, 6)
-    order = torch.arange(before.frame.shape[1]).flip(0)
+    order = torch.arange(before.states.shape[1]).flip(0)
     other = known.reorder(order)
     for left, right in zip(other.say(series, 6), before, strict=True):
         assert_allclose(left, right[:, ::-1], atol=1e-12)

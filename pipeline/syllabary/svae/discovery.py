@@ -115,6 +115,7 @@ def find(
     if labels and any(one.weights.any() for one in labels.values()):
         soft, known, classes, table = _with_labels(soft, [labels[name] for name in names])
         member = member @ table
+    trust = 1.0
     with training.one_thread():
         seen = [recogniser.features(latents[name]) for name in names]
         observed = [np.asarray(latents[name].observed, np.float64)[:, None] for name in names]
@@ -122,14 +123,17 @@ def find(
         for turn in track(
             range(settings.rounds if folds > 1 else 0), "fit: self-training", unit="rounds"
         ):
-            soft = _said_by_others(seen, soft, known, observed, settings, folds, seed, turn)
+            said = _said_by_others(seen, soft, known, observed, settings, folds, seed, turn)
+            trust = _agreement(said, soft, observed) if turn == 0 else trust
+            soft = said
         targets = [_target(q, k, o) for q, k, o in zip(soft, known, observed, strict=True)]
         kept = _kept(targets, known)
         frames = np.sum([one.sum(0, dtype=np.float64) for one in targets], 0)
         order = kept[np.argsort(-frames[kept], kind="stable")]
         rng = generator(seed, "discovery", "recogniser")
         net = recogniser.train(seen, [t[:, order] for t in targets], settings.recogniser, rng)
-        both = Recognition(net, teacher, torch.from_numpy(member[:, order]), torch.tensor(taught))
+        usage = frames[order] / frames[order].sum()
+        both = Recognition(net, teacher, *map(torch.as_tensor, (member[:, order], taught, trust, usage)))
         found = {name: both.say(latents[name], settings.bridge_frames).evidence for name in names}
     log.info("found %d syllables of %d states", len(order), soft[0].shape[1])
     return Discovered(both, found, tuple(classes[k] for k in order), history)
@@ -165,6 +169,7 @@ def _teacher(
         for name in sorted(latents):
             given = potentials.points(latents[name], name, bridge=settings.bridge_frames)
             local = arhmm.infer(parameters, given, paths=True)
+            assert local.path is not None
             seen.append((given, local.path))
             parts.append(local.statistics.dynamics)
             states[name] = local.states.double().numpy()
@@ -175,7 +180,7 @@ def _teacher(
     for one in states.values():
         blurred = gaussian_filter1d(one @ member, BLUR_FRAMES, axis=0) + 1e-9
         soft.append(blurred / blurred.sum(1, keepdims=True))
-    bursts = _misfit.burstiness(parameters.dynamics, arhmm.lags(parameters), seen)
+    bursts = _misfit.burstiness(parameters.dynamics, settings.lags, seen)
     log.info(
         "the teacher's %d states are %d syllables; burstiness of its surprises %.3f",
         len(into),
@@ -239,6 +244,14 @@ def _said_by_others(
         for i in own:
             found[i] = np.exp(recogniser.evidence(net, seen[i]))
     return found
+
+
+def _agreement(one: Sequence[F64], other: Sequence[F64], observed: Sequence[F64]) -> float:
+    """Share of observed frames in which both say the same."""
+    same = [
+        (a.argmax(1) == b.argmax(1))[o[:, 0] > 0] for a, b, o in zip(one, other, observed, strict=True)
+    ]
+    return float(np.concatenate(same).mean())
 
 
 def _kept(targets: Sequence[recogniser.Soft], known: Sequence[F64 | None]) -> npt.NDArray[np.intp]:

@@ -122,7 +122,11 @@ def _of_points(prior: ModuleType, model: Model, evidence: PointEvidence) -> Segm
 def _of_frames(
     prior: ModuleType, model: Model, evidence: GaussianEvidence, said: Said | None
 ) -> Segmentation:
-    """Latents are inferred with their uncertainty, also where nothing was seen."""
+    """Latents are inferred with their uncertainty, also where nothing was seen.
+
+    What is said of neighbouring frames comes of the same frames, so their chain is far too sure of
+    itself: it decides the path, and what is reported is what was said of each frame.
+    """
     local = prior.infer(
         model.parameters,
         evidence,
@@ -135,24 +139,11 @@ def _of_frames(
         log.warning("latents and states had not settled after %d turns.", MOST_TURNS)
     return Segmentation(
         local.path.numpy(),
-        _confidence(model, said, local.states).float().numpy(),
+        (local.states.numpy() if said is None else said.states).astype(np.float32),
         _surprise(prior, model, evidence),
         local.means.float().numpy(),
         local.covariances.diagonal(dim1=-2, dim2=-1).sqrt().float().numpy(),
     )
-
-
-def _confidence(model: Model, said: Said | None, states: torch.Tensor) -> torch.Tensor:
-    """Probabilities to report, (T, K).
-
-    What is said of neighbouring frames comes of the same frames, so their chain is far too sure of
-    itself. Of one frame the recogniser is right about as often as it says, once its certainty is
-    divided by the temperature.
-    """
-    if said is None:
-        return states
-    assert model.settings.discovery is not None
-    return torch.softmax(torch.from_numpy(said.frame) / model.settings.discovery.temperature, -1)
 
 
 def _surprise(prior: ModuleType, model: Model, evidence: Any) -> npt.NDArray[np.float64]:

@@ -8,9 +8,9 @@ operator S, so smoothed frames never exist either: (S C S) Q needs S on a few im
 
 The latents of a frame are ``s`` given its measured pixels under a Gaussian prior
 (doi:10.1111/1467-9868.00196, the posterior mean of probabilistic PCA), divided by their
-standard deviation over the training frames. Where asked for, what stands out from them (``outliers``)
-is missing, and they are found again. A frame measured everywhere without gives exactly
-``components @ (heights - mean) / scale``, so a linear layer can reproduce them.
+standard deviation over the training frames. Where asked for, and where so many frames show something
+narrow that the animal is on a cable, what stands out (``outliers``) is missing. A frame measured
+everywhere gives exactly ``components @ (heights - mean) / scale``, so a linear layer can reproduce it.
 
 Work is done in blocks whose layout depends on the recording alone, with BLAS held to one
 thread: neither the chunk size nor the number of threads changes a bit.
@@ -34,9 +34,10 @@ from ..provenance import Provenance, generator
 from ..records import files
 from ..records.crops import Crops
 from . import frames as training_frames
-from . import outliers
+from .coordinates import posterior, ridge_of
 from .frames import BLOCK, Frames
 from .latents import LatentSeries
+from .outliers import ABOVE_MM, Clearing
 from .settings import ReduceSettings
 
 __all__ = ["Pca", "fit", "fit_frames", "load", "reconstruct", "save", "scores"]
@@ -50,6 +51,9 @@ SETTLED_ANGLE_RAD = 1e-3
 OUTLIER_ROUNDS = 2
 # Passes of fitting after which they are looked for.
 CLEARING = (1, 3, 5)
+# Share of frames with outliers from which on an animal is on a cable. On one, all frames have some;
+# without, the head of one that rears is taken for one, in a fifth of the frames.
+TETHERED = 0.5
 
 Array = npt.NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -107,53 +111,6 @@ class Pca:
         return cls(**arrays)
 
 
-@dataclass(frozen=True)
-class Clearing:
-    """Where P used pixels lie in a crop, and so which of them are narrow things.
-
-    Attributes
-    ----------
-    used : (H, W) bool
-    pixel_mm : float
-    """
-
-    used: npt.NDArray[np.bool_]
-    pixel_mm: float
-
-    def outliers(self, above: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Return outliers (n, P) among pixels (n, P) that stand out."""
-        return outliers.find(self._images(above), self.pixel_mm)[:, self.used]
-
-    def by_guess(self, frames: Frames) -> Frames:
-        """Leave out what is narrow and high."""
-        found = np.empty_like(frames.missing)
-        for rows, heights, _ in frames.blocks(np.zeros(frames.heights.shape[1])):
-            narrow = outliers.guess(self._images(heights), self.pixel_mm)[:, self.used]
-            found[rows] = np.packbits(narrow, axis=1)
-        return frames._replace(missing=frames.missing | found)
-
-    def by_model(
-        self, frames: Frames, cleared: Frames, mean: Array, basis: Array, ridge: Array
-    ) -> Frames:
-        """Leave out what stands out from what the pixels cleared so far make expected.
-
-        The noise of a pixel is not known yet, so the least height counts.
-        """
-        found = np.empty_like(frames.missing)
-        blocks = zip(frames.blocks(mean), cleared.blocks(mean), strict=True)
-        for (rows, deviation, missing), (_, kept, left_out) in blocks:
-            expected = (_posterior(kept, left_out, basis, ridge)[0] @ basis).astype(np.float32)
-            above = (deviation - expected > outliers.ABOVE_MM) & ~missing
-            found[rows] = np.packbits(self.outliers(above), axis=1)
-        return frames._replace(missing=frames.missing | found)
-
-    def _images(self, pixels: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
-        """Put pixels (n, P) where they are in a crop (n, H, W), zeros elsewhere."""
-        images = np.zeros((len(pixels), *self.used.shape), pixels.dtype)
-        images[:, self.used] = pixels
-        return images
-
-
 def fit(crops_paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> Pca:
     """Fit components to frames spread over recordings.
 
@@ -206,7 +163,7 @@ def fit_frames(
         variance, turn = np.linalg.eigh(np.atleast_2d(np.cov(coordinates.T, bias=True)))
         basis = turn[:, ::-1].T @ basis
         basis *= np.sign(basis[np.arange(len(basis)), np.abs(basis).argmax(1)])[:, None]
-        ridge = _ridge(noise, variance[::-1])
+        ridge = ridge_of(noise, variance[::-1])
         coordinates, noise, total, residual = _coordinates_of(frames, mean, basis, ridge)
     scale = coordinates.std(0)
     components = np.zeros((len(basis), used.size))
@@ -236,7 +193,7 @@ def scores(pca: Pca, crops: Crops, *, outlier_sd: float = 0.0, chunk: int = 2048
     crops : Crops
     outlier_sd : float
         Narrow things this many SDs of a pixel's noise (and ``outliers.ABOVE_MM``) above what the
-        components expect are missing; 0: none are.
+        components expect are missing, if most frames of the recording show some; 0: none are.
     chunk : int
         Ticks to hold in memory at once; the result does not depend on it.
 
@@ -253,14 +210,16 @@ def scores(pca: Pca, crops: Crops, *, outlier_sd: float = 0.0, chunk: int = 2048
             f"{pca.mean.shape} at {pca.pixel_mm:g} mm; extract with the same crop settings."
         )
     basis, mean = pca.components[:, pca.used], pca.mean[pca.used]
-    ridge = _ridge(float(pca.noise_variance_mm2), pca.scale**2)
+    ridge = ridge_of(float(pca.noise_variance_mm2), pca.scale**2)
     # What one measured pixel tells of each coordinate: ``(scale_d V_dp)² / variance_p``.
     told = ((pca.scale[:, None] * basis) ** 2 / pca.pixel_variance_mm2[pca.used]).T
     clearing = Clearing(pca.used, float(pca.pixel_mm))
-    limit = np.maximum(outlier_sd * np.sqrt(pca.pixel_variance_mm2[pca.used]), outliers.ABOVE_MM)
-    information = np.zeros((len(crops), len(basis)))
-    values = np.full((len(crops), len(basis)), np.nan)
-    seen = np.zeros(len(crops), bool)
+    limit = np.maximum(outlier_sd * np.sqrt(pca.pixel_variance_mm2[pca.used]), ABOVE_MM)
+    # Values and information, of crops as they are and without outliers.
+    plain, clear = (
+        (np.full((len(crops), len(basis)), np.nan), np.zeros((len(crops), len(basis)))) for _ in range(2)
+    )
+    seen, cleared = np.zeros((2, len(crops)), bool)
     chunk = -(-chunk // BLOCK) * BLOCK
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         for first, heights, observed in crops.blocks(chunk):
@@ -271,14 +230,18 @@ def scores(pca: Pca, crops: Crops, *, outlier_sd: float = 0.0, chunk: int = 2048
                 rows = slice(first + start, first + start + len(missing))
                 enough = 1 - missing.mean(1) >= pca.min_observed_fraction
                 seen[rows] = enough & (crops.frame[rows] >= 0)
-                expected, _ = _posterior(deviation, missing, basis, ridge)
-                measured = missing
+                expected, _ = posterior(deviation, missing, basis, ridge)
+                plain[0][rows], plain[1][rows] = expected, (~missing).astype(np.float64) @ told
+                hidden = missing
                 for _ in range(OUTLIER_ROUNDS if outlier_sd > 0 else 0):
                     above = deviation - expected @ basis > limit
-                    missing = measured | clearing.outliers(above & ~measured)
-                    expected, _ = _posterior(np.where(missing, 0, deviation), missing, basis, ridge)
-                values[rows] = expected * (1 + ridge) / pca.scale
-                information[rows] = (~missing).astype(np.float64) @ told
+                    hidden = missing | clearing.outliers(above & ~missing)
+                    expected, _ = posterior(np.where(hidden, 0, deviation), hidden, basis, ridge)
+                clear[0][rows], clear[1][rows] = expected, (~hidden).astype(np.float64) @ told
+                cleared[rows] = (hidden != missing).any(1)
+    tethered = seen.any() and cleared[seen].mean() >= TETHERED
+    values, information = clear if tethered else plain
+    values *= (1 + ridge) / pca.scale
     values[~seen] = np.nan
     information[~seen] = 0
     return LatentSeries(values, seen, information)
@@ -333,7 +296,7 @@ def _iterate(
     Returns
     -------
     frames, basis (D, P), mean (P,) and ridge (D,)
-        Leading directions and what ``_posterior`` needs beside them; in the frames, outliers are
+        Leading directions and what ``posterior`` needs beside them; in the frames, outliers are
         missing.
     """
     given, count, kept = frames, len(frames.heights), settings.components
@@ -346,7 +309,7 @@ def _iterate(
         image, inner, residual, measured = np.zeros_like(wide), np.zeros((wide.shape[1],) * 2), 0.0, 0
         total_x, total_y = np.zeros(len(mean)), np.zeros(wide.shape[1])
         for _, deviation, missing in frames.blocks(mean):
-            expected, left = _posterior(deviation, missing, basis, ridge)
+            expected, left = posterior(deviation, missing, basis, ridge)
             residual += left
             measured += missing.size - int(missing.sum())
             filled = deviation + missing * (expected @ basis).astype(np.float32)
@@ -361,10 +324,12 @@ def _iterate(
         overlap = np.linalg.svd(basis @ wide[:, :kept], compute_uv=False)
         angle = np.arccos(min(overlap.min(), 1.0))
         basis, mean = wide[:, :kept].T.copy(), mean + total_x / count
-        ridge = _ridge(residual / measured, variance[::-1][:kept])
+        ridge = ridge_of(residual / measured, variance[::-1][:kept])
         log.debug("pca: pass %d turned the components by %.2g rad", done + 1, angle)
         if clearing is not None and done in CLEARING:
             frames = clearing.by_model(given, frames, mean, basis, ridge)
+            if done == CLEARING[-1] and (frames.missing != given.missing).any(1).mean() < TETHERED:
+                frames, clearing = given, None
         elif angle < SETTLED_ANGLE_RAD and (clearing is None or done > CLEARING[-1]):
             break
     return frames, basis, mean, ridge
@@ -378,7 +343,7 @@ def _coordinates_of(
     square, count = np.zeros((2, len(mean)))
     residual, measured = 0.0, 0
     for rows, deviation, missing in frames.blocks(mean):
-        expected, left = _posterior(deviation, missing, basis, ridge)
+        expected, left = posterior(deviation, missing, basis, ridge)
         coordinates[rows] = expected * (1 + ridge)
         residual += left
         measured += missing.size - int(missing.sum())
@@ -389,43 +354,6 @@ def _coordinates_of(
     noise = residual / measured
     total = float(coordinates.var(0).sum()) + noise * len(mean)
     return coordinates, noise, total, square / np.maximum(count, 1)
-
-
-def _posterior(
-    deviation: npt.NDArray[np.floating],
-    missing: npt.NDArray[np.bool_],
-    basis: Array,
-    ridge: Array,
-) -> tuple[Array, float]:
-    """Coordinates (n, D) that measured pixels make most probable, and the squared residual left.
-
-    Parameters
-    ----------
-    deviation : (n, P) float32 or float64
-        Heights minus the mean, zero where missing; products with pixels have its dtype.
-    missing : (n, P) bool
-    basis : (D, P) float64
-        Orthonormal rows.
-    ridge : (D,) float64
-        Noise variance over the variance of each coordinate.
-    """
-    dtype = deviation.dtype
-    product = (deviation @ basis.T.astype(dtype)).astype(np.float64)
-    row, column = np.triu_indices(len(basis))
-    gram = np.tile(np.eye(len(basis)), (len(deviation), 1, 1))
-    gaps = np.flatnonzero(missing.any(1))
-    if len(gaps):
-        lost = missing[gaps].astype(dtype) @ (basis[row] * basis[column]).T.astype(dtype)
-        gram[gaps[:, None], row, column] -= lost
-        gram[gaps[:, None], column, row] = gram[gaps[:, None], row, column]
-    expected = np.linalg.solve(gram + np.diag(ridge), product[..., None])[..., 0]
-    fitted = np.einsum("ni,nij,nj->", expected, gram, expected) - 2 * np.sum(expected * product)
-    return np.asarray(expected, np.float64), float(np.sum(deviation.astype(np.float64) ** 2) + fitted)
-
-
-def _ridge(noise: float, variance: Array) -> Array:
-    """Noise over signal; ``variance`` is of coordinates and contains the noise."""
-    return noise / np.maximum(variance - noise, 1e-3 * variance)
 
 
 def _smoother(

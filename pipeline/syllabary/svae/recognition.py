@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 from torch import Tensor
 
 from ..priors import arhmm
@@ -21,6 +22,10 @@ from .settings import DiscoverySettings
 
 __all__ = ["Recognition", "Said"]
 
+OWN = ("member", "taught", "trust", "usage")
+# A frame whose syllables were all dropped.
+LEAST = 1e-12
+
 F64 = npt.NDArray[np.float64]
 
 
@@ -29,8 +34,8 @@ class Said(NamedTuple):
 
     evidence: F64
     """(T, K) nats: of the chain of states."""
-    frame: F64
-    """(T, K) log probabilities by the recogniser, which knows how sure to be of one frame."""
+    states: F64
+    """(T, K) probabilities, as sure as the one who speaks may be; rows sum to one."""
 
 
 class Recognition(NamedTuple):
@@ -46,15 +51,24 @@ class Recognition(NamedTuple):
         Share of each syllable in a state; rows sum to one, or to less where a syllable was dropped.
     taught : () bool
         The teacher's word counts, otherwise the recogniser's.
+    trust : () float64
+        Share of frames in which recognisers agreed with the teacher about animals they had not seen.
+    usage : (K,) float64
+        Share of each syllable in training.
     """
 
     net: Recogniser
     teacher: arhmm.Parameters
     member: Tensor
     taught: Tensor
+    trust: Tensor
+    usage: Tensor
 
     def say(self, series: LatentSeries, bridge: int) -> Said:
         """Tell the states of a recording.
+
+        The recogniser knows how sure it is of what the teacher would say; the teacher is taken to be as
+        far from the truth as recognisers are from the teacher, and where it errs, any syllable may be.
 
         Parameters
         ----------
@@ -62,22 +76,25 @@ class Recognition(NamedTuple):
         bridge : int
             Longest gap that is bridged for the teacher, ticks.
         """
-        frame = recogniser.evidence(self.net, recogniser.features(series))
-        if not self.taught:
-            return Said(frame, frame)
-        states = arhmm.infer(self.teacher, potentials.points(series, bridge=bridge)).states.double()
-        return Said((states @ self.member).log().clamp(min=LEAST_NATS).numpy(), frame)
+        if self.taught:
+            given = potentials.points(series, bridge=bridge)
+            states = arhmm.infer(self.teacher, given).states.double() @ self.member
+            states = states / states.sum(-1, keepdim=True).clamp(min=LEAST)
+            return Said(states.log().clamp(min=LEAST_NATS).numpy(), states.numpy())
+        evidence = recogniser.evidence(self.net, recogniser.features(series))
+        trust = float(self.trust)
+        return Said(evidence, trust * softmax(evidence, 1) + (1 - trust) * self.usage.numpy())
 
     def reorder(self, order: Tensor) -> Self:
         """Renumber the syllables: the new syllable i is the old ``order[i]``."""
         self.net.reorder(order)
-        return self._replace(member=self.member[:, order])
+        return self._replace(member=self.member[:, order], usage=self.usage[order])
 
     def tensors(self) -> dict[str, Tensor]:
         """Return every tensor by name, as model files store them."""
         found = {f"net.{name}": part.detach().clone() for name, part in self.net.state_dict().items()}
-        own = {"member": self.member, "taught": self.taught}
-        return found | checkpoint.flatten(self.teacher, "teacher.") | own
+        found |= checkpoint.flatten(self.teacher, "teacher.")
+        return found | {name: getattr(self, name) for name in OWN}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], settings: DiscoverySettings) -> Self:
@@ -87,4 +104,4 @@ class Recognition(NamedTuple):
         net = Recogniser(channels, states, settings.recogniser, np.random.default_rng(0))
         net.load_state_dict(own)
         teacher = checkpoint.restore(arhmm.Parameters, dict(tensors), "teacher.")
-        return cls(net, teacher, tensors["member"], tensors["taught"])
+        return cls(net, teacher, *(tensors[name] for name in OWN))

@@ -42,7 +42,7 @@ class ReduceSettings(Settings):
         5.0,
         ge=0,
         description="where crops are registered, narrow things so many SDs of a pixel's noise above the "
-        "animal, and 15 mm, are a cable and count as missing; 0 = none",
+        "animal, and 15 mm, are a cable and count as missing if most frames show some; 0 = none",
     )
     passes: int = Field(12, ge=1, description="passes over the frames, at most; it stops when settled")
     registration_frames: int = Field(
@@ -152,9 +152,6 @@ class DiscoverySettings(Settings):
     )
     rounds: int = Field(2, ge=0, description="rounds of self-training")
     folds: int = Field(4, ge=2, description="parts that recordings are split into for it")
-    temperature: float = Field(
-        1.5, gt=0, description="what the recogniser's certainty is divided by in reported probabilities"
-    )
     recogniser: RecogniserSettings = RecogniserSettings()
 
 
