@@ -15,7 +15,7 @@ import numpy as np
 from recovery import decoding
 from recovery.recover import load
 from recovery.studies import Study, write
-from syllabary.syllables import decode, scores
+from syllabary.syllables import calibration, decode, scores
 
 KEYS = (
     "ami", "ari", "macro_f1", "boundary_f1", "boundary_f1_chance", "duration_ratio",
@@ -42,7 +42,10 @@ def rows(study: Study, place: Path, method: str, setting: str) -> list[dict[str,
         labels = {name: labelled(study, name, paths[name], said[name][1]) for name in paths}
         for pool, names in pools.items():
             row = about | {"decoding": title, "stay": stay, "pool": pool, "cpu_s": cpu_s}
-            result.append(row | score([(labels[name], truths[name]) for name in names]))
+            pairs = [(labels[name], truths[name]) for name in names]
+            posteriors = [(labels[name], said[name][1], truths[name]) for name in names]
+            sure = calibration.of_posteriors(posteriors, calibration.mapping(pairs))
+            result.append(row | score(pairs) | {"calibration_error": sure.expected_error})
     return result
 
 

@@ -24,6 +24,7 @@ COLUMNS = (
     ("rear recall", "rear_recall", "all"),
     ("groom recall", "groom_recall", "all"),
     ("largest share", "largest_share", "all"),
+    ("calibration error", "calibration_error", "all"),
     ("AMI trained", "ami", "trained"),
     ("AMI held out", "ami", "held_out"),
     ("CPU s", "cpu_s", "all"),
