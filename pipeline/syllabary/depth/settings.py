@@ -84,7 +84,7 @@ class TrackingSettings(Settings):
     max_height_mm: int = Field(200, ge=20, le=255, description="Higher than this is no mouse, mm.")
     median_px: Literal[1, 3, 5] = Field(3, description="Spatial median filter, px; 1 is none.")
     tail_width_mm: float = Field(
-        16.0, ge=0, description="Thinner parts (tail, cable) do not count as body, mm."
+        10.0, ge=0, description="Thinner parts (tail, cable) do not count as body, mm."
     )
     min_area_mm2: float = Field(300.0, ge=0, description="A smaller thing is no mouse, mm².")
     max_speed_mm_s: float = Field(

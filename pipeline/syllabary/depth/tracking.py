@@ -187,6 +187,6 @@ class Tracker:
         return Mouse(
             x_px=float(columns.mean()) + window[1].start,
             y_px=float(rows.mean()) + window[0].start,
-            shape=seen_from_above(shape, self.arena.lens_mm, self.settings.min_height_mm),
+            shape=seen_from_above(shape, self.arena.lens_mm),
             features=evidence.shape(along, height, thin_along),
         )
