@@ -1,7 +1,7 @@
 """How far from the truth is the first pass: place, heading, head end, lost frames, heights?
 
-Raw recordings of simulated mice, young to large, without and with a cable, with lost frames, are read, tracked
-and given headings; what comes out is compared with what was simulated. Each line is one recording:
+Raw recordings of simulated mice, young to large, without and with a cable, with lost frames, are read,
+tracked and given headings; what comes out is compared with what was simulated. Each line is a recording:
 
     centroid   median distance from the center of the ground that trunk and head cover, mm: their outline
                from straight above, drawn at 1 mm a pixel (every 10th frame)
@@ -189,7 +189,8 @@ def heights(settings, chosen, video, found, track, heading_rad, performed, tick_
             rendering.depth_of(*parts, lens, cable)
             # A pixel beside it is a mixture of both.
             mouse &= cv2.dilate((cable > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
-        # Where every crop pixel looks, by the true camera: through the crop's center onto the floor, and on from there.
+        # Where every crop pixel looks, by the true camera: through the crop's center onto the floor, and
+        # on from there.
         x_px, y_px, heading = track.x_px[frame], track.y_px[frame], heading_rad[frame]
         way = lens.rotation.T @ [
             (x_px - lens.center_x_px) / lens.focal_px,
@@ -201,7 +202,8 @@ def heights(settings, chosen, video, found, track, heading_rad, performed, tick_
         along, across = np.meshgrid(steps, steps)
         floor = np.stack([
             center[0] + np.cos(heading) * along - np.sin(heading) * across,
-            center[1] + np.sin(heading) * along + np.cos(heading) * across, np.zeros_like(along)], -1)  # fmt: skip
+            center[1] + np.sin(heading) * along + np.cos(heading) * across,
+            np.zeros_like(along)], -1)  # fmt: skip
         pixels = rendering.project(floor, lens).astype(np.float32)
         true = cv2.remap(
             np.where(mouse, above, 0).astype(np.float32),

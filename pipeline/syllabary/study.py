@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from .depth.settings import CheckSettings, ExtractSettings
+from .depth.settings import CheckSettings, ExtractSettings, HeadingTrainingSettings
 from .errors import BadInput, BadSetting
 from .export.settings import ExportSettings
 from .figures.settings import DrawSettings
@@ -73,6 +73,7 @@ class Config(Settings):
         description="Behaviours that people labelled (csv, tsv, or an export of BORIS), if any.",
     )
     simulate: SimulateSettings = SimulateSettings()
+    train_heading: HeadingTrainingSettings = HeadingTrainingSettings()
     extract: ExtractSettings = ExtractSettings()
     check: CheckSettings = CheckSettings()
     reduce: ReduceSection = ReduceSection()
