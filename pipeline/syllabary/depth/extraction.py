@@ -180,7 +180,7 @@ def _tracking(track: Track, headings: Headings, clock: Ticks, arena: Arena) -> d
         "heading_confidence": headings.confidence,
     }
     columns = {name: scalars.spread_over_ticks(value, clock) for name, value in values.items()}
-    return {**columns, "found": scalars.spread_over_ticks(track.found, clock) == 1}
+    return {**columns, "found": scalars.spread_over_ticks(track.found.astype(np.float64), clock) == 1}
 
 
 @contextlib.contextmanager

@@ -70,16 +70,16 @@ def _of_crop(
         return None
     rows, columns = np.nonzero(labels == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     height = crop[rows, columns].astype(np.float64)
-    x, y = columns * pixel_mm, rows * pixel_mm
-    shape = measure(x, y, height, np.full(len(x), pixel_mm**2))
+    place = pixel_mm * np.stack([columns, rows]).astype(np.float64)
+    shape = measure(*place, height, np.full(len(height), pixel_mm**2))
     # The axis that points as the crop does, for the head is where +x is.
     cosine, sine = np.cos(shape.axis_rad), np.sin(shape.axis_rad)
     if cosine < np.cos(np.pi / 4):
         return None
     _, whole = cv2.connectedComponents(stands)
-    thin_rows, thin_columns = np.nonzero((whole == whole[rows[0], columns[0]]) & (solid == 0))
+    thin = pixel_mm * np.stack(np.nonzero((whole == whole[rows[0], columns[0]]) & (solid == 0)))[::-1]
 
-    def along(x_mm: Array, y_mm: Array) -> Array:
-        return (x_mm - shape.x_mm) * cosine + (y_mm - shape.y_mm) * sine
+    def along(points: Array) -> Array:
+        return (points[0] - shape.x_mm) * cosine + (points[1] - shape.y_mm) * sine
 
-    return evidence.shape(along(x, y), height, along(thin_columns * pixel_mm, thin_rows * pixel_mm))
+    return evidence.shape(along(place), height, along(thin))
