@@ -25,9 +25,12 @@ from .settings import ExtractSettings, TrackingSettings
 from .shape import measure, seen_from_above
 from .tracking import Mouse, Track, tail_kernel
 
-__all__ = ["SUFFIXES", "convert", "require"]
+__all__ = ["PREFIX", "SCALARS", "SUFFIXES", "convert", "require"]
 
 SUFFIXES = (".h5", ".hdf5")
+# How MoSeq2 names its files, and what no other HDF5 file of frames has.
+PREFIX = "results_"
+SCALARS = "scalars/centroid_x_px"
 COLUMNS = ("scalars/centroid_x_px", "scalars/centroid_y_px", "scalars/angle")
 WHOLE = ("metadata/extraction/background", "metadata/extraction/roi")
 TIMESTAMPS = ("timestamps", "metadata/timestamps")

@@ -4,12 +4,19 @@ Interval i spans max(1, round(dt_i / median dt)) ticks. Each interval is judged 
 global grid round((t - t0) / dt) accumulates the clock's drift and invents gaps.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Ticks", "from_timestamps"]
+from ..errors import BadInput
+
+__all__ = ["Ticks", "from_timestamps", "require"]
+
+# A recording that lacks more than 19 ticks in 20 is none; short ones may begin with a pause.
+MOST_TICKS_PER_FRAME = 20
+SPARE_TICKS = 1000
 
 
 class Ticks(NamedTuple):
@@ -50,3 +57,33 @@ def from_timestamps(timestamps_s: npt.NDArray[np.float64]) -> Ticks:
     frame[of_frame] = np.arange(len(times))
     time_s = np.interp(np.arange(count), of_frame, times) if count else np.zeros(0)
     return Ticks(of_frame, frame, time_s)
+
+
+def require(timestamps_s: npt.NDArray[np.float64], where: Path | str) -> None:
+    """Check that times are those of one recording.
+
+    Raises
+    ------
+    BadInput
+        A time is not a number or not after the one before it, or gaps are so long that hardly any
+        tick has a frame.
+    """
+    backwards = np.flatnonzero(~(np.diff(timestamps_s) > 0))
+    finite = np.isfinite(timestamps_s)
+    if len(backwards) or not finite.all():
+        at = int(backwards[0]) + 1 if len(backwards) else int(np.argmin(finite))
+        raise BadInput(
+            f"{where}: timestamp {at + 1} is {timestamps_s[at]:.10g} s, not after the one before it; "
+            "timestamps must be numbers that increase: two recordings in one file, or a clock that was "
+            "set back? Correct them, or set extract.source.timestamps to 'even'."
+        )
+    if len(timestamps_s) > 1:
+        intervals = np.diff(timestamps_s)
+        ticks = (timestamps_s[-1] - timestamps_s[0]) / np.median(intervals)
+        if not ticks < MOST_TICKS_PER_FRAME * len(timestamps_s) + SPARE_TICKS:
+            at = int(np.argmax(intervals))
+            raise BadInput(
+                f"{where}: {len(timestamps_s)} frames in {ticks:.3g} intervals of their clock; after "
+                f"timestamp {at + 1} comes a gap of {intervals[at]:.6g} s: two recordings in one file, "
+                "or damaged timestamps? Correct them, or set extract.source.timestamps to 'even'."
+            )

@@ -34,7 +34,7 @@ def open_study(config: Mapping[str, Any], *, look: bool = True) -> tuple[Any, An
     study.require_held_out(checked, recordings)
     if look:
         study.check_choices(checked)
-        study.require_sources(recordings)
+        study.require_sources(recordings, checked.extract.source)
         study.require_labels(checked.labels, recordings)
     return checked, recordings
 
