@@ -68,10 +68,10 @@ def require(timestamps_s: npt.NDArray[np.float64], where: Path | str) -> None:
         A time is not a number or not after the one before it, or gaps are so long that hardly any
         tick has a frame.
     """
-    backwards = np.flatnonzero(~(np.diff(timestamps_s) > 0))
-    finite = np.isfinite(timestamps_s)
-    if len(backwards) or not finite.all():
-        at = int(backwards[0]) + 1 if len(backwards) else int(np.argmin(finite))
+    wrong = ~np.isfinite(timestamps_s)
+    wrong[1:] |= ~(timestamps_s[1:] > timestamps_s[:-1])
+    if wrong.any():
+        at = int(np.argmax(wrong))
         raise BadInput(
             f"{where}: timestamp {at + 1} is {timestamps_s[at]:.10g} s, not after the one before it; "
             "timestamps must be numbers that increase: two recordings in one file, or a clock that was "

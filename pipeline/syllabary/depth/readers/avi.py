@@ -1,4 +1,4 @@
-"""FFV1 or raw video of 16-bit gray in AVI, which holds no time per frame.
+"""FFV1, or another lossless coding of 16-bit gray, in AVI, which holds no time per frame.
 
 Timestamps lie beside it, or frames are said to be evenly spaced.
 """
