@@ -59,8 +59,22 @@ def from_timestamps(timestamps_s: npt.NDArray[np.float64]) -> Ticks:
     return Ticks(of_frame, frame, time_s)
 
 
-def require(timestamps_s: npt.NDArray[np.float64], where: Path | str) -> None:
+def require(
+    timestamps_s: npt.NDArray[np.float64],
+    where: Path | str,
+    *,
+    way_out: str = "correct them, or set extract.source.timestamps to 'even'",
+) -> None:
     """Check that times are those of one recording.
+
+    Parameters
+    ----------
+    timestamps_s : (F,) float64
+        Times of the frames, s.
+    where : path
+        What holds them, for the message.
+    way_out : str
+        What to do about wrong ones, for the message.
 
     Raises
     ------
@@ -75,15 +89,16 @@ def require(timestamps_s: npt.NDArray[np.float64], where: Path | str) -> None:
         raise BadInput(
             f"{where}: timestamp {at + 1} is {timestamps_s[at]:.10g} s, not after the one before it; "
             "timestamps must be numbers that increase: two recordings in one file, or a clock that was "
-            "set back? Correct them, or set extract.source.timestamps to 'even'."
+            f"set back? If so, {way_out}."
         )
     if len(timestamps_s) > 1:
-        intervals = np.diff(timestamps_s)
-        ticks = (timestamps_s[-1] - timestamps_s[0]) / np.median(intervals)
+        with np.errstate(over="ignore", invalid="ignore"):
+            intervals = np.diff(timestamps_s)
+            ticks = (timestamps_s[-1] - timestamps_s[0]) / np.median(intervals)
         if not ticks < MOST_TICKS_PER_FRAME * len(timestamps_s) + SPARE_TICKS:
             at = int(np.argmax(intervals))
             raise BadInput(
                 f"{where}: {len(timestamps_s)} frames in {ticks:.3g} intervals of their clock; after "
                 f"timestamp {at + 1} comes a gap of {intervals[at]:.6g} s: two recordings in one file, "
-                "or damaged timestamps? Correct them, or set extract.source.timestamps to 'even'."
+                f"or damaged timestamps? If so, {way_out}."
             )

@@ -110,9 +110,7 @@ def _dataset(h5: h5py.File, name: str | None, setting: str, axes: int, like: str
 
 
 def _fits(item: Any, axes: int, like: str) -> bool:
-    if not isinstance(item, h5py.Dataset) or item.ndim != axes or item.dtype.kind not in "uif":
-        return False
-    return like in str(item.name).rpartition("/")[2].lower()
+    return _hdf5.is_numeric(item, axes) and like in str(item.name).rpartition("/")[2].lower()
 
 
 def _times_s(h5: h5py.File, settings: SourceSettings) -> npt.NDArray[np.float64]:
