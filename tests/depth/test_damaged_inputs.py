@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from oracles import damage
+from oracles import damage, small_recordings
 from syllabary import steps
 from syllabary.records.crops import Crops
 
@@ -31,7 +31,7 @@ def whole(tmp_path_factory):
     from syllabary.depth.settings import ExtractSettings  # noqa: F401
 
     steps.code_of("extract")
-    return damage.recordings(tmp_path_factory.mktemp("whole"))
+    return small_recordings.recordings(tmp_path_factory.mktemp("whole"))
 
 
 def attempt(source: Path, out: Path) -> tuple[int, str, float]:
@@ -74,7 +74,7 @@ def _extract(source: Path, out: Path, said: Path) -> None:
             crops=out / "crops.h5",
             preview=out / "preview.mp4",
             recording="m1",
-            settings={"camera": damage.CAMERA},
+            settings={"camera": small_recordings.CAMERA},
             scratch=out / "scratch",
         )
         code = FINE

@@ -159,7 +159,8 @@ def _mouse(
     settings: TrackingSettings,
 ) -> Mouse | None:
     """Measure the mouse of one crop where it was in the image."""
-    if not (np.isfinite(x_px) and np.isfinite(y_px) and np.isfinite(image_rad)):
+    rows_px, columns_px = arena.mask.shape
+    if not (0 <= x_px < columns_px and 0 <= y_px < rows_px and np.isfinite(image_rad)):
         return None
     smooth = cv2.medianBlur(crop, settings.median_px) if settings.median_px > 1 else crop
     stands = ((smooth > settings.min_height_mm) & (smooth <= settings.max_height_mm)).astype(np.uint8)

@@ -17,6 +17,8 @@ __all__ = ["Ticks", "from_timestamps", "require"]
 # A recording that lacks more than 19 ticks in 20 is none; short ones may begin with a pause.
 MOST_TICKS_PER_FRAME = 20
 SPARE_TICKS = 1000
+# Intervals of any camera, s; others are in another unit.
+SHORTEST_S, LONGEST_S = 1e-4, 10.0
 
 
 class Ticks(NamedTuple):
@@ -79,8 +81,8 @@ def require(
     Raises
     ------
     BadInput
-        A time is not a number or not after the one before it, or gaps are so long that hardly any
-        tick has a frame.
+        A time is not a number or not after the one before it, intervals are no camera's, or gaps are
+        so long that hardly any tick has a frame.
     """
     wrong = ~np.isfinite(timestamps_s)
     wrong[1:] |= ~(timestamps_s[1:] > timestamps_s[:-1])
@@ -94,7 +96,14 @@ def require(
     if len(timestamps_s) > 1:
         with np.errstate(over="ignore", invalid="ignore"):
             intervals = np.diff(timestamps_s)
-            ticks = (timestamps_s[-1] - timestamps_s[0]) / np.median(intervals)
+            interval = float(np.median(intervals))
+            ticks = (timestamps_s[-1] - timestamps_s[0]) / interval
+        if not SHORTEST_S <= interval <= LONGEST_S:
+            raise BadInput(
+                f"{where}: timestamps are mostly {interval:.6g} s apart; wanted those of a camera, "
+                f"between {SHORTEST_S:g} and {LONGEST_S:g} s: are they in another unit? See "
+                "extract.source.timestamp_unit."
+            )
         if not ticks < MOST_TICKS_PER_FRAME * len(timestamps_s) + SPARE_TICKS:
             at = int(np.argmax(intervals))
             raise BadInput(

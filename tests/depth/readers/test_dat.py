@@ -104,8 +104,10 @@ def test_seconds_parted_in_any_way(session, times_ms, part):
 
 
 def test_the_unit_of_timestamps_can_be_said(session, times_ms):
+    (session / "depth_ts.txt").write_text("".join(f"{t / 1000:.6f}\n" for t in times_ms))
+    assert "are they in another unit?" in complaint(session)
     with opened(session, timestamp_unit="s") as video:
-        np.testing.assert_allclose(video.timestamps_s, times_ms, rtol=0, atol=2e-6)
+        np.testing.assert_allclose(video.timestamps_s, times_ms / 1000, rtol=0, atol=1e-6)
 
 
 def test_timestamps_by_the_name_of_the_recording_win(session, times_ms):

@@ -97,6 +97,17 @@ def test_a_video_cut_short_names_the_repair(tmp_path, frames, ffv1, name):
         assert_array_equal(video.read(0, len(video) - 1), frames[: len(video) - 1])
 
 
+def test_a_hole_in_matroska_is_found(tmp_path, frames, ffv1):
+    """FFmpeg goes on behind it without the frames that were there."""
+    path = ffv1(tmp_path / "depth.mkv", frames, g="1")
+    content = bytearray(path.read_bytes())
+    content[-4000:] = bytes(4000)
+    path.write_bytes(content)
+    assert "bytes after its beginning" in complaint(path, SourceSettings())
+    with sources.open_recording(path, SourceSettings(timestamps="cut")) as video:
+        assert_array_equal(video.read(0, 10), frames[:10])
+
+
 @pytest.mark.parametrize("name", ["depth.avi", "depth.mkv"])
 def test_what_is_no_video_at_all(tmp_path, name):
     path = tmp_path / name

@@ -7,9 +7,9 @@ returns a ``Recording``. Formats that can be written offer ``write_video(path, b
 too, and write that one file.
 
 In reading order: ``_recording`` (what is opened), ``_metadata`` and ``_clock`` (what lies beside
-the frames), ``dat``, ``_container`` (video by PyAV), ``avi``, ``mkv``, ``_calibration`` (an Azure
-Kinect's lens), ``hdf5`` and ``_hdf5``, ``session`` (a folder), ``archive`` (a packed folder). Nothing
-is ever written beside a raw recording.
+the frames), ``dat``, ``_container`` (video by PyAV), ``avi``, ``mkv`` with ``_matroska`` (is it
+whole) and ``_calibration`` (an Azure Kinect's lens), ``hdf5`` and ``_hdf5``, ``session`` (a
+folder), ``archive`` (a packed folder). Nothing is ever written beside a raw recording.
 """
 
 __all__ = ["archive", "avi", "dat", "hdf5", "mkv", "session"]
