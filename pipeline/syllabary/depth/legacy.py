@@ -122,7 +122,7 @@ def convert(
                 if len(wanted):
                     block = read("frames", slice(wanted[0], wanted[-1] + 1))
                 for i, crop in zip(wanted.tolist(), block, strict=True):
-                    crop = np.clip(crop, 0, 255).astype(np.uint8)
+                    crop = np.nan_to_num(np.clip(crop, 0, 255)).astype(np.uint8)
                     mouse = _mouse(crop, x_px[i], y_px[i], image_rad[i], arena, settings.tracking)
                     if mouse is not None:
                         tick = clock.of_frame[i] - start
