@@ -123,6 +123,21 @@ def test_whole_ones_are_extracted(whole, tmp_path, name):
     assert not fault(code, text, tmp_path / "out", _state(whole[name]), whole[name])
 
 
+@pytest.mark.parametrize("what", ["traceback", "memory", "crash"])
+def test_what_must_not_happen_would_be_seen(whole, tmp_path, monkeypatch, what):
+    def extract(**_):
+        if what == "memory":
+            bytearray(BYTES)
+        if what == "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        raise KeyError("a mistake of ours")
+
+    monkeypatch.setattr(steps, "extract", extract)
+    code, text, _ = attempt(whole["dat"], tmp_path / "out")
+    assert code == BROKEN
+    assert {"traceback": "KeyError", "memory": "MemoryError", "crash": "signal"}[what] in text
+
+
 def test_damaged_ones_end_in_one_sentence_or_whole_files(whole, tmp_path):
     faults, ended = [], Counter()
     gc.freeze()

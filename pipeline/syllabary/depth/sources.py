@@ -125,7 +125,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 def _existing(path: Path | str) -> Path:
     path = Path(path)
-    if not path.exists():
+    if not path.is_file() and not path.is_dir():
         raise BadInput(
             f"{path}: no such file or folder; is the path in recordings.tsv right, and the disk mounted?"
         )
