@@ -127,7 +127,7 @@ def test_whole_ones_are_extracted(whole, tmp_path, name):
 def test_what_must_not_happen_would_be_seen(whole, tmp_path, monkeypatch, what):
     def extract(**_):
         if what == "memory":
-            bytearray(BYTES)
+            bytearray(BYTES + (1 << 28))
         if what == "crash":
             os.kill(os.getpid(), signal.SIGSEGV)
         raise KeyError("a mistake of ours")
