@@ -46,25 +46,33 @@ def simulate(
 
 
 def extract(
-    *, source: Path | str, crops: Path, preview: Path, recording: str, settings: Section
+    *,
+    source: Path | str,
+    crops: Path,
+    preview: Path,
+    recording: str,
+    settings: Section,
+    scratch: Path | None = None,
 ) -> None:
     """Turn raw depth video into upright crops of the mouse, with scalars and tracking.
 
     Parameters
     ----------
     source
-        Session folder, depth video, or a MoSeq2 ``results_00.h5``.
+        Session folder, ``.dat``, depth video, packed session, HDF5, or a MoSeq2 ``results_00.h5``.
     crops, preview
         Files to write: ``crops.h5`` and an H.264 movie with the overlay.
     recording
         Name of the recording.
+    scratch
+        Folder to unpack packed sessions into; the system's own by default.
     """
     from ..depth import extraction, sources
     from ..depth.settings import ExtractSettings
 
     chosen = read(ExtractSettings, settings, "extract")
     source = Path(source)
-    sources.require(source)
+    sources.require(source, chosen.source)
     extraction.extract(
         source,
         crops,
@@ -72,6 +80,7 @@ def extract(
         chosen,
         recording=recording,
         provenance=made_by("extract", chosen, sources.files(source)),
+        scratch=scratch,
     )
 
 
