@@ -82,8 +82,8 @@ class Recognition(NamedTuple):
             states = states / states.sum(-1, keepdim=True).clamp(min=LEAST)
             return Said(states.log().clamp(min=LEAST_NATS).numpy(), states.numpy())
         evidence = recogniser.evidence(self.net, recogniser.features(series))
-        states = (1 - DOUBT) * softmax(evidence / TEMPERATURE, 1) + DOUBT * self.usage.numpy()
-        return Said(evidence, states)
+        sure: F64 = softmax(evidence / TEMPERATURE, 1)
+        return Said(evidence, (1 - DOUBT) * sure + DOUBT * self.usage.numpy())
 
     def reorder(self, order: Tensor) -> Self:
         """Renumber the syllables: the new syllable i is the old ``order[i]``."""
