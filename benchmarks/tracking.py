@@ -87,7 +87,7 @@ def measure(
     acquisition.record(folder, settings, **who, provenance=Provenance("simulate", {}, seed, {}, ""))
     truth = tables.read(folder / "truth.parquet", tables.TRUTH)
     chosen = calibrated(settings)
-    with sources.open_recording(folder) as video:
+    with sources.open_recording(folder, chosen.source) as video:
         clock = ticks.from_timestamps(video.timestamps_s)
         empty = background.estimate(video, chosen.background)
         found = arenas.find(

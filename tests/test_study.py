@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from syllabary import steps, study
+from syllabary.depth.settings import SourceSettings
 from syllabary.errors import BadInput, BadSetting, UnknownName
 
 
@@ -110,7 +111,7 @@ def test_a_missing_table_says_how_to_make_one(tmp_path):
 def test_every_missing_source_is_named(write, tmp_path):
     table = study.read_recordings(write(rows(f"a {tmp_path}/no1 s g", f"b {tmp_path}/no2 s g")))
     with pytest.raises(BadInput, match=r"(?s)a: .*no1.*\nb: .*no2"):
-        study.require_sources(table)
+        study.require_sources(table, SourceSettings())
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 A verb is made from each function of ``steps``: a path becomes an option, and its section
 of the config is read from ``--config``. ``syllabary run`` runs the whole workflow in a study
-folder, ``syllabary new`` makes one, ``syllabary score`` compares labels with the truth.
+folder, ``syllabary new`` makes one, ``syllabary convert`` rewrites a raw recording in another
+format, ``syllabary score`` compares labels with the truth.
 """
 
 import inspect
@@ -88,6 +89,19 @@ def new(
     """Make a study folder with a config and a table of recordings to fill in."""
     steps.new_study(folder, _workflow() / "config")
     typer.echo(f"{folder}: list your recordings in config/recordings.tsv, then: syllabary run")
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Session folder, .dat, .avi, .mkv, .tar.gz or .h5.")],
+    target: Annotated[Path, typer.Argument(help="File to write: .dat, .avi or .mkv.")],
+    config: Annotated[
+        Path | None, typer.Option(help="Settings of a study, for its extract.source.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Write a raw recording in another format, and check that it is the same bit for bit."""
+    typer.echo(steps.convert(source, target, config, overwrite=overwrite))
 
 
 @app.command()

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from .depth.settings import CheckSettings, ExtractSettings, HeadingTrainingSettings
+from .depth.settings import CheckSettings, ExtractSettings, HeadingTrainingSettings, SourceSettings
 from .errors import BadInput, BadSetting
 from .export.settings import ExportSettings
 from .figures.settings import DrawSettings
@@ -60,6 +60,10 @@ class MachineSettings(Settings):
 
     log_level: Literal["debug", "info", "warning"] = Field(
         "info", description="What the log files of the steps tell."
+    )
+    scratch: str | None = Field(
+        None,
+        description="Folder to unpack packed recordings into while they are read; null = the system's.",
     )
 
 
@@ -318,7 +322,7 @@ def _default_roles(table: pd.DataFrame) -> pd.Series:
     return roles
 
 
-def require_sources(recordings: pd.DataFrame) -> None:
+def require_sources(recordings: pd.DataFrame, settings: SourceSettings) -> None:
     """Look at every raw recording, frames unread; collect what is wrong with each.
 
     Raises
@@ -332,7 +336,7 @@ def require_sources(recordings: pd.DataFrame) -> None:
     for recording, path in recordings["path"].items():
         if path != SIMULATED:
             try:
-                require(Path(path))
+                require(Path(path), settings)
             except BadInput as error:
                 faults.append(f"{recording}: {error}")
     if faults:

@@ -1,7 +1,10 @@
 """What every reader of raw depth promises."""
 
 import json
+import tarfile
 
+import av
+import h5py
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -20,8 +23,59 @@ def write_session(folder, frames, times_s):
     return folder
 
 
+def write_dat(folder, frames, times_s):
+    return write_session(folder, frames, times_s) / "depth.dat"
+
+
+def write_video(name):
+    """A session whose depth is FFV1 in groups of 5 frames, of which only the first stands alone."""
+
+    def write(folder, frames, times_s):
+        path = write_session(folder, frames, times_s) / name
+        path.with_name("depth.dat").unlink()
+        with av.open(str(path), "w") as container:
+            track = container.add_stream("ffv1", rate=30)
+            track.height, track.width = frames.shape[1:]
+            track.pix_fmt = "gray16le"
+            track.options = {"level": "3", "g": "5", "slices": "4", "slicecrc": "1"}
+            for frame in frames:
+                image = av.VideoFrame.from_ndarray(frame, format="gray16le")
+                container.mux(track.encode(image))
+            container.mux(track.encode(None))
+        return path
+
+    return write
+
+
+def write_hdf5(folder, frames, times_s):
+    folder.mkdir()
+    path = folder / "m1.h5"
+    with h5py.File(path, "w") as h5:
+        h5.create_dataset("camera/depth", data=frames, chunks=(4, 12, 20), compression="gzip")
+        h5["camera/time_ms"] = 1000 * times_s
+        h5.attrs["subject"], h5.attrs["start_time"] = "m1", "2020-01-01T00:00:00"
+    return path
+
+
+def write_archive(folder, frames, times_s):
+    session = write_session(folder, frames, times_s)
+    path = folder.with_name("packed") / "m1.tar.gz"
+    path.parent.mkdir()
+    with tarfile.open(path, "w:gz") as archive:
+        for member in sorted(session.iterdir()):
+            archive.add(member, member.name)
+    return path
+
+
 # How to make a recording of each format; a new reader adds its own.
-WRITERS = {"session": write_session}
+WRITERS = {
+    "archive": write_archive,
+    "avi": write_video("depth.avi"),
+    "dat": write_dat,
+    "hdf5": write_hdf5,
+    "mkv": write_video("depth.mkv"),
+    "session": write_session,
+}
 
 
 @pytest.mark.parametrize("name", registry.names("syllabary.depth.readers"))
@@ -50,6 +104,13 @@ class TestReader:
                 in_turn = [video.read(i, i + 1)[0] for i in range(start, min(stop, 17))]
                 expected = np.array(in_turn, np.uint16).reshape(-1, 12, 20)
                 assert_array_equal(video.read(start, stop), expected)
+
+    def test_frames_come_back_after_jumps_and_in_turn(self, recording):
+        path, frames, _ = recording
+        with sources.open_recording(path) as video:
+            # In turn, back, in turn from there, far ahead, and inside the block that was read ahead.
+            for start in (0, 3, 6, 2, 5, 8, 14, 1, 4, 8, 16, 0):
+                assert_array_equal(video.read(start, start + 3), frames[start : start + 3])
 
     def test_nothing_is_written_beside_the_recording(self, recording):
         path, _, _ = recording

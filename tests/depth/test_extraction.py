@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from oracles.depth_scene import CAMERA, render, write_session
 from syllabary.depth import extraction
-from syllabary.depth.settings import ExtractSettings
+from syllabary.depth.settings import ExtractSettings, SourceSettings
 from syllabary.errors import NoFloor
 from syllabary.provenance import Provenance
 from syllabary.records.crops import SCALARS, Crops
@@ -34,6 +34,7 @@ CHANGES = {
 }
 # These only decide in scenes of their own, tested beside what they are for.
 ELSEWHERE = {
+    *(f"source.{name}" for name in SourceSettings.model_fields),
     "camera.preset",
     "arena.floor_range_mm",
     "arena.margin_mm",

@@ -52,7 +52,7 @@ def test_a_recording_cut_short(session):
         file.write(b"x")
     message = complaint(session)
     assert "depth.dat: 241 bytes are not a whole number of 6x4 uint16 frames (48 bytes each)" in message
-    assert "truncate -s 240" in message
+    assert "set extract.source.timestamps to 'cut'" in message
 
 
 def test_an_empty_recording(session):

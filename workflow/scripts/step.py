@@ -12,7 +12,7 @@ job = snakemake  # noqa: F821  (Snakemake puts this name here)
 logging.basicConfig(
     filename=job.log[0],
     filemode="w",
-    level=job.config.get("machine", {}).get("log_level", "info").upper(),
+    level=(job.config.get("machine") or {}).get("log_level", "info").upper(),
     format="%(asctime)s %(levelname)s %(name)s: %(message)s",
 )
 log = logging.getLogger(job.rule)
@@ -26,7 +26,9 @@ def paths(value):
 step = getattr(steps, job.rule)
 files = {name: paths(value) for part in (job.input, job.output) for name, value in part.items()}
 known = inspect.signature(step).parameters
-arguments = {name: value for name, value in {**job.params, **files}.items() if name in known}
+# What the machine offers reaches a step by its name, without being a parameter of the rule.
+machine = job.config.get("machine") or {}
+arguments = {k: v for k, v in {**machine, **job.params, **files}.items() if k in known}
 try:
     step(**arguments)
 except steps.SyllabaryError as error:

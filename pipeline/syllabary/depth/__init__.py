@@ -7,7 +7,8 @@ In reading order: ``settings``; ``sources`` (which reader opens a path; cheap ch
 its surface); ``tracking`` (where the mouse is and how it lies); ``tether`` (a cable that hangs on
 it); ``heading/`` (which end is the head); ``bridging`` (short losses); ``scalars`` (what tables
 hold); ``crops`` (the one warp); ``extraction`` (the two passes over a recording); ``legacy`` (what
-MoSeq2 has already extracted); ``preview`` (a movie to look at); ``quality`` (the verdict).
+MoSeq2 has already extracted); ``preview`` (a movie to look at); ``quality`` (the verdict);
+``conversion`` (a raw recording in another format).
 
 F frames of a raw recording, T ticks of its clock. Depth is mm along the optical axis,
 images are ``[row, column]``, pixel positions ``(x, y)`` with the center of the first pixel
@@ -21,6 +22,7 @@ __all__ = [
     "background",
     "bridging",
     "camera",
+    "conversion",
     "crops",
     "extraction",
     "heading",

@@ -43,13 +43,14 @@ def extract(
     provenance: Provenance,
     flip_list: Path | None = None,
     block_frames: int = 64,
+    scratch: Path | str | None = None,
 ) -> None:
     """Turn a raw recording, or a MoSeq2 extraction, into crops and a movie to look at.
 
     Parameters
     ----------
     source : path
-        Session folder, ``depth.dat`` or ``results_00.h5``; never written to.
+        What a reader opens, or ``results_00.h5``; never written to.
     crops_path, preview_path : path
         ``crops.h5`` and ``preview.mp4``, each written whole or not at all.
     recording : str
@@ -58,22 +59,24 @@ def extract(
         Frames in which a person saw head and tail exchanged; see ``heading.flips``.
     block_frames : int
         Frames read at once; changes memory, never the result.
+    scratch : path, optional
+        Folder to unpack into; the system's own by default.
 
     Raises
     ------
     BadInput, NoFloor
         The recording is not whole; there is no floor in it.
     """
-    sources.require(source)
     with _one_thread():
         if sources.is_extracted(source):
             flips.refuse(flip_list, source)
+            sources.require(source)
             legacy.convert(
                 Path(source), Path(crops_path), settings, recording=recording, provenance=provenance
             )
             preview.write(crops_path, preview_path, settings.preview)
             return
-        with sources.open_recording(source) as video:
+        with sources.open_recording(source, settings.source, scratch=scratch) as video:
             reverse = flips.read(flip_list, len(video))
             clock = ticks.from_timestamps(video.timestamps_s)
             empty = background.estimate(video, settings.background)

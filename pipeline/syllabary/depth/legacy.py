@@ -21,13 +21,18 @@ from . import arena as arenas
 from . import camera, scalars, ticks
 from .arena import Arena
 from .heading import evidence
+from .readers import _hdf5
+from .readers._recording import require_shape
 from .settings import ExtractSettings, TrackingSettings
 from .shape import measure, seen_from_above
 from .tracking import Mouse, Track, tail_kernel
 
-__all__ = ["SUFFIXES", "convert", "require"]
+__all__ = ["PREFIX", "SCALARS", "SUFFIXES", "convert", "require"]
 
 SUFFIXES = (".h5", ".hdf5")
+# How MoSeq2 names its files, and what no other HDF5 file of frames has.
+PREFIX = "results_"
+SCALARS = "scalars/centroid_x_px"
 COLUMNS = ("scalars/centroid_x_px", "scalars/centroid_y_px", "scalars/angle")
 WHOLE = ("metadata/extraction/background", "metadata/extraction/roi")
 TIMESTAMPS = ("timestamps", "metadata/timestamps")
@@ -35,32 +40,38 @@ WRITE_TICKS = 256
 
 
 def require(path: Path) -> None:
-    """Raise ``BadInput`` unless all needed datasets are there and of equal length."""
-    try:
-        h5 = h5py.File(path, "r")
-    except OSError as error:
-        raise BadInput(f"{path}: not a whole HDF5 file ({error}); copy it again.") from None
-    with h5:
-        missing = [name for name in ("frames", *COLUMNS, *WHOLE) if name not in h5]
-        clock = next((name for name in TIMESTAMPS if name in h5), None)
-        if clock is None:
-            missing.append("timestamps")
-        if missing or clock is None:
+    """Raise ``BadInput`` unless all needed datasets are there, of numbers and of equal length."""
+    with _hdf5.whole(path), h5py.File(path, "r") as h5:
+        axes = {"frames": 3, **dict.fromkeys(COLUMNS, 1), **dict.fromkeys(WHOLE, 2)}
+        clock = next((name for name in TIMESTAMPS if name in h5), TIMESTAMPS[0])
+        axes[clock] = 1
+        missing = [name for name in axes if name not in h5]
+        if missing:
             raise BadInput(
                 f"{path}: not a MoSeq2 extraction with all its parts (lacks {', '.join(missing)}); give "
                 "the raw session folder instead, or extract it again with a MoSeq2 of 2019 or later."
             )
-        lengths = {name: len(h5[name]) for name in ("frames", clock, *COLUMNS)}
+        items = {name: h5[name] for name in axes}
+        odd = [name for name, item in items.items() if not _hdf5.is_numeric(item, axes[name])]
+        if odd:
+            raise BadInput(
+                f"{path}: {', '.join(odd)} are not what MoSeq2 writes there; extract it again."
+            )
+        lengths = {name: len(items[name]) for name in ("frames", clock, *COLUMNS)}
         if len(set(lengths.values())) > 1 or not lengths["frames"]:
             found = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise BadInput(
                 f"{path}: datasets of one recording have different lengths ({found}); extract it again."
             )
-        if not np.all(np.diff(h5[clock][()]) > 0):
+        require_shape(items["frames"].shape[1:], f"{path}: frames")
+        shapes = [items[name].shape for name in WHOLE]
+        require_shape(shapes[0], f"{path}: {WHOLE[0]}")
+        if shapes[0] != shapes[1]:
             raise BadInput(
-                f"{path}: timestamps do not increase from frame to frame; extract it again from the raw "
-                "recording."
+                f"{path}: background and roi have different shapes, {shapes[0]} and {shapes[1]}; "
+                "extract it again."
             )
+        ticks.require(items[clock][()] / 1000.0, path, way_out="extract it again from the raw recording")
 
 
 def convert(
@@ -78,30 +89,40 @@ def convert(
     NoFloor
         The file's background is empty inside its arena.
     """
+    require(source)
     with h5py.File(source, "r") as h5:
-        clock = ticks.from_timestamps(next(h5[n] for n in TIMESTAMPS if n in h5)[()] / 1000.0)
-        background = np.clip(np.rint(h5["metadata/extraction/background"][()]), 0, 65535)
-        mask = h5["metadata/extraction/roi"][()] > 0
+
+        def read(name: str, part: slice = slice(None)) -> npt.NDArray[Any]:
+            with _hdf5.whole(source):
+                return h5[name][part]
+
+        clock = ticks.from_timestamps(read(next(n for n in TIMESTAMPS if n in h5)) / 1000.0)
+        background = np.nan_to_num(np.rint(read("metadata/extraction/background")).clip(0, 65535))
+        mask = read("metadata/extraction/roi") > 0
         lens = camera.from_settings(settings.camera, mask.shape)
         arena = arenas.within(mask, background.astype(np.uint16), lens, settings.arena, where=source)
         # The file's positions count from the first row and column of the arena.
         rows, columns = np.nonzero(mask)
-        x_px = h5["scalars/centroid_x_px"][()].astype(np.float64) + columns.min()
-        y_px = h5["scalars/centroid_y_px"][()].astype(np.float64) + rows.min()
+        x_px = read("scalars/centroid_x_px").astype(np.float64) + columns.min()
+        y_px = read("scalars/centroid_y_px").astype(np.float64) + rows.min()
         # The file's angles turn counterclockwise.
-        image_rad = -h5["scalars/angle"][()].astype(np.float64)
+        image_rad = -read("scalars/angle").astype(np.float64)
         heading = np.full(len(x_px), np.nan)
         track = Track.empty(len(x_px))
         size = h5["frames"].shape[1:]
+        with _hdf5.whole(source):
+            start_time = _start_time(h5)
         with CropsWriter(crops_path, recording=recording, pixel_mm=arena.mm_per_px, size=size) as writer:
             for start in range(0, len(clock.frame), WRITE_TICKS):
                 frames = clock.frame[start : start + WRITE_TICKS]
                 heights = np.zeros((len(frames), *size), np.uint8)
                 observed = np.zeros(heights.shape, bool)
                 wanted = frames[frames >= 0]
-                block = h5["frames"][wanted[0] : wanted[-1] + 1] if len(wanted) else np.zeros((0, *size))
+                block: npt.NDArray[Any] = np.zeros((0, *size))
+                if len(wanted):
+                    block = read("frames", slice(wanted[0], wanted[-1] + 1))
                 for i, crop in zip(wanted.tolist(), block, strict=True):
-                    crop = np.clip(crop, 0, 255).astype(np.uint8)
+                    crop = np.nan_to_num(np.clip(crop, 0, 255)).astype(np.uint8)
                     mouse = _mouse(crop, x_px[i], y_px[i], image_rad[i], arena, settings.tracking)
                     if mouse is not None:
                         tick = clock.of_frame[i] - start
@@ -117,7 +138,7 @@ def convert(
             writer.finish(
                 frame=clock.frame,
                 time_s=clock.time_s,
-                start_time=_start_time(h5),
+                start_time=start_time,
                 scalars=scalars.columns(track, heading, clock, arena),
                 tracking={
                     **tracking,
@@ -138,7 +159,8 @@ def _mouse(
     settings: TrackingSettings,
 ) -> Mouse | None:
     """Measure the mouse of one crop where it was in the image."""
-    if not (np.isfinite(x_px) and np.isfinite(y_px) and np.isfinite(image_rad)):
+    rows_px, columns_px = arena.mask.shape
+    if not (0 <= x_px < columns_px and 0 <= y_px < rows_px and np.isfinite(image_rad)):
         return None
     smooth = cv2.medianBlur(crop, settings.median_px) if settings.median_px > 1 else crop
     stands = ((smooth > settings.min_height_mm) & (smooth <= settings.max_height_mm)).astype(np.uint8)

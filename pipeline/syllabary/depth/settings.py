@@ -16,6 +16,7 @@ __all__ = [
     "HeadingSettings",
     "HeadingTrainingSettings",
     "PreviewSettings",
+    "SourceSettings",
     "TrackingSettings",
 ]
 
@@ -36,6 +37,54 @@ class CameraSettings(Settings):
         given = [v is not None for v in (self.fx_px, self.fy_px, self.cx_px, self.cy_px)]
         if any(given) and not all(given):
             raise ValueError("give all of fx_px, fy_px, cx_px, cy_px, or none of them")
+        return self
+
+
+class SourceSettings(Settings):
+    """How raw recordings are read where they do not tell themselves."""
+
+    timestamps: Literal["strict", "cut", "even"] = Field(
+        "strict",
+        description="Where frames and timestamps do not fit: strict refuses the recording; cut pairs "
+        "them from the start and leaves out what is too many, or unfinished, at the end; even looks at "
+        "no timestamp and spaces frames by frames_per_second.",
+    )
+    frames_per_second: float | None = Field(
+        None, gt=0, le=10_000, description="Rate of the camera, for timestamps: even."
+    )
+    timestamp_unit: Literal["s", "ms"] | None = Field(
+        None,
+        description="Unit of timestamps beside or in HDF5; null = ms in *_ts.txt, s in *timestamps.csv, "
+        "and what an HDF5 file says.",
+    )
+    rows: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="Rows of a .dat; null = as metadata.json says, or a Kinect v2's.",
+    )
+    columns: int | None = Field(None, ge=1, le=4096, description="Columns of a .dat; null as for rows.")
+    dtype: Literal["uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"] | None = Field(
+        None, description="Type of a pixel of a .dat; null = as metadata.json says, or uint16."
+    )
+    byte_order: Literal["little", "big"] | None = Field(
+        None, description="Which byte of a .dat's pixel comes first; null as for dtype, or little."
+    )
+    unit_mm: float = Field(1.0, gt=0, description="Depth that one count stands for, mm.")
+    hdf5_frames: str | None = Field(
+        None, description="Dataset of frames in HDF5 files; null = the only one of three axes."
+    )
+    hdf5_timestamps: str | None = Field(
+        None,
+        description="Dataset of timestamps; null = the only one of one axis with 'time' in its name.",
+    )
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if (self.rows is None) != (self.columns is None):
+            raise ValueError("give both of rows and columns, or neither")
+        if (self.frames_per_second is None) != (self.timestamps != "even"):
+            raise ValueError("frames_per_second goes with timestamps: even, and each needs the other")
         return self
 
 
@@ -159,6 +208,7 @@ class PreviewSettings(Settings):
 class ExtractSettings(Settings):
     """Step ``extract``: raw depth to upright crops."""
 
+    source: SourceSettings = SourceSettings()
     camera: CameraSettings = CameraSettings()
     background: BackgroundSettings = BackgroundSettings()
     arena: ArenaSettings = ArenaSettings()

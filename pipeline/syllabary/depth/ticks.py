@@ -4,12 +4,21 @@ Interval i spans max(1, round(dt_i / median dt)) ticks. Each interval is judged 
 global grid round((t - t0) / dt) accumulates the clock's drift and invents gaps.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Ticks", "from_timestamps"]
+from ..errors import BadInput
+
+__all__ = ["Ticks", "from_timestamps", "require"]
+
+# A recording that lacks more than 19 ticks in 20 is none; short ones may begin with a pause.
+MOST_TICKS_PER_FRAME = 20
+SPARE_TICKS = 1000
+# Intervals of any camera, s; others are in another unit.
+SHORTEST_S, LONGEST_S = 1e-4, 10.0
 
 
 class Ticks(NamedTuple):
@@ -50,3 +59,55 @@ def from_timestamps(timestamps_s: npt.NDArray[np.float64]) -> Ticks:
     frame[of_frame] = np.arange(len(times))
     time_s = np.interp(np.arange(count), of_frame, times) if count else np.zeros(0)
     return Ticks(of_frame, frame, time_s)
+
+
+def require(
+    timestamps_s: npt.NDArray[np.float64],
+    where: Path | str,
+    *,
+    way_out: str = "correct them, or set extract.source.timestamps to 'even'",
+) -> None:
+    """Check that times are those of one recording.
+
+    Parameters
+    ----------
+    timestamps_s : (F,) float64
+        Times of the frames, s.
+    where : path
+        What holds them, for the message.
+    way_out : str
+        What to do about wrong ones, for the message.
+
+    Raises
+    ------
+    BadInput
+        A time is not a number or not after the one before it, intervals are no camera's, or gaps are
+        so long that hardly any tick has a frame.
+    """
+    wrong = ~np.isfinite(timestamps_s)
+    wrong[1:] |= ~(timestamps_s[1:] > timestamps_s[:-1])
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise BadInput(
+            f"{where}: timestamp {at + 1} is {timestamps_s[at]:.10g} s, not after the one before it; "
+            "timestamps must be numbers that increase: two recordings in one file, or a clock that was "
+            f"set back? If so, {way_out}."
+        )
+    if len(timestamps_s) > 1:
+        with np.errstate(over="ignore", invalid="ignore"):
+            intervals = np.diff(timestamps_s)
+            interval = float(np.median(intervals))
+            ticks = (timestamps_s[-1] - timestamps_s[0]) / interval
+        if not SHORTEST_S <= interval <= LONGEST_S:
+            raise BadInput(
+                f"{where}: timestamps are mostly {interval:.6g} s apart; wanted those of a camera, "
+                f"between {SHORTEST_S:g} and {LONGEST_S:g} s: are they in another unit? See "
+                "extract.source.timestamp_unit."
+            )
+        if not ticks < MOST_TICKS_PER_FRAME * len(timestamps_s) + SPARE_TICKS:
+            at = int(np.argmax(intervals))
+            raise BadInput(
+                f"{where}: {len(timestamps_s)} frames in {ticks:.3g} intervals of their clock; after "
+                f"timestamp {at + 1} comes a gap of {intervals[at]:.6g} s: two recordings in one file, "
+                f"or damaged timestamps? If so, {way_out}."
+            )

@@ -17,13 +17,14 @@ from .heading import train_heading
 from .models import evaluate, fit, reduce, segment
 from .recordings import check, extract, simulate
 from .results import draw, export, score, suggest, summarize
-from .study import compare, fits, new_study, open_study, parameters, source_files
+from .study import compare, convert, fits, new_study, open_study, parameters, source_files
 
 __all__ = [
     "SyllabaryError",
     "check",
     "code_of",
     "compare",
+    "convert",
     "draw",
     "evaluate",
     "export",

@@ -53,19 +53,22 @@ def extract(
     recording: str,
     settings: Section,
     flips: Path | None = None,
+    scratch: Path | None = None,
 ) -> None:
     """Turn raw depth video into upright crops of the mouse, with scalars and tracking.
 
     Parameters
     ----------
     source
-        Session folder, depth video, or a MoSeq2 ``results_00.h5``.
+        Session folder, ``.dat``, depth video, packed session, HDF5, or a MoSeq2 ``results_00.h5``.
     crops, preview
         Files to write: ``crops.h5`` and an H.264 movie with the overlay.
     recording
         Name of the recording.
     flips
         Table of frames in which head and tail are to be exchanged.
+    scratch
+        Folder to unpack packed sessions into; the system's own by default.
     """
     from ..depth import extraction, sources
     from ..depth.heading import flips as lists
@@ -74,7 +77,7 @@ def extract(
 
     chosen = read(ExtractSettings, settings, "extract")
     source = Path(source)
-    sources.require(source)
+    sources.require(source, chosen.source)
     if chosen.heading.weights is not None:
         model.load(chosen.heading.weights)
     if flips is not None:
@@ -88,6 +91,7 @@ def extract(
         recording=recording,
         provenance=made_by("extract", chosen, [*sources.files(source), *own]),
         flip_list=flips,
+        scratch=scratch,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["compare", "fits", "new_study", "open_study", "parameters", "source_files"]
+__all__ = ["compare", "convert", "fits", "new_study", "open_study", "parameters", "source_files"]
 
 
 def open_study(config: Mapping[str, Any], *, look: bool = True) -> tuple[Any, Any]:
@@ -34,7 +34,7 @@ def open_study(config: Mapping[str, Any], *, look: bool = True) -> tuple[Any, An
     study.require_held_out(checked, recordings)
     if look:
         study.check_choices(checked)
-        study.require_sources(recordings)
+        study.require_sources(recordings, checked.extract.source)
         study.require_labels(checked.labels, recordings)
     return checked, recordings
 
@@ -61,22 +61,11 @@ def source_files(source: Path | str) -> list[Path]:
 
 def parameters(config: Path, section: str, *, wanted: Sequence[str]) -> dict[str, Any]:
     """Return those of ``settings``, ``seed`` and ``recordings`` that a step wants by hand."""
-    import yaml
-
     from .. import study
-    from ..errors import BadInput, UnknownName
+    from ..errors import UnknownName
     from ..settings import Settings
 
-    if not config.is_file():
-        raise BadInput(f"{config}: no such file; give the study's settings with --config.")
-    try:
-        values = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = " ".join(str(error).split())
-        raise BadInput(f"{config}: is not YAML ({where}); compare it with the shipped one.") from None
-    if not isinstance(values, dict):
-        raise BadInput(f"{config}: holds a {type(values).__name__}; wanted sections, 'name: value'.")
-    checked = study.read_config(values)
+    checked = _checked(config)
     found: dict[str, Any] = {}
     if "settings" in wanted:
         known = study.fits(checked)
@@ -93,6 +82,25 @@ def parameters(config: Path, section: str, *, wanted: Sequence[str]) -> dict[str
         columns = ["recording", "subject", "group", "role"]
         found["recordings"] = table[columns].to_dict("records")
     return found
+
+
+def _checked(config: Path) -> Any:
+    """Read and check a ``config.yaml``."""
+    import yaml
+
+    from .. import study
+    from ..errors import BadInput
+
+    if not config.is_file():
+        raise BadInput(f"{config}: no such file; give the study's settings with --config.")
+    try:
+        values = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = " ".join(str(error).split())
+        raise BadInput(f"{config}: is not YAML ({where}); compare it with the shipped one.") from None
+    if not isinstance(values, dict):
+        raise BadInput(f"{config}: holds a {type(values).__name__}; wanted sections, 'name: value'.")
+    return study.read_config(values)
 
 
 def new_study(folder: Path, template: Path) -> None:
@@ -114,3 +122,29 @@ def compare(labels: Path, truth: Path) -> str:
     return scores.format(
         scores.score(tables.read(labels, tables.LABELS), tables.read(truth, tables.TRUTH))
     )
+
+
+def convert(source: Path, target: Path, config: Path | None, *, overwrite: bool) -> str:
+    """Write a raw recording in another format, check it, and say so in a sentence.
+
+    Parameters
+    ----------
+    source, target
+        Session folder or file; ``.dat``, ``.avi`` or ``.mkv`` to write, in another folder.
+    config
+        Settings of a study, of which ``extract.source`` and ``machine.scratch`` count; None for none.
+    overwrite
+        Replace a target that is there.
+    """
+    from ..depth import conversion
+    from ..study import Config
+
+    checked = Config() if config is None else _checked(config)
+    digest = conversion.convert(
+        source,
+        target,
+        checked.extract.source,
+        overwrite=overwrite,
+        scratch=checked.machine.scratch,
+    )
+    return f"{target}: written, read back and the same bit for bit (digest of the frames {digest})"

@@ -115,7 +115,6 @@ def find(
     if labels and any(one.weights.any() for one in labels.values()):
         soft, known, classes, table = _with_labels(soft, [labels[name] for name in names])
         member = member @ table
-    trust = 1.0
     with training.one_thread():
         seen = [recogniser.features(latents[name]) for name in names]
         observed = [np.asarray(latents[name].observed, np.float64)[:, None] for name in names]
@@ -123,9 +122,7 @@ def find(
         for turn in track(
             range(settings.rounds if folds > 1 else 0), "fit: self-training", unit="rounds"
         ):
-            said = _said_by_others(seen, soft, known, observed, settings, folds, seed, turn)
-            trust = _agreement(said, soft, observed) if turn == 0 else trust
-            soft = said
+            soft = _said_by_others(seen, soft, known, observed, settings, folds, seed, turn)
         targets = [_target(q, k, o) for q, k, o in zip(soft, known, observed, strict=True)]
         kept = _kept(targets, known)
         frames = np.sum([one.sum(0, dtype=np.float64) for one in targets], 0)
@@ -133,7 +130,7 @@ def find(
         rng = generator(seed, "discovery", "recogniser")
         net = recogniser.train(seen, [t[:, order] for t in targets], settings.recogniser, rng)
         usage = frames[order] / frames[order].sum()
-        both = Recognition(net, teacher, *map(torch.as_tensor, (member[:, order], taught, trust, usage)))
+        both = Recognition(net, teacher, *map(torch.as_tensor, (member[:, order], taught, usage)))
         found = {name: both.say(latents[name], settings.bridge_frames).evidence for name in names}
     log.info("found %d syllables of %d states", len(order), soft[0].shape[1])
     return Discovered(both, found, tuple(classes[k] for k in order), history)
@@ -244,14 +241,6 @@ def _said_by_others(
         for i in own:
             found[i] = np.exp(recogniser.evidence(net, seen[i]))
     return found
-
-
-def _agreement(one: Sequence[F64], other: Sequence[F64], observed: Sequence[F64]) -> float:
-    """Share of observed frames in which both say the same."""
-    same = [
-        (a.argmax(1) == b.argmax(1))[o[:, 0] > 0] for a, b, o in zip(one, other, observed, strict=True)
-    ]
-    return float(np.concatenate(same).mean())
 
 
 def _kept(targets: Sequence[recogniser.Soft], known: Sequence[F64 | None]) -> npt.NDArray[np.intp]:

@@ -22,7 +22,10 @@ from .settings import DiscoverySettings
 
 __all__ = ["Recognition", "Said"]
 
-OWN = ("member", "taught", "trust", "usage")
+OWN = ("member", "taught", "usage")
+# What a recogniser's certainty is divided by, and the share of frames it knows nothing about: chosen
+# on two simulated studies, docs/decisions/016-discovery.md.
+TEMPERATURE, DOUBT = 1.25, 0.075
 # A frame whose syllables were all dropped.
 LEAST = 1e-12
 
@@ -51,8 +54,6 @@ class Recognition(NamedTuple):
         Share of each syllable in a state; rows sum to one, or to less where a syllable was dropped.
     taught : () bool
         The teacher's word counts, otherwise the recogniser's.
-    trust : () float64
-        Share of frames in which recognisers agreed with the teacher about animals they had not seen.
     usage : (K,) float64
         Share of each syllable in training.
     """
@@ -61,14 +62,13 @@ class Recognition(NamedTuple):
     teacher: arhmm.Parameters
     member: Tensor
     taught: Tensor
-    trust: Tensor
     usage: Tensor
 
     def say(self, series: LatentSeries, bridge: int) -> Said:
         """Tell the states of a recording.
 
-        The recogniser knows how sure it is of what the teacher would say; the teacher is taken to be as
-        far from the truth as recognisers are from the teacher, and where it errs, any syllable may be.
+        The recogniser knows how sure it is of what the teacher would say, and is too sure even of that;
+        and where the teacher erred, it may be any syllable, by its usage.
 
         Parameters
         ----------
@@ -82,8 +82,8 @@ class Recognition(NamedTuple):
             states = states / states.sum(-1, keepdim=True).clamp(min=LEAST)
             return Said(states.log().clamp(min=LEAST_NATS).numpy(), states.numpy())
         evidence = recogniser.evidence(self.net, recogniser.features(series))
-        trust = float(self.trust)
-        return Said(evidence, trust * softmax(evidence, 1) + (1 - trust) * self.usage.numpy())
+        sure: F64 = softmax(evidence / TEMPERATURE, 1)
+        return Said(evidence, (1 - DOUBT) * sure + DOUBT * self.usage.numpy())
 
     def reorder(self, order: Tensor) -> Self:
         """Renumber the syllables: the new syllable i is the old ``order[i]``."""

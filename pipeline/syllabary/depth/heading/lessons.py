@@ -31,7 +31,7 @@ def of_recording(source: Path, settings: ExtractSettings, heading_rad: Array) ->
     heading_rad : (F,)
         The true heading of every frame.
     """
-    with sources.open_recording(source) as video:
+    with sources.open_recording(source, settings.source) as video:
         empty = background.estimate(video, settings.background)
         lens = camera.from_settings(settings.camera, video.shape)
         arena = arenas.find(empty, lens, settings.arena, where=source)
@@ -71,15 +71,15 @@ def _of_crop(
     rows, columns = np.nonzero(labels == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     height = crop[rows, columns].astype(np.float64)
     place = pixel_mm * np.stack([columns, rows]).astype(np.float64)
-    shape = measure(*place, height, np.full(len(height), pixel_mm**2))
+    shape = measure(place[0], place[1], height, np.full(len(height), pixel_mm**2))
     # The axis that points as the crop does, for the head is where +x is.
     cosine, sine = np.cos(shape.axis_rad), np.sin(shape.axis_rad)
     if cosine < np.cos(np.pi / 4):
         return None
     _, whole = cv2.connectedComponents(stands)
-    thin = pixel_mm * np.stack(np.nonzero((whole == whole[rows[0], columns[0]]) & (solid == 0)))[::-1]
+    thin = np.stack(np.nonzero((whole == whole[rows[0], columns[0]]) & (solid == 0)))[::-1]
 
     def along(points: Array) -> Array:
         return (points[0] - shape.x_mm) * cosine + (points[1] - shape.y_mm) * sine
 
-    return evidence.shape(along(place), height, along(thin))
+    return evidence.shape(along(place), height, along(pixel_mm * thin.astype(np.float64)))

@@ -1,12 +1,15 @@
 """Raw depth recordings, one file per format; ``depth.sources`` chooses among them.
 
 A reader offers ``SUFFIXES``, ``accepts(path) -> bool`` (by name and kind alone, reading
-nothing), ``require(path)`` (cheap checks without reading a frame; raises ``BadInput``),
-``files(path)`` (those that decide the result) and ``open_video(path) -> Video``. A ``Video``
-has ``shape`` (rows, columns), ``len()`` (frames), ``read(start, stop) -> (n, rows, columns)
-uint16`` mm with 0 = not measured, ``timestamps_s`` (F,) float64, ``start_time`` (ISO 8601 or
-empty), ``subject``, ``close()``, and is a context manager. Nothing is ever written beside a
-raw recording.
+nothing), ``require(path, settings)`` (cheap checks without reading a frame; raises ``BadInput``),
+``files(path)`` (those that decide the result) and ``open_video(path, settings, *, scratch)``, which
+returns a ``Recording``. Formats that can be written offer ``write_video(path, blocks, shape, times_s)``
+too, and write that one file.
+
+In reading order: ``_recording`` (what is opened), ``_metadata`` and ``_clock`` (what lies beside
+the frames), ``dat``, ``_container`` (video by PyAV), ``avi``, ``mkv`` with ``_matroska`` (is it
+whole) and ``_calibration`` (an Azure Kinect's lens), ``hdf5`` and ``_hdf5``, ``session`` (a
+folder), ``archive`` (a packed folder). Nothing is ever written beside a raw recording.
 """
 
-__all__ = ["session"]
+__all__ = ["archive", "avi", "dat", "hdf5", "mkv", "session"]

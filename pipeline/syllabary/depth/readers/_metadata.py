@@ -1,0 +1,127 @@
+"""``metadata.json``: what an acquisition program says of its recording."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import BadInput
+from ..settings import SourceSettings
+from ._recording import Intrinsics, require_shape
+
+__all__ = ["beside", "describe", "dtype", "intrinsics", "read", "shape"]
+
+KINECT_V2_SHAPE = (424, 512)
+MAX_BYTES = 16 << 20
+# As acquisition programs name what they write.
+TYPES = {
+    "Byte[]": "uint8", "UInt16[]": "uint16", "Int16[]": "int16", "UInt32[]": "uint32",
+    "Int32[]": "int32", "Single[]": "float32", "Double[]": "float64",
+}  # fmt: skip
+INTRINSICS = "DepthIntrinsics"
+
+
+def beside(recording: Path) -> Path:
+    """Return where the metadata of a file would be: ``metadata.json``, or by the file's own name."""
+    own = recording.with_name(f"{recording.stem}.json")
+    return own if own.is_file() else recording.with_name("metadata.json")
+
+
+def read(recording: Path) -> Mapping[str, Any]:
+    """Read what lies beside a recording; nothing if there is none.
+
+    Raises
+    ------
+    BadInput
+        It is no JSON object.
+    """
+    path = beside(recording)
+    if not path.is_file():
+        return {}
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"{path.stat().st_size} bytes long")
+        metadata = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        fault = " ".join(str(error).split())
+        raise BadInput(f"{path}: not valid JSON ({fault}); repair or remove the file.") from None
+    if not isinstance(metadata, dict):
+        raise BadInput(
+            f"{path}: holds a {type(metadata).__name__}; wanted a JSON object of named values."
+        )
+    return metadata
+
+
+def shape(metadata: Mapping[str, Any], settings: SourceSettings, path: Path) -> tuple[int, int]:
+    """Return rows and columns: of the settings, else of the metadata, else a Kinect v2's."""
+    if settings.rows is not None and settings.columns is not None:
+        return settings.rows, settings.columns
+    found = metadata.get("DepthResolution")
+    if found is None:
+        return KINECT_V2_SHAPE
+    try:
+        columns, rows = (int(value) for value in found)
+    except (TypeError, ValueError, OverflowError):
+        columns = rows = 0
+    if columns < 1 or rows < 1:
+        raise BadInput(
+            f"{path}: DepthResolution is {_short(found)}; wanted [columns, rows], such as [512, 424]."
+        )
+    require_shape((rows, columns), path)
+    return rows, columns
+
+
+def dtype(metadata: Mapping[str, Any], settings: SourceSettings, path: Path) -> np.dtype[Any]:
+    """Return the type of a pixel: of the settings, else of the metadata, else little-endian uint16."""
+    name = settings.dtype
+    if name is None:
+        said = metadata.get("DepthDataType", "UInt16[]")
+        if not isinstance(said, str) or said not in TYPES:
+            raise BadInput(
+                f"{path}: DepthDataType is {_short(said)}; known: {', '.join(TYPES)}: set "
+                "extract.source.dtype to what depth.dat holds."
+            )
+        name = TYPES[said]  # type: ignore[assignment]
+    order = settings.byte_order
+    if order is None:
+        order = "little" if metadata.get("IsLittleEndian", True) in (True, "True", "true") else "big"
+    return np.dtype(name).newbyteorder("<" if order == "little" else ">")
+
+
+def intrinsics(metadata: Mapping[str, Any], path: Path) -> Intrinsics | None:
+    """Return the calibration that ``describe`` wrote, if there is one."""
+    said = metadata.get(INTRINSICS)
+    if said is None:
+        return None
+    try:
+        distortion = tuple(float(value) for value in said.get("distortion", (0.0,) * 8))
+        fx, fy, cx, cy = (float(said[name]) for name in Intrinsics._fields[:4])
+        found = Intrinsics(fx, fy, cx, cy, distortion)
+        whole = all(map(math.isfinite, (*found[:4], *distortion)))
+        if len(distortion) != 8 or not whole or found.fx_px <= 0 or found.fy_px <= 0:
+            raise ValueError
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        raise BadInput(
+            f"{path}: {INTRINSICS} is {_short(said)}; wanted numbers "
+            f"{', '.join(Intrinsics._fields[:4])} and 8 of distortion: correct it, or remove it and use "
+            "extract.camera."
+        ) from None
+    return found
+
+
+def describe(
+    metadata: Mapping[str, Any], shape: tuple[int, int], lens: Intrinsics | None
+) -> dict[str, Any]:
+    """Return the metadata of the same recording as little-endian uint16 mm."""
+    rows, columns = shape
+    calibration = {} if lens is None else {INTRINSICS: lens._asdict()}
+    form = {"DepthResolution": [columns, rows], "DepthDataType": "UInt16[]", "IsLittleEndian": True}
+    return {**metadata, **form, **calibration}
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,51 @@
+"""FFV1, or another lossless coding of 16-bit gray, in AVI, which holds no time per frame.
+
+Timestamps lie beside it, or frames are said to be evenly spaced.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..settings import SourceSettings
+from . import _clock, _container
+
+__all__ = ["SUFFIXES", "accepts", "files", "open_video", "require", "write_video"]
+
+SUFFIXES = (".avi",)
+
+
+def accepts(path: Path) -> bool:
+    """Return whether ``path`` is named as an AVI file."""
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+
+
+def require(path: Path, settings: SourceSettings) -> None:
+    """Raise ``BadInput`` unless there is a depth track, and timestamps."""
+    with _container.opened(path, "avi") as container:
+        _container.depth_stream(container, path)
+    _clock.require(path, settings)
+
+
+def files(path: Path) -> list[Path]:
+    """Return the video and those of its companions that are there."""
+    return _container.companions(path)
+
+
+def open_video(
+    path: Path, settings: SourceSettings, *, scratch: Path | None = None
+) -> _container.Container:
+    """Open an AVI file."""
+    return _container.Container(path, "avi", settings, has_times=False)
+
+
+def write_video(
+    path: Path,
+    blocks: Iterable[npt.NDArray[np.uint16]],
+    shape: tuple[int, int],
+    times_s: npt.NDArray[np.float64],
+) -> None:
+    """Write FFV1 at a constant rate."""
+    _container.write(path, "avi", blocks, shape, times_s)

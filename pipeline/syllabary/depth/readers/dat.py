@@ -1,0 +1,113 @@
+"""``depth.dat``: frames back to back without a header, 0 = not measured.
+
+Rows, columns and type of a pixel are said by ``metadata.json`` beside it or by ``extract.source``;
+without either, frames are uint16 mm of a Kinect v2.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import BadInput
+from ..settings import SourceSettings
+from . import _clock, _metadata
+from ._recording import Recording
+
+__all__ = ["SUFFIXES", "accepts", "files", "open_video", "require", "write_video"]
+
+SUFFIXES = (".dat",)
+
+
+class Layout(NamedTuple):
+    """What is known without reading a frame."""
+
+    metadata: Any
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    frames: int
+
+
+def accepts(path: Path) -> bool:
+    """Return whether ``path`` is named as a raw file."""
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+
+
+def require(path: Path, settings: SourceSettings) -> None:
+    """Raise ``BadInput`` unless frames and timestamps are whole and belong together."""
+    _clock.match(path, _inspect(path, settings).frames, settings)
+
+
+def files(path: Path) -> list[Path]:
+    """Return the file and those of its companions that are there."""
+    clock = _clock.beside(path)
+    companions = [_metadata.beside(path), *([clock[0]] if clock else [])]
+    return [path, *(companion for companion in companions if companion.is_file())]
+
+
+def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = None) -> "Dat":
+    """Open a raw file."""
+    layout = _inspect(path, settings)
+    return Dat(path, layout, _clock.match(path, layout.frames, settings), settings)
+
+
+def write_video(
+    path: Path,
+    blocks: Iterable[npt.NDArray[np.uint16]],
+    shape: tuple[int, int],
+    times_s: npt.NDArray[np.float64],
+) -> None:
+    """Write blocks of frames (n, rows, columns) as little-endian uint16."""
+    with path.open("wb") as file:
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, "<u2").tobytes())
+
+
+class Dat(Recording):
+    """Frames of a raw file."""
+
+    def __init__(
+        self,
+        path: Path,
+        layout: Layout,
+        times_s: npt.NDArray[np.float64],
+        settings: SourceSettings,
+    ) -> None:
+        lens = _metadata.intrinsics(layout.metadata, _metadata.beside(path))
+        super().__init__(
+            path, layout.shape, times_s, layout.metadata, unit_mm=settings.unit_mm, intrinsics=lens
+        )
+        self._dtype = layout.dtype
+        self._file = path.open("rb")
+        self.when_closed(self._file.close)
+
+    def _read(self, start: int, stop: int) -> npt.NDArray[np.generic]:
+        pixels = self.shape[0] * self.shape[1]
+        self._file.seek(start * pixels * self._dtype.itemsize)
+        block = np.fromfile(self._file, dtype=self._dtype, count=(stop - start) * pixels)
+        if len(block) != (stop - start) * pixels:
+            raise BadInput(
+                f"{self.path}: frames {start} to {stop - 1} cannot be read; the file shrank while it "
+                "was open: copy it again."
+            )
+        return block.reshape(-1, *self.shape)
+
+
+def _inspect(path: Path, settings: SourceSettings) -> Layout:
+    """Count frames by the size of the file."""
+    metadata = _metadata.read(path)
+    about = _metadata.beside(path)
+    rows, columns = shape = _metadata.shape(metadata, settings, about)
+    dtype = _metadata.dtype(metadata, settings, about)
+    size, frame = path.stat().st_size, rows * columns * dtype.itemsize
+    if size == 0:
+        raise BadInput(f"{path}: the file is empty; copy the recording again.")
+    if size % frame and (settings.timestamps == "strict" or size < frame):
+        raise BadInput(
+            f"{path}: {size} bytes are not a whole number of {columns}x{rows} {dtype.name} frames "
+            f"({frame} bytes each); was the recording cut short, set extract.source.timestamps to "
+            "'cut'; has it another resolution, set extract.source.rows, columns and dtype."
+        )
+    return Layout(metadata, shape, dtype, size // frame)

@@ -1,0 +1,126 @@
+"""HDF5 of any layout: a dataset of frames (F, rows, columns) and one of their times (F,).
+
+Where a file has several that could be meant, ``extract.source`` names them.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import BadInput
+from ..settings import SourceSettings
+from . import _clock, _hdf5
+from ._recording import Recording, require_shape
+
+__all__ = ["SUFFIXES", "accepts", "files", "open_video", "require"]
+
+SUFFIXES = (".h5", ".hdf5")
+# A piece is unpacked as a whole, and kept from one read to the next.
+MAX_CHUNK_BYTES = 1 << 28
+UNITS = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), "s"),
+    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), "ms"),
+}
+
+
+def accepts(path: Path) -> bool:
+    """Return whether ``path`` is named as an HDF5 file."""
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+
+
+def require(path: Path, settings: SourceSettings) -> None:
+    """Raise ``BadInput`` unless frames and times are there and belong together."""
+    open_video(path, settings).close()
+
+
+def files(path: Path) -> list[Path]:
+    """Return the file."""
+    return [path]
+
+
+def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = None) -> "Hdf5":
+    """Open an HDF5 file."""
+    with _hdf5.whole(path):
+        h5 = h5py.File(path, "r", rdcc_nbytes=MAX_CHUNK_BYTES)
+        try:
+            frames = _dataset(h5, settings.hdf5_frames, "hdf5_frames", 3)
+            require_shape(frames.shape[1:], f"{path}: {frames.name}")
+            chunk = math.prod(frames.chunks or (0,)) * frames.dtype.itemsize
+            if chunk > MAX_CHUNK_BYTES:
+                raise BadInput(
+                    f"{path}: {frames.name} is packed in pieces of {chunk} bytes, of which none fits "
+                    f"into memory; pack it again (h5repack) in pieces of at most {MAX_CHUNK_BYTES}."
+                )
+            times_s = _times_s(h5, settings) if settings.timestamps != "even" else None
+            matched = _clock.match(path, len(frames), settings, inside=times_s)
+            metadata = {
+                name: said
+                for name, key in (("SubjectName", "subject"), ("StartTime", "start_time"))
+                if isinstance(said := h5.attrs.get(key), str)
+            }
+            return Hdf5(path, h5, frames, matched, metadata, settings)
+        except BaseException:
+            h5.close()
+            raise
+
+
+class Hdf5(Recording):
+    """Frames of a dataset."""
+
+    def __init__(
+        self,
+        path: Path,
+        h5: h5py.File,
+        frames: h5py.Dataset,
+        times_s: npt.NDArray[np.float64],
+        metadata: dict[str, Any],
+        settings: SourceSettings,
+    ) -> None:
+        rows, columns = frames.shape[1:]
+        super().__init__(path, (rows, columns), times_s, metadata, unit_mm=settings.unit_mm)
+        self._frames = frames
+        self.when_closed(h5.close)
+
+    def _read(self, start: int, stop: int) -> npt.NDArray[np.generic]:
+        with _hdf5.whole(self.path):
+            return self._frames[start:stop]
+
+
+def _dataset(h5: h5py.File, name: str | None, setting: str, axes: int, like: str = "") -> h5py.Dataset:
+    """Return the dataset of that name, else the only one of numbers with so many axes."""
+    if name is not None:
+        if not isinstance(h5.get(name), h5py.Dataset):
+            raise BadInput(f"{h5.filename}: no dataset {name!r}; extract.source.{setting} names one.")
+        found = [h5[name]]
+    else:
+        found = []
+        h5.visititems(lambda _, item: found.append(item) if _fits(item, axes, like) else None)
+    if len(found) != 1 or not _fits(found[0], axes, ""):
+        names = ", ".join(str(item.name) for item in found[:5]) or "none"
+        kind = "frames (F, rows, columns)" if axes == 3 else "times (F,)"
+        raise BadInput(
+            f"{h5.filename}: wanted one dataset of {kind}, found {names}; name it with "
+            f"extract.source.{setting}."
+        )
+    return found[0]
+
+
+def _fits(item: Any, axes: int, like: str) -> bool:
+    return _hdf5.is_numeric(item, axes) and like in str(item.name).rpartition("/")[2].lower()
+
+
+def _times_s(h5: h5py.File, settings: SourceSettings) -> npt.NDArray[np.float64]:
+    """Read the times; their unit is in the settings, in ``units`` or at the end of the name."""
+    times = _dataset(h5, settings.hdf5_timestamps, "hdf5_timestamps", 1, "time")
+    said = times.attrs.get("units", times.attrs.get("unit", times.name.rpartition("_")[2]))
+    unit = settings.timestamp_unit or UNITS.get(str(said).lower())
+    if unit is None:
+        raise BadInput(
+            f"{h5.filename}: {times.name} does not say whether it is in s or ms (attribute 'units'); "
+            "set extract.source.timestamp_unit."
+        )
+    return times[()].astype(np.float64) * _clock.UNITS_S[unit]
