@@ -5,7 +5,6 @@ that no end is preferred: ``f(x) = (g(x) - g(-x)) / 2`` with one hidden layer g.
 nats and bounded, for even a clear shape may be a mask that went wrong.
 """
 
-import functools
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -74,7 +73,6 @@ def save(path: Path | str, network: Network, provenance: Provenance) -> None:
         temporary.write_bytes(content)
 
 
-@functools.lru_cache(maxsize=4)
 def load(path: Path | str = SHIPPED) -> Network:
     """Read the weights of ``train_heading``.
 
