@@ -23,7 +23,7 @@ from . import __version__, steps
 __all__ = ["app", "main"]
 
 VERBS = (
-    *("simulate", "extract", "check", "reduce", "fit", "segment"),
+    *("simulate", "train_heading", "extract", "check", "reduce", "fit", "segment"),
     *("evaluate", "summarize", "suggest", "select", "export", "draw"),
 )
 # How a step's argument is typed, and what the command line makes of it.

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from .depth.settings import CheckSettings, ExtractSettings, SourceSettings
+from .depth.settings import CheckSettings, ExtractSettings, HeadingTrainingSettings, SourceSettings
 from .errors import BadInput, BadSetting
 from .export.settings import ExportSettings
 from .figures.settings import DrawSettings
@@ -77,6 +77,7 @@ class Config(Settings):
         description="Behaviours that people labelled (csv, tsv, or an export of BORIS), if any.",
     )
     simulate: SimulateSettings = SimulateSettings()
+    train_heading: HeadingTrainingSettings = HeadingTrainingSettings()
     extract: ExtractSettings = ExtractSettings()
     check: CheckSettings = CheckSettings()
     reduce: ReduceSection = ReduceSection()

@@ -62,6 +62,14 @@ def raw_files(wildcards):
     return steps.source_files(RECORDINGS.path[wildcards.recording])
 
 
+def flips_file(wildcards):
+    """What decides head ends beside the program: a person's list, another network."""
+    flips = Path(f"config/flips/{wildcards.recording}.tsv")
+    weights = STUDY.extract.heading.weights
+    found = {"flips": str(flips)} if flips.is_file() else {}
+    return {**found, "weights": weights} if weights else found
+
+
 def model_file(wildcards):
     """A model's file: fitted here, or named by its path."""
     return (

@@ -3,6 +3,7 @@
 
 rule extract:
     input:
+        unpack(flips_file),
         raw=raw_files,
     output:
         crops="results/recordings/{recording}/crops.h5",

@@ -4,10 +4,10 @@ In reading order: ``settings``; ``sources`` (which reader opens a path; cheap ch
 ``readers/`` (one file per raw format); ``ticks`` (timestamps to a clock without holes);
 ``camera`` (pixels and depths to millimetres and back); ``background`` (the empty arena);
 ``arena`` (floor plane, mask, the arena's frame); ``shape`` (a body's place, axis and size from
-its surface); ``tracking`` (where the mouse is and how
-it lies); ``heading/`` (which end is the head); ``scalars`` (what tables hold); ``crops``
-(the one warp); ``extraction`` (the two passes over a recording); ``legacy`` (what MoSeq2
-has already extracted); ``preview`` (a movie to look at); ``quality`` (the verdict);
+its surface); ``tracking`` (where the mouse is and how it lies); ``tether`` (a cable that hangs on
+it); ``heading/`` (which end is the head); ``bridging`` (short losses); ``scalars`` (what tables
+hold); ``crops`` (the one warp); ``extraction`` (the two passes over a recording); ``legacy`` (what
+MoSeq2 has already extracted); ``preview`` (a movie to look at); ``quality`` (the verdict);
 ``conversion`` (a raw recording in another format).
 
 F frames of a raw recording, T ticks of its clock. Depth is mm along the optical axis,
@@ -20,6 +20,7 @@ right, y image down along the floor, z up. Angles are rad from +x towards +y.
 __all__ = [
     "arena",
     "background",
+    "bridging",
     "camera",
     "conversion",
     "crops",
@@ -33,6 +34,7 @@ __all__ = [
     "settings",
     "shape",
     "sources",
+    "tether",
     "ticks",
     "tracking",
 ]

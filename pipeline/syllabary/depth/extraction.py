@@ -17,9 +17,10 @@ from ..progress import track as progress
 from ..provenance import Provenance
 from ..records.crops import CropsWriter
 from . import arena as arenas
-from . import background, camera, legacy, preview, scalars, sources, ticks
+from . import background, bridging, camera, legacy, preview, scalars, sources, ticks
 from .arena import Arena
 from .crops import Cutter
+from .heading import flips
 from .heading.decode import Headings, decode
 from .settings import ExtractSettings
 from .ticks import Ticks
@@ -40,6 +41,7 @@ def extract(
     *,
     recording: str,
     provenance: Provenance,
+    flip_list: Path | None = None,
     block_frames: int = 64,
     scratch: Path | str | None = None,
 ) -> None:
@@ -53,6 +55,8 @@ def extract(
         ``crops.h5`` and ``preview.mp4``, each written whole or not at all.
     recording : str
         Name of the recording.
+    flip_list : path, optional
+        Frames in which a person saw head and tail exchanged; see ``heading.flips``.
     block_frames : int
         Frames read at once; changes memory, never the result.
     scratch : path, optional
@@ -65,6 +69,7 @@ def extract(
     """
     with _one_thread():
         if sources.is_extracted(source):
+            flips.refuse(flip_list, source)
             sources.require(source)
             legacy.convert(
                 Path(source), Path(crops_path), settings, recording=recording, provenance=provenance
@@ -72,6 +77,7 @@ def extract(
             preview.write(crops_path, preview_path, settings.preview)
             return
         with sources.open_recording(source, settings.source, scratch=scratch) as video:
+            reverse = flips.read(flip_list, len(video))
             clock = ticks.from_timestamps(video.timestamps_s)
             empty = background.estimate(video, settings.background)
             lens = camera.from_settings(settings.camera, video.shape)
@@ -84,6 +90,10 @@ def extract(
                 video.timestamps_s,
                 track.features,
                 settings.heading,
+            )
+            headings = flips.apply(headings, reverse)
+            track, headings = bridging.bridge(
+                track, headings, video.timestamps_s, settings.tracking.bridge_s
             )
             with CropsWriter(
                 crops_path,
@@ -162,7 +172,7 @@ def _write_crops(
 def _tracking(track: Track, headings: Headings, clock: Ticks, arena: Arena) -> dict[str, np.ndarray]:
     """Columns of ``tracking``: what is needed to draw the mouse into its frame."""
     image_rad = np.full(len(track.x_px), np.nan)
-    for i in np.flatnonzero(track.found):
+    for i in np.flatnonzero(np.isfinite(track.x_px)):
         heading = headings.heading_rad[i]
         along = arena.floor_scale(track.x_px[i], track.y_px[i]) @ [np.cos(heading), np.sin(heading)]
         image_rad[i] = np.arctan2(along[1], along[0])
@@ -173,7 +183,7 @@ def _tracking(track: Track, headings: Headings, clock: Ticks, arena: Arena) -> d
         "heading_confidence": headings.confidence,
     }
     columns = {name: scalars.spread_over_ticks(value, clock) for name, value in values.items()}
-    return {**columns, "found": np.isfinite(columns["x_px"])}
+    return {**columns, "found": scalars.spread_over_ticks(track.found.astype(np.float64), clock) == 1}
 
 
 @contextlib.contextmanager

@@ -184,7 +184,7 @@ def _mouse(
     points = arena.place(arena.camera.points(x, y, floor - height))
     patch = (floor - height) ** 2 / (arena.camera.fx_px * arena.camera.fy_px)
     seen = measure(points[:, 0], points[:, 1], height, patch)
-    shape = seen_from_above(seen, arena.lens_mm, settings.min_height_mm)
+    shape = seen_from_above(seen, arena.lens_mm)
     return Mouse(float(x.mean()), float(y.mean()), shape, np.zeros(len(evidence.FEATURES)))
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "CropSettings",
     "ExtractSettings",
     "HeadingSettings",
+    "HeadingTrainingSettings",
     "PreviewSettings",
     "SourceSettings",
     "TrackingSettings",
@@ -133,11 +134,17 @@ class TrackingSettings(Settings):
     max_height_mm: int = Field(200, ge=20, le=255, description="Higher than this is no mouse, mm.")
     median_px: Literal[1, 3, 5] = Field(3, description="Spatial median filter, px; 1 is none.")
     tail_width_mm: float = Field(
-        16.0, ge=0, description="Thinner parts (tail, cable) do not count as body, mm."
+        10.0, ge=0, description="Thinner parts (tail, cable) do not count as body, mm."
     )
     min_area_mm2: float = Field(300.0, ge=0, description="A smaller thing is no mouse, mm².")
+    max_length_mm: float = Field(
+        120.0, gt=0, description="From nose to tail base; what is longer carries a cable, mm."
+    )
     max_speed_mm_s: float = Field(
         2000.0, gt=0, description="Among several things the mouse is one it could have reached, mm/s."
+    )
+    bridge_s: float = Field(
+        0.25, ge=0, description="Place and heading are filled in between sights this near, s; 0 = never."
     )
 
 
@@ -156,8 +163,30 @@ class HeadingSettings(Settings):
     evidence_weight: float = Field(
         0.2, gt=0, le=1, description="Weight of one frame: neighbors tell nearly the same."
     )
+    weights: str | None = Field(
+        None, description="Network that train_heading taught (.safetensors); the shipped one by default."
+    )
     learning_rounds: int = Field(
         3, ge=0, le=20, description="Rounds in which moving frames teach how the head end looks."
+    )
+
+
+class HeadingTrainingSettings(Settings):
+    """Step ``train_heading``: simulated mice teach which end is the head."""
+
+    animals: int = Field(120, ge=2, le=1000, description="Simulated mice.")
+    seconds: float = Field(12.0, ge=1, le=600, description="Length of each one's recording, s.")
+    smallest: float = Field(0.65, ge=0.6, le=1, description="Size of the smallest, times an adult's.")
+    largest: float = Field(1.3, ge=1, le=1.5, description="Size of the largest, times an adult's.")
+    cable_share: float = Field(0.3, ge=0, le=1, description="Fraction of the mice that carry a cable.")
+    units: int = Field(32, ge=1, le=256, description="Hidden units of the network.")
+    epochs: int = Field(400, ge=1, le=10000, description="Steps of gradient descent.")
+    learning_rate: float = Field(0.01, gt=0, le=1, description="Size of each step.")
+    feature_noise: float = Field(
+        0.5, ge=0, le=2, description="Noise laid over the features, in standard deviations of each."
+    )
+    corrected_share: float = Field(
+        0.5, ge=0, lt=1, description="Weight of corrected crops in all, where there are any."
     )
 
 

@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 __all__ = ["Shape", "measure", "seen_from_above"]
 
+# Where a body's outline is, as a part of its mean height.
+OUTLINE = 0.5
+
 
 class Shape(NamedTuple):
     """Position, axis and size in the arena frame.
@@ -67,22 +70,21 @@ def measure(
     )
 
 
-def seen_from_above(shape: Shape, lens_mm: npt.NDArray[np.float64], edge_mm: float) -> Shape:
+def seen_from_above(shape: Shape, lens_mm: npt.NDArray[np.float64]) -> Shape:
     """Move the centroid of what the lens sees to the centroid of what lies below the body.
 
     An oblique view shows more of the near side. The patches of a surface of height h are seen
     enlarged by 1 + (r / Z) dh/dr, r away from the lens's foot and Z its distance; integrated by
-    parts over a body whose outline is at the height ``edge_mm``, this pulls the centroid
-    towards the foot by (r / Z) (mean h - edge), which is undone here.
+    parts over a body with its outline at the height e, this pulls the centroid towards the foot by
+    (r / Z) (mean h - e), which is undone here. A body that lies on the floor is widest at about
+    half its height, so that this is where the outline is; lower parts are hidden on the far side.
 
     Parameters
     ----------
     lens_mm : (3,)
         Position of the lens in the arena frame.
-    edge_mm : float
-        Height from which pixels were taken for body.
     """
-    pull = max(0.0, shape.height_mm - edge_mm) / float(lens_mm[2])
+    pull = OUTLINE * shape.height_mm / float(lens_mm[2])
     return shape._replace(
         x_mm=shape.x_mm + pull * (shape.x_mm - float(lens_mm[0])),
         y_mm=shape.y_mm + pull * (shape.y_mm - float(lens_mm[1])),

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from . import tether
 from .arena import Arena
 from .heading import evidence
 from .settings import TrackingSettings
@@ -35,7 +36,10 @@ class Mouse(NamedTuple):
 
 @dataclass(frozen=True)
 class Track:
-    """The first pass over a recording of F frames; NaN where the mouse was not found."""
+    """The first pass over a recording of F frames; NaN where the mouse was not found.
+
+    Over short losses its place is filled in by ``bridging``; its size never is.
+    """
 
     x_px: npt.NDArray[np.float64]
     y_px: npt.NDArray[np.float64]
@@ -66,7 +70,7 @@ class Track:
     @property
     def found(self) -> npt.NDArray[np.bool_]:
         """Frames in which there was a mouse."""
-        return np.isfinite(self.x_px)
+        return np.isfinite(self.area_mm2)
 
 
 def foreground(
@@ -123,7 +127,7 @@ class Tracker:
         if part is None:
             return None
         mask, (left, top) = part
-        rows, columns = np.nonzero(mask)
+        rows, columns = np.nonzero(tether.cut(mask, self.arena.mm_per_px, self.settings.max_length_mm))
         rows, columns = rows + top, columns + left
         mouse = self._measure(heights, solid, rows, columns)
         self._last, self._since_s = (mouse.shape.x_mm, mouse.shape.y_mm), 0.0
@@ -187,6 +191,6 @@ class Tracker:
         return Mouse(
             x_px=float(columns.mean()) + window[1].start,
             y_px=float(rows.mean()) + window[0].start,
-            shape=seen_from_above(shape, self.arena.lens_mm, self.settings.min_height_mm),
+            shape=seen_from_above(shape, self.arena.lens_mm),
             features=evidence.shape(along, height, thin_along),
         )

@@ -1,9 +1,10 @@
 """One function per rule of the workflow: paths in, paths out.
 
 A step reads its settings, calls the rooms that do the work, and records what made each
-file. In the order in which data flow: ``recordings`` (simulate, extract, check), ``models``
-(reduce, fit, segment, evaluate), ``results`` (summarize, score, suggest, export, draw), ``choice``
-(select); ``study`` is what the workflow and the command line ask before and beside them.
+file. In the order in which data flow: ``recordings`` (simulate, extract, check), ``heading``
+(train_heading), ``models`` (reduce, fit, segment, evaluate), ``results`` (summarize, score, suggest,
+export, draw), ``choice`` (select); ``study`` is what the workflow and the command line ask before and
+beside them.
 
 Rooms are imported inside the steps that need them, so that ``code_of`` can tell which code
 a step depends on, and so that importing this package is quick.
@@ -12,6 +13,7 @@ a step depends on, and so that importing this package is quick.
 from ..errors import SyllabaryError
 from ..provenance import code_of
 from .choice import select
+from .heading import train_heading
 from .models import evaluate, fit, reduce, segment
 from .recordings import check, extract, simulate
 from .results import draw, export, score, suggest, summarize
@@ -40,4 +42,5 @@ __all__ = [
     "source_files",
     "suggest",
     "summarize",
+    "train_heading",
 ]

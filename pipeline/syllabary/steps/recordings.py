@@ -52,6 +52,7 @@ def extract(
     preview: Path,
     recording: str,
     settings: Section,
+    flips: Path | None = None,
     scratch: Path | None = None,
 ) -> None:
     """Turn raw depth video into upright crops of the mouse, with scalars and tracking.
@@ -64,22 +65,32 @@ def extract(
         Files to write: ``crops.h5`` and an H.264 movie with the overlay.
     recording
         Name of the recording.
+    flips
+        Table of frames in which head and tail are to be exchanged.
     scratch
         Folder to unpack packed sessions into; the system's own by default.
     """
     from ..depth import extraction, sources
+    from ..depth.heading import flips as lists
+    from ..depth.heading import model
     from ..depth.settings import ExtractSettings
 
     chosen = read(ExtractSettings, settings, "extract")
     source = Path(source)
     sources.require(source, chosen.source)
+    if chosen.heading.weights is not None:
+        model.load(chosen.heading.weights)
+    if flips is not None:
+        lists.require(flips)
+    own = [Path(path) for path in (chosen.heading.weights, flips) if path is not None]
     extraction.extract(
         source,
         crops,
         preview,
         chosen,
         recording=recording,
-        provenance=made_by("extract", chosen, sources.files(source)),
+        provenance=made_by("extract", chosen, [*sources.files(source), *own]),
+        flip_list=flips,
         scratch=scratch,
     )
 

@@ -8,7 +8,7 @@ was round, both states explain the step about as well and evidence decides.
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["link", "marginals", "path"]
+__all__ = ["link", "marginals"]
 
 Array = npt.NDArray[np.float64]
 
@@ -39,31 +39,6 @@ def link(axis_rad: Array, spread_rad: Array, switch_probability: float) -> Array
         small += np.exp(-0.5 * ((turns + 2 * np.pi * k) / spread) ** 2)
     density = (1 - switch_probability) * small / (np.sqrt(2 * np.pi) * spread)
     return np.log(density + switch_probability / (2 * np.pi))
-
-
-def path(evidence: Array, steps: Array) -> npt.NDArray[np.int64]:
-    """Return the most probable states (Viterbi).
-
-    Parameters
-    ----------
-    evidence : (F,)
-        Nats in favor of state 0.
-    steps : (F - 1, 2)
-        From ``link``.
-    """
-    count = len(evidence)
-    if count == 0:
-        return np.zeros(0, np.int64)
-    came_from = np.zeros((count, 2), np.int64)
-    zero, one = float(evidence[0]), 0.0
-    for t, (stay, change) in enumerate(steps.tolist(), start=1):
-        came_from[t] = (zero + stay < one + change, zero + change < one + stay)
-        zero, one = max(zero + stay, one + change) + float(evidence[t]), max(zero + change, one + stay)
-    states = np.zeros(count, np.int64)
-    states[-1] = zero < one
-    for t in range(count - 1, 0, -1):
-        states[t - 1] = came_from[t, states[t]]
-    return states
 
 
 def marginals(evidence: Array, steps: Array) -> Array:

@@ -1,8 +1,9 @@
 """Headings of a whole recording from axes, motion and shape.
 
-How the head end looks differs with the animal, the camera and what it carries. So the frames in
-which the mouse walks teach the weights of the shape features (ridge logistic regression on the
-chain's own posterior), and these weights then decide the frames in which it rests.
+The network knows how the head end of mice looks; how that of this animal looks differs with its
+build, the camera and what it carries. So the frames in which the mouse walks teach a correction of
+the network's word (ridge logistic regression on the chain's own posterior), and both together
+decide the frames in which it rests.
 """
 
 from typing import NamedTuple
@@ -11,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..settings import HeadingSettings
-from . import chain, evidence
+from . import chain, evidence, model
 
 __all__ = ["Headings", "decode"]
 
 Array = npt.NDArray[np.float64]
-# Standard deviation of a weight around its prior, nats per unit of the feature.
+# Standard deviation of a weight of the correction, nats per unit of the feature.
 WEIGHT_SD = 2.0
 NEWTON_STEPS = 8
 
@@ -49,7 +50,12 @@ def decode(
     Returns
     -------
     Headings
-        (F,) each, NaN where the mouse was not found.
+        (F,) each, NaN where the mouse was not found; confidence is 1/2 or more.
+
+    Raises
+    ------
+    BadInput
+        ``settings.weights`` names a file that does not hold the network's weights.
     """
     heading, confidence = np.full(len(axis_rad), np.nan), np.full(len(axis_rad), np.nan)
     seen = np.flatnonzero(np.isfinite(axis_rad))
@@ -57,37 +63,40 @@ def decode(
         return Headings(heading, confidence)
     axis, features, time = axis_rad[seen], features[seen], time_s[seen]
     moving = evidence.motion(position_mm[seen], time, axis, settings.walking_speed_mm_s)
+    known = model.word(model.load(settings.weights or model.SHIPPED), features)
+    own = features[:, : len(evidence.ODD)]
     # The axis of a round body is noise of about 0.05 rad / elongation.
     noise = 0.05 / np.maximum(elongation[seen], 0.02)
     spread = np.sqrt((settings.turn_rad_s * np.diff(time)) ** 2 + noise[1:] ** 2 + noise[:-1] ** 2)
     steps = chain.link(axis, spread, settings.switch_probability)
-    weights = evidence.PRIOR_WEIGHTS
-    for lesson in range(settings.learning_rounds):
+    correction = np.zeros(own.shape[1])
+    shape: Array | float = 0.0
+    for _ in range(settings.learning_rounds):
         # At first motion alone is the teacher: a wrong belief about shape must not teach itself.
-        hint = features @ weights if lesson else 0.0
-        belief = chain.marginals(settings.evidence_weight * (moving + hint), steps)
-        weights = _learn(features, belief, settings.evidence_weight)
-    odds = settings.evidence_weight * (moving + features @ weights)
-    states = chain.path(odds, steps)
-    first = chain.marginals(odds, steps)
-    turned = axis + np.pi * states
+        belief = chain.marginals(settings.evidence_weight * (moving + shape), steps)
+        correction = _correct(known, own, belief, settings.evidence_weight)
+        shape = model.bounded(known + own @ correction)
+    if not settings.learning_rounds:
+        shape = known
+    belief = chain.marginals(settings.evidence_weight * (moving + shape), steps)
+    turned = axis + np.pi * (belief < 0.5)
     heading[seen] = np.pi - (np.pi - turned) % (2 * np.pi)
-    confidence[seen] = np.where(states == 0, first, 1 - first)
+    confidence[seen] = np.maximum(belief, 1 - belief)
     return Headings(heading, confidence)
 
 
-def _learn(features: Array, belief: Array, weight: float) -> Array:
-    """Fit the weights to soft labels ``belief`` (F,) by Newton's method.
+def _correct(known: Array, own: Array, belief: Array, weight: float) -> Array:
+    """Fit what this animal's features add to ``known`` (F,) to soft labels ``belief`` (F,).
 
-    Maximizes the sum of expected log likelihoods + log prior; a sure frame counts as ``weight``
-    frames, and one of which nothing is known does not count.
+    Maximizes the sum of expected log likelihoods + log prior by Newton's method; a sure frame counts
+    as ``weight`` frames, and one of which nothing is known does not count.
     """
-    w = evidence.PRIOR_WEIGHTS.copy()
+    w = np.zeros(own.shape[1])
     counts = weight * np.abs(2 * belief - 1)
     precision = np.eye(len(w)) / WEIGHT_SD**2
     for _ in range(NEWTON_STEPS):
-        p = 0.5 * (1 + np.tanh(features @ w / 2))
-        slope = features.T @ (counts * (belief - p)) - precision @ (w - evidence.PRIOR_WEIGHTS)
-        curvature = (features * (counts * p * (1 - p))[:, None]).T @ features + precision
+        p = 0.5 * (1 + np.tanh((known + own @ w) / 2))
+        slope = own.T @ (counts * (belief - p)) - precision @ w
+        curvature = (own * (counts * p * (1 - p))[:, None]).T @ own + precision
         w = w + np.linalg.solve(curvature, slope)
     return w

@@ -1,24 +1,25 @@
-"""What one frame says about the head end, as numbers that change sign when the axis turns.
+"""What one frame says about the head end, as numbers that keep or change their sign when the axis turns.
 
-Every feature is odd: seen from the other end it has the opposite sign. So no end is
-preferred before a weight is given, and a logistic model needs no intercept.
+The odd features have the opposite sign seen from the other end; the even ones say what kind of
+body this is, from whichever end. A function of both that is odd prefers no end by itself.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FEATURES", "PRIOR_WEIGHTS", "motion", "shape"]
+__all__ = ["FEATURES", "ODD", "SIGNS", "motion", "shape"]
 
 PAIRS = 5
-FEATURES = (
+ODD = (
     "skewness",
     "thin_side",
     *(f"wider_{i}" for i in range(PAIRS)),
     *(f"higher_{i}" for i in range(PAIRS)),
 )
-# A mouse is a pear whose narrow end is the head, and a tail is thin and long: weights in nats
-# per unit before anything has been seen of this animal.
-PRIOR_WEIGHTS = np.array([2.0, -1.0, *([0.0] * PAIRS), *([0.0] * PAIRS)])
+EVEN = (*(f"wide_{i}" for i in range(PAIRS)), *(f"high_{i}" for i in range(PAIRS)), "aspect")
+FEATURES = (*ODD, *EVEN)
+# What the features are multiplied by when the axis is named by its other end.
+SIGNS = np.array([-1.0] * len(ODD) + [1.0] * len(EVEN))
 # The bins of the profile reach this many standard deviations to either side.
 REACH_SD = 2.0
 # A body ends about 2 standard deviations from its centroid; nose and ears reach a little further.
@@ -44,7 +45,7 @@ def shape(
     Returns
     -------
     (len(FEATURES),) float64
-        Of order 1; zero for a body that looks the same from both ends.
+        Of order 1. The odd ones come first, zero for a body that looks the same from both ends.
     """
     sd = float(np.sqrt(np.mean(along_mm**2)))
     if sd == 0:
@@ -61,6 +62,9 @@ def shape(
         [np.clip(np.mean(s**3), -2, 2), np.clip(20 * thin, -2, 2)],
         width[PAIRS:] - width[:PAIRS][::-1],
         relative[PAIRS:] - relative[:PAIRS][::-1],
+        width[PAIRS:] + width[:PAIRS][::-1],
+        relative[PAIRS:] + relative[:PAIRS][::-1],
+        [np.mean(height_mm) / sd],
     ])  # fmt: skip
 
 

@@ -1,0 +1,53 @@
+"""Short losses: where the mouse was while it was not seen for a moment.
+
+Place and heading go straight from what was seen before to what was seen after. Over a longer loss
+nobody knows, and they stay missing; so do size, height and crop over any.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from .heading.decode import Headings
+from .tracking import Track
+
+__all__ = ["bridge"]
+
+PLACE = ("x_px", "y_px", "x_mm", "y_mm")
+
+
+def bridge(
+    track: Track, headings: Headings, time_s: npt.NDArray[np.float64], longest_s: float
+) -> tuple[Track, Headings]:
+    """Fill in place and heading of losses that lie between two sights of the mouse.
+
+    Parameters
+    ----------
+    time_s : (F,)
+    longest_s : float
+        Longest time between the sights, s. The confidence of a filled-in heading stays NaN.
+    """
+    seen = np.flatnonzero(track.found)
+    if len(seen) < 2:
+        return track, headings
+    lost = np.flatnonzero(~track.found)
+    after = np.searchsorted(seen, lost)
+    inside = (after > 0) & (after < len(seen))
+    lost, after = lost[inside], after[inside]
+    short = time_s[seen[after]] - time_s[seen[after - 1]] <= longest_s
+    lost = lost[short]
+
+    def filled(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        out = values.copy()
+        out[lost] = np.interp(time_s[lost], time_s[seen], values[seen])
+        return out
+
+    # The shorter way round from sight to sight.
+    turned = headings.heading_rad.copy()
+    turned[seen] = np.unwrap(turned[seen])
+    heading = filled(turned)
+    heading = np.pi - (np.pi - heading) % (2 * np.pi)
+    heading[seen] = headings.heading_rad[seen]
+    columns = {name: filled(getattr(track, name)) for name in PLACE}
+    return replace(track, **columns), headings._replace(heading_rad=heading)

@@ -1,0 +1,40 @@
+"""What hangs on a mouse and is too thick to pass for a tail: a cable, an optical fiber."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["cut"]
+
+# A disc of this diameter fits into every trunk and into no cable.
+TRUNK_MM = 16.0
+# Head and rump reach this far beyond what such a disc covers.
+ENDS_MM = 10.0
+
+
+def cut(mask: npt.NDArray[np.uint8], mm_per_px: float, longest_mm: float) -> npt.NDArray[np.uint8]:
+    """Return the mask without the far part of what makes it longer than a mouse can be.
+
+    Parameters
+    ----------
+    mask : (h, w) uint8
+        1 where the mouse is, cropped to its bounding box.
+    longest_mm : float
+        Shorter things are returned as they are: they cost nothing.
+    """
+    if np.hypot(*mask.shape) * mm_per_px <= longest_mm:
+        return mask
+    border = round(TRUNK_MM / mm_per_px)
+    padded = cv2.copyMakeBorder(mask, border, border, border, border, cv2.BORDER_CONSTANT)
+    thick = cv2.morphologyEx(padded, cv2.MORPH_OPEN, _disc(TRUNK_MM / mm_per_px))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(thick)
+    if count < 2:
+        return mask
+    trunk = (labels == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA])).astype(np.uint8)
+    grown = cv2.dilate(trunk, _disc(2 * ENDS_MM / mm_per_px))
+    return mask & grown[border:-border, border:-border]
+
+
+def _disc(diameter_px: float) -> npt.NDArray[np.uint8]:
+    size = max(1, round(diameter_px)) | 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
