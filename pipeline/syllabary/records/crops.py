@@ -244,6 +244,15 @@ class Crops:
         """Rows and columns of a crop."""
         return self._h5["heights"].shape[1:]
 
+    def px_mm(self) -> npt.NDArray[np.float64]:
+        """Return the side of a pixel of the camera on the floor below the mouse, (T,) mm."""
+        fx_px, fy_px, cx_px, cy_px = self.arena["intrinsics"][:4]
+        normal, distance_mm = self.arena["floor_plane"][:3], self.arena["floor_plane"][3]
+        across = (self.tracking["x_px"].to_numpy(np.float64) - cx_px) / fx_px
+        down = (self.tracking["y_px"].to_numpy(np.float64) - cy_px) / fy_px
+        depth_mm = distance_mm / (normal[0] * across + normal[1] * down + normal[2])
+        return np.asarray(depth_mm / np.sqrt(fx_px * fy_px), np.float64)
+
     def heights(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.uint8]:
         """Return heights of ticks [start, stop), counts, 0 = floor."""
         return self._h5["heights"][start:stop]
