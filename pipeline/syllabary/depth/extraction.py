@@ -36,7 +36,7 @@ WRITE_TICKS = 256
 def extract(
     source: Path | str,
     crops_path: Path | str,
-    preview_path: Path | str,
+    preview_path: Path | str | None,
     settings: ExtractSettings,
     *,
     recording: str,
@@ -52,7 +52,7 @@ def extract(
     source : path
         What a reader opens, or ``results_00.h5``; never written to.
     crops_path, preview_path : path
-        ``crops.h5`` and ``preview.mp4``, each written whole or not at all.
+        ``crops.h5`` and ``preview.mp4``, each written whole or not at all; no movie for None.
     recording : str
         Name of the recording.
     flip_list : path, optional
@@ -74,7 +74,8 @@ def extract(
             legacy.convert(
                 Path(source), Path(crops_path), settings, recording=recording, provenance=provenance
             )
-            preview.write(crops_path, preview_path, settings.preview)
+            if preview_path is not None:
+                preview.write(crops_path, preview_path, settings.preview)
             return
         with sources.open_recording(source, settings.source, scratch=scratch) as video:
             reverse = flips.read(flip_list, len(video))
@@ -113,7 +114,8 @@ def extract(
                     arena=arena.arrays(),
                     provenance=provenance,
                 )
-            preview.write(crops_path, preview_path, settings.preview, video=video)
+            if preview_path is not None:
+                preview.write(crops_path, preview_path, settings.preview, video=video)
 
 
 def locate(
