@@ -4,6 +4,7 @@ The warp takes the sub-pixel center, the heading and the scale together, so that
 interpolated once. Scale belongs to the floor: what is higher appears larger, as the camera saw it.
 """
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from .arena import Arena
 from .settings import CropSettings, TrackingSettings
 from .tracking import foreground
+from .windows import Window
 
 __all__ = ["Crop", "Cutter"]
 
@@ -27,7 +29,7 @@ class Crop(NamedTuple):
 
 
 class Cutter:
-    """Cut crops out of the frames of one arena.
+    """Cut crops out of the frames of one arena, in two steps: the heading may be known later.
 
     Parameters
     ----------
@@ -47,44 +49,58 @@ class Cutter:
         self, depth_mm: npt.NDArray[np.uint16], x_px: float, y_px: float, heading_rad: float
     ) -> Crop:
         """Cut the mouse at (x, y) px, heading in the arena's frame, out of a frame."""
+        return self.turn(self.window(depth_mm, x_px, y_px), x_px, y_px, heading_rad)
+
+    def window(self, depth_mm: npt.NDArray[np.uint16], x_px: float, y_px: float) -> Window:
+        """Return the piece of a frame into which the crop at (x, y) px reaches in any direction."""
+        scale = self.arena.floor_scale(x_px, y_px) * self.settings.pixel_mm
+        across, down = np.hypot(scale[:, 0], scale[:, 1]).tolist()
+        half = math.sqrt(0.5) * self.settings.size_px
+        reach_x, reach_y = across * half + BORDER_PX, down * half + BORDER_PX
+        left, top = max(0, int(x_px - reach_x)), max(0, int(y_px - reach_y))
+        part = (slice(top, int(y_px + reach_y) + 2), slice(left, int(x_px + reach_x) + 2))
+        depth = depth_mm[part]
+        stands = foreground(self._reference[part], depth, self.tracking)
+        return Window(left, top, _at(stands, x_px - left, y_px - top), depth > 0)
+
+    def turn(self, window: Window, x_px: float, y_px: float, heading_rad: float) -> Crop:
+        """Turn the mouse in a window upright."""
         size = self.settings.size_px
-        cosine, sine = np.cos(heading_rad), np.sin(heading_rad)
+        cosine, sine = math.cos(heading_rad), math.sin(heading_rad)
         turn = np.array([[cosine, -sine], [sine, cosine]])
         # Crop pixels to image pixels.
         scale = self.arena.floor_scale(x_px, y_px) @ turn * self.settings.pixel_mm
-        corner = np.array([x_px, y_px]) - scale @ np.full(2, (size - 1) / 2)
-        reach = np.abs(scale).sum(axis=1) * size / 2 + BORDER_PX
-        rows, columns = depth_mm.shape
-        left, right = max(0, int(x_px - reach[0])), min(columns, int(x_px + reach[0]) + 2)
-        top, bottom = max(0, int(y_px - reach[1])), min(rows, int(y_px + reach[1]) + 2)
-        window = (slice(top, bottom), slice(left, right))
-        depth = depth_mm[window]
-        stands = foreground(self._reference[window], depth, self.tracking)
-        mouse = _at(stands, x_px - left, y_px - top)
-        heights = (stands + self._correction[window]) * self.arena.slant[window] * mouse
-        matrix = np.column_stack([scale, corner - (left, top)])
+        corner = np.array([x_px, y_px]) - scale.sum(axis=1) * ((size - 1) / 2)
+        matrix = np.column_stack([scale, corner - (window.left, window.top)])
+        rows, columns = window.heights.shape
+        part = (slice(window.top, window.top + rows), slice(window.left, window.left + columns))
+        mouse = window.heights > 0
+        heights = (window.heights + self._correction[part] * mouse) * self.arena.slant[part]
         warped = cv2.warpAffine(
-            heights.astype(np.float32),
-            matrix,
-            (size, size),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            heights, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         )
         measured = cv2.warpAffine(
-            (depth > 0).astype(np.uint8),
+            window.measured.view(np.uint8),
             matrix,
             (size, size),
             flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
         )
-        return Crop(np.clip(np.rint(warped), 0, 255).astype(np.uint8), measured > 0)
+        # OpenCV rounds to the nearest and saturates.
+        return Crop(cv2.convertScaleAbs(cv2.max(warped, 0)), measured.view(np.bool_))
 
 
-def _at(stands: npt.NDArray[np.uint8], column: float, row: float) -> npt.NDArray[np.bool_]:
-    """Return the connected thing that has most pixels near a place."""
-    count, labels = cv2.connectedComponents(cv2.min(stands, 1))
+def _at(stands: npt.NDArray[np.uint8], column: float, row: float) -> npt.NDArray[np.uint8]:
+    """Leave only the connected thing that has most pixels near a place."""
+    left, top, width, height = cv2.boundingRect(stands)
+    box = stands[top : top + height, left : left + width]
+    if not box.size:
+        return stands
+    count, labels = cv2.connectedComponents(cv2.min(box, 1))
     if count == 2:
-        return labels > 0
-    rows, columns = np.ogrid[: stands.shape[0], : stands.shape[1]]
-    near = np.exp(-0.5 * ((rows - row) ** 2 + (columns - column) ** 2) / 15.0**2)
+        return stands
+    rows, columns = np.ogrid[: box.shape[0], : box.shape[1]]
+    near = np.exp(-0.5 * ((rows + top - row) ** 2 + (columns + left - column) ** 2) / 15.0**2)
     weight = np.bincount(labels.ravel(), weights=near.ravel(), minlength=count)
     weight[0] = 0.0
-    return (labels == np.argmax(weight)) & (labels > 0)
+    box *= labels == np.argmax(weight)
+    return stands

@@ -2,7 +2,7 @@
 
 A frame's window is as large as its crop may reach in any direction. It holds the heights of the
 mouse alone and which pixels were measured; of the heights only their bounding box is written, so
-that a frame takes some 6 kB where the camera's took 400.
+that a frame takes some kilobytes where the camera's took hundreds.
 """
 
 import tempfile
@@ -55,12 +55,11 @@ class Windows:
         self._end = 0
 
     def put(self, frame: int, window: Window) -> None:
-        """Keep the window of a frame; frames come in any order, each once."""
+        """Keep the window of a frame; frames come in any order, each once, and before any ``get``."""
         x, y, width, height = cv2.boundingRect(window.heights)
         rows, columns = window.heights.shape
         self._index[frame] = (self._end, window.left, window.top, columns, rows, x, y, width, height)
         body = window.heights[y : y + height, x : x + width].tobytes()
-        self._file.seek(self._end)
         self._end += self._file.write(body + np.packbits(window.measured).tobytes())
 
     def get(self, frame: int) -> Window | None:
