@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from . import ordering
 from .settings import BackgroundSettings
 from .sources import Video
 
@@ -42,7 +43,7 @@ def far_mode(samples: npt.NDArray[np.uint16], settings: BackgroundSettings) -> n
     samples : (n, rows, columns) uint16
         Depth, mm; 0 = not measured, ignored.
     """
-    ordered = np.sort(np.moveaxis(samples, 0, -1), axis=-1)
+    ordered = np.moveaxis(ordering.sort(samples), 0, -1)
     count = ordered.shape[-1]
     # Unmeasured zeros sort first: the measured samples of a pixel are its last `valid` ones.
     valid = np.count_nonzero(ordered, axis=-1)
