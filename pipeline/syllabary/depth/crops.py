@@ -5,7 +5,7 @@ interpolated once. Scale belongs to the floor: what is higher appears larger, as
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -67,26 +67,28 @@ class Cutter:
         """Turn the mouse in a window upright."""
         size = self.settings.size_px
         cosine, sine = math.cos(heading_rad), math.sin(heading_rad)
-        turn = np.array([[cosine, -sine], [sine, cosine]])
         # Crop pixels to image pixels.
-        scale = self.arena.floor_scale(x_px, y_px) @ turn * self.settings.pixel_mm
-        corner = np.array([x_px, y_px]) - scale.sum(axis=1) * ((size - 1) / 2)
-        matrix = np.column_stack([scale, corner - (window.left, window.top)])
-        rows, columns = window.heights.shape
-        part = (slice(window.top, window.top + rows), slice(window.left, window.left + columns))
-        mouse = window.heights > 0
-        heights = (window.heights + self._correction[part] * mouse) * self.arena.slant[part]
-        warped = cv2.warpAffine(
-            heights, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        )
-        measured = cv2.warpAffine(
-            window.measured.view(np.uint8),
-            matrix,
-            (size, size),
-            flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-        )
+        (a, b), (c, d) = (self.arena.floor_scale(x_px, y_px) * self.settings.pixel_mm).tolist()
+        a, b, c, d = a * cosine + b * sine, b * cosine - a * sine, c * cosine + d * sine, d * cosine - c * sine
+        middle = (size - 1) / 2
+        x, y = x_px - (a + b) * middle, y_px - (c + d) * middle
+
+        def warp(image: npt.NDArray[Any], left: int, top: int, how: int) -> npt.NDArray[Any]:
+            matrix = np.array([[a, b, x - left], [c, d, y - top]])
+            return cv2.warpAffine(image, matrix, (size, size), flags=how | cv2.WARP_INVERSE_MAP)
+
+        # Around the mouse heights are 0, and so is what OpenCV takes for granted outside an image.
+        left, top, width, height = cv2.boundingRect(window.heights)
+        mouse = window.heights[top : top + height, left : left + width]
+        left, top = window.left + left, window.top + top
+        part = (slice(top, top + height), slice(left, left + width))
+        heights = (mouse + self._correction[part] * (mouse > 0)) * self.arena.slant[part]
+        crop = np.zeros((size, size), np.float32)
+        if heights.size:
+            crop = warp(heights, left, top, cv2.INTER_LINEAR)
+        observed = warp(window.measured.view(np.uint8), window.left, window.top, cv2.INTER_NEAREST)
         # OpenCV rounds to the nearest and saturates.
-        return Crop(cv2.convertScaleAbs(cv2.max(warped, 0)), measured.view(np.bool_))
+        return Crop(cv2.convertScaleAbs(cv2.max(crop, 0)), observed.view(np.bool_))
 
 
 def _at(stands: npt.NDArray[np.uint8], column: float, row: float) -> npt.NDArray[np.uint8]:

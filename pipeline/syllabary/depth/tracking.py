@@ -127,9 +127,10 @@ class Tracker:
         self._since_s += after_s
         heights = foreground(self._view.reference_mm, depth_mm[self.arena.window], self.settings)
         # All that follows sees the box of what stands out; around it there is nothing.
-        heights, left, top = _grown(heights, cv2.boundingRect(heights), len(self._kernel))
-        if not heights.any():
+        rectangle = cv2.boundingRect(heights)
+        if not rectangle[2]:
             return None
+        heights, left, top = _grown(heights, rectangle, len(self._kernel))
         solid = cv2.morphologyEx(cv2.min(heights, 1), cv2.MORPH_OPEN, self._kernel)
         part = self._choose(solid, left, top)
         if part is None:
