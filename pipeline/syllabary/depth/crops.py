@@ -19,6 +19,7 @@ from .windows import Window
 __all__ = ["Crop", "Cutter"]
 
 BORDER_PX = 4
+SQRT_HALF = math.sqrt(0.5)
 
 
 class Crop(NamedTuple):
@@ -44,31 +45,47 @@ class Cutter:
         self._reference = arena.reference_mm
         known = self._reference > 0
         self._correction = np.where(known, arena.floor_mm - self._reference, 0).astype(np.float32)
+        # The largest scale is found in a corner of where the mouse can be.
+        rows, columns = ([part.start, part.stop] for part in arena.window)
+        scale = arena.floor_scale(*np.meshgrid(columns, rows)) * settings.pixel_mm
+        reach = np.hypot(scale[..., 0], scale[..., 1]).max(axis=(0, 1)) * settings.size_px * SQRT_HALF
+        self._reach = tuple((reach + BORDER_PX).tolist())
 
     def cut(
         self, depth_mm: npt.NDArray[np.uint16], x_px: float, y_px: float, heading_rad: float
     ) -> Crop:
         """Cut the mouse at (x, y) px, heading in the arena's frame, out of a frame."""
-        return self.turn(self.window(depth_mm, x_px, y_px), x_px, y_px, heading_rad)
+        scale = self.arena.floor_scale(x_px, y_px)
+        return self.turn(self.window(depth_mm, x_px, y_px), x_px, y_px, scale, heading_rad)
 
     def window(self, depth_mm: npt.NDArray[np.uint16], x_px: float, y_px: float) -> Window:
         """Return the piece of a frame into which the crop at (x, y) px reaches in any direction."""
-        scale = self.arena.floor_scale(x_px, y_px) * self.settings.pixel_mm
-        across, down = np.hypot(scale[:, 0], scale[:, 1]).tolist()
-        half = math.sqrt(0.5) * self.settings.size_px
-        reach_x, reach_y = across * half + BORDER_PX, down * half + BORDER_PX
+        reach_x, reach_y = self._reach
         left, top = max(0, int(x_px - reach_x)), max(0, int(y_px - reach_y))
         part = (slice(top, int(y_px + reach_y) + 2), slice(left, int(x_px + reach_x) + 2))
         depth = depth_mm[part]
         stands = foreground(self._reference[part], depth, self.tracking)
         return Window(left, top, _at(stands, x_px - left, y_px - top), depth > 0)
 
-    def turn(self, window: Window, x_px: float, y_px: float, heading_rad: float) -> Crop:
-        """Turn the mouse in a window upright."""
+    def turn(
+        self,
+        window: Window,
+        x_px: float,
+        y_px: float,
+        scale: npt.NDArray[np.float64],
+        heading_rad: float,
+    ) -> Crop:
+        """Turn the mouse in a window upright.
+
+        Parameters
+        ----------
+        scale : (2, 2)
+            The arena's ``floor_scale`` at (x, y).
+        """
         size = self.settings.size_px
         cosine, sine = math.cos(heading_rad), math.sin(heading_rad)
         # Crop pixels to image pixels.
-        (a, b), (c, d) = (self.arena.floor_scale(x_px, y_px) * self.settings.pixel_mm).tolist()
+        (a, b), (c, d) = (scale * self.settings.pixel_mm).tolist()
         a, b, c, d = a * cosine + b * sine, b * cosine - a * sine, c * cosine + d * sine, d * cosine - c * sine
         middle = (size - 1) / 2
         x, y = x_px - (a + b) * middle, y_px - (c + d) * middle

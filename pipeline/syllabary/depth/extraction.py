@@ -173,6 +173,8 @@ def _write_crops(
     """Turn the crops upright and write them, a row per tick."""
     count, size = len(clock.frame), cutter.settings.size_px
     starts = range(0, count, WRITE_TICKS)
+    scale = cutter.arena.floor_scale(track.x_px, track.y_px)
+    places = np.stack([track.x_px, track.y_px, headings.heading_rad], axis=-1).tolist()
     for start in progress(starts, f"crop {recording}", total=count, unit="ticks", step=WRITE_TICKS):
         frames = clock.frame[start : start + WRITE_TICKS]
         heights = np.zeros((len(frames), size, size), np.uint8)
@@ -180,19 +182,16 @@ def _write_crops(
         for tick, frame in enumerate(frames.tolist()):
             window = windows.get(frame) if frame >= 0 else None
             if window is not None:
-                heights[tick], observed[tick] = cutter.turn(
-                    window, track.x_px[frame], track.y_px[frame], headings.heading_rad[frame]
-                )
+                x, y, heading = places[frame]
+                heights[tick], observed[tick] = cutter.turn(window, x, y, scale[frame], heading)
         writer.append(heights, observed)
 
 
 def _tracking(track: Track, headings: Headings, clock: Ticks, arena: Arena) -> dict[str, np.ndarray]:
     """Columns of ``tracking``: what is needed to draw the mouse into its frame."""
-    image_rad = np.full(len(track.x_px), np.nan)
-    for i in np.flatnonzero(np.isfinite(track.x_px)):
-        heading = headings.heading_rad[i]
-        along = arena.floor_scale(track.x_px[i], track.y_px[i]) @ [np.cos(heading), np.sin(heading)]
-        image_rad[i] = np.arctan2(along[1], along[0])
+    heading = np.stack([np.cos(headings.heading_rad), np.sin(headings.heading_rad)], axis=-1)
+    along = np.einsum("fij,fj->fi", arena.floor_scale(track.x_px, track.y_px), heading)
+    image_rad = np.arctan2(along[:, 1], along[:, 0])
     values = {
         "x_px": track.x_px,
         "y_px": track.y_px,
