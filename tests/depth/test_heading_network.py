@@ -1,11 +1,14 @@
 """The network that tells head from tail: what it may not do, and what it has learned."""
 
+import json
+
 import numpy as np
 import pytest
 import safetensors.numpy
 from numpy.testing import assert_allclose, assert_array_equal
 
 from oracles.depth_scene import CAMERA, CX, CY, FOCAL, pear, render
+from syllabary import steps
 from syllabary.depth import arena
 from syllabary.depth.camera import Camera
 from syllabary.depth.heading import evidence, lessons, model, training
@@ -21,6 +24,7 @@ from syllabary.depth.tracking import Tracker
 from syllabary.errors import BadInput
 from syllabary.provenance import Provenance
 from syllabary.records.crops import Crops
+from syllabary.simulate import variety
 
 MADE = Provenance("train_heading", {}, 0, {}, "")
 QUICK = HeadingTrainingSettings(epochs=150, units=8)
@@ -147,3 +151,31 @@ def test_truth_from_behind_turns_the_features(scene):
     there = lessons.of_recording(scene.path, settings, heading)
     back = lessons.of_recording(scene.path, settings, heading + np.pi)
     assert_array_equal(there, back * evidence.SIGNS)
+
+
+def test_the_step_learns_from_simulated_mice_and_crops(scene, extract, tmp_path):
+    settings = {"animals": 2, "seconds": 1, "epochs": 60, "units": 4, "corrected_share": 0.5}
+    crops = extract(scene.path)
+    weights = [tmp_path / f"{name}.safetensors" for name in ("simulated", "again", "both")]
+    for path, more in zip(weights, ((), (), (crops,)), strict=True):
+        steps.train_heading(weights=path, settings=settings, seed=3, crops=more)
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert weights[0].read_bytes() != weights[2].read_bytes()
+    with safetensors.safe_open(weights[2], framework="numpy") as file:
+        made = Provenance(**json.loads(file.metadata()["syllabary"])["provenance"])
+    assert made.seed == 3
+    assert list(made.inputs) == ["/".join(crops.parts[-2:])]
+    # Little as it is, it knows the narrow end of bodies it has not seen.
+    asked = lessons.of_crops(crops, TrackingSettings())
+    assert np.mean(model.word(model.load(weights[0]), asked) > 0) > 0.9
+
+
+def test_mice_of_all_sizes():
+    drawn = [
+        variety.vary(np.random.default_rng(i), smallest=0.65, largest=1.3, cable_share=0.3, seconds=5)
+        for i in range(200)
+    ]
+    lengths = np.array([film.mouse.length_mm for film in drawn]) / 84.0
+    assert 0.55 < lengths.min() < 0.7
+    assert 1.25 < lengths.max() < 1.56
+    assert 0.2 < np.mean([film.cable.diameter_mm > 0 for film in drawn]) < 0.4

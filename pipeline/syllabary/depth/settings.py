@@ -138,7 +138,7 @@ class TrackingSettings(Settings):
     )
     min_area_mm2: float = Field(300.0, ge=0, description="A smaller thing is no mouse, mm².")
     max_length_mm: float = Field(
-        150.0, gt=0, description="From nose to tail base; what is longer carries a cable, mm."
+        120.0, gt=0, description="From nose to tail base; what is longer carries a cable, mm."
     )
     max_speed_mm_s: float = Field(
         2000.0, gt=0, description="Among several things the mouse is one it could have reached, mm/s."

@@ -9,7 +9,7 @@ __all__ = ["cut"]
 # A disc of this diameter fits into every trunk and into no cable.
 TRUNK_MM = 16.0
 # Head and rump reach this far beyond what such a disc covers.
-ENDS_MM = 15.0
+ENDS_MM = 10.0
 
 
 def cut(mask: npt.NDArray[np.uint8], mm_per_px: float, longest_mm: float) -> npt.NDArray[np.uint8]:
