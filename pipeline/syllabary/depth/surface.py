@@ -3,13 +3,16 @@
 A pixel of depth z lies at z * map - offset of the arena frame, with one map per axis.
 """
 
+import math
 from typing import NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Points", "View", "body", "on_floor"]
+from .shape import Shape, measure
+
+__all__ = ["Body", "View", "body", "thin_parts"]
 
 Array = npt.NDArray[np.float64]
 
@@ -25,6 +28,8 @@ class View(NamedTuple):
         Depth from which heights count, and height gained per depth lost.
     maps : (3, rows, columns) float64
     offset_mm : (3,) float64
+    patch : float
+        Area that a pixel covers, times depth squared.
     """
 
     reference_mm: npt.NDArray[np.uint16]
@@ -32,24 +37,37 @@ class View(NamedTuple):
     slant: npt.NDArray[np.float32]
     maps: Array
     offset_mm: Array
+    patch: float
 
 
-class Points(NamedTuple):
-    """Points of a surface in the arena frame, mm, and the mean column and row of their pixels."""
+class Body(NamedTuple):
+    """A body of n pixels.
 
-    x_mm: Array
-    y_mm: Array
+    Attributes
+    ----------
+    shape : Shape
+    along_mm, height_mm : (n,)
+        Where its points lie along its axis, from its centroid, and how high.
+    column, row : float
+        Mean of its pixels in the window.
+    """
+
+    shape: Shape
+    along_mm: Array
     height_mm: Array
-    depth_mm: Array
     column: float
     row: float
 
 
 @numba.njit(cache=True)
 def body(
-    heights: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], left: int, top: int, view: View
-) -> Points:
-    """Return the points of the pixels in a mask.
+    heights: npt.NDArray[np.uint8],
+    mask: npt.NDArray[np.uint8],
+    left: int,
+    top: int,
+    view: View,
+) -> Body:
+    """Measure the body whose pixels are in a mask.
 
     Parameters
     ----------
@@ -58,11 +76,8 @@ def body(
     left, top : int
         Column and row of the window at which both begin.
     """
-    count = 0
-    for i in range(mask.shape[0]):
-        for j in range(mask.shape[1]):
-            count += mask[i, j] != 0
-    x, y, height, depth = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
+    count = np.count_nonzero(mask)
+    x, y, height, patch = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
     k, columns, rows = 0, 0, 0
     for i in range(mask.shape[0]):
         for j in range(mask.shape[1]):
@@ -72,21 +87,25 @@ def body(
                 x[k] = z * view.maps[0, row, column] - view.offset_mm[0]
                 y[k] = z * view.maps[1, row, column] - view.offset_mm[1]
                 height[k] = (view.floor_mm[row, column] - z) * view.slant[row, column]
-                depth[k] = z
+                patch[k] = z * z * view.patch
                 columns, rows, k = columns + column, rows + row, k + 1
-    return Points(x, y, height, depth, columns / count, rows / count)
+    shape = measure(x, y, height, patch)
+    return Body(shape, _along(x, y, shape), height, columns / count, rows / count)
 
 
 @numba.njit(cache=True)
-def on_floor(
+def thin_parts(
     labels: npt.NDArray[np.int32],
     own: int,
     solid: npt.NDArray[np.uint8],
     left: int,
     top: int,
+    shape: Shape,
     view: View,
-) -> tuple[Array, Array]:
-    """Return x and y of pixels with a label that aren't solid, placed on the floor, mm.
+) -> Array:
+    """Return where pixels with a label that aren't solid lie along a body's axis, mm.
+
+    They are taken to lie on the floor, as a tail does.
 
     Parameters
     ----------
@@ -102,4 +121,10 @@ def on_floor(
                 x[k] = z * view.maps[0, row, column] - view.offset_mm[0]
                 y[k] = z * view.maps[1, row, column] - view.offset_mm[1]
                 k += 1
-    return x[:k], y[:k]
+    return _along(x[:k], y[:k], shape)
+
+
+@numba.njit(cache=True)
+def _along(x_mm: Array, y_mm: Array, shape: Shape) -> Array:
+    cosine, sine = math.cos(shape.axis_rad), math.sin(shape.axis_rad)
+    return (x_mm - shape.x_mm) * cosine + (y_mm - shape.y_mm) * sine

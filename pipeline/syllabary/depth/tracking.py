@@ -5,7 +5,6 @@ the other, and what the last one left is carried on: blocks leave no trace.
 """
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
@@ -18,7 +17,7 @@ from . import surface, tether
 from .arena import Arena
 from .heading import evidence
 from .settings import TrackingSettings
-from .shape import Shape, measure, seen_from_above
+from .shape import Shape, seen_from_above
 
 __all__ = ["Mouse", "Track", "Tracker", "foreground", "tail_kernel"]
 
@@ -118,6 +117,7 @@ class Tracker:
             slant=np.ascontiguousarray(arena.slant[window], np.float32),
             maps=np.ascontiguousarray(np.moveaxis(maps, -1, 0)),
             offset_mm=arena.rotation @ arena.origin_mm,
+            patch=1 / (arena.camera.fx_px * arena.camera.fy_px),
         )
         self._last: tuple[float, float] | None = None
         self._since_s = 0.0
@@ -187,28 +187,20 @@ class Tracker:
         """Measure the body in ``mask``, which begins at (column, row) of ``heights`` and ``solid``."""
         rows, columns = mask.shape
         own = heights[row : row + rows, column : column + columns]
-        points = surface.body(own, mask, left + column, top + row, self._view)
-        patch = points.depth_mm**2 / (self.arena.camera.fx_px * self.arena.camera.fy_px)
-        shape = measure(points.x_mm, points.y_mm, points.height_mm, patch)
-        cosine, sine = math.cos(shape.axis_rad), math.sin(shape.axis_rad)
-        along = (points.x_mm - shape.x_mm) * cosine + (points.y_mm - shape.y_mm) * sine
-        # Thin parts that hang on the body, placed on the floor: the tail lies there.
+        body = surface.body(own, mask, left + column, top + row, self._view)
+        # Thin parts that hang on the body: the tail is one.
         near, x, y = _grown(heights, (column, row, columns, rows), TAIL_REACH_PX)
         _, labels = cv2.connectedComponents(cv2.min(near, 1))
         first_row, first_column = divmod(int(mask.argmax()), columns)
         label = labels[row - y + first_row, column - x + first_column]
         stout = solid[y : y + near.shape[0], x : x + near.shape[1]]
-        thin_x, thin_y = surface.on_floor(labels, label, stout, left + x, top + y, self._view)
+        thin = surface.thin_parts(labels, label, stout, left + x, top + y, body.shape, self._view)
         window = self.arena.window
         return Mouse(
-            x_px=points.column + window[1].start,
-            y_px=points.row + window[0].start,
-            shape=seen_from_above(shape, self.arena.lens_mm),
-            features=evidence.shape(
-                along,
-                points.height_mm,
-                (thin_x - shape.x_mm) * cosine + (thin_y - shape.y_mm) * sine,
-            ),
+            x_px=body.column + window[1].start,
+            y_px=body.row + window[0].start,
+            shape=seen_from_above(body.shape, self.arena.lens_mm),
+            features=evidence.shape(body.along_mm, body.height_mm, thin),
         )
 
 
