@@ -120,18 +120,20 @@ class Arena:
         """Return where positions (..., 3) mm in the arena frame appear, (..., 2) px."""
         return self.camera.pixels(np.asarray(positions, np.float64) @ self.rotation + self.origin_mm)
 
-    def floor_scale(self, x_px: float, y_px: float) -> npt.NDArray[np.float64]:
-        """Return the px by which a pixel moves per mm on the floor there, (2, 2).
+    def floor_scale(
+        self, x_px: npt.ArrayLike, y_px: npt.ArrayLike
+    ) -> npt.NDArray[np.float64]:
+        """Return the px by which pixels (...) move per mm on the floor there, (..., 2, 2).
 
         Columns are the arena's x and y; a level floor gives diag(fx, fy) / depth.
         """
         focal = np.array([self.camera.fx_px, self.camera.fy_px])
-        ray = np.array(
-            [(x_px - self.camera.cx_px) / focal[0], (y_px - self.camera.cy_px) / focal[1], 1.0]
-        )
-        depth = self.floor_plane[3] / float(ray @ self.floor_plane[:3])
+        center = np.array([self.camera.cx_px, self.camera.cy_px])
+        ray = (np.stack(np.broadcast_arrays(x_px, y_px), axis=-1) - center) / focal
+        depth = self.floor_plane[3] / (ray @ self.floor_plane[:2] + self.floor_plane[2])
         axes = self.rotation[:2].T
-        return focal[:, None] * (axes[:2] - ray[:2, None] * axes[2]) / depth
+        across = axes[:2] - ray[..., None] * axes[2]
+        return np.asarray(focal[:, None] * across / depth[..., None, None], np.float64)
 
     @cached_property
     def lens_mm(self) -> npt.NDArray[np.float64]:

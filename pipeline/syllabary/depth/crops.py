@@ -4,7 +4,8 @@ The warp takes the sub-pixel center, the heading and the scale together, so that
 interpolated once. Scale belongs to the floor: what is higher appears larger, as the camera saw it.
 """
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,10 +14,12 @@ import numpy.typing as npt
 from .arena import Arena
 from .settings import CropSettings, TrackingSettings
 from .tracking import foreground
+from .windows import Window
 
 __all__ = ["Crop", "Cutter"]
 
 BORDER_PX = 4
+SQRT_HALF = math.sqrt(0.5)
 
 
 class Crop(NamedTuple):
@@ -27,7 +30,7 @@ class Crop(NamedTuple):
 
 
 class Cutter:
-    """Cut crops out of the frames of one arena.
+    """Cut crops out of the frames of one arena, in two steps: the heading may be known later.
 
     Parameters
     ----------
@@ -42,49 +45,81 @@ class Cutter:
         self._reference = arena.reference_mm
         known = self._reference > 0
         self._correction = np.where(known, arena.floor_mm - self._reference, 0).astype(np.float32)
+        # The largest scale is found in a corner of where the mouse can be.
+        rows, columns = ([part.start, part.stop] for part in arena.window)
+        scale = arena.floor_scale(*np.meshgrid(columns, rows)) * settings.pixel_mm
+        reach = np.hypot(scale[..., 0], scale[..., 1]).max(axis=(0, 1)) * settings.size_px * SQRT_HALF
+        self._reach = tuple((reach + BORDER_PX).tolist())
 
     def cut(
         self, depth_mm: npt.NDArray[np.uint16], x_px: float, y_px: float, heading_rad: float
     ) -> Crop:
         """Cut the mouse at (x, y) px, heading in the arena's frame, out of a frame."""
+        scale = self.arena.floor_scale(x_px, y_px)
+        return self.turn(self.window(depth_mm, x_px, y_px), x_px, y_px, scale, heading_rad)
+
+    def window(self, depth_mm: npt.NDArray[np.uint16], x_px: float, y_px: float) -> Window:
+        """Return the piece of a frame into which the crop at (x, y) px reaches in any direction."""
+        reach_x, reach_y = self._reach
+        left, top = max(0, int(x_px - reach_x)), max(0, int(y_px - reach_y))
+        part = (slice(top, int(y_px + reach_y) + 2), slice(left, int(x_px + reach_x) + 2))
+        depth = depth_mm[part]
+        stands = foreground(self._reference[part], depth, self.tracking)
+        return Window(left, top, _at(stands, x_px - left, y_px - top), depth > 0)
+
+    def turn(
+        self,
+        window: Window,
+        x_px: float,
+        y_px: float,
+        scale: npt.NDArray[np.float64],
+        heading_rad: float,
+    ) -> Crop:
+        """Turn the mouse in a window upright.
+
+        Parameters
+        ----------
+        scale : (2, 2)
+            The arena's ``floor_scale`` at (x, y).
+        """
         size = self.settings.size_px
-        cosine, sine = np.cos(heading_rad), np.sin(heading_rad)
-        turn = np.array([[cosine, -sine], [sine, cosine]])
+        cosine, sine = math.cos(heading_rad), math.sin(heading_rad)
         # Crop pixels to image pixels.
-        scale = self.arena.floor_scale(x_px, y_px) @ turn * self.settings.pixel_mm
-        corner = np.array([x_px, y_px]) - scale @ np.full(2, (size - 1) / 2)
-        reach = np.abs(scale).sum(axis=1) * size / 2 + BORDER_PX
-        rows, columns = depth_mm.shape
-        left, right = max(0, int(x_px - reach[0])), min(columns, int(x_px + reach[0]) + 2)
-        top, bottom = max(0, int(y_px - reach[1])), min(rows, int(y_px + reach[1]) + 2)
-        window = (slice(top, bottom), slice(left, right))
-        depth = depth_mm[window]
-        stands = foreground(self._reference[window], depth, self.tracking)
-        mouse = _at(stands, x_px - left, y_px - top)
-        heights = (stands + self._correction[window]) * self.arena.slant[window] * mouse
-        matrix = np.column_stack([scale, corner - (left, top)])
-        warped = cv2.warpAffine(
-            heights.astype(np.float32),
-            matrix,
-            (size, size),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        )
-        measured = cv2.warpAffine(
-            (depth > 0).astype(np.uint8),
-            matrix,
-            (size, size),
-            flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-        )
-        return Crop(np.clip(np.rint(warped), 0, 255).astype(np.uint8), measured > 0)
+        (a, b), (c, d) = (scale * self.settings.pixel_mm).tolist()
+        a, b, c, d = a * cosine + b * sine, b * cosine - a * sine, c * cosine + d * sine, d * cosine - c * sine
+        middle = (size - 1) / 2
+        x, y = x_px - (a + b) * middle, y_px - (c + d) * middle
+
+        def warp(image: npt.NDArray[Any], left: int, top: int, how: int) -> npt.NDArray[Any]:
+            matrix = np.array([[a, b, x - left], [c, d, y - top]])
+            return cv2.warpAffine(image, matrix, (size, size), flags=how | cv2.WARP_INVERSE_MAP)
+
+        # Around the mouse heights are 0, and so is what OpenCV takes for granted outside an image.
+        left, top, width, height = cv2.boundingRect(window.heights)
+        mouse = window.heights[top : top + height, left : left + width]
+        left, top = window.left + left, window.top + top
+        part = (slice(top, top + height), slice(left, left + width))
+        heights = (mouse + self._correction[part] * (mouse > 0)) * self.arena.slant[part]
+        crop = np.zeros((size, size), np.float32)
+        if heights.size:
+            crop = warp(heights, left, top, cv2.INTER_LINEAR)
+        observed = warp(window.measured.view(np.uint8), window.left, window.top, cv2.INTER_NEAREST)
+        # OpenCV rounds to the nearest and saturates.
+        return Crop(cv2.convertScaleAbs(cv2.max(crop, 0)), observed.view(np.bool_))
 
 
-def _at(stands: npt.NDArray[np.uint8], column: float, row: float) -> npt.NDArray[np.bool_]:
-    """Return the connected thing that has most pixels near a place."""
-    count, labels = cv2.connectedComponents(cv2.min(stands, 1))
+def _at(stands: npt.NDArray[np.uint8], column: float, row: float) -> npt.NDArray[np.uint8]:
+    """Leave only the connected thing that has most pixels near a place."""
+    left, top, width, height = cv2.boundingRect(stands)
+    box = stands[top : top + height, left : left + width]
+    if not box.size:
+        return stands
+    count, labels = cv2.connectedComponents(cv2.min(box, 1))
     if count == 2:
-        return labels > 0
-    rows, columns = np.ogrid[: stands.shape[0], : stands.shape[1]]
-    near = np.exp(-0.5 * ((rows - row) ** 2 + (columns - column) ** 2) / 15.0**2)
+        return stands
+    rows, columns = np.ogrid[: box.shape[0], : box.shape[1]]
+    near = np.exp(-0.5 * ((rows + top - row) ** 2 + (columns + left - column) ** 2) / 15.0**2)
     weight = np.bincount(labels.ravel(), weights=near.ravel(), minlength=count)
     weight[0] = 0.0
-    return (labels == np.argmax(weight)) & (labels > 0)
+    box *= labels == np.argmax(weight)
+    return stands
