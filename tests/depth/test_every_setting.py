@@ -73,6 +73,7 @@ CASES = {
     "heading.learning_rounds": Case(0),
     "crop.pixel_mm": Case(2.0),
     "crop.size_px": Case(64),
+    "crop.normalize_length_mm": Case(60.0),
     "preview.fps": Case(20.0),
     "preview.max_frames": Case(5),
     "preview.height_px": Case(120),

@@ -5,21 +5,25 @@ interpolated once. Scale belongs to the floor: what is higher appears larger, as
 """
 
 import math
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import BadInput
 from .arena import Arena
 from .settings import CropSettings, TrackingSettings
 from .tracking import foreground
 from .windows import Window
 
-__all__ = ["Crop", "Cutter"]
+__all__ = ["Crop", "Cutter", "size_factor"]
 
 BORDER_PX = 4
 SQRT_HALF = math.sqrt(0.5)
+# How much smaller and larger than what it is scaled to an animal may be.
+SMALLEST, LARGEST = 0.4, 2.0
 
 
 class Crop(NamedTuple):
@@ -47,7 +51,8 @@ class Cutter:
         self._correction = np.where(known, arena.floor_mm - self._reference, 0).astype(np.float32)
         # The largest scale is found in a corner of where the mouse can be.
         rows, columns = ([part.start, part.stop] for part in arena.window)
-        scale = arena.floor_scale(*np.meshgrid(columns, rows)) * settings.pixel_mm
+        largest = settings.pixel_mm * (1 if settings.normalize_length_mm is None else LARGEST)
+        scale = arena.floor_scale(*np.meshgrid(columns, rows)) * largest
         reach = np.hypot(scale[..., 0], scale[..., 1]).max(axis=(0, 1)) * settings.size_px * SQRT_HALF
         self._reach = tuple((reach + BORDER_PX).tolist())
 
@@ -80,13 +85,18 @@ class Cutter:
         Parameters
         ----------
         scale : (2, 2)
-            The arena's ``floor_scale`` at (x, y).
+            The arena's ``floor_scale`` at (x, y), times the animal's ``size_factor``.
         """
         size = self.settings.size_px
         cosine, sine = math.cos(heading_rad), math.sin(heading_rad)
         # Crop pixels to image pixels.
         (a, b), (c, d) = (scale * self.settings.pixel_mm).tolist()
-        a, b, c, d = a * cosine + b * sine, b * cosine - a * sine, c * cosine + d * sine, d * cosine - c * sine
+        a, b, c, d = (
+            a * cosine + b * sine,
+            b * cosine - a * sine,
+            c * cosine + d * sine,
+            d * cosine - c * sine,
+        )
         middle = (size - 1) / 2
         x, y = x_px - (a + b) * middle, y_px - (c + d) * middle
 
@@ -106,6 +116,37 @@ class Cutter:
         observed = warp(window.measured.view(np.uint8), window.left, window.top, cv2.INTER_NEAREST)
         # OpenCV rounds to the nearest and saturates.
         return Crop(cv2.convertScaleAbs(cv2.max(crop, 0)), observed.view(np.bool_))
+
+
+def size_factor(
+    length_mm: npt.NDArray[np.float64], settings: CropSettings, *, where: Path | str
+) -> float:
+    """Return how much larger the animal is than what it is scaled to; 1 where it isn't scaled.
+
+    Parameters
+    ----------
+    length_mm : (F,)
+        NaN where the mouse was not found.
+    where : path
+        The recording, for the message.
+
+    Raises
+    ------
+    BadInput
+        The animal is another kind of animal than the setting is for.
+    """
+    wanted = settings.normalize_length_mm
+    known = length_mm[np.isfinite(length_mm)]
+    if wanted is None or not len(known):
+        return 1.0
+    factor = float(np.median(known)) / wanted
+    if not SMALLEST <= factor <= LARGEST:
+        raise BadInput(
+            f"{where}: the animal's median length is {np.median(known):.0f} mm, which can't be scaled "
+            f"to {wanted:g} mm (wanted {SMALLEST:g} to {LARGEST:g} times that); see "
+            "extract.crop.normalize_length_mm."
+        )
+    return factor
 
 
 def _at(stands: npt.NDArray[np.uint8], column: float, row: float) -> npt.NDArray[np.uint8]:
