@@ -24,7 +24,9 @@ def estimate(video: Video, settings: BackgroundSettings) -> npt.NDArray[np.uint1
         Depth, mm; 0 where the sensor hardly ever measured.
     """
     wanted = np.unique(np.linspace(0, len(video) - 1, settings.frames).astype(int))
-    samples = np.stack([video.read(i, i + 1)[0] for i in wanted.tolist()])
+    samples = np.empty((len(wanted), *video.shape), np.uint16)
+    for k, frame in enumerate(wanted.tolist()):
+        samples[k] = video.read(frame, frame + 1)[0]
     background = np.empty(video.shape, np.uint16)
     for row in range(0, video.shape[0], STRIP_ROWS):
         background[row : row + STRIP_ROWS] = far_mode(samples[:, row : row + STRIP_ROWS], settings)

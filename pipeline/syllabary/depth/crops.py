@@ -46,7 +46,8 @@ class Cutter:
 
     def __init__(self, arena: Arena, tracking: TrackingSettings, settings: CropSettings) -> None:
         self.arena, self.tracking, self.settings = arena, tracking, settings
-        self._reference = arena.reference_mm
+        self._reference, self._slant = arena.reference_mm, arena.slant
+        self._size = (settings.size_px, settings.size_px)
         known = self._reference > 0
         self._correction = np.where(known, arena.floor_mm - self._reference, 0).astype(np.float32)
         # The largest scale is found in a corner of where the mouse can be.
@@ -60,8 +61,7 @@ class Cutter:
         self, depth_mm: npt.NDArray[np.uint16], x_px: float, y_px: float, heading_rad: float
     ) -> Crop:
         """Cut the mouse at (x, y) px, heading in the arena's frame, out of a frame."""
-        scale = self.arena.floor_scale(x_px, y_px)
-        return self.turn(self.window(depth_mm, x_px, y_px), x_px, y_px, scale, heading_rad)
+        return self.turn(self.window(depth_mm, x_px, y_px), self.matrices(x_px, y_px, heading_rad))
 
     def window(self, depth_mm: npt.NDArray[np.uint16], x_px: float, y_px: float) -> Window:
         """Return the piece of a frame into which the crop at (x, y) px reaches in any direction."""
@@ -72,50 +72,52 @@ class Cutter:
         stands = foreground(self._reference[part], depth, self.tracking)
         return Window(left, top, _at(stands, x_px - left, y_px - top), depth > 0)
 
-    def turn(
+    def matrices(
         self,
-        window: Window,
-        x_px: float,
-        y_px: float,
-        scale: npt.NDArray[np.float64],
-        heading_rad: float,
-    ) -> Crop:
-        """Turn the mouse in a window upright.
+        x_px: npt.ArrayLike,
+        y_px: npt.ArrayLike,
+        heading_rad: npt.ArrayLike,
+        factor: float = 1.0,
+    ) -> npt.NDArray[np.float64]:
+        """Return what turns crop pixels (column, row, 1) into image pixels, (..., 2, 3).
 
-        Parameters
-        ----------
-        scale : (2, 2)
-            The arena's ``floor_scale`` at (x, y), times the animal's ``size_factor``.
+        An animal is scaled to one that is ``factor`` times smaller.
         """
-        size = self.settings.size_px
-        cosine, sine = math.cos(heading_rad), math.sin(heading_rad)
-        # Crop pixels to image pixels.
-        (a, b), (c, d) = (scale * self.settings.pixel_mm).tolist()
-        a, b, c, d = (
-            a * cosine + b * sine,
-            b * cosine - a * sine,
-            c * cosine + d * sine,
-            d * cosine - c * sine,
-        )
-        middle = (size - 1) / 2
-        x, y = x_px - (a + b) * middle, y_px - (c + d) * middle
+        cosine, sine = np.cos(heading_rad), np.sin(heading_rad)
+        turn = np.stack([np.stack([cosine, -sine], axis=-1), np.stack([sine, cosine], axis=-1)], axis=-2)
+        scale = self.arena.floor_scale(x_px, y_px) @ turn * (self.settings.pixel_mm * factor)
+        center = np.stack(np.broadcast_arrays(x_px, y_px), axis=-1)
+        corner = center - scale.sum(axis=-1) * ((self.settings.size_px - 1) / 2)
+        return np.concatenate([scale, corner[..., None]], axis=-1)
 
-        def warp(image: npt.NDArray[Any], left: int, top: int, how: int) -> npt.NDArray[Any]:
-            matrix = np.array([[a, b, x - left], [c, d, y - top]])
-            return cv2.warpAffine(image, matrix, (size, size), flags=how | cv2.WARP_INVERSE_MAP)
-
+    def turn(self, window: Window, matrix: npt.NDArray[np.float64]) -> Crop:
+        """Turn the mouse in a window upright, by its own one of the ``matrices``."""
         # Around the mouse heights are 0, and so is what OpenCV takes for granted outside an image.
         left, top, width, height = cv2.boundingRect(window.heights)
         mouse = window.heights[top : top + height, left : left + width]
         left, top = window.left + left, window.top + top
         part = (slice(top, top + height), slice(left, left + width))
-        heights = (mouse + self._correction[part] * (mouse > 0)) * self.arena.slant[part]
-        crop = np.zeros((size, size), np.float32)
-        if heights.size:
-            crop = warp(heights, left, top, cv2.INTER_LINEAR)
-        observed = warp(window.measured.view(np.uint8), window.left, window.top, cv2.INTER_NEAREST)
+        heights = (mouse + self._correction[part] * (mouse > 0)) * self._slant[part]
+        if not heights.size:
+            heights = np.zeros((1, 1), np.float32)
+        crop = cv2.max(self._warp(heights, matrix, left, top, cv2.INTER_LINEAR), 0)
+        measured = window.measured.view(np.uint8)
+        observed = self._warp(measured, matrix, window.left, window.top, cv2.INTER_NEAREST)
         # OpenCV rounds to the nearest and saturates.
-        return Crop(cv2.convertScaleAbs(cv2.max(crop, 0)), observed.view(np.bool_))
+        return Crop(cv2.convertScaleAbs(crop), observed.view(np.bool_))
+
+    def _warp(
+        self,
+        image: npt.NDArray[Any],
+        matrix: npt.NDArray[np.float64],
+        left: int,
+        top: int,
+        interpolation: int,
+    ) -> npt.NDArray[Any]:
+        shifted = matrix.copy()
+        shifted[0, 2] -= left
+        shifted[1, 2] -= top
+        return cv2.warpAffine(image, shifted, self._size, flags=interpolation | cv2.WARP_INVERSE_MAP)
 
 
 def size_factor(

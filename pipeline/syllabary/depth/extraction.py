@@ -172,8 +172,7 @@ def _write_crops(
     """Turn the crops upright and write them, a row per tick; scaled to ``factor`` times less."""
     count, size = len(clock.frame), cutter.settings.size_px
     starts = range(0, count, WRITE_TICKS)
-    scale = cutter.arena.floor_scale(track.x_px, track.y_px) * factor
-    places = np.stack([track.x_px, track.y_px, headings.heading_rad], axis=-1).tolist()
+    matrices = cutter.matrices(track.x_px, track.y_px, headings.heading_rad, factor)
     for start in progress(starts, f"crop {recording}", total=count, unit="ticks", step=WRITE_TICKS):
         frames = clock.frame[start : start + WRITE_TICKS]
         heights = np.zeros((len(frames), size, size), np.uint8)
@@ -181,8 +180,7 @@ def _write_crops(
         for tick, frame in enumerate(frames.tolist()):
             window = windows.get(frame) if frame >= 0 else None
             if window is not None:
-                x, y, heading = places[frame]
-                heights[tick], observed[tick] = cutter.turn(window, x, y, scale[frame], heading)
+                heights[tick], observed[tick] = cutter.turn(window, matrices[frame])
         writer.append(heights, observed)
 
 

@@ -7,6 +7,7 @@ the other, and what the last one left is carried on: blocks leave no trace.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import NamedTuple
 
 import cv2
@@ -64,9 +65,13 @@ class Track:
     def put(self, frame: int, mouse: Mouse) -> None:
         """Fill in one frame."""
         self.x_px[frame], self.y_px[frame] = mouse.x_px, mouse.y_px
-        for name, value in mouse.shape._asdict().items():
-            getattr(self, name)[frame] = value
+        for column, value in zip(self._columns, mouse.shape, strict=True):
+            column[frame] = value
         self.features[frame] = mouse.features
+
+    @cached_property
+    def _columns(self) -> list[npt.NDArray[np.float64]]:
+        return [getattr(self, name) for name in Shape._fields]
 
     @property
     def found(self) -> npt.NDArray[np.bool_]:
