@@ -121,9 +121,7 @@ class Arena:
         """Return where positions (..., 3) mm in the arena frame appear, (..., 2) px."""
         return self.camera.pixels(np.asarray(positions, np.float64) @ self.rotation + self.origin_mm)
 
-    def floor_scale(
-        self, x_px: npt.ArrayLike, y_px: npt.ArrayLike
-    ) -> npt.NDArray[np.float64]:
+    def floor_scale(self, x_px: npt.ArrayLike, y_px: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the px by which pixels (...) move per mm on the floor there, (..., 2, 2).
 
         Columns are the arena's x and y; a level floor gives diag(fx, fy) / depth.

@@ -80,9 +80,7 @@ def extract(
                 preview.write(crops_path, preview_path, settings.preview)
             return
         with contextlib.ExitStack() as held:
-            video = held.enter_context(
-                sources.open_recording(source, settings.source, scratch=scratch)
-            )
+            video = held.enter_context(sources.open_recording(source, settings.source, scratch=scratch))
             reverse = flips.read(flip_list, len(video))
             clock = ticks.from_timestamps(video.timestamps_s)
             empty = background.estimate(video, settings.background)
@@ -90,9 +88,7 @@ def extract(
             arena = arenas.find(empty, lens, settings.arena, where=source)
             windows = held.enter_context(Windows(len(video), scratch))
             cutter = Cutter(arena, settings.tracking, settings.crop)
-            track = locate(
-                video, arena, settings, block_frames, recording, keep=(cutter, windows)
-            )
+            track = locate(video, arena, settings, block_frames, recording, keep=(cutter, windows))
             headings = decode(
                 track.axis_rad,
                 track.elongation,
