@@ -1,15 +1,16 @@
-"""Does extraction take the same memory for 2,000 and for 20,000 frames, and how much?
+"""Is memory constant, and is a compressed video extracted as fast as it is decoded?
 
-A simulated recording is repeated on disk. Counted is the most anonymous memory of a process that
-extracts it without a movie, above what it has after imports; pages of files, which the system takes
-back when it wants, are not in it. Needs 9 GB of disk while it runs.
+Each extraction runs in a process of its own. Memory is the peak of the anonymous part of it, above that
+after imports; recordings of some lengths are made by repeating a simulated minute. Wall time of FFV1 on
+two cores is compared with that of decoding alone by the same reader.
 
-    OMP_NUM_THREADS=1 python benchmarks/extraction/memory.py [--seconds 60] [--frames 2000 20000]
+    OMP_NUM_THREADS=1 python benchmarks/extraction/memory.py [--frames 2000 20000] [--video-frames 1800]
 """
 
 import argparse
-import json
-import subprocess
+import multiprocessing
+import os
+import statistics
 import sys
 import tempfile
 import threading
@@ -18,98 +19,89 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
-from recordings import simulated
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from recordings import repeated, simulated, to_ffv1
 from results import add
 
-from syllabary.depth import sources
-
-GOAL_MB, FLAT = 300, 0.1
-CHILD = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import memory
-memory.extract(sys.argv[2], sys.argv[3])
-"""
+from syllabary.depth import extraction, sources
+from syllabary.depth.settings import ExtractSettings
+from syllabary.provenance import Provenance
 
 
 def anonymous_mb() -> float:
-    """Anonymous resident memory of this process, MB."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    line = next(line for line in status.splitlines() if line.startswith("RssAnon"))
-    return int(line.split()[1]) * 1024 / 1e6
+    """Anonymous memory of this process, MB (Linux)."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon"):
+            return int(line.split()[1]) / 1024
+    raise OSError("no RssAnon in /proc/self/status")
 
 
-def extract(session: str, crops: str) -> None:
-    """Extract a session and print the most memory that took, MB."""
-    import cv2
-
-    from syllabary.depth import extraction
-    from syllabary.depth.settings import ExtractSettings
-    from syllabary.provenance import Provenance
-
-    cv2.setNumThreads(1)
-    before, most, done = anonymous_mb(), 0.0, threading.Event()
+def extracted(session: Path, out: Path, queue: multiprocessing.Queue) -> None:
+    """Extract, and tell the peak of memory above what imports take, MB, and wall seconds."""
+    before, peak, done = anonymous_mb(), [0.0], threading.Event()
 
     def watch() -> None:
-        nonlocal most
-        while not done.is_set():
-            most = max(most, anonymous_mb())
-            time.sleep(0.005)
+        while not done.wait(0.01):
+            peak[0] = max(peak[0], anonymous_mb())
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    extraction.extract(
-        session, crops, None, ExtractSettings(), recording="b",
-        provenance=Provenance("extract", {}, None, {}, ""),
-    )  # fmt: skip
+    start = time.perf_counter()
+    provenance = Provenance("extract", {}, None, {}, "")
+    extraction.extract(session, out, None, ExtractSettings(), recording="b", provenance=provenance)
+    seconds = time.perf_counter() - start
     done.set()
     watcher.join()
-    print(most - before)
+    queue.put((peak[0] - before, seconds))
 
 
-def repeated(source: Path, folder: Path, frames: int) -> Path:
-    """Write the first ``frames`` frames of a session that is played over and over."""
-    folder.mkdir()
-    with sources.open_recording(source) as video:
-        count, shape = len(video), video.shape
-    dat = np.memmap(source / "depth.dat", "<u2", "r", shape=(count, *shape))
-    with (folder / "depth.dat").open("wb") as file:
-        for start in range(0, frames, count):
-            dat[: min(count, frames - start)].tofile(file)
-    stamps = 1e6 + 33.03 * np.arange(frames)
-    (folder / "depth_ts.txt").write_text("".join(f"{stamp:.4f} 0\n" for stamp in stamps))
-    metadata = {"DepthResolution": list(shape[::-1])}
-    (folder / "metadata.json").write_text(json.dumps(metadata))
-    return folder
+def decoded(session: Path, _: Path, queue: multiprocessing.Queue) -> None:
+    """Decode alone, and tell wall seconds."""
+    start = time.perf_counter()
+    with sources.open_recording(session) as video:
+        for frame in range(0, len(video), 16):
+            video.read(frame, frame + 16)
+    queue.put((np.nan, time.perf_counter() - start))
+
+
+def measured(work: object, session: Path, out: Path) -> tuple[float, float]:
+    """Return memory and seconds of some work in a fresh process."""
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    process = context.Process(target=work, args=(session, out, queue))
+    process.start()
+    found = queue.get()
+    process.join()
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--frames", type=int, nargs="+", default=[2_000, 20_000])
+    parser.add_argument("--frames", type=int, nargs="*", default=[2000, 20_000])
+    parser.add_argument("--video-frames", type=int, default=1800)
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    found = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        source = simulated(folder / "simulated", arguments.seconds)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        minute = simulated(scratch / "minute", 60)
+        measured(extracted, minute, scratch / "warm.h5")  # compile
         for frames in arguments.frames:
-            session = repeated(source, folder / "repeated", frames)
-            command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(session)]
-            run = [*command, str(folder / "crops.h5")]
-            # Once more where kernels had to be compiled first.
-            for _ in range(1 if found else 2):
-                output = subprocess.run(run, check=True, capture_output=True, text=True).stdout
-            found.append(float(output.split()[-1]))
-            print(f"{frames} frames: {found[-1]:.0f} MB of anonymous memory above imports", flush=True)
-            add("extraction", f"{frames} frames", "anonymous memory", found[-1], "MB")
-            for path in [*session.iterdir(), folder / "crops.h5"]:
-                path.unlink()
-            session.rmdir()
-    flat = max(found) / min(found) - 1
-    print(
-        f"at most {max(found):.0f} MB (goal {GOAL_MB}), {100 * flat:.0f} % apart (goal {100 * FLAT:.0f})"
-    )
+            session = repeated(minute, scratch / "repeated", frames)
+            memory, seconds = measured(extracted, session, scratch / "out.h5")
+            print(f"{frames} frames: {memory:.0f} MB above imports, {seconds:.1f} s")
+            add("extraction", f"{frames} frames", "anonymous memory above imports", memory, "MB")
+        if arguments.video_frames:
+            video = to_ffv1(minute, scratch / "video", arguments.video_frames)
+            turns = [
+                [measured(work, video, scratch / "out.h5")[1] for work in (extracted, decoded)]
+                for _ in range(arguments.rounds)
+            ]
+            whole, alone = (statistics.median(times) for times in zip(*turns, strict=True))
+            print(
+                f"FFV1, {len(os.sched_getaffinity(0))} cores: {whole:.2f} s, decoding alone {alone:.2f} s: "
+                f"{100 * (whole / alone - 1):.0f} % longer"
+            )
+            add("extraction", "FFV1", "wall time over decoding alone", whole / alone)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Body(NamedTuple):
     width: float
 
 
-def extract(source: Path, out: Path, *, chunk: int = 100, idle_components: bool = False) -> None:
+def extract(source: Path, out: Path, *, chunk: int = 1000, idle_components: bool = False) -> None:
     """Extract a session folder into ``out`` (HDF5).
 
     Parameters

@@ -1,233 +1,201 @@
-"""Every setting of ``extract`` changes what comes out, and what the machine is told never does.
+"""Every setting of ``extract`` changes what is extracted, or whether anything is."""
 
-A new setting is asked for here by name: give it a value, and where the common recording cannot show
-it, a recording that can.
-"""
-
-import inspect
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+import shutil
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple, get_args
 
 import h5py
 import numpy as np
 import pytest
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
-from oracles.depth_scene import CAMERA, INTERVAL_MS, Scene, pear, render, write_session
-from syllabary import steps
+from oracles.depth_scene import CAMERA, COLUMNS, CX, FOCAL, ROWS, pear, render, stroll, write_session
 from syllabary.depth import extraction
 from syllabary.depth.heading import model
 from syllabary.depth.settings import ExtractSettings
-from syllabary.errors import SyllabaryError
+from syllabary.errors import BadInput, BadSetting, NoFloor
 from syllabary.provenance import Provenance
 from syllabary.records.crops import Crops
-from syllabary.study import MachineSettings
+
+MADE = Provenance("extract", {}, None, {}, "")
+COUNT = 24
 
 
 class Case(NamedTuple):
-    """A value other than the default; the recording that shows it; what else must be set for it."""
+    """A recording, another value of the setting, and what else is set."""
 
-    value: Any
-    recording: str = "stroll"
-    beside: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+    scene: str
+    value: object
+    others: Mapping[str, object] = MappingProxyType({})
 
 
+RAW = {"source.rows": ROWS, "source.columns": COLUMNS}
+HDF5 = {"source.hdf5_frames": "a", "source.hdf5_timestamps": "time_a_s"}
 EVEN = {"source.timestamps": "even", "source.frames_per_second": 30.0}
-NAMED = {"source.hdf5_frames": "depth", "source.hdf5_timestamps": "time_s"}
 CASES = {
-    "source.timestamps": Case("cut", "ragged"),
-    "source.frames_per_second": Case(25.0, beside=EVEN),
-    "source.timestamp_unit": Case("s"),
-    "source.rows": Case(480, beside={"source.rows": 240, "source.columns": 320}),
-    "source.columns": Case(640, beside={"source.rows": 240, "source.columns": 320}),
-    "source.dtype": Case("uint8"),
-    "source.byte_order": Case("big"),
-    "source.unit_mm": Case(0.9),
-    "source.hdf5_frames": Case("other/depth", "hdf5", NAMED),
-    "source.hdf5_timestamps": Case("other/time_s", "hdf5", NAMED),
-    "camera.fx_px": Case(250.0),
-    "camera.fy_px": Case(250.0),
-    "camera.cx_px": Case(170.0),
-    "camera.cy_px": Case(110.0),
-    "background.frames": Case(5),
-    "background.object_mm": Case(1.0),
-    "background.far_quantile": Case(0.55),
-    "arena.floor_range_mm": Case((300.0, 500.0)),
-    "arena.floor_tolerance_mm": Case(1.0),
-    "arena.max_tilt_deg": Case(1e-4),
-    "arena.margin_mm": Case(100.0, "wall"),
-    "tracking.min_height_mm": Case(20),
-    "tracking.max_height_mm": Case(30),
-    "tracking.median_px": Case(1),
-    "tracking.tail_width_mm": Case(30.0),
-    "tracking.min_area_mm2": Case(5000.0),
-    "tracking.max_length_mm": Case(500.0, "cable"),
-    "tracking.max_speed_mm_s": Case(1e6, "leap"),
-    "tracking.bridge_s": Case(0.0, "leap"),
-    "heading.turn_rad_s": Case(1.0),
-    "heading.switch_probability": Case(0.2),
-    "heading.walking_speed_mm_s": Case(4000.0),
-    "heading.evidence_weight": Case(0.01),
-    "heading.weights": Case("contrary.safetensors"),
-    "heading.learning_rounds": Case(0),
-    "crop.pixel_mm": Case(2.0),
-    "crop.size_px": Case(64),
-    "crop.normalize_length_mm": Case(60.0),
-    "preview.fps": Case(20.0),
-    "preview.max_frames": Case(5),
-    "preview.height_px": Case(120),
+    "source.timestamps": Case("one time too many", "cut"),
+    "source.frames_per_second": Case("stroll", 60.0, EVEN),
+    "source.timestamp_unit": Case("stroll", "s"),
+    "source.rows": Case("without metadata", ROWS // 2, RAW),
+    "source.columns": Case("without metadata", COLUMNS // 2, RAW),
+    "source.dtype": Case("without metadata", "uint8", {**RAW, "source.dtype": "uint16"}),
+    "source.byte_order": Case("without metadata", "big", RAW),
+    "source.unit_mm": Case("stroll", 2.0),
+    "source.hdf5_frames": Case("hdf5", "b", HDF5),
+    "source.hdf5_timestamps": Case("hdf5", "time_b_s", HDF5),
+    "camera.preset": Case("stroll", "realsense_d435", dict.fromkeys(f"camera.{k}" for k in CAMERA)),
+    "camera.fx_px": Case("stroll", 250.0),
+    "camera.fy_px": Case("stroll", 250.0),
+    "camera.cx_px": Case("stroll", 170.0),
+    "camera.cy_px": Case("stroll", 110.0),
+    "camera.distortion": Case("stroll", (0.1, -0.05)),
+    "background.frames": Case("stroll", 5),
+    "background.object_mm": Case("stroll", 1.0),
+    "background.far_quantile": Case("stroll", 0.55),
+    "arena.floor_range_mm": Case("stroll", (650.0, 2000.0)),
+    "arena.floor_tolerance_mm": Case("stroll", 1.0),
+    "arena.max_tilt_deg": Case("tilted", 2.0),
+    "arena.margin_mm": Case("over the edge", 40.0),
+    "arena.which": Case("stroll", 2),
+    "arena.mask": Case("stroll", "MASK"),
+    "arena.polygon_px": Case("stroll", [(60, 40), (260, 40), (260, 190)]),
+    "tracking.min_height_mm": Case("stroll", 20),
+    "tracking.max_height_mm": Case("stroll", 30),
+    "tracking.median_px": Case("stroll", 1),
+    "tracking.tail_width_mm": Case("stroll", 30.0),
+    "tracking.min_area_mm2": Case("stroll", 5000.0),
+    "tracking.max_length_mm": Case("cable", 400.0),
+    "tracking.max_speed_mm_s": Case("visitor", 50.0),
+    "tracking.bridge_s": Case("lost", 0.0),
+    "heading.turn_rad_s": Case("stroll", 1.0),
+    "heading.switch_probability": Case("stroll", 0.2),
+    "heading.walking_speed_mm_s": Case("stroll", 4000.0),
+    "heading.evidence_weight": Case("stroll", 0.01),
+    "heading.weights": Case("stroll", "WEIGHTS", {"heading.learning_rounds": 0}),
+    "heading.learning_rounds": Case("stroll", 0),
+    "crop.pixel_mm": Case("stroll", 2.0),
+    "crop.size_px": Case("stroll", 64),
+    "preview.fps": Case("stroll", 5.0),
+    "preview.max_frames": Case("stroll", 4),
+    "preview.height_px": Case("stroll", 120),
 }
+SETTINGS = [
+    f"{section}.{name}"
+    for section, field in ExtractSettings.model_fields.items()
+    for name in field.annotation.model_fields
+]
 
 
-def with_a_cable(along, across):
-    """A pear with something behind it that is too thick for a tail."""
-    return np.maximum(
-        pear(along, across), 30.0 * ((along < 0) & (along > -130) & (np.abs(across) < 7.2))
-    )
-
-
-def names(settings, before=""):
-    """Names of all settings of a section and of those in it, and the type of each."""
-    for name, field in settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, settings.__base__):
-            yield from names(field.annotation, f"{before}{name}.")
-        else:
-            yield f"{before}{name}", field.annotation
-
-
-def has_a_choice(annotation):
-    return get_origin(annotation) is not Literal or len(get_args(annotation)) > 1
-
-
-EVERY = [name for name, annotation in names(ExtractSettings) if has_a_choice(annotation)]
+def cable(along, across):
+    """A mouse with something thick on its neck."""
+    thing = np.where((along > 0) & (along < 120) & (np.abs(across) < 8), 30.0, 0.0)
+    return np.maximum(pear(along, across), thing)
 
 
 @pytest.fixture(scope="module")
-def recordings(tmp_path_factory, scene: Scene) -> dict[str, Path]:
-    """Recordings by name; those other than the common one are of a few frames."""
-    folder = tmp_path_factory.mktemp("recordings")
-    angle = 0.5 * np.arange(14)
-    x, y = 110 * np.cos(angle), 110 * np.sin(angle)
-    running = [render(*p) for p in zip(x, y, angle + np.pi / 2, strict=True)]
-    times = 5e8 + INTERVAL_MS * np.arange(len(running))
-    # The mouse is gone for a frame, and in another one something larger stands far away.
-    leap = [frame.copy() for frame in running]
-    leap[5] = render(None, 0, 0)
-    leap[9][140:164, 190:214] -= 30
-    # Something stands in front of the wall, 60 mm beyond the floor's edge, each time elsewhere.
-    wall = [render(None, 0, 0) for _ in running]
-    for i, frame in enumerate(wall):
-        frame[40 + 10 * i : 60 + 10 * i, 270:290] -= 30
-    cable = [render(*p, body=with_a_cable) for p in zip(x, y, angle + np.pi / 2, strict=True)]
+def scenes(tmp_path_factory):
+    """Recordings of 24 frames, by name."""
+    folder, rng = tmp_path_factory.mktemp("scenes"), np.random.default_rng(4)
+    places = list(zip(*stroll(COUNT), strict=True))
+    times = 1000 + 33.0 * np.arange(COUNT)
+
+    def frames(poses=places, **options):
+        return np.stack([render(*pose, rng=rng, noise_mm=1.0, **options) for pose in poses])
+
+    walk = frames()
+    lost = walk.copy()
+    lost[10:13] = frames([(None, 0, 0)] * 3)
+    visitor = walk.copy()
+    visitor[8:10, 100:129, 80:109] -= 40  # larger than the mouse, which walks elsewhere
+    ray = (np.arange(COLUMNS) - CX) / FOCAL
     found = {
-        "stroll": scene.path,
-        "ragged": write_session(folder / "ragged", running, [*times, times[-1] + INTERVAL_MS]),
-        "leap": write_session(folder / "leap", leap, times),
-        "cable": write_session(folder / "cable", cable, times),
-        "wall": write_session(folder / "wall", wall, times),
-        "hdf5": folder / "session.h5",
+        "stroll": write_session(folder / "stroll", walk, times),
+        "lost": write_session(folder / "lost", lost, times),
+        "visitor": write_session(folder / "visitor", visitor, times),
+        "cable": write_session(folder / "cable", frames(body=cable), times),
+        "over the edge": write_session(folder / "edge", over_the_edge(rng), times),
+        "tilted": write_session(folder / "tilted", np.rint(walk / (1 + 0.1 * ray)), times),
+        "one time too many": write_session(folder / "many", walk, [*times, times[-1] + 33]),
+        "hdf5": folder / "two.h5",
     }
+    found["without metadata"] = folder / "bare"
+    shutil.copytree(found["stroll"], folder / "bare")
+    (folder / "bare" / "metadata.json").unlink()
     with h5py.File(found["hdf5"], "w") as h5:
-        for group, order in (("", 1), ("other/", -1)):
-            h5[f"{group}depth"] = np.array(running, np.uint16)[::order]
-            h5[f"{group}time_s"] = 0.05 / (2 - order) * np.arange(len(running))
+        h5["a"], h5["b"] = walk, walk[:, ::-1]
+        h5["time_a_s"], h5["time_b_s"] = times / 1000, times / 500
     return found
 
 
-@pytest.fixture(scope="module")
-def outcome(tmp_path_factory, recordings):
-    """What an extraction leaves: crops without their provenance and the movie, or why it refused."""
-    folder = tmp_path_factory.mktemp("outcomes")
-    with safe_open(model.SHIPPED, "numpy") as shipped:
-        contrary = {name: -shipped.get_tensor(name) for name in shipped.keys()}  # noqa: SIM118
-        save_file(contrary, folder / "contrary.safetensors", shipped.metadata())
+def over_the_edge(rng):
+    """A mouse that walks along the edge of a floor, beyond which it goes down by 100 mm."""
+    ray = np.abs((np.arange(COLUMNS) - CX) / FOCAL)
+    frames = []
+    for i in range(COUNT):
+        mouse = render(175, 10 * i - 120, 0.0).astype(float)
+        walls = mouse < 450
+        mouse[walls] = 600
+        lower = (ray * 600 > 180)[None, :] & (mouse > 595)
+        mouse[lower] = 700
+        frames.append(np.rint(mouse + rng.normal(0, 1, mouse.shape)))
+    return np.stack(frames)
 
-    def run(recording: str, values: dict[str, Any]):
-        settings: dict[str, Any] = {"camera": dict(CAMERA)}
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory, scenes):
+    """What is extracted from a recording under some settings, each but once."""
+    folder, known = tmp_path_factory.mktemp("crops"), {}
+    weights = folder / "other.safetensors"
+    network = {name: -np.asarray(values) for name, values in model.load()._asdict().items()}
+    model.save(weights, model.Network(**network), MADE)
+    mask = np.zeros((ROWS, COLUMNS), np.uint8)
+    mask[60:180, 80:240] = 1
+    np.save(folder / "mask.npy", mask)
+    stand_ins = {"WEIGHTS": str(weights), "MASK": str(folder / "mask.npy")}
+
+    def run(scene, values):
+        key = (scene, repr(sorted(values.items())))
+        if key in known:
+            return known[key]
+        nested = {}
         for name, value in values.items():
-            section, key = name.split(".")
-            where = folder / value if name == "heading.weights" else value
-            settings.setdefault(section, {})[key] = str(where) if name == "heading.weights" else where
-        crops, movie = folder / "crops.h5", folder / "movie.mp4"
+            section, field = name.split(".")
+            value = stand_ins.get(value, value) if isinstance(value, str) else value
+            nested.setdefault(section, {})[field] = value
+        path = folder / f"{len(known)}.h5"
+        movie = path.with_suffix(".mp4")
         try:
             extraction.extract(
-                recordings[recording],
-                crops,
-                movie,
-                ExtractSettings.model_validate(settings),
-                recording="m1",
-                provenance=Provenance("extract", {}, None, {}, ""),
-            )
-        except SyllabaryError as error:
-            return str(error)
-        with Crops(crops) as found:
-            return (
-                found.heights().tobytes(),
-                found.observed().tobytes(),
-                found.time_s.tobytes(),
-                found.scalars.to_numpy().tobytes(),
-                found.tracking.astype(float).to_numpy().tobytes(),
-                [value.tobytes() for value in found.arena.values()],
-                found.pixel_mm,
-                movie.read_bytes(),
-            )
+                scenes[scene], path, movie, ExtractSettings.model_validate(nested), recording="m",
+                provenance=MADE,
+            )  # fmt: skip
+            known[key] = content(path), movie.read_bytes()
+        except (BadInput, BadSetting, NoFloor) as refusal:
+            known[key] = str(refusal)
+        return known[key]
 
     return run
 
 
-@pytest.fixture(scope="module")
-def before(outcome):
-    """The outcome without the setting in question; each is made once."""
-    made: dict[tuple[str, str], Any] = {}
-
-    def find(recording: str, beside: dict[str, Any]):
-        key = (recording, repr(sorted(beside.items())))
-        if key not in made:
-            made[key] = outcome(recording, beside)
-        return made[key]
-
-    return find
-
-
-@pytest.mark.parametrize("name", EVERY)
-def test_every_setting_changes_what_comes_out(name, outcome, before):
-    assert name in CASES, f"{name} is new: say in CASES which value of it shows, and where"
-    value, recording, beside = CASES[name]
-    plain = before(recording, beside)
-    assert isinstance(plain, tuple) or recording == "ragged", plain
-    changed = outcome(recording, {**beside, name: value})
-    assert changed != plain
-
-
-def test_no_case_is_left_of_a_setting_that_is_gone():
-    assert set(CASES) <= {name for name, _ in names(ExtractSettings)}
-
-
-def test_same_settings_same_result(outcome, before):
-    assert outcome("stroll", {}) == before("stroll", {})
-
-
-MACHINE = {"log_level": "debug", "scratch": "elsewhere"}
-
-
-@pytest.mark.parametrize("name", MachineSettings.model_fields)
-def test_nothing_of_the_machine_changes_anything(name, scene, tmp_path):
-    assert name in MACHINE, f"machine.{name} is new: say in MACHINE which value of it to try"
-    MachineSettings.model_validate({name: MACHINE[name]})
-    value = MACHINE[name]
-    if name == "scratch":
-        value = tmp_path / value
-        value.mkdir()
-    offered = {name: value} if name in inspect.signature(steps.extract).parameters else {}
-    files = []
-    for place, machine in (("plain", {}), ("other", offered)):
-        crops, movie = tmp_path / place / "crops.h5", tmp_path / place / "preview.mp4"
-        settings = {"camera": CAMERA}
-        steps.extract(
-            source=scene.path, crops=crops, preview=movie, recording="m1", settings=settings, **machine
+def content(path):
+    """Everything in the file but its provenance."""
+    with Crops(path) as crops:
+        columns = (crops.scalars, crops.tracking.astype(float))
+        return (
+            crops.heights().tobytes(),
+            crops.observed().tobytes(),
+            crops.time_s.tobytes(),
+            *(table.to_numpy().tobytes() for table in columns),
+            *(value.tobytes() for value in crops.arena.values()),
         )
-        files.append((crops.read_bytes(), movie.read_bytes()))
-    assert files[0] == files[1]
-    if name == "scratch":
-        assert not list(value.iterdir())
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_changes_the_result(said, name):
+    section, field = name.split(".")
+    about = ExtractSettings.model_fields[section].annotation.model_fields[field]
+    if len(get_args(about.annotation)) == 1:
+        pytest.skip("has one value only")
+    case = CASES[name]
+    plain = {**{f"camera.{k}": v for k, v in CAMERA.items()}, **case.others}
+    assert said(case.scene, plain) != said(case.scene, {**plain, name: case.value})

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 __all__ = ["Window", "Windows"]
 
-FIELDS = ("at", "left", "top", "width", "height", "inner_left", "inner_top", "inner_width", "inner_height")
+# Where the window is in the file and in the frame, and where in the window the mouse is.
+FIELDS = ("at", "left", "top", "columns", "rows", "x", "y", "width", "height")
 
 
 class Window(NamedTuple):
@@ -50,7 +51,7 @@ class Windows:
 
     def __init__(self, frames: int, folder: Path | str | None = None) -> None:
         # The file has no name where the system allows: it cannot be left behind.
-        self._file = tempfile.TemporaryFile(prefix="syllabary-", dir=folder)
+        self._file = tempfile.TemporaryFile(prefix="syllabary-", dir=folder)  # noqa: SIM115
         self._index = np.zeros((frames, len(FIELDS)), np.int64)
         self._end = 0
 

@@ -51,9 +51,7 @@ def shape(
     (len(FEATURES),) float64
         Of order 1. The odd ones come first, zero for a body that looks the same from both ends.
     """
-    return _features(
-        along_mm, np.asarray(height_mm, np.float64), np.asarray(thin_along_mm, np.float64)
-    )
+    return _features(along_mm, np.asarray(height_mm, np.float64), np.asarray(thin_along_mm, np.float64))
 
 
 @numba.njit(cache=True)
