@@ -2,9 +2,71 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from oracles.depth_scene import render, write_session
+from oracles.depth_scene import CAMERA, render, write_session
+from syllabary.depth import extraction
+from syllabary.depth.settings import ExtractSettings, SourceSettings
 from syllabary.errors import NoFloor
+from syllabary.provenance import Provenance
 from syllabary.records.crops import SCALARS, Crops
+
+# A value other than the default for every setting that decides what is extracted.
+CHANGES = {
+    "camera.fx_px": 250.0,
+    "camera.fy_px": 250.0,
+    "camera.cx_px": 170.0,
+    "camera.cy_px": 110.0,
+    "background.frames": 5,
+    "background.object_mm": 1.0,
+    "background.far_quantile": 0.55,
+    "arena.floor_tolerance_mm": 1.0,
+    "tracking.min_height_mm": 20,
+    "tracking.max_height_mm": 30,
+    "tracking.median_px": 1,
+    "tracking.tail_width_mm": 30.0,
+    "tracking.min_area_mm2": 5000.0,
+    "heading.turn_rad_s": 1.0,
+    "heading.switch_probability": 0.2,
+    "heading.walking_speed_mm_s": 4000.0,
+    "heading.evidence_weight": 0.01,
+    "heading.learning_rounds": 0,
+    "crop.pixel_mm": 2.0,
+    "crop.size_px": 64,
+    "crop.normalize_length_mm": 60.0,
+}
+# These only decide in scenes of their own, tested beside what they are for.
+ELSEWHERE = {
+    *(f"source.{name}" for name in SourceSettings.model_fields),
+    "camera.preset",
+    "arena.floor_range_mm",
+    "arena.margin_mm",
+    "arena.max_tilt_deg",
+    "tracking.max_length_mm",
+    "tracking.max_speed_mm_s",
+    "tracking.bridge_s",
+    "heading.weights",
+    "preview.fps",
+    "preview.max_frames",
+    "preview.height_px",
+}
+
+
+def changed(name, value):
+    section, key = name.split(".")
+    values = {"camera": dict(CAMERA)}
+    values.setdefault(section, {})[key] = value
+    return ExtractSettings.model_validate(values)
+
+
+def content(path):
+    """Everything in the file but its provenance."""
+    with Crops(path) as crops:
+        return (
+            crops.heights().tobytes(),
+            crops.observed().tobytes(),
+            crops.scalars.to_numpy().tobytes(),
+            crops.tracking.astype(float).to_numpy().tobytes(),
+            {name: value.tobytes() for name, value in crops.arena.items()},
+        )
 
 
 def test_the_mouse_is_where_it_was(scene, extract):
@@ -68,6 +130,33 @@ def test_the_raw_folder_is_untouched(scene, extract):
     before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in scene.path.parent.rglob("*")}
     extract(scene.path)
     assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in scene.path.parent.rglob("*")} == before
+
+
+@pytest.fixture(scope="module")
+def plain(scene, tmp_path_factory):
+    """What the settings of the other tests extract."""
+    crops = tmp_path_factory.mktemp("plain") / "crops.h5"
+    made = Provenance("extract", {}, None, {}, "")
+    settings = changed("crop.size_px", 80)
+    extraction.extract(
+        scene.path, crops, crops.with_suffix(".mp4"), settings, recording="m1", provenance=made
+    )
+    return content(crops)
+
+
+def test_same_settings_same_result(scene, extract, plain):
+    assert content(extract(scene.path)) == plain
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_setting_changes_the_result(scene, extract, plain, name):
+    assert content(extract(scene.path, changed(name, CHANGES[name]))) != plain
+
+
+def test_no_setting_is_forgotten():
+    fields = ExtractSettings.model_fields
+    every = {f"{s}.{k}" for s in fields for k in fields[s].annotation.model_fields}
+    assert every == set(CHANGES) | ELSEWHERE
 
 
 def test_one_frame_is_a_recording(tmp_path, extract):
