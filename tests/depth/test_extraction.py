@@ -31,6 +31,7 @@ CHANGES = {
     "heading.learning_rounds": 0,
     "crop.pixel_mm": 2.0,
     "crop.size_px": 64,
+    "crop.normalize_length_mm": 60.0,
 }
 # These only decide in scenes of their own, tested beside what they are for.
 ELSEWHERE = {

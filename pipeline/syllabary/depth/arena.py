@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 import cv2
+import numba
 import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
@@ -120,18 +121,18 @@ class Arena:
         """Return where positions (..., 3) mm in the arena frame appear, (..., 2) px."""
         return self.camera.pixels(np.asarray(positions, np.float64) @ self.rotation + self.origin_mm)
 
-    def floor_scale(self, x_px: float, y_px: float) -> npt.NDArray[np.float64]:
-        """Return the px by which a pixel moves per mm on the floor there, (2, 2).
+    def floor_scale(self, x_px: npt.ArrayLike, y_px: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the px by which pixels (...) move per mm on the floor there, (..., 2, 2).
 
         Columns are the arena's x and y; a level floor gives diag(fx, fy) / depth.
         """
         focal = np.array([self.camera.fx_px, self.camera.fy_px])
-        ray = np.array(
-            [(x_px - self.camera.cx_px) / focal[0], (y_px - self.camera.cy_px) / focal[1], 1.0]
-        )
-        depth = self.floor_plane[3] / float(ray @ self.floor_plane[:3])
+        center = np.array([self.camera.cx_px, self.camera.cy_px])
+        ray = (np.stack(np.broadcast_arrays(x_px, y_px), axis=-1) - center) / focal
+        depth = self.floor_plane[3] / (ray @ self.floor_plane[:2] + self.floor_plane[2])
         axes = self.rotation[:2].T
-        return focal[:, None] * (axes[:2] - ray[:2, None] * axes[2]) / depth
+        across = axes[:2] - ray[..., None] * axes[2]
+        return np.asarray(focal[:, None] * across / depth[..., None, None], np.float64)
 
     @cached_property
     def lens_mm(self) -> npt.NDArray[np.float64]:
@@ -261,18 +262,42 @@ def _fit(
     tolerance: float,
 ) -> npt.NDArray[np.float64]:
     """Refine a plane to the pixels near it, ever nearer."""
-    used = (weight > 1e-6) & (depth > 0)
-    r, z, w = rays[used], depth[used], weight[used]
     for factor in NARROWING:
-        off = z * (r @ plane[:3]) - plane[3]
-        # Tukey's biweight; z**4 turns errors of inverse depth into errors of depth.
-        bite = w * np.clip(1 - (off / (factor * tolerance)) ** 2, 0, None) ** 2 * (z / plane[3]) ** 4
-        moment = (r * bite[:, None]).T @ r
+        moment, side = _moments(plane, rays, depth, weight, factor * tolerance)
         if np.linalg.matrix_rank(moment) < 3:
             break
-        normal = np.linalg.solve(moment, (r * (bite / z)[:, None]).sum(axis=0))
+        normal = np.linalg.solve(moment, side)
         plane = np.append(normal, 1.0) / np.linalg.norm(normal)
     return plane
+
+
+@numba.njit(cache=True)
+def _moments(
+    plane: npt.NDArray[np.float64],
+    rays: npt.NDArray[np.float64],
+    depth: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+    reach: float,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return both sides of the normal equations of inverse depth, over pixels near the plane."""
+    moment, side = np.zeros((3, 3)), np.zeros(3)
+    for i in range(depth.shape[0]):
+        for j in range(depth.shape[1]):
+            z = depth[i, j]
+            if z <= 0 or weight[i, j] <= 1e-6:
+                continue
+            a, b, c = rays[i, j]
+            off = (z * (a * plane[0] + b * plane[1] + c * plane[2]) - plane[3]) / reach
+            if abs(off) >= 1:
+                continue
+            # Tukey's biweight; z**4 turns errors of inverse depth into errors of depth.
+            bite = weight[i, j] * (1 - off * off) ** 2 * (z / plane[3]) ** 4
+            ray = (a, b, c)
+            for k in range(3):
+                side[k] += bite / z * ray[k]
+                for m in range(3):
+                    moment[k, m] += bite * ray[k] * ray[m]
+    return moment, side
 
 
 def _on_plane(

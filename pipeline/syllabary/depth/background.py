@@ -1,9 +1,11 @@
 """The empty arena: the depth of every pixel when nothing stands on it."""
 
 import cv2
+import numba
 import numpy as np
 import numpy.typing as npt
 
+from . import ordering
 from .settings import BackgroundSettings
 from .sources import Video
 
@@ -22,7 +24,9 @@ def estimate(video: Video, settings: BackgroundSettings) -> npt.NDArray[np.uint1
         Depth, mm; 0 where the sensor hardly ever measured.
     """
     wanted = np.unique(np.linspace(0, len(video) - 1, settings.frames).astype(int))
-    samples = np.stack([video.read(i, i + 1)[0] for i in wanted.tolist()])
+    samples = np.empty((len(wanted), *video.shape), np.uint16)
+    for k, frame in enumerate(wanted.tolist()):
+        samples[k] = video.read(frame, frame + 1)[0]
     background = np.empty(video.shape, np.uint16)
     for row in range(0, video.shape[0], STRIP_ROWS):
         background[row : row + STRIP_ROWS] = far_mode(samples[:, row : row + STRIP_ROWS], settings)
@@ -42,19 +46,40 @@ def far_mode(samples: npt.NDArray[np.uint16], settings: BackgroundSettings) -> n
     samples : (n, rows, columns) uint16
         Depth, mm; 0 = not measured, ignored.
     """
-    ordered = np.sort(np.moveaxis(samples, 0, -1), axis=-1)
-    count = ordered.shape[-1]
-    # Unmeasured zeros sort first: the measured samples of a pixel are its last `valid` ones.
-    valid = np.count_nonzero(ordered, axis=-1)
+    ordered = ordering.sort(samples)
+    background = np.zeros(samples.shape[1:], np.uint16)
+    pixels = ordered.reshape(len(ordered), -1)
+    _choose(pixels, settings.far_quantile, settings.object_mm, background.reshape(-1))
+    return background
 
-    def rank(position: npt.NDArray[np.floating]) -> npt.NDArray[np.uint16]:
-        index = np.clip(np.floor(position).astype(int), 0, count - 1)
-        return np.take_along_axis(ordered, index[..., None], axis=-1)[..., 0]
 
-    median = rank(count - valid + (valid - 1) * 0.5)
-    far = rank(count - valid + (valid - 1) * settings.far_quantile)
-    threshold = far.astype(np.float64) - settings.object_mm
-    farther = np.count_nonzero(ordered > threshold[..., None], axis=-1)
-    floor = rank(count - farther + (farther - 1) * 0.5)
-    result = np.where(far > median + settings.object_mm, floor, median)
-    return np.where(valid >= min(MIN_SAMPLES, count), result, 0).astype(np.uint16)
+@numba.njit(cache=True)
+def _choose(
+    ordered: npt.NDArray[np.uint16], quantile: float, object_mm: float, out: npt.NDArray[np.uint16]
+) -> None:
+    """Fill in ``out`` (P,) from samples (n, P) in increasing order."""
+    count = len(ordered)
+    for pixel in range(len(out)):
+        # Unmeasured zeros sort first.
+        first = _first_above(ordered, pixel, 0.0)
+        last = count - 1
+        if count - first < min(MIN_SAMPLES, count):
+            continue
+        median = ordered[first + (last - first) // 2, pixel]
+        far = ordered[first + int((last - first) * quantile), pixel]
+        if far > median + object_mm:
+            first = _first_above(ordered, pixel, far - object_mm)
+            median = ordered[first + (last - first) // 2, pixel]
+        out[pixel] = median
+
+
+@numba.njit(cache=True)
+def _first_above(ordered: npt.NDArray[np.uint16], pixel: int, bound: float) -> int:
+    low, high = 0, len(ordered)
+    while low < high:
+        middle = (low + high) // 2
+        if ordered[middle, pixel] > bound:
+            high = middle
+        else:
+            low = middle + 1
+    return low

@@ -4,19 +4,26 @@ The warp takes the sub-pixel center, the heading and the scale together, so that
 interpolated once. Scale belongs to the floor: what is higher appears larger, as the camera saw it.
 """
 
-from typing import NamedTuple
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import BadInput
 from .arena import Arena
 from .settings import CropSettings, TrackingSettings
 from .tracking import foreground
+from .windows import Window
 
-__all__ = ["Crop", "Cutter"]
+__all__ = ["Crop", "Cutter", "size_factor"]
 
 BORDER_PX = 4
+SQRT_HALF = math.sqrt(0.5)
+# How much smaller and larger than what it is scaled to an animal may be.
+SMALLEST, LARGEST = 0.4, 2.0
 
 
 class Crop(NamedTuple):
@@ -27,7 +34,7 @@ class Crop(NamedTuple):
 
 
 class Cutter:
-    """Cut crops out of the frames of one arena.
+    """Cut crops out of the frames of one arena, in two steps: the heading may be known later.
 
     Parameters
     ----------
@@ -39,52 +46,123 @@ class Cutter:
 
     def __init__(self, arena: Arena, tracking: TrackingSettings, settings: CropSettings) -> None:
         self.arena, self.tracking, self.settings = arena, tracking, settings
-        self._reference = arena.reference_mm
+        self._reference, self._slant = arena.reference_mm, arena.slant
+        self._size = (settings.size_px, settings.size_px)
         known = self._reference > 0
         self._correction = np.where(known, arena.floor_mm - self._reference, 0).astype(np.float32)
+        # The largest scale is found in a corner of where the mouse can be.
+        rows, columns = ([part.start, part.stop] for part in arena.window)
+        largest = settings.pixel_mm * (1 if settings.normalize_length_mm is None else LARGEST)
+        scale = arena.floor_scale(*np.meshgrid(columns, rows)) * largest
+        reach = np.hypot(scale[..., 0], scale[..., 1]).max(axis=(0, 1)) * settings.size_px * SQRT_HALF
+        self._reach = tuple((reach + BORDER_PX).tolist())
 
     def cut(
         self, depth_mm: npt.NDArray[np.uint16], x_px: float, y_px: float, heading_rad: float
     ) -> Crop:
         """Cut the mouse at (x, y) px, heading in the arena's frame, out of a frame."""
-        size = self.settings.size_px
+        return self.turn(self.window(depth_mm, x_px, y_px), self.matrices(x_px, y_px, heading_rad))
+
+    def window(self, depth_mm: npt.NDArray[np.uint16], x_px: float, y_px: float) -> Window:
+        """Return the piece of a frame into which the crop at (x, y) px reaches in any direction."""
+        reach_x, reach_y = self._reach
+        left, top = max(0, int(x_px - reach_x)), max(0, int(y_px - reach_y))
+        part = (slice(top, int(y_px + reach_y) + 2), slice(left, int(x_px + reach_x) + 2))
+        depth = depth_mm[part]
+        stands = foreground(self._reference[part], depth, self.tracking)
+        return Window(left, top, _at(stands, x_px - left, y_px - top), depth > 0)
+
+    def matrices(
+        self,
+        x_px: npt.ArrayLike,
+        y_px: npt.ArrayLike,
+        heading_rad: npt.ArrayLike,
+        factor: float = 1.0,
+    ) -> npt.NDArray[np.float64]:
+        """Return what turns crop pixels (column, row, 1) into image pixels, (..., 2, 3).
+
+        An animal is scaled to one that is ``factor`` times smaller.
+        """
         cosine, sine = np.cos(heading_rad), np.sin(heading_rad)
-        turn = np.array([[cosine, -sine], [sine, cosine]])
-        # Crop pixels to image pixels.
-        scale = self.arena.floor_scale(x_px, y_px) @ turn * self.settings.pixel_mm
-        corner = np.array([x_px, y_px]) - scale @ np.full(2, (size - 1) / 2)
-        reach = np.abs(scale).sum(axis=1) * size / 2 + BORDER_PX
-        rows, columns = depth_mm.shape
-        left, right = max(0, int(x_px - reach[0])), min(columns, int(x_px + reach[0]) + 2)
-        top, bottom = max(0, int(y_px - reach[1])), min(rows, int(y_px + reach[1]) + 2)
-        window = (slice(top, bottom), slice(left, right))
-        depth = depth_mm[window]
-        stands = foreground(self._reference[window], depth, self.tracking)
-        mouse = _at(stands, x_px - left, y_px - top)
-        heights = (stands + self._correction[window]) * self.arena.slant[window] * mouse
-        matrix = np.column_stack([scale, corner - (left, top)])
-        warped = cv2.warpAffine(
-            heights.astype(np.float32),
-            matrix,
-            (size, size),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        )
-        measured = cv2.warpAffine(
-            (depth > 0).astype(np.uint8),
-            matrix,
-            (size, size),
-            flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-        )
-        return Crop(np.clip(np.rint(warped), 0, 255).astype(np.uint8), measured > 0)
+        turn = np.stack([np.stack([cosine, -sine], axis=-1), np.stack([sine, cosine], axis=-1)], axis=-2)
+        scale = self.arena.floor_scale(x_px, y_px) @ turn * (self.settings.pixel_mm * factor)
+        center = np.stack(np.broadcast_arrays(x_px, y_px), axis=-1)
+        corner = center - scale.sum(axis=-1) * ((self.settings.size_px - 1) / 2)
+        return np.concatenate([scale, corner[..., None]], axis=-1)
+
+    def turn(self, window: Window, matrix: npt.NDArray[np.float64]) -> Crop:
+        """Turn the mouse in a window upright, by its own one of the ``matrices``."""
+        # Around the mouse heights are 0, and so is what OpenCV takes for granted outside an image.
+        left, top, width, height = cv2.boundingRect(window.heights)
+        mouse = window.heights[top : top + height, left : left + width]
+        left, top = window.left + left, window.top + top
+        part = (slice(top, top + height), slice(left, left + width))
+        heights = (mouse + self._correction[part] * (mouse > 0)) * self._slant[part]
+        if not heights.size:
+            heights = np.zeros((1, 1), np.float32)
+        crop = cv2.max(self._warp(heights, matrix, left, top, cv2.INTER_LINEAR), 0)
+        measured = window.measured.view(np.uint8)
+        observed = self._warp(measured, matrix, window.left, window.top, cv2.INTER_NEAREST)
+        # OpenCV rounds to the nearest and saturates.
+        return Crop(cv2.convertScaleAbs(crop), observed.view(np.bool_))
+
+    def _warp(
+        self,
+        image: npt.NDArray[Any],
+        matrix: npt.NDArray[np.float64],
+        left: int,
+        top: int,
+        interpolation: int,
+    ) -> npt.NDArray[Any]:
+        shifted = matrix.copy()
+        shifted[0, 2] -= left
+        shifted[1, 2] -= top
+        return cv2.warpAffine(image, shifted, self._size, flags=interpolation | cv2.WARP_INVERSE_MAP)
 
 
-def _at(stands: npt.NDArray[np.uint8], column: float, row: float) -> npt.NDArray[np.bool_]:
-    """Return the connected thing that has most pixels near a place."""
-    count, labels = cv2.connectedComponents(cv2.min(stands, 1))
+def size_factor(
+    length_mm: npt.NDArray[np.float64], settings: CropSettings, *, where: Path | str
+) -> float:
+    """Return how much larger the animal is than what it is scaled to; 1 where it isn't scaled.
+
+    Parameters
+    ----------
+    length_mm : (F,)
+        NaN where the mouse was not found.
+    where : path
+        The recording, for the message.
+
+    Raises
+    ------
+    BadInput
+        The animal is another kind of animal than the setting is for.
+    """
+    wanted = settings.normalize_length_mm
+    known = length_mm[np.isfinite(length_mm)]
+    if wanted is None or not len(known):
+        return 1.0
+    factor = float(np.median(known)) / wanted
+    if not SMALLEST <= factor <= LARGEST:
+        raise BadInput(
+            f"{where}: the animal's median length is {np.median(known):.0f} mm, which can't be scaled "
+            f"to {wanted:g} mm (wanted {SMALLEST:g} to {LARGEST:g} times that); see "
+            "extract.crop.normalize_length_mm."
+        )
+    return factor
+
+
+def _at(stands: npt.NDArray[np.uint8], column: float, row: float) -> npt.NDArray[np.uint8]:
+    """Leave only the connected thing that has most pixels near a place."""
+    left, top, width, height = cv2.boundingRect(stands)
+    box = stands[top : top + height, left : left + width]
+    if not box.size:
+        return stands
+    count, labels = cv2.connectedComponents(cv2.min(box, 1))
     if count == 2:
-        return labels > 0
-    rows, columns = np.ogrid[: stands.shape[0], : stands.shape[1]]
-    near = np.exp(-0.5 * ((rows - row) ** 2 + (columns - column) ** 2) / 15.0**2)
+        return stands
+    rows, columns = np.ogrid[: box.shape[0], : box.shape[1]]
+    near = np.exp(-0.5 * ((rows + top - row) ** 2 + (columns + left - column) ** 2) / 15.0**2)
     weight = np.bincount(labels.ravel(), weights=near.ravel(), minlength=count)
     weight[0] = 0.0
-    return (labels == np.argmax(weight)) & (labels > 0)
+    box *= labels == np.argmax(weight)
+    return stands

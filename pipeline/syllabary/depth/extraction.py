@@ -1,8 +1,8 @@
-"""A recording to ``crops.h5``: two passes over the frames, in constant memory.
+"""A recording to ``crops.h5``: one pass over the frames, in constant memory.
 
-The first pass finds the mouse in every frame and keeps a few numbers of each. Then the head end
-is decided for the whole recording at once. The second pass reads the frames again and cuts the
-upright crops. Blocks are only a way to read: their size changes nothing.
+The pass finds the mouse in every frame, keeps a few numbers of each, and puts the window around the
+mouse into a scratch file. Then the head end is decided for the whole recording at once, and the
+windows are turned upright. Blocks are only a way to read: their size changes nothing.
 """
 
 import contextlib
@@ -19,12 +19,14 @@ from ..records.crops import CropsWriter
 from . import arena as arenas
 from . import background, bridging, camera, legacy, preview, scalars, sources, ticks
 from .arena import Arena
-from .crops import Cutter
+from .blocks import read_ahead
+from .crops import Cutter, size_factor
 from .heading import flips
 from .heading.decode import Headings, decode
 from .settings import ExtractSettings
 from .ticks import Ticks
 from .tracking import Track, Tracker
+from .windows import Windows
 
 __all__ = ["extract", "locate"]
 
@@ -36,13 +38,13 @@ WRITE_TICKS = 256
 def extract(
     source: Path | str,
     crops_path: Path | str,
-    preview_path: Path | str,
+    preview_path: Path | str | None,
     settings: ExtractSettings,
     *,
     recording: str,
     provenance: Provenance,
     flip_list: Path | None = None,
-    block_frames: int = 64,
+    block_frames: int = 16,
     scratch: Path | str | None = None,
 ) -> None:
     """Turn a raw recording, or a MoSeq2 extraction, into crops and a movie to look at.
@@ -52,7 +54,7 @@ def extract(
     source : path
         What a reader opens, or ``results_00.h5``; never written to.
     crops_path, preview_path : path
-        ``crops.h5`` and ``preview.mp4``, each written whole or not at all.
+        ``crops.h5`` and ``preview.mp4``, each written whole or not at all; no movie for None.
     recording : str
         Name of the recording.
     flip_list : path, optional
@@ -60,7 +62,7 @@ def extract(
     block_frames : int
         Frames read at once; changes memory, never the result.
     scratch : path, optional
-        Folder to unpack into; the system's own by default.
+        Folder to unpack into and for a file of windows; the system's own by default.
 
     Raises
     ------
@@ -74,15 +76,19 @@ def extract(
             legacy.convert(
                 Path(source), Path(crops_path), settings, recording=recording, provenance=provenance
             )
-            preview.write(crops_path, preview_path, settings.preview)
+            if preview_path is not None:
+                preview.write(crops_path, preview_path, settings.preview)
             return
-        with sources.open_recording(source, settings.source, scratch=scratch) as video:
+        with contextlib.ExitStack() as held:
+            video = held.enter_context(sources.open_recording(source, settings.source, scratch=scratch))
             reverse = flips.read(flip_list, len(video))
             clock = ticks.from_timestamps(video.timestamps_s)
             empty = background.estimate(video, settings.background)
             lens = camera.from_settings(settings.camera, video.shape)
             arena = arenas.find(empty, lens, settings.arena, where=source)
-            track = locate(video, arena, settings, block_frames, recording)
+            windows = held.enter_context(Windows(len(video), scratch))
+            cutter = Cutter(arena, settings.tracking, settings.crop)
+            track = locate(video, arena, settings, block_frames, recording, keep=(cutter, windows))
             headings = decode(
                 track.axis_rad,
                 track.elongation,
@@ -95,15 +101,15 @@ def extract(
             track, headings = bridging.bridge(
                 track, headings, video.timestamps_s, settings.tracking.bridge_s
             )
+            factor = size_factor(track.length_mm, settings.crop, where=source)
             with CropsWriter(
                 crops_path,
                 recording=recording,
-                pixel_mm=settings.crop.pixel_mm,
+                pixel_mm=settings.crop.pixel_mm * factor,
+                size_factor=factor,
                 size=(settings.crop.size_px, settings.crop.size_px),
             ) as writer:
-                _write_crops(
-                    writer, video, arena, track, headings, clock, settings, block_frames, recording
-                )
+                _write_crops(writer, windows, cutter, track, headings, clock, recording, factor)
                 writer.finish(
                     frame=clock.frame,
                     time_s=clock.time_s,
@@ -113,25 +119,40 @@ def extract(
                     arena=arena.arrays(),
                     provenance=provenance,
                 )
-            preview.write(crops_path, preview_path, settings.preview, video=video)
+            if preview_path is not None:
+                preview.write(crops_path, preview_path, settings.preview, video=video)
 
 
 def locate(
-    video: sources.Video, arena: Arena, settings: ExtractSettings, block_frames: int, recording: str
+    video: sources.Video,
+    arena: Arena,
+    settings: ExtractSettings,
+    block_frames: int,
+    recording: str,
+    *,
+    keep: tuple[Cutter, Windows] | None = None,
 ) -> Track:
-    """First pass: find the mouse in every frame."""
+    """Find the mouse in every frame.
+
+    Parameters
+    ----------
+    keep : (Cutter, Windows), optional
+        What cuts the window around each mouse, and where it is put.
+    """
     track = Track.empty(len(video))
     tracker = Tracker(arena, settings.tracking)
-    after_s = np.diff(video.timestamps_s, prepend=video.timestamps_s[:1])
-    starts = range(0, len(video), block_frames)
-    for start in progress(
-        starts, f"track {recording}", total=len(video), unit="frames", step=block_frames
+    after_s = np.diff(video.timestamps_s, prepend=video.timestamps_s[:1]).tolist()
+    blocks = read_ahead(video, block_frames)
+    for start, block in progress(
+        blocks, f"track {recording}", total=len(video), unit="frames", step=block_frames
     ):
-        block = video.read(start, start + block_frames)
         for i, depth in enumerate(block, start):
-            mouse = tracker.find(depth, float(after_s[i]))
+            mouse = tracker.find(depth, after_s[i])
             if mouse is not None:
                 track.put(i, mouse)
+                if keep is not None:
+                    cutter, windows = keep
+                    windows.put(i, cutter.window(depth, mouse.x_px, mouse.y_px))
     missing = len(video) - int(track.found.sum())
     if missing:
         log.info("%s: no mouse in %d of %d frames", recording, missing, len(video))
@@ -140,42 +161,34 @@ def locate(
 
 def _write_crops(
     writer: CropsWriter,
-    video: sources.Video,
-    arena: Arena,
+    windows: Windows,
+    cutter: Cutter,
     track: Track,
     headings: Headings,
     clock: Ticks,
-    settings: ExtractSettings,
-    block_frames: int,
     recording: str,
+    factor: float,
 ) -> None:
-    """Second pass: cut the crops and write them, a row per tick."""
-    cutter = Cutter(arena, settings.tracking, settings.crop)
-    count, size = len(clock.frame), settings.crop.size_px
+    """Turn the crops upright and write them, a row per tick; scaled to ``factor`` times less."""
+    count, size = len(clock.frame), cutter.settings.size_px
     starts = range(0, count, WRITE_TICKS)
+    matrices = cutter.matrices(track.x_px, track.y_px, headings.heading_rad, factor)
     for start in progress(starts, f"crop {recording}", total=count, unit="ticks", step=WRITE_TICKS):
         frames = clock.frame[start : start + WRITE_TICKS]
         heights = np.zeros((len(frames), size, size), np.uint8)
         observed = np.zeros(heights.shape, bool)
-        wanted = frames[frames >= 0]
-        for first in range(0, len(wanted), block_frames):
-            some = wanted[first : first + block_frames].tolist()
-            for i, depth in zip(some, video.read(some[0], some[-1] + 1), strict=True):
-                if track.found[i]:
-                    tick = clock.of_frame[i] - start
-                    heights[tick], observed[tick] = cutter.cut(
-                        depth, track.x_px[i], track.y_px[i], headings.heading_rad[i]
-                    )
+        for tick, frame in enumerate(frames.tolist()):
+            window = windows.get(frame) if frame >= 0 else None
+            if window is not None:
+                heights[tick], observed[tick] = cutter.turn(window, matrices[frame])
         writer.append(heights, observed)
 
 
 def _tracking(track: Track, headings: Headings, clock: Ticks, arena: Arena) -> dict[str, np.ndarray]:
     """Columns of ``tracking``: what is needed to draw the mouse into its frame."""
-    image_rad = np.full(len(track.x_px), np.nan)
-    for i in np.flatnonzero(np.isfinite(track.x_px)):
-        heading = headings.heading_rad[i]
-        along = arena.floor_scale(track.x_px[i], track.y_px[i]) @ [np.cos(heading), np.sin(heading)]
-        image_rad[i] = np.arctan2(along[1], along[0])
+    heading = np.stack([np.cos(headings.heading_rad), np.sin(headings.heading_rad)], axis=-1)
+    along = np.einsum("fij,fj->fi", arena.floor_scale(track.x_px, track.y_px), heading)
+    image_rad = np.arctan2(along[:, 1], along[:, 0])
     values = {
         "x_px": track.x_px,
         "y_px": track.y_px,

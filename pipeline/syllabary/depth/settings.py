@@ -195,6 +195,13 @@ class CropSettings(Settings):
 
     pixel_mm: float = Field(1.85, gt=0, description="Side of a crop pixel on the floor, mm.")
     size_px: int = Field(80, ge=16, le=512, description="Rows and columns of a crop.")
+    normalize_length_mm: float | None = Field(
+        None,
+        gt=0,
+        le=1000,
+        description="Crops are scaled so that every animal's own median length_mm becomes this, for "
+        "models of animals of many sizes; heights stay as they are. null = true scale.",
+    )
 
 
 class PreviewSettings(Settings):

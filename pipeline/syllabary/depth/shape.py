@@ -4,8 +4,10 @@ Every point stands for the patch its pixel covers; moments are weighted by these
 that neither perspective nor unequal focal lengths stretch the mouse.
 """
 
+import math
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -43,6 +45,7 @@ class Shape(NamedTuple):
     height_max_mm: float
 
 
+@numba.njit(cache=True)
 def measure(
     x_mm: npt.NDArray[np.float64],
     y_mm: npt.NDArray[np.float64],
@@ -50,23 +53,29 @@ def measure(
     patch_mm2: npt.NDArray[np.float64],
 ) -> Shape:
     """Measure a body of n >= 1 points; all arguments are (n,)."""
-    area = float(patch_mm2.sum())
-    weight = patch_mm2 / area
-    x, y = float(weight @ x_mm), float(weight @ y_mm)
-    dx, dy = x_mm - x, y_mm - y
-    xx, xy, yy = float(weight @ (dx * dx)), float(weight @ (dx * dy)), float(weight @ (dy * dy))
-    spread = float(np.hypot(2 * xy, xx - yy))
-    total = xx + yy
+    area, x, y, height, highest = 0.0, 0.0, 0.0, 0.0, -np.inf
+    for i in range(len(x_mm)):
+        area += patch_mm2[i]
+        x += patch_mm2[i] * x_mm[i]
+        y += patch_mm2[i] * y_mm[i]
+        height += patch_mm2[i] * height_mm[i]
+        highest = max(highest, height_mm[i])
+    x, y = x / area, y / area
+    xx, xy, yy = 0.0, 0.0, 0.0
+    for i in range(len(x_mm)):
+        dx, dy, weight = x_mm[i] - x, y_mm[i] - y, patch_mm2[i] / area
+        xx, xy, yy = xx + weight * dx * dx, xy + weight * dx * dy, yy + weight * dy * dy
+    spread, total = math.hypot(2 * xy, xx - yy), xx + yy
     return Shape(
-        x_mm=x,
-        y_mm=y,
-        axis_rad=float(0.5 * np.arctan2(2 * xy, xx - yy)),
-        elongation=spread / total if total > 0 else 0.0,
-        length_mm=4 * float(np.sqrt(max(0.0, (total + spread) / 2))),
-        width_mm=4 * float(np.sqrt(max(0.0, (total - spread) / 2))),
-        area_mm2=area,
-        height_mm=float(weight @ height_mm),
-        height_max_mm=float(height_mm.max()),
+        x,
+        y,
+        0.5 * math.atan2(2 * xy, xx - yy),
+        spread / total if total > 0 else 0.0,
+        4 * math.sqrt(max(0.0, (total + spread) / 2)),
+        4 * math.sqrt(max(0.0, (total - spread) / 2)),
+        area,
+        height / area,
+        highest,
     )
 
 

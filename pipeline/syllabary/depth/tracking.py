@@ -5,18 +5,20 @@ the other, and what the last one left is carried on: blocks leave no trace.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from . import tether
+from . import surface, tether
 from .arena import Arena
 from .heading import evidence
 from .settings import TrackingSettings
-from .shape import Shape, measure, seen_from_above
+from .shape import Shape, seen_from_above
 
 __all__ = ["Mouse", "Track", "Tracker", "foreground", "tail_kernel"]
 
@@ -63,9 +65,13 @@ class Track:
     def put(self, frame: int, mouse: Mouse) -> None:
         """Fill in one frame."""
         self.x_px[frame], self.y_px[frame] = mouse.x_px, mouse.y_px
-        for name, value in mouse.shape._asdict().items():
-            getattr(self, name)[frame] = value
+        for column, value in zip(self._columns, mouse.shape, strict=True):
+            column[frame] = value
         self.features[frame] = mouse.features
+
+    @cached_property
+    def _columns(self) -> list[npt.NDArray[np.float64]]:
+        return [getattr(self, name) for name in Shape._fields]
 
     @property
     def found(self) -> npt.NDArray[np.bool_]:
@@ -107,37 +113,47 @@ class Tracker:
 
     def __init__(self, arena: Arena, settings: TrackingSettings) -> None:
         self.arena, self.settings = arena, settings
-        self._reference = np.ascontiguousarray(arena.reference_mm[arena.window])
         self._kernel = tail_kernel(settings.tail_width_mm, arena.mm_per_px)
-        # Arena coordinates of a pixel are depth * map - origin, three maps of the window.
-        maps = arena.rays[arena.window] @ arena.rotation.T
-        self._maps = np.ascontiguousarray(np.moveaxis(maps, -1, 0)).reshape(3, -1)
-        self._offset = arena.rotation @ arena.origin_mm
-        self._floor = np.ascontiguousarray(arena.floor_mm[arena.window]).ravel()
-        self._slant = np.ascontiguousarray(arena.slant[arena.window]).ravel()
+        window = arena.window
+        maps = arena.rays[window] @ arena.rotation.T
+        self._view = surface.View(
+            reference_mm=np.ascontiguousarray(arena.reference_mm[window]),
+            floor_mm=np.ascontiguousarray(arena.floor_mm[window], np.float32),
+            slant=np.ascontiguousarray(arena.slant[window], np.float32),
+            maps=np.ascontiguousarray(np.moveaxis(maps, -1, 0)),
+            offset_mm=arena.rotation @ arena.origin_mm,
+            patch=1 / (arena.camera.fx_px * arena.camera.fy_px),
+        )
         self._last: tuple[float, float] | None = None
         self._since_s = 0.0
 
     def find(self, depth_mm: npt.NDArray[np.uint16], after_s: float) -> Mouse | None:
         """Return the mouse in a frame that came ``after_s`` seconds after the one before."""
         self._since_s += after_s
-        heights = foreground(self._reference, depth_mm[self.arena.window], self.settings)
+        heights = foreground(self._view.reference_mm, depth_mm[self.arena.window], self.settings)
+        # All that follows sees the box of what stands out; around it there is nothing.
+        rectangle = cv2.boundingRect(heights)
+        if not rectangle[2]:
+            return None
+        heights, left, top = _grown(heights, rectangle, len(self._kernel))
         solid = cv2.morphologyEx(cv2.min(heights, 1), cv2.MORPH_OPEN, self._kernel)
-        part = self._choose(solid)
+        part = self._choose(solid, left, top)
         if part is None:
             return None
-        mask, (left, top) = part
-        rows, columns = np.nonzero(tether.cut(mask, self.arena.mm_per_px, self.settings.max_length_mm))
-        rows, columns = rows + top, columns + left
-        mouse = self._measure(heights, solid, rows, columns)
+        mask, *place = part
+        mask = tether.cut(mask, self.arena.mm_per_px, self.settings.max_length_mm)
+        mouse = self._measure(heights, solid, left, top, mask, *place)
         self._last, self._since_s = (mouse.shape.x_mm, mouse.shape.y_mm), 0.0
         return mouse
 
     def _choose(
-        self, solid: npt.NDArray[np.uint8]
-    ) -> tuple[npt.NDArray[np.uint8], tuple[int, int]] | None:
-        """Return the mask of the likeliest connected part and its upper left corner."""
-        count, labels, stats, centers = cv2.connectedComponentsWithStats(solid)
+        self, solid: npt.NDArray[np.uint8], left: int, top: int
+    ) -> tuple[npt.NDArray[np.uint8], int, int] | None:
+        """Return the mask of the likeliest connected part and its first column and row in ``solid``."""
+        parts, column, row = _grown(solid, cv2.boundingRect(solid), 0)
+        if not parts.size:
+            return None
+        count, labels, stats, centers = cv2.connectedComponentsWithStats(parts)
         patch = self.arena.mm_per_px**2
         best, chosen = 0.0, 0
         for label in range(1, count):
@@ -145,7 +161,8 @@ class Tracker:
             if area < self.settings.min_area_mm2:
                 continue
             if count > 2 and self._last is not None:
-                place = self._place(*centers[label])
+                center = centers[label]
+                place = self._place(center[0] + column + left, center[1] + row + top)
                 reach = self.settings.max_speed_mm_s * self._since_s + 50.0
                 away = float(np.hypot(place[0] - self._last[0], place[1] - self._last[1]))
                 area *= float(np.exp(-0.5 * (away / reach) ** 2))
@@ -153,44 +170,49 @@ class Tracker:
                 best, chosen = area, label
         if not chosen:
             return None
-        left, top, width, height = (int(v) for v in stats[chosen, :4])
-        inside = labels[top : top + height, left : left + width] == chosen
-        return inside.astype(np.uint8), (left, top)
+        x, y, width, height = (int(v) for v in stats[chosen, :4])
+        inside = labels[y : y + height, x : x + width] == chosen
+        return inside.view(np.uint8), column + x, row + y
 
     def _place(self, column: float, row: float) -> npt.NDArray[np.float64]:
         """Return the arena position of a point of the window, on the floor."""
-        index = round(row) * self._reference.shape[1] + round(column)
-        return self._floor[index] * self._maps[:, index] - self._offset
+        at = round(row), round(column)
+        return self._view.floor_mm[at] * self._view.maps[(slice(None), *at)] - self._view.offset_mm
 
     def _measure(
         self,
         heights: npt.NDArray[np.uint8],
         solid: npt.NDArray[np.uint8],
-        rows: npt.NDArray[np.int64],
-        columns: npt.NDArray[np.int64],
+        left: int,
+        top: int,
+        mask: npt.NDArray[np.uint8],
+        column: int,
+        row: int,
     ) -> Mouse:
-        index = rows * heights.shape[1] + columns
-        depth = self._reference.ravel()[index].astype(np.float64) - heights.ravel()[index]
-        x = depth * self._maps[0, index] - self._offset[0]
-        y = depth * self._maps[1, index] - self._offset[1]
-        height = (self._floor[index] - depth) * self._slant[index]
-        patch = depth**2 / (self.arena.camera.fx_px * self.arena.camera.fy_px)
-        shape = measure(x, y, height, patch)
-        cosine, sine = np.cos(shape.axis_rad), np.sin(shape.axis_rad)
-        along = (x - shape.x_mm) * cosine + (y - shape.y_mm) * sine
-        # Thin parts that hang on the body, placed on the floor: the tail lies there.
-        top, left = max(0, rows.min() - TAIL_REACH_PX), max(0, columns.min() - TAIL_REACH_PX)
-        near = (slice(top, rows.max() + TAIL_REACH_PX), slice(left, columns.max() + TAIL_REACH_PX))
-        _, labels = cv2.connectedComponents(cv2.min(heights[near], 1))
-        own = labels[rows[0] - top, columns[0] - left]
-        thin = np.nonzero((labels == own) & (solid[near] == 0))
-        spot = (thin[0] + top) * heights.shape[1] + thin[1] + left
-        place = self._floor[spot] * self._maps[:2, spot] - self._offset[:2, None]
-        thin_along = (place[0] - shape.x_mm) * cosine + (place[1] - shape.y_mm) * sine
+        """Measure the body in ``mask``, which begins at (column, row) of ``heights`` and ``solid``."""
+        rows, columns = mask.shape
+        own = heights[row : row + rows, column : column + columns]
+        body = surface.body(own, mask, left + column, top + row, self._view)
+        # Thin parts that hang on the body: the tail is one.
+        near, x, y = _grown(heights, (column, row, columns, rows), TAIL_REACH_PX)
+        _, labels = cv2.connectedComponents(cv2.min(near, 1))
+        first_row, first_column = divmod(int(mask.argmax()), columns)
+        label = labels[row - y + first_row, column - x + first_column]
+        stout = solid[y : y + near.shape[0], x : x + near.shape[1]]
+        thin = surface.thin_parts(labels, label, stout, left + x, top + y, body.shape, self._view)
         window = self.arena.window
         return Mouse(
-            x_px=float(columns.mean()) + window[1].start,
-            y_px=float(rows.mean()) + window[0].start,
-            shape=seen_from_above(shape, self.arena.lens_mm),
-            features=evidence.shape(along, height, thin_along),
+            x_px=body.column + window[1].start,
+            y_px=body.row + window[0].start,
+            shape=seen_from_above(body.shape, self.arena.lens_mm),
+            features=evidence.shape(body.along_mm, body.height_mm, thin),
         )
+
+
+def _grown(
+    image: npt.NDArray[np.uint8], rectangle: Sequence[int], margin: int
+) -> tuple[npt.NDArray[np.uint8], int, int]:
+    """Return a rectangle (left, top, width, height) of an image, grown, and its first column and row."""
+    left, top, width, height = rectangle
+    column, row = max(0, left - margin), max(0, top - margin)
+    return image[row : top + height + margin, column : left + width + margin], column, row

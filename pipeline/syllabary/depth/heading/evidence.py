@@ -4,11 +4,15 @@ The odd features have the opposite sign seen from the other end; the even ones s
 body this is, from whichever end. A function of both that is odd prefers no end by itself.
 """
 
+import math
+
+import numba
 import numpy as np
 import numpy.typing as npt
 
 __all__ = ["FEATURES", "ODD", "SIGNS", "motion", "shape"]
 
+Array = npt.NDArray[np.float64]
 PAIRS = 5
 ODD = (
     "skewness",
@@ -47,25 +51,45 @@ def shape(
     (len(FEATURES),) float64
         Of order 1. The odd ones come first, zero for a body that looks the same from both ends.
     """
-    sd = float(np.sqrt(np.mean(along_mm**2)))
+    return _features(along_mm, np.asarray(height_mm, np.float64), np.asarray(thin_along_mm, np.float64))
+
+
+@numba.njit(cache=True)
+def _features(along_mm: Array, height_mm: Array, thin_along_mm: Array) -> Array:
+    count = len(along_mm)
+    out = np.zeros(4 * PAIRS + 3)
+    variance = 0.0
+    for s in along_mm:
+        variance += s * s / count
+    sd = math.sqrt(variance)
     if sd == 0:
-        return np.zeros(len(FEATURES))
-    s = along_mm / sd
-    bins = np.clip((s / REACH_SD + 1) * PAIRS, 0, 2 * PAIRS - 1).astype(np.int64)
-    count = np.bincount(bins, minlength=2 * PAIRS).astype(np.float64)
-    height = np.bincount(bins, weights=height_mm, minlength=2 * PAIRS) / np.maximum(count, 1)
-    width = count / len(s) * PAIRS
-    relative = height / max(float(np.mean(height_mm)), 1e-9)
-    reach = thin_along_mm / sd
-    thin = float((np.sign(reach) * np.clip(np.abs(reach) - TAIL_BEYOND_SD, 0, 4)).sum()) / len(s)
-    return np.concatenate([
-        [np.clip(np.mean(s**3), -2, 2), np.clip(20 * thin, -2, 2)],
-        width[PAIRS:] - width[:PAIRS][::-1],
-        relative[PAIRS:] - relative[:PAIRS][::-1],
-        width[PAIRS:] + width[:PAIRS][::-1],
-        relative[PAIRS:] + relative[:PAIRS][::-1],
-        [np.mean(height_mm) / sd],
-    ])  # fmt: skip
+        return out
+    cubes, heights = 0.0, 0.0
+    width, height = np.zeros(2 * PAIRS), np.zeros(2 * PAIRS)
+    for i in range(count):
+        s = along_mm[i] / sd
+        cubes += s**3
+        heights += height_mm[i]
+        place = min(max(int((s / REACH_SD + 1) * PAIRS), 0), 2 * PAIRS - 1)
+        width[place] += 1
+        height[place] += height_mm[i]
+    thin = 0.0
+    for s in thin_along_mm:
+        beyond = min(max(abs(s) / sd - TAIL_BEYOND_SD, 0.0), 4.0)
+        thin += math.copysign(beyond, s)
+    mean = heights / count
+    height /= np.maximum(width, 1) * max(mean, 1e-9)
+    width *= PAIRS / count
+    out[0] = min(max(cubes / count, -2.0), 2.0)
+    out[1] = min(max(20 * thin / count, -2.0), 2.0)
+    for i in range(PAIRS):
+        front, back = PAIRS + i, PAIRS - 1 - i
+        out[2 + i] = width[front] - width[back]
+        out[2 + PAIRS + i] = height[front] - height[back]
+        out[2 + 2 * PAIRS + i] = width[front] + width[back]
+        out[2 + 3 * PAIRS + i] = height[front] + height[back]
+    out[2 + 4 * PAIRS] = mean / sd
+    return out
 
 
 def motion(
