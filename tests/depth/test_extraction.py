@@ -1,9 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from oracles.depth_scene import CAMERA, render, write_session
 from syllabary.depth import extraction
+from syllabary.depth.readers._metadata import INTRINSICS
 from syllabary.depth.settings import ExtractSettings, SourceSettings
 from syllabary.errors import NoFloor
 from syllabary.provenance import Provenance
@@ -22,6 +25,7 @@ CHANGES = {
     "tracking.min_height_mm": 20,
     "tracking.max_height_mm": 30,
     "tracking.median_px": 1,
+    "camera.distortion": (0.1, -0.05),
     "tracking.tail_width_mm": 30.0,
     "tracking.min_area_mm2": 5000.0,
     "heading.turn_rad_s": 1.0,
@@ -178,3 +182,14 @@ def test_a_covered_lens_leaves_nothing_behind(tmp_path, extract):
     with pytest.raises(NoFloor, match="Lens covered"):
         extract(path)
     assert not list(tmp_path.glob("*.h5"))
+
+
+def test_the_recordings_own_calibration_is_used(tmp_path, extract):
+    path = write_session(tmp_path / "own", [render(20, 10, 0.3)], [1000.0])
+    metadata = path / "metadata.json"
+    said = json.loads(metadata.read_text())
+    own = {**CAMERA, "distortion": [0.01, *[0.0] * 7]}
+    metadata.write_text(json.dumps({**said, INTRINSICS: own}))
+    with Crops(extract(path, ExtractSettings())) as crops:
+        assert crops.arena["intrinsics"].tolist() == list(CAMERA.values())
+        assert crops.arena["distortion"].tolist() == own["distortion"]

@@ -125,13 +125,10 @@ class Arena:
 
         Columns are the arena's x and y; a level floor gives diag(fx, fy) / depth.
         """
-        focal = np.array([self.camera.fx_px, self.camera.fy_px])
-        ray = np.array(
-            [(x_px - self.camera.cx_px) / focal[0], (y_px - self.camera.cy_px) / focal[1], 1.0]
-        )
+        ray = self.camera.points(np.array(x_px), np.array(y_px), np.array(1.0))
         depth = self.floor_plane[3] / float(ray @ self.floor_plane[:3])
         axes = self.rotation[:2].T
-        return focal[:, None] * (axes[:2] - ray[:2, None] * axes[2]) / depth
+        return self.camera.bending(x_px, y_px) @ (axes[:2] - ray[:2, None] * axes[2]) / depth
 
     @cached_property
     def lens_mm(self) -> npt.NDArray[np.float64]:
@@ -157,7 +154,8 @@ class Arena:
             "background_mm": self.background_mm,
             "mask": self.mask,
             "floor_plane": self.floor_plane,
-            "intrinsics": np.array(self.camera, np.float64),
+            "intrinsics": np.array(self.camera[:4], np.float64),
+            "distortion": np.array(self.camera.distortion, np.float64),
             "origin_mm": self.origin_mm,
         }
 

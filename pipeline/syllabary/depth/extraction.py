@@ -74,7 +74,7 @@ def extract(
         with sources.open_recording(source, settings.source, scratch=scratch) as video:
             clock = ticks.from_timestamps(video.timestamps_s)
             empty = background.estimate(video, settings.background)
-            lens = camera.from_settings(settings.camera, video.shape)
+            lens = camera.from_settings(settings.camera, video.shape, video.intrinsics, where=source)
             arena = arenas.find(empty, lens, settings.arena, where=source)
             track = locate(video, arena, settings, block_frames, recording)
             headings = decode(

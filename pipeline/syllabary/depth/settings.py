@@ -21,21 +21,39 @@ __all__ = [
 
 
 class CameraSettings(Settings):
-    """Pinhole camera: a preset, or the four numbers of a calibration."""
+    """Camera: a preset, or the numbers of a calibration."""
 
-    preset: Literal["kinect_v2"] = Field(
-        "kinect_v2", description="Field of view to use where no calibration is given."
+    preset: Literal[
+        "auto",
+        "kinect_v2",
+        "azure_nfov",
+        "azure_nfov_binned",
+        "azure_wfov",
+        "azure_wfov_binned",
+        "realsense_d435",
+    ] = Field(
+        "auto",
+        description="Camera whose usual calibration holds where neither settings nor recording have "
+        "one; auto takes the one that alone has images of that size.",
     )
     fx_px: float | None = Field(None, gt=0, description="Horizontal focal length, px.")
     fy_px: float | None = Field(None, gt=0, description="Vertical focal length, px.")
     cx_px: float | None = Field(None, description="Column of the optical axis, px.")
     cy_px: float | None = Field(None, description="Row of the optical axis, px.")
+    distortion: tuple[float, ...] = Field(
+        (),
+        max_length=8,
+        description="Distortion of the calibration: k1, k2, p1, p2, k3, k4, k5, k6, or the first of "
+        "them, as OpenCV orders them.",
+    )
 
     @model_validator(mode="after")
     def _all_or_none(self) -> Self:
         given = [v is not None for v in (self.fx_px, self.fy_px, self.cx_px, self.cy_px)]
         if any(given) and not all(given):
             raise ValueError("give all of fx_px, fy_px, cx_px, cy_px, or none of them")
+        if self.distortion and not all(given):
+            raise ValueError("distortion belongs to a calibration: give fx_px, fy_px, cx_px, cy_px too")
         return self
 
 
