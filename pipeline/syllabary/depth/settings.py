@@ -132,6 +132,20 @@ class ArenaSettings(Settings):
     max_tilt_deg: float = Field(
         30.0, gt=0, lt=80, description="Largest angle between floor and image plane, degrees."
     )
+    which: int | None = Field(
+        None,
+        ge=1,
+        description="Which of several connected floors, 1 the first in reading order; null = the "
+        "one most in the image's center.",
+    )
+    mask: str | None = Field(
+        None,
+        description="File (png, tiff, npy) of the size of a frame that outlines the floor, 0 outside; "
+        "null = look for it.",
+    )
+    polygon_px: tuple[tuple[float, float], ...] = Field(
+        (), description="Corners [column, row] of the floor, px, in order; none = look for it."
+    )
     margin_mm: float = Field(
         10.0, ge=0, description="The mouse is looked for this far beyond the floor's edge, mm."
     )
@@ -141,6 +155,10 @@ class ArenaSettings(Settings):
         near, far = self.floor_range_mm
         if not 0 < near < far:
             raise ValueError("floor_range_mm must be [nearest, farthest], both positive")
+        if 0 < len(self.polygon_px) < 3:
+            raise ValueError("polygon_px needs three corners or more")
+        if sum((self.which is not None, self.mask is not None, bool(self.polygon_px))) > 1:
+            raise ValueError("give one of which, mask and polygon_px: each says where the floor is")
         return self
 
 
