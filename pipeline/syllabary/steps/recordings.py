@@ -73,13 +73,14 @@ def extract(
     chosen = read(ExtractSettings, settings, "extract")
     source = Path(source)
     sources.require(source, chosen.source)
+    outlines = [] if chosen.arena.mask is None else [Path(chosen.arena.mask)]
     extraction.extract(
         source,
         crops,
         preview,
         chosen,
         recording=recording,
-        provenance=made_by("extract", chosen, sources.files(source)),
+        provenance=made_by("extract", chosen, [*sources.files(source), *outlines]),
         scratch=scratch,
     )
 
