@@ -18,6 +18,7 @@ CHANGES = {
     "camera.fy_px": 250.0,
     "camera.cx_px": 170.0,
     "camera.cy_px": 110.0,
+    "background.method": "plane",
     "background.frames": 5,
     "background.object_mm": 1.0,
     "background.far_quantile": 0.55,
@@ -169,6 +170,18 @@ def test_one_frame_is_a_recording(tmp_path, extract):
         # A mouse that never moves is its own background.
         assert not crops.tracking["found"].any()
         assert np.isnan(crops.scalars["speed_mm_s"][0])
+
+
+@pytest.mark.parametrize("method", ["median", "plane"])
+def test_a_mouse_that_never_moves_stands_out_of_the_plane_alone(tmp_path, extract, rng, method):
+    frames = [render(20, 10, 0.3, rng=rng, noise_mm=1.0) for _ in range(12)]
+    path = write_session(tmp_path / "still", frames, 1000 + 33.0 * np.arange(12))
+    with Crops(extract(path, changed("background.method", method))) as crops:
+        assert (crops.tracking["found"] == (method == "plane")).all()
+        if method == "plane":
+            place = crops.scalars[["x_mm", "y_mm"]].to_numpy()
+            # The center of such a body is 5 mm behind its middle.
+            assert_allclose(place, np.broadcast_to([15.3, 8.5], place.shape), atol=1.5)
 
 
 def test_an_empty_arena_gives_missing_mice(tmp_path, extract, rng):

@@ -1,6 +1,6 @@
 """The arena: its floor plane, what belongs to it, and its frame of reference."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -102,6 +102,11 @@ class Arena:
         depth = self.plane_mm[self.mask].astype(np.float64)
         # A pixel covers an area that grows with its depth squared.
         return np.average(self.rays[self.mask] * depth[:, None], axis=0, weights=depth**2)
+
+    def leveled(self) -> "Arena":
+        """Return the same arena with nothing on its floor: its background is the plane there."""
+        plane = np.where(self.mask, np.rint(self.plane_mm), self.background_mm)
+        return replace(self, background_mm=plane.astype(np.uint16))
 
     def place(self, points: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         """Turn positions in the camera frame (..., 3) mm into the arena frame."""

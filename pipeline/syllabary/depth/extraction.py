@@ -76,6 +76,8 @@ def extract(
             empty = background.estimate(video, settings.background)
             lens = camera.from_settings(settings.camera, video.shape, video.intrinsics, where=source)
             arena = arenas.find(empty, lens, settings.arena, where=source)
+            if settings.background.method == "plane":
+                arena = arena.leveled()
             track = locate(video, arena, settings, block_frames, recording)
             headings = decode(
                 track.axis_rad,

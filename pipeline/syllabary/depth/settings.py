@@ -108,6 +108,12 @@ class SourceSettings(Settings):
 class BackgroundSettings(Settings):
     """The empty arena, from frames spread over the recording."""
 
+    method: Literal["median", "plane"] = Field(
+        "median",
+        description="What the floor is: median takes each pixel's usual depth, without resting animals; "
+        "plane takes the floor's plane, for animals that hardly move and floors as flat as "
+        "tracking.min_height_mm asks. Things on the floor then count as animal.",
+    )
     frames: int = Field(100, ge=3, le=1000, description="Frames to look at, evenly spread.")
     object_mm: float = Field(
         8.0,
