@@ -84,8 +84,10 @@ def extract(
             reverse = flips.read(flip_list, len(video))
             clock = ticks.from_timestamps(video.timestamps_s)
             empty = background.estimate(video, settings.background)
-            lens = camera.from_settings(settings.camera, video.shape)
+            lens = camera.from_settings(settings.camera, video.shape, video.intrinsics, where=source)
             arena = arenas.find(empty, lens, settings.arena, where=source)
+            if settings.background.method == "plane":
+                arena = arena.leveled()
             windows = held.enter_context(Windows(len(video), scratch))
             cutter = Cutter(arena, settings.tracking, settings.crop)
             track = locate(video, arena, settings, block_frames, recording, keep=(cutter, windows))

@@ -140,7 +140,7 @@ class CropsWriter:
         scalars, tracking : mappings of (T,) arrays
             Exactly the names in ``SCALARS`` and ``TRACKING``; NaN where missing.
         arena : mapping of arrays
-            ``background_mm, mask, floor_plane, intrinsics``.
+            ``background_mm, mask, floor_plane, intrinsics, distortion``.
         """
         self._write(whole_blocks_only=False)
         ticks = len(self._h5["heights"])
