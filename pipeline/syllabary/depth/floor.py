@@ -70,8 +70,7 @@ def find(
         )
     central = _centrality(depth.shape)
     starts = _common_depths(depth[valid], central[valid], near, far)
-    found = [_from(start, rays, depth, valid, central, settings) for start in starts]
-    chosen = found[0]
+    chosen = _from(starts[0], rays, depth, valid, central, settings)
     if not _usable(chosen, settings):
         raise NoFloor(
             f"{where}: no flat floor near {starts[0]:.0f} mm (found {np.count_nonzero(chosen.mask)} "
@@ -79,7 +78,9 @@ def find(
             f"{_tilt_deg(chosen):.0f} degrees); is that the arena? See extract.arena.floor_range_mm "
             "and max_tilt_deg."
         )
-    for other in found[1:]:
+    # What is nearer can't have the chosen one standing on it.
+    for start in (s for s in starts[1:] if s > starts[0]):
+        other = _from(start, rays, depth, valid, central, settings)
         if _usable(other, settings) and _stands_on(chosen, other, settings.floor_tolerance_mm):
             chosen = other
     if settings.which is None:
