@@ -11,7 +11,7 @@ PROVENANCE = Provenance("export", {}, 0, {}, "code")
 
 
 def frames(T=4):
-    wanted = {*moseq.SAME.values(), "time_s", "speed_mm_s"}
+    wanted = {*moseq.SAME.values(), *moseq.NEEDED}
     table = pd.DataFrame({name: np.arange(T, dtype=float) for name in sorted(wanted)})
     return table.assign(
         time_s=np.arange(T) / 30, speed_mm_s=90.0, bout=[0, 0, -1, 1][:T], recording="r", subject="m"
@@ -22,6 +22,9 @@ def test_the_old_names_and_units(tmp_path):
     moseq.write(tmp_path, {"frames": frames()}, PROVENANCE)
     found = pd.read_csv(tmp_path / "moseq_df.csv")
     assert_allclose(found["velocity_2d_mm"], 3), "mm per frame"
+    assert_allclose(found["velocity_3d_mm"][1:], np.hypot(3, 1))
+    assert_allclose(found["velocity_theta"][1:], np.pi / 4)
+    assert_allclose(found["angle"], [0, -1, -2, -3]), "counterclockwise"
     assert_allclose(found["timestamps"], [0, 100 / 3, 200 / 3, 100]), "ms"
     assert found["onset"].tolist() == [True, False, False, True]
     assert (found["SubjectName"] == "m").all() and (found["uuid"] == "r").all()

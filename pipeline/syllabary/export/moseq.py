@@ -1,8 +1,9 @@
 """The frame table under the column names of MoSeq2's ``moseq_df.csv``, for scripts that know them.
 
-Only columns that mean the same are written. Their values are ours: lengths are metric, the
-origin is the arena's centre, and ``velocity_2d_mm`` is mm per frame, as there. The same
-number stands under both kinds of label, for syllables are numbered by usage to begin with.
+Only columns that mean the same are written; those in pixels are in ``records.moseq_scalars``, which also
+says what each name means. Values are ours: lengths are metric, the origin is the arena's centre, and
+velocities are mm per frame, as there. The same number stands under both kinds of label, for syllables
+are numbered by usage to begin with.
 """
 
 from pathlib import Path
@@ -12,7 +13,7 @@ import pandas as pd
 
 from ..errors import BadInput
 from ..provenance import Provenance
-from ..records import files
+from ..records import files, moseq_scalars
 from ._columns import Tables, parts
 
 __all__ = ["write"]
@@ -20,7 +21,6 @@ __all__ = ["write"]
 SAME = {
     "centroid_x_mm": "x_mm",
     "centroid_y_mm": "y_mm",
-    "angle": "heading_rad",
     "width_mm": "width_mm",
     "length_mm": "length_mm",
     "area_mm": "area_mm2",
@@ -34,6 +34,7 @@ SAME = {
     "labels (usage sort)": "syllable",
     "syllable index": "bout",
 }
+NEEDED = ("time_s", "speed_mm_s", "heading_rad")
 
 
 def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Path]:
@@ -55,7 +56,7 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
     if found is None:
         raise BadInput("the format 'moseq' is made of the table 'frames', which has no recording.")
     first, rest = found
-    missing = sorted({*SAME.values(), "time_s", "speed_mm_s"} - set(first))
+    missing = sorted({*SAME.values(), *NEEDED} - set(first))
     if missing:
         raise BadInput(f"the table 'frames' lacks {', '.join(missing)}, which 'moseq' needs.")
     path, about = Path(folder) / "moseq_df.csv", Path(folder) / "provenance.json"
@@ -72,8 +73,9 @@ def _renamed(frames: pd.DataFrame) -> pd.DataFrame:
     """Return one recording's frames under the old names."""
     found = pd.DataFrame({old: frames[new] for old, new in SAME.items()})
     time_s = frames["time_s"].to_numpy(np.float64)
-    interval_s = np.median(np.diff(time_s)) if len(time_s) > 1 else np.nan
-    found["velocity_2d_mm"] = frames["speed_mm_s"] * interval_s
+    found["angle"] = moseq_scalars.angle(frames["heading_rad"].to_numpy(np.float64))
+    moved = moseq_scalars.travel(frames, time_s)
+    found[list(moved)] = moved.to_numpy()
     found["timestamps"] = 1000 * time_s
     bout = frames["bout"].to_numpy()
     found["onset"] = (bout >= 0) & np.diff(bout, prepend=-1).astype(bool)
