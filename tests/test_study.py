@@ -1,8 +1,8 @@
+import numpy as np
 import pandas as pd
 import pytest
 
 from syllabary import steps, study
-from syllabary.depth.settings import SourceSettings
 from syllabary.errors import BadInput, BadSetting, UnknownName
 
 
@@ -111,7 +111,50 @@ def test_a_missing_table_says_how_to_make_one(tmp_path):
 def test_every_missing_source_is_named(write, tmp_path):
     table = study.read_recordings(write(rows(f"a {tmp_path}/no1 s g", f"b {tmp_path}/no2 s g")))
     with pytest.raises(BadInput, match=r"(?s)a: .*no1.*\nb: .*no2"):
-        study.require_sources(table, SourceSettings())
+        study.require_sources(study.Config(), table)
+
+
+OVERRIDES = {
+    "extract": {"arena": {"margin_mm": 20}, "tracking": {"median_px": 5}},
+    "overrides": {"b": {"arena": {"which": 2}, "source": {"rows": 2, "columns": 3}}},
+}
+
+
+def test_settings_of_a_recording_are_laid_over_the_studys():
+    config = study.read_config(OVERRIDES)
+    own = study.extract_settings(config, "b")
+    assert study.extract_settings(config, "a") == config.extract
+    assert (own.arena.which, own.arena.margin_mm, own.tracking.median_px) == (2, 20, 5)
+    assert own.source.columns == 3
+    assert own.crop == config.extract.crop
+
+
+def test_overrides_of_an_unknown_recording(write):
+    table = study.read_recordings(write(rows("mouse_1 x s g", "mouse_2 y s g")))
+    config = study.read_config({"overrides": {"mouse1": {}}})
+    with pytest.raises(
+        BadSetting, match=r"overrides.mouse1: no such recording; did you mean 'mouse_1'\?"
+    ):
+        study.require_overrides(config, table)
+
+
+def test_sources_are_looked_at_with_the_settings_of_their_recording(write, tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        np.zeros(12, "<u2").tofile(tmp_path / name / "depth.dat")
+        (tmp_path / name / "depth_ts.txt").write_text("1 0\n2 0\n")
+    table = study.read_recordings(write(rows(f"a {tmp_path}/a s g", f"b {tmp_path}/b s g")))
+    with pytest.raises(BadInput) as found:
+        study.require_sources(study.read_config(OVERRIDES), table)
+    assert str(found.value).startswith("a: ")
+    assert "\nb: " not in str(found.value)
+
+
+def test_a_missing_outline_is_found_before_work_starts(write):
+    table = study.read_recordings(write(rows("a simulated s g", "b simulated s g")))
+    config = study.read_config({"overrides": {"b": {"arena": {"mask": "nowhere.png"}}}})
+    with pytest.raises(BadInput, match=r"^b: nowhere\.png: no such mask"):
+        study.require_sources(config, table)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +162,11 @@ def test_every_missing_source_is_named(write, tmp_path):
     [
         ({"extrakt": {}}, r"unknown setting extrakt; did you mean 'extract'\?"),
         ({"seed": "x"}, r"setting seed = 'x': "),
+        (
+            {"overrides": {"m1": {"arna": {}}}},
+            r"unknown setting overrides.m1.arna; did you mean 'arena'",
+        ),
+        ({"overrides": {"m1": {"arena": {"which": 0}}}}, r"setting overrides\.m1\.arena\.which = 0: "),
         (
             {"models": {"m": {"training": {"sweps": 1}}}},
             r"models\.m\.training\.sweps; did you mean 'sweeps'",

@@ -164,7 +164,12 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
     def command(**arguments: Any) -> None:
         config = arguments.pop("config", None)
         section = arguments.pop("name", step.__name__)
-        given = steps.parameters(config, section, wanted=tuple(parameters)) if config else {}
+        recording = arguments.get("recording")
+        given = (
+            steps.parameters(config, section, wanted=tuple(parameters), recording=recording)
+            if config
+            else {}
+        )
         # What is left out is the step's own default, which is not always None.
         step(**{name: value for name, value in arguments.items() if value is not None}, **given)
 

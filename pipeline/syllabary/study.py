@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from .depth.settings import CheckSettings, ExtractSettings, HeadingTrainingSettings, SourceSettings
+from .depth.settings import CheckSettings, ExtractSettings, HeadingTrainingSettings
 from .errors import BadInput, BadSetting
 from .export.settings import ExportSettings
 from .figures.settings import DrawSettings
@@ -30,11 +30,13 @@ __all__ = [
     "Candidate",
     "Config",
     "candidates",
+    "extract_settings",
     "fits",
     "read_config",
     "read_recordings",
     "require_held_out",
     "require_labels",
+    "require_overrides",
     "require_sources",
     "schema",
     "template",
@@ -79,6 +81,9 @@ class Config(Settings):
     simulate: SimulateSettings = SimulateSettings()
     train_heading: HeadingTrainingSettings = HeadingTrainingSettings()
     extract: ExtractSettings = ExtractSettings()
+    overrides: dict[str, dict[str, Any]] = Field(
+        {}, description="Settings of extract that differ for single recordings, by recording."
+    )
     check: CheckSettings = CheckSettings()
     reduce: ReduceSection = ReduceSection()
     models: dict[str, ModelSettings] = Field(
@@ -130,11 +135,28 @@ def read_config(values: Mapping[str, Any]) -> Config:
         if model.path is not None and not Path(model.path).is_file():
             raise BadInput(f"models.{name}.path: no file {model.path!r}; give a model.safetensors.")
     candidates(config)
+    for recording in config.overrides:
+        extract_settings(config, recording)
     if config.labels != LABELS and not Path(config.labels).is_file():
         raise BadInput(
             f"labels: no file {config.labels!r}; name a csv or tsv, or leave the setting out."
         )
     return config
+
+
+def extract_settings(config: Config, recording: str) -> ExtractSettings:
+    """Return the settings of ``extract`` for a recording: its own laid over those of the study.
+
+    Raises
+    ------
+    BadSetting
+        The recording's own have a wrong key or value, or do not go with the study's.
+    """
+    own = config.overrides.get(recording)
+    if not own:
+        return config.extract
+    values = _laid_over(config.extract.model_dump(mode="json"), own)
+    return read(ExtractSettings, values, f"overrides.{recording}")
 
 
 def candidates(config: Config) -> dict[str, Candidate]:
@@ -322,23 +344,41 @@ def _default_roles(table: pd.DataFrame) -> pd.Series:
     return roles
 
 
-def require_sources(recordings: pd.DataFrame, settings: SourceSettings) -> None:
-    """Look at every raw recording, frames unread; collect what is wrong with each.
+def require_overrides(config: Config, recordings: pd.DataFrame) -> None:
+    """Require that settings of single recordings are of recordings in the table.
+
+    Raises
+    ------
+    BadSetting
+        Names one that is not, and the nearest that is.
+    """
+    for name in config.overrides:
+        if name not in recordings.index:
+            near = difflib.get_close_matches(name, recordings.index, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"{config.recordings} lists them all."
+            raise BadSetting(f"overrides.{name}: no such recording; {hint}")
+
+
+def require_sources(config: Config, recordings: pd.DataFrame) -> None:
+    """Look at every raw recording and outline, frames unread; collect what is wrong with each.
 
     Raises
     ------
     BadInput
         A line for each recording that cannot be read.
     """
+    from .depth import outline
     from .depth.sources import require
 
     faults = []
     for recording, path in recordings["path"].items():
-        if path != SIMULATED:
-            try:
-                require(Path(path), settings)
-            except BadInput as error:
-                faults.append(f"{recording}: {error}")
+        settings = extract_settings(config, str(recording))
+        try:
+            outline.require(settings.arena)
+            if path != SIMULATED:
+                require(Path(path), settings.source)
+        except BadInput as error:
+            faults.append(f"{recording}: {error}")
     if faults:
         raise BadInput("\n".join(faults))
 

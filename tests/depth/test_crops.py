@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from oracles.depth_scene import CX, CY, FLOOR_MM, FOCAL, render
-from syllabary.depth import arena
+from oracles.depth_scene import CAMERA, CX, CY, FLOOR_MM, FOCAL, pear, render, write_session
+from syllabary.depth import arena, extraction
 from syllabary.depth.camera import Camera
-from syllabary.depth.crops import Cutter
-from syllabary.depth.settings import ArenaSettings, CropSettings, TrackingSettings
+from syllabary.depth.crops import Cutter, size_factor
+from syllabary.depth.settings import ArenaSettings, CropSettings, ExtractSettings, TrackingSettings
+from syllabary.errors import BadInput
+from syllabary.records.crops import Crops
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +80,38 @@ def test_droppings_beside_the_mouse_are_left_out(empty):
     frame[round(CY) + 20 : round(CY) + 24, round(CX) : round(CX) + 4] -= 20
     crop = Cutter(empty, TrackingSettings(), CropSettings()).cut(frame, CX, CY, 0.0)
     assert not crop.heights[60:].any()
+
+
+def elongated(size):
+    return lambda along, across: pear(along, across, 80 * size, 36 * size, 34)
+
+
+def test_animals_of_all_sizes_can_be_scaled_to_one(tmp_path, made):
+    angle = 0.4 * np.arange(16)
+    x, y = 100 * np.cos(angle), 100 * np.sin(angle)
+    spans, lengths, scales = [], [], []
+    for size in (0.75, 1.3):
+        frames = [render(*p, body=elongated(size)) for p in zip(x, y, angle + np.pi / 2, strict=True)]
+        source = write_session(tmp_path / f"raw{size}", frames, 1e6 + 33.0 * np.arange(16))
+        path = tmp_path / f"{size}.h5"
+        settings = {"camera": CAMERA, "crop": {"normalize_length_mm": 70.0}}
+        extraction.extract(
+            source, path, None, ExtractSettings.model_validate(settings), recording="m", provenance=made
+        )
+        with Crops(path) as crops:
+            spans.append((crops.heights() > 10).any(axis=1).sum(axis=1).mean())
+            lengths.append(spans[-1] * crops.pixel_mm)
+            scales.append((crops.pixel_mm, crops.size_factor, crops.scaled_pixel_mm))
+            assert crops.pixel_mm == pytest.approx(1.85 * crops.scalars["length_mm"].median() / 70)
+    # In pixels they are alike; in millimetres, by the file's own pixel_mm, as they were.
+    assert spans[0] == pytest.approx(spans[1], rel=0.06)
+    assert lengths[1] / lengths[0] == pytest.approx(1.3 / 0.75, rel=0.06)
+    assert [scale[2] for scale in scales] == pytest.approx([1.85, 1.85])
+
+
+def test_an_animal_of_another_kind_is_not_scaled():
+    settings = CropSettings(normalize_length_mm=200.0)
+    with pytest.raises(BadInput, match="median length is 60 mm"):
+        size_factor(np.array([np.nan, 60.0]), settings, where="m1")
+    assert size_factor(np.array([np.nan]), settings, where="m1") == 1
+    assert size_factor(np.array([60.0]), CropSettings(), where="m1") == 1

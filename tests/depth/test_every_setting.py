@@ -1,5 +1,6 @@
-"""Every setting of ``extract`` changes what is extracted, or whether anything is."""
+"""Every setting of ``extract`` changes what is extracted, or whether anything is; no other does."""
 
+import inspect
 import shutil
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -10,12 +11,14 @@ import numpy as np
 import pytest
 
 from oracles.depth_scene import CAMERA, COLUMNS, CX, FOCAL, ROWS, pear, render, stroll, write_session
+from syllabary import steps
 from syllabary.depth import extraction
 from syllabary.depth.heading import model
 from syllabary.depth.settings import ExtractSettings
 from syllabary.errors import BadInput, BadSetting, NoFloor
 from syllabary.provenance import Provenance
 from syllabary.records.crops import Crops
+from syllabary.study import MachineSettings
 
 MADE = Provenance("extract", {}, None, {}, "")
 COUNT = 24
@@ -75,6 +78,7 @@ CASES = {
     "heading.learning_rounds": Case("stroll", 0),
     "crop.pixel_mm": Case("stroll", 2.0),
     "crop.size_px": Case("stroll", 64),
+    "crop.normalize_length_mm": Case("stroll", 60.0),
     "preview.fps": Case("stroll", 5.0),
     "preview.max_frames": Case("stroll", 4),
     "preview.height_px": Case("stroll", 120),
@@ -199,3 +203,27 @@ def test_every_setting_changes_the_result(said, name):
     case = CASES[name]
     plain = {**{f"camera.{k}": v for k, v in CAMERA.items()}, **case.others}
     assert said(case.scene, plain) != said(case.scene, {**plain, name: case.value})
+
+
+# Another value of every setting of the machine; FOLDER is one that exists.
+MACHINE = {"log_level": "debug", "scratch": "FOLDER"}
+
+
+@pytest.mark.parametrize("name", MachineSettings.model_fields)
+def test_nothing_of_the_machine_changes_the_result(scenes, tmp_path, name):
+    assert name in MACHINE, f"machine.{name} is new: say in MACHINE which value of it to try"
+    value = MACHINE[name]
+    if value == "FOLDER":
+        value = tmp_path / "folder"
+        value.mkdir()
+    MachineSettings.model_validate({name: str(value)})
+    # As the workflow hands it on: by its name, to a step that knows it.
+    offered = {name: value} if name in inspect.signature(steps.extract).parameters else {}
+    for place, machine in (("plain", {}), ("other", offered)):
+        steps.extract(
+            source=scenes["stroll"], crops=tmp_path / place / "crops.h5",
+            preview=tmp_path / place / "preview.mp4", recording="m", settings={"camera": CAMERA},
+            **machine,
+        )  # fmt: skip
+    for file in ("crops.h5", "preview.mp4"):
+        assert (tmp_path / "plain" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()

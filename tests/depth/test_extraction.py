@@ -1,9 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from oracles.depth_scene import CAMERA, render, write_session
 from syllabary.depth import extraction
+from syllabary.depth.readers._metadata import INTRINSICS
 from syllabary.depth.settings import ExtractSettings, SourceSettings
 from syllabary.errors import NoFloor
 from syllabary.provenance import Provenance
@@ -15,13 +18,16 @@ CHANGES = {
     "camera.fy_px": 250.0,
     "camera.cx_px": 170.0,
     "camera.cy_px": 110.0,
+    "background.method": "plane",
     "background.frames": 5,
     "background.object_mm": 1.0,
     "background.far_quantile": 0.55,
     "arena.floor_tolerance_mm": 1.0,
+    "arena.polygon_px": [(60, 40), (260, 40), (260, 190)],
     "tracking.min_height_mm": 20,
     "tracking.max_height_mm": 30,
     "tracking.median_px": 1,
+    "camera.distortion": (0.1, -0.05),
     "tracking.tail_width_mm": 30.0,
     "tracking.min_area_mm2": 5000.0,
     "heading.turn_rad_s": 1.0,
@@ -31,6 +37,7 @@ CHANGES = {
     "heading.learning_rounds": 0,
     "crop.pixel_mm": 2.0,
     "crop.size_px": 64,
+    "crop.normalize_length_mm": 60.0,
 }
 # These only decide in scenes of their own, tested beside what they are for.
 ELSEWHERE = {
@@ -38,6 +45,8 @@ ELSEWHERE = {
     "camera.preset",
     "arena.floor_range_mm",
     "arena.margin_mm",
+    "arena.mask",
+    "arena.which",
     "arena.max_tilt_deg",
     "tracking.max_length_mm",
     "tracking.max_speed_mm_s",
@@ -167,6 +176,18 @@ def test_one_frame_is_a_recording(tmp_path, extract):
         assert np.isnan(crops.scalars["speed_mm_s"][0])
 
 
+@pytest.mark.parametrize("method", ["median", "plane"])
+def test_a_mouse_that_never_moves_stands_out_of_the_plane_alone(tmp_path, extract, rng, method):
+    frames = [render(20, 10, 0.3, rng=rng, noise_mm=1.0) for _ in range(12)]
+    path = write_session(tmp_path / "still", frames, 1000 + 33.0 * np.arange(12))
+    with Crops(extract(path, changed("background.method", method))) as crops:
+        assert (crops.tracking["found"] == (method == "plane")).all()
+        if method == "plane":
+            place = crops.scalars[["x_mm", "y_mm"]].to_numpy()
+            # The center of such a body is 5 mm behind its middle.
+            assert_allclose(place, np.broadcast_to([15.3, 8.5], place.shape), atol=1.5)
+
+
 def test_an_empty_arena_gives_missing_mice(tmp_path, extract, rng):
     frames = [render(None, 0, 0, rng=rng, noise_mm=1.0) for _ in range(5)]
     path = write_session(tmp_path / "none", frames, 1000 + 33.0 * np.arange(5))
@@ -181,3 +202,14 @@ def test_a_covered_lens_leaves_nothing_behind(tmp_path, extract):
     with pytest.raises(NoFloor, match="Lens covered"):
         extract(path)
     assert not list(tmp_path.glob("*.h5"))
+
+
+def test_the_recordings_own_calibration_is_used(tmp_path, extract):
+    path = write_session(tmp_path / "own", [render(20, 10, 0.3)], [1000.0])
+    metadata = path / "metadata.json"
+    said = json.loads(metadata.read_text())
+    own = {**CAMERA, "distortion": [0.01, *[0.0] * 7]}
+    metadata.write_text(json.dumps({**said, INTRINSICS: own}))
+    with Crops(extract(path, ExtractSettings())) as crops:
+        assert crops.arena["intrinsics"].tolist() == list(CAMERA.values())
+        assert crops.arena["distortion"].tolist() == own["distortion"]

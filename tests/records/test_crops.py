@@ -129,3 +129,27 @@ def test_crops_that_lack_a_part_say_which(tmp_path, block, lost):
         del h5[lost]
     with pytest.raises(BadInput, match=r"not whole crops .*; extract it again"):
         Crops(tmp_path / "crops.h5")
+
+
+def test_pixels_on_a_tilted_floor(tmp_path, block, rng):
+    """Against the distance of two points of the floor that are a pixel apart."""
+    heights, observed = block
+    x, y = rng.uniform(0, 300, (2, 50))
+    normal = np.array([0.1, -0.05, 1.0]) / np.linalg.norm([0.1, -0.05, 1.0])
+    pieces = rest(50)
+    pieces["tracking"] |= {"x_px": x, "y_px": y}
+    pieces["arena"] |= {
+        "intrinsics": np.array([360.0, 360.0, 150, 140]),
+        "floor_plane": [*normal, 700.0],
+    }
+    with CropsWriter(tmp_path / "crops.h5", recording="m1", pixel_mm=1.85, size=(8, 6)) as writer:
+        writer.append(heights, observed)
+        writer.finish(**pieces)
+    with Crops(tmp_path / "crops.h5") as crops:
+        found = crops.px_mm()
+    ray = np.stack([(x - 150) / 360, (y - 140) / 360, np.ones(50)], axis=-1)
+    depth = 700.0 / (ray @ normal)
+    # A pixel facing the camera at that depth spans depth / focal length.
+    beside = ray + np.array([1 / 360, 0, 0])
+    apart = np.linalg.norm(depth[:, None] * (beside - ray), axis=1)
+    np.testing.assert_allclose(found, apart, rtol=1e-5)

@@ -41,6 +41,12 @@ def test_a_mistyped_setting(study, session):
     config.write_text(before)
 
 
+def test_settings_of_an_unknown_recording(study, session):
+    own = "overrides: {m11: {arena: {which: 1}}}\n"
+    with study.changed("config/config.yaml", lambda text: text + own):
+        refused(study, "overrides.m11: no such recording; did you mean 'm1'?")
+
+
 def test_a_missing_path(study, session):
     study.edit("config/recordings.tsv", "raw/day1", "raw/day2")
     refused(study, "raw/day2")

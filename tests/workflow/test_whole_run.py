@@ -6,6 +6,7 @@ Tests of this file run in order on one study folder: each leaves it up to date.
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,6 +83,14 @@ def test_a_changed_color_draws_again_and_no_more(study):
     color = ("draw:", "draw:\n  palette: viridis")
     with study.changed("config/config.yaml", lambda text: text.replace(*color)):
         assert study.would_run() == {"draw"}
+
+
+def test_settings_of_one_recording_extract_it_alone(study):
+    own = "overrides: {c2: {arena: {margin_mm: 12}}}\n"
+    with study.changed("config/config.yaml", lambda text: text + own):
+        plan = study.run("--dry-run")
+    extracted = re.findall(r"^rule extract:\n(?:    .*\n)*?    wildcards: recording=(\S+)", plan, re.M)
+    assert extracted == ["c2"]
 
 
 def test_labels_of_people_fit_the_models_again(study):

@@ -35,6 +35,11 @@ def settings_of(section):
     return getattr(STUDY, section).model_dump(mode="json")
 
 
+def extract_settings(wildcards):
+    """Settings of `extract` for a recording; another recording's own do not matter to it."""
+    return steps.extract_settings(STUDY, wildcards.recording).model_dump(mode="json")
+
+
 def row_of(recording):
     """Who is in a recording, for the tables."""
     return {
@@ -56,10 +61,14 @@ def source_of(wildcards):
 
 
 def raw_files(wildcards):
-    """Files of a raw recording, so that a changed one is extracted again."""
+    """Files of a raw recording and its outline: a changed one is extracted again."""
+    outline = steps.extract_settings(STUDY, wildcards.recording).arena.mask
+    drawn = [outline] if outline else []
     if wildcards.recording in TRUE:
-        return [f"results/simulated/{wildcards.recording}/{name}" for name in RAW]
-    return steps.source_files(RECORDINGS.path[wildcards.recording])
+        raw = [f"results/simulated/{wildcards.recording}/{name}" for name in RAW]
+    else:
+        raw = steps.source_files(RECORDINGS.path[wildcards.recording])
+    return [*raw, *drawn]
 
 
 def flips_file(wildcards):

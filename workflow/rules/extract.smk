@@ -19,7 +19,7 @@ rule extract:
     params:
         source=source_of,
         recording="{recording}",
-        settings=settings_of("extract"),
+        settings=extract_settings,
         code=steps.code_of("extract"),
     script:
         "../scripts/step.py"

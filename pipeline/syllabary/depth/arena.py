@@ -1,30 +1,20 @@
-"""The arena: its floor plane, what belongs to it, and its frame of reference.
+"""The arena: its floor plane, what belongs to it, and its frame of reference."""
 
-A plane n·X = d seen by a pinhole camera has inverse depth 1/Z = (n·r) / d, linear in the ray
-r of a pixel: the floor is fitted to inverse depths by reweighted least squares, without any
-random draw.
-"""
-
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import cv2
-import numba
 import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
 
 from ..errors import NoFloor
+from . import floor, outline
 from .camera import Camera
 from .settings import ArenaSettings
 
 __all__ = ["Arena", "find", "within"]
-
-HISTOGRAM_BIN_MM = 10.0
-# The fit narrows from what a tilted floor may span to the tolerance itself.
-NARROWING = (8.0, 4.0, 2.0, 1.0, 1.0, 1.0)
-MIN_FLOOR_FRACTION = 0.005
 
 
 @dataclass(frozen=True)
@@ -113,6 +103,11 @@ class Arena:
         # A pixel covers an area that grows with its depth squared.
         return np.average(self.rays[self.mask] * depth[:, None], axis=0, weights=depth**2)
 
+    def leveled(self) -> "Arena":
+        """Return the same arena with nothing on its floor: its background is the plane there."""
+        plane = np.where(self.mask, np.rint(self.plane_mm), self.background_mm)
+        return replace(self, background_mm=plane.astype(np.uint16))
+
     def place(self, points: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         """Turn positions in the camera frame (..., 3) mm into the arena frame."""
         return (np.asarray(points, np.float64) - self.origin_mm) @ self.rotation.T
@@ -126,13 +121,11 @@ class Arena:
 
         Columns are the arena's x and y; a level floor gives diag(fx, fy) / depth.
         """
-        focal = np.array([self.camera.fx_px, self.camera.fy_px])
-        center = np.array([self.camera.cx_px, self.camera.cy_px])
-        ray = (np.stack(np.broadcast_arrays(x_px, y_px), axis=-1) - center) / focal
-        depth = self.floor_plane[3] / (ray @ self.floor_plane[:2] + self.floor_plane[2])
+        ray = self.camera.points(np.asarray(x_px), np.asarray(y_px), np.array(1.0))
+        depth = self.floor_plane[3] / (ray @ self.floor_plane[:3])
         axes = self.rotation[:2].T
-        across = axes[:2] - ray[..., None] * axes[2]
-        return np.asarray(focal[:, None] * across / depth[..., None, None], np.float64)
+        across = axes[:2] - ray[..., :2, None] * axes[2]
+        return self.camera.bending(x_px, y_px) @ across / depth[..., None, None]
 
     @cached_property
     def lens_mm(self) -> npt.NDArray[np.float64]:
@@ -158,7 +151,8 @@ class Arena:
             "background_mm": self.background_mm,
             "mask": self.mask,
             "floor_plane": self.floor_plane,
-            "intrinsics": np.array(self.camera, np.float64),
+            "intrinsics": np.array(self.camera[:4], np.float64),
+            "distortion": np.array(self.camera.distortion, np.float64),
             "origin_mm": self.origin_mm,
         }
 
@@ -166,7 +160,7 @@ class Arena:
 def find(
     background_mm: npt.NDArray[np.uint16], camera: Camera, settings: ArenaSettings, *, where: Path | str
 ) -> Arena:
-    """Find the arena's floor in the background.
+    """Find the arena's floor in the background, or fit it to the outline that the settings give.
 
     Parameters
     ----------
@@ -178,37 +172,16 @@ def find(
     Raises
     ------
     NoFloor
-        No plane in the allowed range of depth and tilt is large enough.
+        No plane in the allowed range of depth and tilt is large enough, or there are not as many
+        floors as ``which`` says.
+    BadInput
+        The outline is not of these images.
     """
-    near, far = settings.floor_range_mm
-    depth = background_mm.astype(np.float64)
-    valid = (depth >= near) & (depth <= far)
-    central = _centrality(depth.shape)
-    if np.count_nonzero(valid) < MIN_FLOOR_FRACTION * valid.size:
-        found = np.median(depth)
-        raise NoFloor(
-            f"{where}: no plane between {near:.0f} and {far:.0f} mm (median depth {found:.0f} mm). Lens "
-            "covered, or another unit? See extract.arena.floor_range_mm."
-        )
-    # The floor is the commonest depth near the image's center.
-    edges = np.arange(near, far + 2 * HISTOGRAM_BIN_MM, HISTOGRAM_BIN_MM)
-    counts, _ = np.histogram(depth[valid], edges, weights=central[valid])
-    start = edges[np.argmax(np.convolve(counts, np.ones(3), "same"))] + HISTOGRAM_BIN_MM / 2
-    rays = camera.rays(valid.shape)
-    tolerance = settings.floor_tolerance_mm
-    plane = _fit(np.array([0.0, 0.0, 1.0, start]), rays, depth, central * valid, tolerance)
-    mask = _largest(_on_plane(plane, rays, depth, valid, tolerance), central)
-    if np.count_nonzero(mask):
-        plane = _fit(plane, rays, depth, (mask & valid).astype(np.float64), tolerance)
-        mask = _largest(_on_plane(plane, rays, depth, valid, tolerance), central)
-    tilt_deg = float(np.rad2deg(np.arccos(np.clip(plane[2], -1, 1))))
-    if np.count_nonzero(mask) < MIN_FLOOR_FRACTION * mask.size or tilt_deg > settings.max_tilt_deg:
-        raise NoFloor(
-            f"{where}: no flat floor near {start:.0f} mm (found {np.count_nonzero(mask)} pixels within "
-            f"{tolerance:g} mm of a plane tilted by {tilt_deg:.0f} degrees); is that the arena? See "
-            "extract.arena.floor_range_mm and max_tilt_deg."
-        )
-    return _arena(background_mm, mask, camera, plane, settings)
+    drawn = outline.mask(settings, background_mm.shape, where=where)
+    if drawn is not None:
+        return within(drawn, background_mm, camera, settings, where=where)
+    found = floor.find(background_mm, camera.rays(background_mm.shape), settings, where=where)
+    return _arena(background_mm, found.mask, camera, found.plane, settings)
 
 
 def within(
@@ -228,11 +201,13 @@ def within(
     """
     depth = background_mm.astype(np.float64)
     known = mask & (depth > 0)
-    if np.count_nonzero(known) < MIN_FLOOR_FRACTION * known.size:
-        raise NoFloor(f"{where}: the background is unknown inside the arena's mask; extract it again.")
+    if np.count_nonzero(known) < floor.MIN_FRACTION * known.size:
+        raise NoFloor(
+            f"{where}: the background is unknown inside the arena's outline; is it of this recording?"
+        )
     start = np.array([0.0, 0.0, 1.0, np.median(depth[known])])
-    rays = camera.rays(mask.shape)
-    plane = _fit(start, rays, depth, known.astype(np.float64), settings.floor_tolerance_mm)
+    tolerance = settings.floor_tolerance_mm
+    plane = floor.fit(start, camera.rays(mask.shape), depth, known.astype(np.float64), tolerance)
     return _arena(background_mm, mask, camera, plane, settings)
 
 
@@ -245,79 +220,3 @@ def _arena(
 ) -> Arena:
     margin_px = round(settings.margin_mm * np.sqrt(camera.fx_px * camera.fy_px) / plane[3])
     return Arena(camera, background_mm, mask, plane, settings.floor_tolerance_mm, margin_px)
-
-
-def _centrality(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """Weight of pixels: the arena is what the camera was pointed at."""
-    rows, columns = np.indices(shape)
-    y, x = (rows - (shape[0] - 1) / 2), (columns - (shape[1] - 1) / 2)
-    return np.exp(-0.5 * (x**2 + y**2) / (min(shape) / 4) ** 2)
-
-
-def _fit(
-    plane: npt.NDArray[np.float64],
-    rays: npt.NDArray[np.float64],
-    depth: npt.NDArray[np.float64],
-    weight: npt.NDArray[np.float64],
-    tolerance: float,
-) -> npt.NDArray[np.float64]:
-    """Refine a plane to the pixels near it, ever nearer."""
-    for factor in NARROWING:
-        moment, side = _moments(plane, rays, depth, weight, factor * tolerance)
-        if np.linalg.matrix_rank(moment) < 3:
-            break
-        normal = np.linalg.solve(moment, side)
-        plane = np.append(normal, 1.0) / np.linalg.norm(normal)
-    return plane
-
-
-@numba.njit(cache=True)
-def _moments(
-    plane: npt.NDArray[np.float64],
-    rays: npt.NDArray[np.float64],
-    depth: npt.NDArray[np.float64],
-    weight: npt.NDArray[np.float64],
-    reach: float,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return both sides of the normal equations of inverse depth, over pixels near the plane."""
-    moment, side = np.zeros((3, 3)), np.zeros(3)
-    for i in range(depth.shape[0]):
-        for j in range(depth.shape[1]):
-            z = depth[i, j]
-            if z <= 0 or weight[i, j] <= 1e-6:
-                continue
-            a, b, c = rays[i, j]
-            off = (z * (a * plane[0] + b * plane[1] + c * plane[2]) - plane[3]) / reach
-            if abs(off) >= 1:
-                continue
-            # Tukey's biweight; z**4 turns errors of inverse depth into errors of depth.
-            bite = weight[i, j] * (1 - off * off) ** 2 * (z / plane[3]) ** 4
-            ray = (a, b, c)
-            for k in range(3):
-                side[k] += bite / z * ray[k]
-                for m in range(3):
-                    moment[k, m] += bite * ray[k] * ray[m]
-    return moment, side
-
-
-def _on_plane(
-    plane: npt.NDArray[np.float64],
-    rays: npt.NDArray[np.float64],
-    depth: npt.NDArray[np.float64],
-    valid: npt.NDArray[np.bool_],
-    tolerance: float,
-) -> npt.NDArray[np.bool_]:
-    return valid & (np.abs(depth * (rays @ plane[:3]) - plane[3]) <= tolerance)
-
-
-def _largest(flat: npt.NDArray[np.bool_], central: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Return the connected part with most weight near the image's center, holes filled."""
-    opened = cv2.morphologyEx(flat.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    count, labels = cv2.connectedComponents(opened)
-    if count < 2:
-        return np.zeros(flat.shape, bool)
-    weight = np.bincount(labels.ravel(), weights=central.ravel(), minlength=count)
-    weight[0] = 0.0
-    part = (labels == np.argmax(weight)).astype(np.uint8)
-    outlines, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(np.zeros_like(part), outlines, -1, 1, cv2.FILLED).astype(bool)

@@ -5,21 +5,25 @@ interpolated once. Scale belongs to the floor: what is higher appears larger, as
 """
 
 import math
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import BadInput
 from .arena import Arena
 from .settings import CropSettings, TrackingSettings
 from .tracking import foreground
 from .windows import Window
 
-__all__ = ["Crop", "Cutter"]
+__all__ = ["Crop", "Cutter", "size_factor"]
 
 BORDER_PX = 4
 SQRT_HALF = math.sqrt(0.5)
+# How much smaller and larger than what it is scaled to an animal may be.
+SMALLEST, LARGEST = 0.4, 2.0
 
 
 class Crop(NamedTuple):
@@ -48,7 +52,8 @@ class Cutter:
         self._correction = np.where(known, arena.floor_mm - self._reference, 0).astype(np.float32)
         # The largest scale is found in a corner of where the mouse can be.
         rows, columns = ([part.start, part.stop] for part in arena.window)
-        scale = arena.floor_scale(*np.meshgrid(columns, rows)) * settings.pixel_mm
+        largest = settings.pixel_mm * (1 if settings.normalize_length_mm is None else LARGEST)
+        scale = arena.floor_scale(*np.meshgrid(columns, rows)) * largest
         reach = np.hypot(scale[..., 0], scale[..., 1]).max(axis=(0, 1)) * settings.size_px * SQRT_HALF
         self._reach = tuple((reach + BORDER_PX).tolist())
 
@@ -68,12 +73,19 @@ class Cutter:
         return Window(left, top, _at(stands, x_px - left, y_px - top), depth > 0)
 
     def matrices(
-        self, x_px: npt.ArrayLike, y_px: npt.ArrayLike, heading_rad: npt.ArrayLike
+        self,
+        x_px: npt.ArrayLike,
+        y_px: npt.ArrayLike,
+        heading_rad: npt.ArrayLike,
+        factor: float = 1.0,
     ) -> npt.NDArray[np.float64]:
-        """Return what turns crop pixels (column, row, 1) into image pixels, (..., 2, 3)."""
+        """Return what turns crop pixels (column, row, 1) into image pixels, (..., 2, 3).
+
+        An animal is scaled to one that is ``factor`` times smaller.
+        """
         cosine, sine = np.cos(heading_rad), np.sin(heading_rad)
         turn = np.stack([np.stack([cosine, -sine], axis=-1), np.stack([sine, cosine], axis=-1)], axis=-2)
-        scale = self.arena.floor_scale(x_px, y_px) @ turn * self.settings.pixel_mm
+        scale = self.arena.floor_scale(x_px, y_px) @ turn * (self.settings.pixel_mm * factor)
         center = np.stack(np.broadcast_arrays(x_px, y_px), axis=-1)
         corner = center - scale.sum(axis=-1) * ((self.settings.size_px - 1) / 2)
         return np.concatenate([scale, corner[..., None]], axis=-1)
@@ -106,6 +118,37 @@ class Cutter:
         shifted[0, 2] -= left
         shifted[1, 2] -= top
         return cv2.warpAffine(image, shifted, self._size, flags=interpolation | cv2.WARP_INVERSE_MAP)
+
+
+def size_factor(
+    length_mm: npt.NDArray[np.float64], settings: CropSettings, *, where: Path | str
+) -> float:
+    """Return how much larger the animal is than what it is scaled to; 1 where it isn't scaled.
+
+    Parameters
+    ----------
+    length_mm : (F,)
+        NaN where the mouse was not found.
+    where : path
+        The recording, for the message.
+
+    Raises
+    ------
+    BadInput
+        The animal is another kind of animal than the setting is for.
+    """
+    wanted = settings.normalize_length_mm
+    known = length_mm[np.isfinite(length_mm)]
+    if wanted is None or not len(known):
+        return 1.0
+    factor = float(np.median(known)) / wanted
+    if not SMALLEST <= factor <= LARGEST:
+        raise BadInput(
+            f"{where}: the animal's median length is {np.median(known):.0f} mm, which can't be scaled "
+            f"to {wanted:g} mm (wanted {SMALLEST:g} to {LARGEST:g} times that); see "
+            "extract.crop.normalize_length_mm."
+        )
+    return factor
 
 
 def _at(stands: npt.NDArray[np.uint8], column: float, row: float) -> npt.NDArray[np.uint8]:

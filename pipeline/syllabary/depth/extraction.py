@@ -20,7 +20,7 @@ from . import arena as arenas
 from . import background, bridging, camera, legacy, preview, scalars, sources, ticks
 from .arena import Arena
 from .blocks import read_ahead
-from .crops import Cutter
+from .crops import Cutter, size_factor
 from .heading import flips
 from .heading.decode import Headings, decode
 from .settings import ExtractSettings
@@ -84,8 +84,10 @@ def extract(
             reverse = flips.read(flip_list, len(video))
             clock = ticks.from_timestamps(video.timestamps_s)
             empty = background.estimate(video, settings.background)
-            lens = camera.from_settings(settings.camera, video.shape)
+            lens = camera.from_settings(settings.camera, video.shape, video.intrinsics, where=source)
             arena = arenas.find(empty, lens, settings.arena, where=source)
+            if settings.background.method == "plane":
+                arena = arena.leveled()
             windows = held.enter_context(Windows(len(video), scratch))
             cutter = Cutter(arena, settings.tracking, settings.crop)
             track = locate(video, arena, settings, block_frames, recording, keep=(cutter, windows))
@@ -101,13 +103,15 @@ def extract(
             track, headings = bridging.bridge(
                 track, headings, video.timestamps_s, settings.tracking.bridge_s
             )
+            factor = size_factor(track.length_mm, settings.crop, where=source)
             with CropsWriter(
                 crops_path,
                 recording=recording,
-                pixel_mm=settings.crop.pixel_mm,
+                pixel_mm=settings.crop.pixel_mm * factor,
+                size_factor=factor,
                 size=(settings.crop.size_px, settings.crop.size_px),
             ) as writer:
-                _write_crops(writer, windows, cutter, track, headings, clock, recording)
+                _write_crops(writer, windows, cutter, track, headings, clock, recording, factor)
                 writer.finish(
                     frame=clock.frame,
                     time_s=clock.time_s,
@@ -165,11 +169,12 @@ def _write_crops(
     headings: Headings,
     clock: Ticks,
     recording: str,
+    factor: float,
 ) -> None:
-    """Turn the crops upright and write them, a row per tick."""
+    """Turn the crops upright and write them, a row per tick; scaled to ``factor`` times less."""
     count, size = len(clock.frame), cutter.settings.size_px
     starts = range(0, count, WRITE_TICKS)
-    matrices = cutter.matrices(track.x_px, track.y_px, headings.heading_rad)
+    matrices = cutter.matrices(track.x_px, track.y_px, headings.heading_rad, factor)
     for start in progress(starts, f"crop {recording}", total=count, unit="ticks", step=WRITE_TICKS):
         frames = clock.frame[start : start + WRITE_TICKS]
         heights = np.zeros((len(frames), size, size), np.uint8)

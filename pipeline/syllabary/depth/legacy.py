@@ -99,7 +99,7 @@ def convert(
         clock = ticks.from_timestamps(read(next(n for n in TIMESTAMPS if n in h5)) / 1000.0)
         background = np.nan_to_num(np.rint(read("metadata/extraction/background")).clip(0, 65535))
         mask = read("metadata/extraction/roi") > 0
-        lens = camera.from_settings(settings.camera, mask.shape)
+        lens = camera.from_settings(settings.camera, mask.shape, where=source)
         arena = arenas.within(mask, background.astype(np.uint16), lens, settings.arena, where=source)
         # The file's positions count from the first row and column of the arena.
         rows, columns = np.nonzero(mask)

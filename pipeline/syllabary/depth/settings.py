@@ -22,21 +22,39 @@ __all__ = [
 
 
 class CameraSettings(Settings):
-    """Pinhole camera: a preset, or the four numbers of a calibration."""
+    """Camera: a preset, or the numbers of a calibration."""
 
-    preset: Literal["kinect_v2"] = Field(
-        "kinect_v2", description="Field of view to use where no calibration is given."
+    preset: Literal[
+        "auto",
+        "kinect_v2",
+        "azure_nfov",
+        "azure_nfov_binned",
+        "azure_wfov",
+        "azure_wfov_binned",
+        "realsense_d435",
+    ] = Field(
+        "auto",
+        description="Camera whose usual calibration holds where neither settings nor recording have "
+        "one; auto takes the one that alone has images of that size.",
     )
     fx_px: float | None = Field(None, gt=0, description="Horizontal focal length, px.")
     fy_px: float | None = Field(None, gt=0, description="Vertical focal length, px.")
     cx_px: float | None = Field(None, description="Column of the optical axis, px.")
     cy_px: float | None = Field(None, description="Row of the optical axis, px.")
+    distortion: tuple[float, ...] = Field(
+        (),
+        max_length=8,
+        description="Distortion of the calibration: k1, k2, p1, p2, k3, k4, k5, k6, or the first of "
+        "them, as OpenCV orders them.",
+    )
 
     @model_validator(mode="after")
     def _all_or_none(self) -> Self:
         given = [v is not None for v in (self.fx_px, self.fy_px, self.cx_px, self.cy_px)]
         if any(given) and not all(given):
             raise ValueError("give all of fx_px, fy_px, cx_px, cy_px, or none of them")
+        if self.distortion and not all(given):
+            raise ValueError("distortion belongs to a calibration: give fx_px, fy_px, cx_px, cy_px too")
         return self
 
 
@@ -91,6 +109,12 @@ class SourceSettings(Settings):
 class BackgroundSettings(Settings):
     """The empty arena, from frames spread over the recording."""
 
+    method: Literal["median", "plane"] = Field(
+        "median",
+        description="What the floor is: median takes each pixel's usual depth, without resting animals; "
+        "plane takes the floor's plane, for animals that hardly move and floors as flat as "
+        "tracking.min_height_mm asks. Things on the floor then count as animal.",
+    )
     frames: int = Field(100, ge=3, le=1000, description="Frames to look at, evenly spread.")
     object_mm: float = Field(
         8.0,
@@ -115,6 +139,20 @@ class ArenaSettings(Settings):
     max_tilt_deg: float = Field(
         30.0, gt=0, lt=80, description="Largest angle between floor and image plane, degrees."
     )
+    which: int | None = Field(
+        None,
+        ge=1,
+        description="Which of several connected floors, 1 the first in reading order; null = the "
+        "one most in the image's center.",
+    )
+    mask: str | None = Field(
+        None,
+        description="File (png, tiff, npy) of the size of a frame that outlines the floor, 0 outside; "
+        "null = look for it.",
+    )
+    polygon_px: tuple[tuple[float, float], ...] = Field(
+        (), description="Corners [column, row] of the floor, px, in order; none = look for it."
+    )
     margin_mm: float = Field(
         10.0, ge=0, description="The mouse is looked for this far beyond the floor's edge, mm."
     )
@@ -124,6 +162,10 @@ class ArenaSettings(Settings):
         near, far = self.floor_range_mm
         if not 0 < near < far:
             raise ValueError("floor_range_mm must be [nearest, farthest], both positive")
+        if 0 < len(self.polygon_px) < 3:
+            raise ValueError("polygon_px needs three corners or more")
+        if sum((self.which is not None, self.mask is not None, bool(self.polygon_px))) > 1:
+            raise ValueError("give one of which, mask and polygon_px: each says where the floor is")
         return self
 
 
@@ -195,6 +237,13 @@ class CropSettings(Settings):
 
     pixel_mm: float = Field(1.85, gt=0, description="Side of a crop pixel on the floor, mm.")
     size_px: int = Field(80, ge=16, le=512, description="Rows and columns of a crop.")
+    normalize_length_mm: float | None = Field(
+        None,
+        gt=0,
+        le=1000,
+        description="Crops are scaled so that every animal's own median length_mm becomes this, for "
+        "models of animals of many sizes; heights stay as they are. null = true scale.",
+    )
 
 
 class PreviewSettings(Settings):

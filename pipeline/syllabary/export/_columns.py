@@ -32,6 +32,9 @@ MEANINGS = {
     "surprise_nats": "negative log likelihood of the frame, predicted one step ahead",
     "bout": "number of the bout within its recording, from 0",
     "time_s": "time since the first frame",
+    "x_px": "column of the animal in the frame, from 0",
+    "y_px": "row of the animal in the frame, from 0",
+    "px_mm": "side of a pixel of the frame on the floor below the animal",
     "x_mm": "position from the centre of the arena, to the right in the image",
     "y_mm": "position from the centre of the arena, down in the image",
     "heading_rad": "direction the animal faces, from +x towards +y",
@@ -85,6 +88,7 @@ UNITS = {
     "_mm2": "mm^2",
     "_rad": "rad",
     "_mm": "mm",
+    "_px": "px",
     "_s": "s",
 }
 

@@ -1,11 +1,11 @@
 """The frame table under the column names of MoSeq2's ``moseq_df.csv``, for scripts that know them.
 
-Only columns that mean the same are written; those in pixels are in ``records.moseq_scalars``, which also
-says what each name means. Values are ours: lengths are metric, the origin is the arena's centre, and
-velocities are mm per frame, as there. The same number stands under both kinds of label, for syllables
-are numbered by usage to begin with.
+The 17 scalars keep their units and their sense; what they are, and where MoSeq2's own numbers were
+wrong, stands in ``columns.json`` beside the table. The same number stands under both kinds of label,
+for syllables are numbered by usage to begin with.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +13,13 @@ import pandas as pd
 
 from ..errors import BadInput
 from ..provenance import Provenance
-from ..records import files, moseq_scalars
+from ..records import files
+from . import _moseq_scalars as scalars
 from ._columns import Tables, parts
 
 __all__ = ["write"]
 
 SAME = {
-    "centroid_x_mm": "x_mm",
-    "centroid_y_mm": "y_mm",
-    "width_mm": "width_mm",
-    "length_mm": "length_mm",
-    "area_mm": "area_mm2",
-    "height_ave_mm": "height_mm",
     "frame index": "frame",
     "group": "group",
     "uuid": "recording",
@@ -34,11 +29,10 @@ SAME = {
     "labels (usage sort)": "syllable",
     "syllable index": "bout",
 }
-NEEDED = ("time_s", "speed_mm_s", "heading_rad")
 
 
 def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Path]:
-    """Write ``moseq_df.csv`` from the table ``frames``, and ``provenance.json``.
+    """Write ``moseq_df.csv`` from the table ``frames``, ``columns.json`` and ``provenance.json``.
 
     Parameters
     ----------
@@ -56,27 +50,29 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
     if found is None:
         raise BadInput("the format 'moseq' is made of the table 'frames', which has no recording.")
     first, rest = found
-    missing = sorted({*SAME.values(), *NEEDED} - set(first))
+    missing = sorted({*SAME.values(), *scalars.NEEDED} - set(first))
     if missing:
         raise BadInput(f"the table 'frames' lacks {', '.join(missing)}, which 'moseq' needs.")
-    path, about = Path(folder) / "moseq_df.csv", Path(folder) / "provenance.json"
+    path, meanings, about = (
+        Path(folder) / name for name in ("moseq_df.csv", "columns.json", "provenance.json")
+    )
     with files.create(path) as temporary:
         _renamed(first).to_csv(temporary, index=False, lineterminator="\n")
         for part in rest:
             _renamed(part).to_csv(temporary, mode="a", header=False, index=False, lineterminator="\n")
+    told = {name: scalar._asdict() for name, scalar in scalars.SCALARS.items()}
+    with files.create(meanings) as temporary:
+        temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     with files.create(about) as temporary:
         temporary.write_text(provenance.to_json() + "\n", encoding="utf-8")
-    return [path, about]
+    return [path, meanings, about]
 
 
 def _renamed(frames: pd.DataFrame) -> pd.DataFrame:
     """Return one recording's frames under the old names."""
-    found = pd.DataFrame({old: frames[new] for old, new in SAME.items()})
-    time_s = frames["time_s"].to_numpy(np.float64)
-    found["angle"] = moseq_scalars.angle(frames["heading_rad"].to_numpy(np.float64))
-    moved = moseq_scalars.travel(frames, time_s)
-    found[list(moved)] = moved.to_numpy()
-    found["timestamps"] = 1000 * time_s
+    same = {old: frames[new] for old, new in SAME.items()}
+    found = pd.DataFrame({**scalars.columns(frames), **same})
+    found["timestamps"] = 1000 * frames["time_s"]
     bout = frames["bout"].to_numpy()
     found["onset"] = (bout >= 0) & np.diff(bout, prepend=-1).astype(bool)
     return found

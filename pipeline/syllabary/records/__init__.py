@@ -1,8 +1,7 @@
 """What stages hand to each other: shapes, units, saving and loading.
 
 In reading order: ``files`` (whole files or none, with their provenance), ``crops`` (one
-row per tick: heights above the floor, scalars, tracking, arena), ``moseq_scalars`` (the scalars by
-MoSeq2's names), ``posterior`` (latents and
+row per tick: heights above the floor, scalars, tracking, arena), ``posterior`` (latents and
 state probabilities), ``clips`` (what a model shows when it is asked), ``tables`` (labels, truth
 and every other parquet table), ``tsv`` (tables that people write by hand), ``annotations``
 (behaviours that people labelled).
@@ -12,4 +11,4 @@ T ticks of a recording's clock; a tick without a frame is *missing*. Heights are
 frame (x image right, y image down, z up), angles rad from +x towards +y, times s.
 """
 
-__all__ = ["annotations", "clips", "crops", "files", "moseq_scalars", "posterior", "tables", "tsv"]
+__all__ = ["annotations", "clips", "crops", "files", "posterior", "tables", "tsv"]

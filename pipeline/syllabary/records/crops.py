@@ -47,6 +47,8 @@ class CropsWriter:
         Rows and columns of a crop.
     height_step_mm : float
         Height of one count, mm.
+    size_factor : float
+        How much larger the animal is than what its crops are scaled to.
 
     Use as a context manager: ``append`` blocks in the order of ticks, then ``finish`` once.
     Leaving the block without ``finish`` removes what was written.
@@ -60,6 +62,7 @@ class CropsWriter:
         pixel_mm: float,
         size: tuple[int, int] = (80, 80),
         height_step_mm: float = 1.0,
+        size_factor: float = 1.0,
     ) -> None:
         self.path = Path(path)
         self.size = size
@@ -68,6 +71,7 @@ class CropsWriter:
             "schema": SCHEMA,
             "pixel_mm": float(pixel_mm),
             "height_step_mm": float(height_step_mm),
+            "size_factor": float(size_factor),
         }
         self.finished = False
         self._waiting: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]] = []
@@ -136,7 +140,7 @@ class CropsWriter:
         scalars, tracking : mappings of (T,) arrays
             Exactly the names in ``SCALARS`` and ``TRACKING``; NaN where missing.
         arena : mapping of arrays
-            ``background_mm, mask, floor_plane, intrinsics``.
+            ``background_mm, mask, floor_plane, intrinsics, distortion``.
         """
         self._write(whole_blocks_only=False)
         ticks = len(self._h5["heights"])
@@ -193,7 +197,7 @@ class Crops:
     Attributes
     ----------
     recording, start_time : str
-    pixel_mm, height_step_mm : float
+    pixel_mm, height_step_mm, size_factor : float
     frame : (T,) int32
     time_s : (T,) float64
     scalars, tracking : DataFrame, T rows
@@ -227,6 +231,8 @@ class Crops:
         self.start_time = str(self._h5.attrs["start_time"])
         self.pixel_mm = float(self._h5.attrs["pixel_mm"])
         self.height_step_mm = float(self._h5.attrs["height_step_mm"])
+        # Crops were not scaled to a common size before there was the attribute.
+        self.size_factor = float(self._h5.attrs.get("size_factor", 1.0))
         self.provenance = Provenance.from_json(self._h5.attrs["provenance"])
         self.frame = self._h5["frame"][()]
         self.time_s = self._h5["time_s"][()]
@@ -243,6 +249,20 @@ class Crops:
     def size(self) -> tuple[int, int]:
         """Rows and columns of a crop."""
         return self._h5["heights"].shape[1:]
+
+    @property
+    def scaled_pixel_mm(self) -> float:
+        """Side of a pixel as models see it: of an animal of the size that all are scaled to, mm."""
+        return self.pixel_mm / self.size_factor
+
+    def px_mm(self) -> npt.NDArray[np.float64]:
+        """Return the side of a pixel of the camera on the floor below the mouse, (T,) mm."""
+        fx_px, fy_px, cx_px, cy_px = self.arena["intrinsics"][:4]
+        normal, distance_mm = self.arena["floor_plane"][:3], self.arena["floor_plane"][3]
+        across = (self.tracking["x_px"].to_numpy(np.float64) - cx_px) / fx_px
+        down = (self.tracking["y_px"].to_numpy(np.float64) - cy_px) / fy_px
+        depth_mm = distance_mm / (normal[0] * across + normal[1] * down + normal[2])
+        return np.asarray(depth_mm / np.sqrt(fx_px * fy_px), np.float64)
 
     def heights(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.uint8]:
         """Return heights of ticks [start, stop), counts, 0 = floor."""

@@ -17,7 +17,16 @@ from .heading import train_heading
 from .models import evaluate, fit, reduce, segment
 from .recordings import check, extract, simulate
 from .results import draw, export, score, suggest, summarize
-from .study import compare, convert, fits, new_study, open_study, parameters, source_files
+from .study import (
+    compare,
+    convert,
+    extract_settings,
+    fits,
+    new_study,
+    open_study,
+    parameters,
+    source_files,
+)
 
 __all__ = [
     "SyllabaryError",
@@ -29,6 +38,7 @@ __all__ = [
     "evaluate",
     "export",
     "extract",
+    "extract_settings",
     "fit",
     "fits",
     "new_study",

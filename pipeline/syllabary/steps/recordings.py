@@ -82,7 +82,8 @@ def extract(
         model.load(chosen.heading.weights)
     if flips is not None:
         lists.require(flips)
-    own = [Path(path) for path in (chosen.heading.weights, flips) if path is not None]
+    named = (chosen.arena.mask, chosen.heading.weights, flips)
+    own = [Path(path) for path in named if path is not None]
     extraction.extract(
         source,
         crops,

@@ -230,9 +230,10 @@ def export(
         for path, where, row in zip(labels, crops, recordings, strict=True):
             with Crops(where) as recording:
                 table = tables.read(path, tables.LABELS)
-                for place, (column, value) in enumerate(row.items()):
-                    table.insert(place, column, value)
-                yield table.join(recording.scalars)
+                for at, (column, value) in enumerate(row.items()):
+                    table.insert(at, column, value)
+                place = recording.tracking[["x_px", "y_px"]].assign(px_mm=recording.px_mm())
+                yield table.join(place).join(recording.scalars)
 
     room = registry.find("syllabary.export", format)
     provenance = made_by("export", settings, [*labels, *results])

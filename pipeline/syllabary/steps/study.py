@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["compare", "convert", "fits", "new_study", "open_study", "parameters", "source_files"]
+__all__ = [
+    "compare",
+    "convert",
+    "extract_settings",
+    "fits",
+    "new_study",
+    "open_study",
+    "parameters",
+    "source_files",
+]
 
 
 def open_study(config: Mapping[str, Any], *, look: bool = True) -> tuple[Any, Any]:
@@ -32,9 +41,10 @@ def open_study(config: Mapping[str, Any], *, look: bool = True) -> tuple[Any, An
     checked = study.read_config(config)
     recordings = study.read_recordings(checked.recordings)
     study.require_held_out(checked, recordings)
+    study.require_overrides(checked, recordings)
     if look:
         study.check_choices(checked)
-        study.require_sources(recordings, checked.extract.source)
+        study.require_sources(checked, recordings)
         study.require_labels(checked.labels, recordings)
     return checked, recordings
 
@@ -52,6 +62,13 @@ def fits(config: Any) -> Mapping[str, Any]:
     return study.fits(config)
 
 
+def extract_settings(config: Any, recording: str) -> Any:
+    """Return the settings of ``extract`` for one recording of a checked config."""
+    from .. import study
+
+    return study.extract_settings(config, recording)
+
+
 def source_files(source: Path | str) -> list[Path]:
     """Return the files that make up a raw recording."""
     from ..depth import sources
@@ -59,7 +76,9 @@ def source_files(source: Path | str) -> list[Path]:
     return sources.files(Path(source))
 
 
-def parameters(config: Path, section: str, *, wanted: Sequence[str]) -> dict[str, Any]:
+def parameters(
+    config: Path, section: str, *, wanted: Sequence[str], recording: str | None = None
+) -> dict[str, Any]:
     """Return those of ``settings``, ``seed`` and ``recordings`` that a step wants by hand."""
     from .. import study
     from ..errors import UnknownName
@@ -69,9 +88,11 @@ def parameters(config: Path, section: str, *, wanted: Sequence[str]) -> dict[str
     found: dict[str, Any] = {}
     if "settings" in wanted:
         known = study.fits(checked)
-        chosen = known[section].settings if section in known else None
+        chosen: Settings | None = known[section].settings if section in known else None
         if chosen is None and isinstance(getattr(checked, section, None), Settings):
             chosen = getattr(checked, section)
+        if section == "extract" and recording is not None:
+            chosen = study.extract_settings(checked, recording)
         if chosen is None:
             raise UnknownName(f"{config}: no model {section!r}; it has {', '.join(known)}.")
         found["settings"] = chosen.model_dump(mode="json")

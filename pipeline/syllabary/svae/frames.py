@@ -67,7 +67,7 @@ def sample(
     kinds: list[tuple[tuple[int, int], float]] = []
     for path in paths:
         with Crops(path) as crops:
-            kinds.append((crops.size, crops.pixel_mm))
+            kinds.append((crops.size, crops.scaled_pixel_mm))
             pieces.append(np.unique(np.flatnonzero(crops.frame >= 0) // CHUNK_TICKS))
     if not all(size == kinds[0][0] and same_scale(mm, kinds[0][1]) for size, mm in kinds):
         found = "; ".join(f"{size[0]}x{size[1]} at {mm:g} mm" for size, mm in sorted(set(kinds)))

@@ -203,11 +203,11 @@ def scores(pca: Pca, crops: Crops, *, outlier_sd: float = 0.0, chunk: int = 2048
         Crops of another size or another ``pixel_mm`` than the components.
     """
     if crops.size != pca.mean.shape or not training_frames.same_scale(
-        crops.pixel_mm, float(pca.pixel_mm)
+        crops.scaled_pixel_mm, float(pca.pixel_mm)
     ):
         raise ShapeError(
-            f"{crops.path}: crops are {crops.size} at {crops.pixel_mm:g} mm, but the components are "
-            f"{pca.mean.shape} at {pca.pixel_mm:g} mm; extract with the same crop settings."
+            f"{crops.path}: crops are {crops.size} at {crops.scaled_pixel_mm:g} mm, but the components "
+            f"are {pca.mean.shape} at {pca.pixel_mm:g} mm; extract with the same crop settings."
         )
     basis, mean = pca.components[:, pca.used], pca.mean[pca.used]
     ridge = ridge_of(float(pca.noise_variance_mm2), pca.scale**2)
