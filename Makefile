@@ -25,6 +25,9 @@ export MKL_NUM_THREADS = 1
 # The GPU's kernels in numba's simulator, which must be asked for before numba is imported.
 SIMULATE = NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q tests/contracts/test_backends.py -k cuda
 
+# Tests that fork: threads that others began in a process are not there after a fork, but their locks are.
+ALONE = $(BIN)/python -m pytest -q -m alone tests/depth/test_damaged_inputs.py
+
 .PHONY: demo test test-all lint format schema benchmark clean
 .DELETE_ON_ERROR:
 
@@ -36,11 +39,13 @@ demo: $(VENV)/.run
 test: $(VENV)/.test
 	@echo "Left out here, in 'make test-all': browser (needs chromium), peers (the extra 'peers'), slurm (slurmctld)."
 	@test -n "$$SYLLABARY_REAL_DATA" || echo "No real recording: SYLLABARY_REAL_DATA is not set."
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not peers and not slurm"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not peers and not slurm and not alone"
+	$(ALONE)
 	$(SIMULATE)
 
 test-all: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
+	$(ALONE)
 	$(SIMULATE)
 
 lint: $(VENV)/.dev

@@ -28,7 +28,7 @@ def frames(rng, recording, T=40):
     )  # fmt: skip
     text = dict.fromkeys(["recording", "subject", "group", "role"], "string")
     table = table.astype({**text, **LABELS})
-    for name in SCALARS:
+    for name in [*SCALARS, "x_px", "y_px", "px_mm"]:
         table[name] = rng.standard_normal(T).astype(np.float32)
     return table
 

@@ -19,6 +19,7 @@ from oracles import damage, small_recordings
 from syllabary import steps
 from syllabary.records.crops import Crops
 
+pytestmark = pytest.mark.alone
 SEED, COUNT = 7, 520
 SECONDS, BYTES = 20, 2 << 30
 FINE, REFUSED, BROKEN = 0, 1, 2

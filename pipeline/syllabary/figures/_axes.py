@@ -17,8 +17,8 @@ INK = "#22262b"
 MUTED = "#8a929b"
 # Every axis is labelled "quantity (unit)", or with one of these, which have none.
 UNITLESS = frozenset({
-    "behaviour", "component", "from syllable", "group", "model", "recording", "score", "state",
-    "sweep", "syllable", "to syllable", "true behaviour",
+    "behaviour", "component", "from syllable", "group", "missing", "model", "recording", "score",
+    "state", "sweep", "syllable", "to syllable", "true behaviour",
 })  # fmt: skip
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",

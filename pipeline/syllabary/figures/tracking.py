@@ -50,7 +50,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
         bottom.vlines(at[some > 0], row - 0.4, row + 0.4, color=color, lw=0.8)
     bottom.set_yticks([0, 1], [f"dropped ({dropped.mean():.1%})", f"lost ({lost.mean():.1%})"])
     bottom.set_ylim(1.6, -0.6)
-    _axes.tidy(bottom, x="time (s)", y="")
+    _axes.tidy(bottom, x="time (s)", y="missing")
     return figure
 
 
