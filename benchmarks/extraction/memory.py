@@ -98,8 +98,8 @@ def main() -> None:
             ]
             whole, alone = (statistics.median(times) for times in zip(*turns, strict=True))
             print(
-                f"FFV1, {len(os.sched_getaffinity(0))} cores: {whole:.2f} s, decoding alone {alone:.2f}: "
-                f"{100 * (whole / alone - 1):.0f} % longer"
+                f"FFV1, {len(os.sched_getaffinity(0))} cores: {whole:.2f} s, decoding alone "
+                f"{alone:.2f} s: {100 * (whole / alone - 1):.0f} % longer"
             )
             add("extraction", "FFV1", "wall time over decoding alone", whole / alone)
 

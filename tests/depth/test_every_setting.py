@@ -52,6 +52,7 @@ CASES = {
     "camera.cx_px": Case("stroll", 170.0),
     "camera.cy_px": Case("stroll", 110.0),
     "camera.distortion": Case("stroll", (0.1, -0.05)),
+    "background.method": Case("stroll", "plane"),
     "background.frames": Case("stroll", 5),
     "background.object_mm": Case("stroll", 1.0),
     "background.far_quantile": Case("stroll", 0.55),

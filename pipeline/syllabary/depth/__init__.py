@@ -2,13 +2,15 @@
 
 In reading order: ``settings``; ``sources`` (which reader opens a path; cheap checks) and
 ``readers/`` (one file per raw format); ``ticks`` (timestamps to a clock without holes); ``camera``
-(pixels and depths to millimetres and back); ``background`` (the empty arena); ``planes``, ``floor``
-and ``outline`` (which pixels are the arena's); ``arena`` (its frame); ``shape`` (a body's place,
-axis and size from its surface); ``tracking`` (where the mouse is and how it lies); ``tether`` (a
-cable that hangs on it); ``heading/`` (which end is the head); ``bridging`` (short losses);
-``scalars`` (what tables hold); ``crops`` (the one warp); ``extraction`` (the two passes over a
-recording); ``legacy`` (what MoSeq2 has already extracted); ``preview`` (a movie to look at);
-``quality`` (the verdict); ``conversion`` (a raw recording in another format).
+(pixels and depths to millimetres and back); ``background`` (the empty arena) and ``ordering`` (its
+samples sorted); ``planes``, ``floor`` and ``outline`` (which pixels are the arena's); ``arena``
+(its frame); ``shape`` (a body's place, axis and size from its surface) and ``surface`` (pixels of a
+body as points); ``tracking`` (where the mouse is and how it lies); ``tether`` (a cable that hangs
+on it); ``heading/`` (which end is the head); ``bridging`` (short losses); ``scalars`` (what tables
+hold); ``crops`` (the one warp); ``blocks`` (reading ahead) and ``windows`` (what waits for the
+heading); ``extraction`` (the pass over a recording); ``legacy`` (what MoSeq2 has already
+extracted); ``preview`` (a movie to look at); ``quality`` (the verdict); ``conversion`` (a raw
+recording in another format).
 
 F frames of a raw recording, T ticks of its clock. Depth is mm along the optical axis,
 images are ``[row, column]``, pixel positions ``(x, y)`` with the center of the first pixel
@@ -20,6 +22,7 @@ right, y image down along the floor, z up. Angles are rad from +x towards +y.
 __all__ = [
     "arena",
     "background",
+    "blocks",
     "bridging",
     "camera",
     "conversion",
@@ -28,6 +31,7 @@ __all__ = [
     "floor",
     "heading",
     "legacy",
+    "ordering",
     "outline",
     "planes",
     "preview",
@@ -37,7 +41,9 @@ __all__ = [
     "settings",
     "shape",
     "sources",
+    "surface",
     "tether",
     "ticks",
     "tracking",
+    "windows",
 ]

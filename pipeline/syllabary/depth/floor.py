@@ -78,18 +78,21 @@ def find(
     tolerance = settings.floor_tolerance_mm
     # A patch errs more than the whole floor, whose tilt is judged below.
     steepest = min(2 * settings.max_tilt_deg, 85.0)
-    starts = planes.propose(
+    chosen = Floor(np.array([0.0, 0.0, 1.0, near]), np.zeros(depth.shape, bool), [])
+    for start in planes.propose(
         rays, depth, central * valid, tolerance, max_tilt_deg=steepest, most=MOST_PLANES
-    )
-    found = [_from(start, rays, depth, valid, central, settings) for start in starts]
-    large = [one for one in found if np.count_nonzero(one.mask) >= MIN_FRACTION * valid.size]
-    chosen = large[0] if large else Floor(np.array([0.0, 0.0, 1.0, near]), valid & False, [])
-    for other in large[1:]:
-        if _tilt_deg(other) > settings.max_tilt_deg:
+    ):
+        first = not chosen.parts
+        # What is nearer can't have the chosen one standing on it; a whole floor encloses no arena.
+        if not (first or start[3] > chosen.plane[3] or _at_border(chosen.mask)):
             continue
-        if _stands_on(chosen, other, tolerance) or _is_arena_in(other, chosen):
+        other = _from(start, rays, depth, valid, central, settings)
+        if np.count_nonzero(other.mask) < MIN_FRACTION * valid.size:
+            continue
+        level = _tilt_deg(other) <= settings.max_tilt_deg
+        if first or (level and (_stands_on(chosen, other, tolerance) or _is_arena_in(other, chosen))):
             chosen = other
-    if not large or _tilt_deg(chosen) > settings.max_tilt_deg:
+    if not chosen.parts or _tilt_deg(chosen) > settings.max_tilt_deg:
         raise NoFloor(
             f"{where}: no flat floor between {near:.0f} and {far:.0f} mm (found "
             f"{np.count_nonzero(chosen.mask)} pixels within {tolerance:g} mm of a plane tilted by "

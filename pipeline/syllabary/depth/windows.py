@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..records import files
+
 __all__ = ["Window", "Windows"]
 
 # Where the window is in the file and in the frame, and where in the window the mouse is.
@@ -47,11 +49,18 @@ class Windows:
     frames : int
     folder : path, optional
         Where the nameless file lies; the system's own scratch folder by default.
+
+    Raises
+    ------
+    BadInput
+        The disk is full, or nothing may be written there.
     """
 
     def __init__(self, frames: int, folder: Path | str | None = None) -> None:
+        self._folder = Path(folder or tempfile.gettempdir())
         # The file has no name where the system allows: it cannot be left behind.
-        self._file = tempfile.TemporaryFile(prefix="syllabary-", dir=folder)  # noqa: SIM115
+        with files.explained(self._folder):
+            self._file = tempfile.TemporaryFile(prefix="syllabary-", dir=folder)  # noqa: SIM115
         self._index = np.zeros((frames, len(FIELDS)), np.int64)
         self._end = 0
 
@@ -61,14 +70,16 @@ class Windows:
         rows, columns = window.heights.shape
         self._index[frame] = (self._end, window.left, window.top, columns, rows, x, y, width, height)
         body = window.heights[y : y + height, x : x + width].tobytes()
-        self._end += self._file.write(body + np.packbits(window.measured).tobytes())
+        with files.explained(self._folder):
+            self._end += self._file.write(body + np.packbits(window.measured).tobytes())
 
     def get(self, frame: int) -> Window | None:
         """Return the window of a frame, None where none was kept."""
         at, left, top, columns, rows, x, y, width, height = self._index[frame].tolist()
         if not columns:
             return None
-        self._file.seek(at)
+        with files.explained(self._folder):  # what was still to be written is written now
+            self._file.seek(at)
         area = width * height
         stored = np.frombuffer(self._file.read(area + -(-rows * columns // 8)), np.uint8)
         heights = np.zeros((rows, columns), np.uint8)

@@ -1,5 +1,6 @@
 """Which recordings can be trusted: what is missing in each, worst first."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ TITLE = "Quality of recordings"
 SCOPE = "study"
 NEEDS = "quality.json of the recordings"
 CAPTION = (
-    "Frames that the camera dropped, frames in which no mouse was found, and the frame rate; worst "
-    "first. Rejected recordings are neither fitted nor segmented."
+    "Frames that the camera dropped, frames in which no mouse was found or its head end is unsure, the "
+    "frame rate and the animal's median length; worst first. Rejected recordings (red) are neither "
+    "fitted nor segmented; quality.json says why."
 )
 VERDICTS = {"good": "#3b9c6b", "warn": "#d99a2b", "reject": "#c8473d"}
 SHOWN = 60
@@ -30,22 +32,16 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     rank = {"reject": 0, "warn": 1}
     recordings = sorted(
         recordings,
-        key=lambda r: (rank.get(r.quality.get("verdict", ""), 2), -sum(_shares(r)), r.name),
+        key=lambda r: (rank.get(r.quality.get("verdict", ""), 2), -float(np.nansum(_shares(r))), r.name),
     )[:SHOWN]
-    figure = _axes.new(8.6, 1.2 + 0.2 * len(recordings))
-    panels = figure.subplots(1, 3, sharey=True)
+    figure = _axes.new(10.5, 1.2 + 0.2 * len(recordings))
+    panels = figure.subplots(1, len(MEASURES), sharey=True)
     at = np.arange(len(recordings))
     colors = [VERDICTS.get(str(r.quality.get("verdict")), _axes.MUTED) for r in recordings]
-    dropped, missing = np.array([_shares(r) for r in recordings]).T
-    fps = np.array([_value(r.quality, "median_fps") for r in recordings])
-    for axes, values, text in zip(
-        panels,
-        (dropped, missing, np.nan_to_num(fps)),
-        ("dropped (% of ticks)", "no mouse found (% of frames)", "frame rate (frames/s)"),
-        strict=True,
-    ):
+    for axes, (text, measure) in zip(panels, MEASURES.items(), strict=True):
+        values = np.array([measure(r) for r in recordings])
         axes.barh(at, values, color=colors, height=0.7)
-        axes.set_xlim(0, max(1.0, 1.1 * values.max()))
+        axes.set_xlim(0, max(1.0, 1.1 * np.nanmax(values, initial=0.0)))
         _axes.tidy(axes, x=text, y="recording")
         axes.yaxis.label.set_visible(axes is panels[0])
     panels[0].set_yticks(at, [r.name[:40] for r in recordings], fontsize=7)
@@ -57,10 +53,20 @@ def _shares(recording: Recording) -> tuple[float, float]:
     """Return dropped frames and missing mice, percent."""
     quality = recording.quality
     ticks = _value(quality, "ticks")
-    dropped = 100 * _value(quality, "dropped") / ticks if ticks else 0.0
+    dropped = 100 * _value(quality, "dropped") / ticks if ticks > 0 else np.nan
     return dropped, 100 * _value(quality, "missing_mouse_fraction")
 
 
 def _value(quality: Any, key: str) -> float:
+    """A number, NaN where there is none."""
     value = quality.get(key)
-    return float(value) if isinstance(value, int | float) and np.isfinite(value) else 0.0
+    return float(value) if isinstance(value, int | float) else np.nan
+
+
+MEASURES: dict[str, Callable[[Recording], float]] = {
+    "dropped (% of ticks)": lambda r: _shares(r)[0],
+    "no mouse (% of frames)": lambda r: _shares(r)[1],
+    "head unsure (% of frames)": lambda r: 100 * _value(r.quality, "uncertain_heading_fraction"),
+    "frame rate (frames/s)": lambda r: _value(r.quality, "median_fps"),
+    "animal's length (mm)": lambda r: _value(r.quality, "median_length_mm"),
+}

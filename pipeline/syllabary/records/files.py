@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import BadInput
 
-__all__ = ["create", "require"]
+__all__ = ["create", "explained", "require"]
 
 FULL = "free some space (or move the results folder) and run the same command again"
 WAYS_OUT = {
@@ -30,18 +30,26 @@ def create(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def explained(path: Path | str) -> Iterator[None]:
+    """Turn what a disk refuses into a ``BadInput`` about ``path`` that says how to go on."""
+    try:
+        yield
     except OSError as error:
         if error.errno in WAYS_OUT:
             raise BadInput(f"{path}: {WAYS_OUT[error.errno]}.") from error
         raise
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def require(path: Path | str, made_by: str) -> Path:

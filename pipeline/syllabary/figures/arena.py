@@ -1,0 +1,53 @@
+"""The empty arena as the camera saw it, its floor, and where the animal was found."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from . import _axes
+from ._data import View
+from .settings import DrawSettings
+
+__all__ = ["draw"]
+
+TITLE = "Arena"
+SCOPE = "recording"
+NEEDS = "crops of the recording"
+CAPTION = (
+    "Depth of the empty arena (white: unknown), the outline of its floor, and where the animal was "
+    "found, from the beginning (dark) to the end (bright). An animal in the background, an outline that "
+    "leaves the floor or places outside it call for settings of extract.background or extract.arena."
+)
+POINTS = 4000
+# Shown range of depth: what lies this far from the floor's middle is not the arena.
+SPAN_MM = 150.0
+
+
+def draw(view: View, settings: DrawSettings) -> Figure | None:
+    """Draw one recording's arena."""
+    crops = None if view.recording is None else view.recording.crops()
+    if crops is None:
+        return None
+    with crops:
+        arena, tracking, times = crops.arena, crops.tracking, crops.time_s
+    background, mask = arena.get("background_mm"), arena.get("mask")
+    if background is None or mask is None or not np.any(mask):
+        return None
+    figure = _axes.new(5.4, 4.2)
+    axes = figure.subplots()
+    depth = np.where(background > 0, background, np.nan)
+    middle = float(np.nanmedian(np.where(mask, depth, np.nan)))
+    if not np.isfinite(middle):
+        return None
+    image = axes.imshow(
+        depth, cmap="gray", vmin=middle - SPAN_MM, vmax=middle + SPAN_MM, interpolation="nearest"
+    )
+    figure.colorbar(image, ax=axes, label="depth (mm)", shrink=0.8)
+    axes.contour(np.asarray(mask, float), [0.5], colors=["#d99a2b"], linewidths=1.2)
+    xy = tracking[["x_px", "y_px"]].to_numpy(float)
+    seen = np.flatnonzero(np.isfinite(xy).all(1))
+    seen = seen[:: max(1, len(seen) // POINTS)]
+    axes.scatter(
+        xy[seen, 0], xy[seen, 1], c=times[seen], s=2, cmap="plasma", linewidths=0, rasterized=True
+    )
+    _axes.tidy(axes, x="column (px)", y="row (px)")
+    return figure

@@ -1,0 +1,56 @@
+"""Crops spread over a recording: the first thing to look at."""
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from . import _axes
+from ._data import View
+from .settings import DrawSettings
+
+__all__ = ["draw"]
+
+TITLE = "Example crops"
+SCOPE = "recording"
+NEEDS = "crops of the recording"
+CAPTION = (
+    "Crops at equal distances in time, their second below each; the animal should look to the right. "
+    "Grey pixels were not measured. Wrong ends can be set right in config/flips."
+)
+ACROSS, DOWN = 12, 4
+
+
+def draw(view: View, settings: DrawSettings) -> Figure | None:
+    """Draw crops of one recording."""
+    crops = None if view.recording is None else view.recording.crops()
+    if crops is None:
+        return None
+    with crops:
+        seen = np.flatnonzero((crops.frame >= 0) & crops.tracking["found"].to_numpy(bool))
+        if not len(seen):
+            return None
+        chosen = seen[np.linspace(0, len(seen) - 1, min(len(seen), ACROSS * DOWN)).round().astype(int)]
+        images = [
+            np.ma.masked_where(
+                ~crops.observed(int(i), int(i) + 1)[0], crops.heights(int(i), int(i) + 1)[0]
+            )
+            for i in chosen
+        ]
+        step_mm, times = crops.height_step_mm, crops.time_s
+    top = max(1.0, float(np.percentile([image.max() for image in images], 90))) * step_mm
+    figure = _axes.new(10, 3.9)
+    panels = figure.subplots(DOWN, ACROSS).ravel()
+    scale = ScalarMappable(Normalize(0, top), "cubehelix")
+    for panel in panels:
+        panel.set_axis_off()
+    for panel, image, tick in zip(panels, images, chosen, strict=False):
+        panel.set_facecolor("#b8bdc2")
+        panel.set_axis_on()
+        panel.set(xticks=[], yticks=[])
+        panel.imshow(image * step_mm, cmap=scale.cmap, norm=scale.norm)
+        panel.set_xlabel(f"{times[tick]:.1f} s", fontsize=6.5, labelpad=1)
+        for side in panel.spines.values():
+            side.set_visible(False)
+    figure.colorbar(scale, ax=panels.tolist(), label="height (mm)", shrink=0.7, pad=0.01)
+    return figure
