@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from syllabary.depth import arena, outline
+from syllabary.depth import arena, outline, planes
 from syllabary.depth.camera import Camera
 from syllabary.depth.settings import ArenaSettings
 from syllabary.errors import BadInput, BadSetting, NoFloor
@@ -80,6 +80,44 @@ def test_a_raised_arena_is_not_the_room_around_it(rng, maze, settings):
     assert overlap(result.mask, maze) > 0.97
 
 
+@pytest.mark.parametrize("tilt", [0.0, 0.2])
+@pytest.mark.parametrize("room", [470.0, 560.0, 660.0, 800.0])
+def test_a_table_three_times_as_large_around_the_arena(rng, room, tilt):
+    """As most of the image shows it, also near the center; the animal is on neither of its sides."""
+    arena_px = box(110, 215, 75, 180)
+    wall = box(104, 221, 69, 186) & ~arena_px
+    normal = np.array([tilt, tilt / 2, 1.0])
+    depth = np.where(arena_px, plane(600.0, normal), plane(room))
+    depth = np.where(wall, 420, depth) + rng.normal(0, 1.5, SHAPE)
+    depth[rng.random(SHAPE) < 0.05] = 0
+    result = find(depth)
+    assert_allclose(result.floor_plane[:3], normal / np.linalg.norm(normal), atol=2e-3)
+    assert result.floor_plane[3] == pytest.approx(600, abs=0.5)
+    assert overlap(result.mask, arena_px) > 0.95
+
+
+def test_a_steep_wall_larger_than_the_floor_around_it(rng):
+    """A funnel: walls of 65 degrees, three times the floor, and a room beyond them."""
+    away = np.hypot(COLUMNS - 165, ROWS - 120)
+    depth = np.where(away < 50, 600.0, 600 - (away - 50) * 600 / 245 * np.tan(np.deg2rad(65)))
+    depth = np.where(away < 100, depth, 1500) + rng.normal(0, 1.5, SHAPE)
+    result = find(depth)
+    assert_allclose(result.floor_plane, [0, 0, 1, 600], atol=0.5)
+    # A wall leaves the plane by the tolerance after 3 px.
+    assert 0.85 < (away < 50).sum() / result.mask.sum() <= 1.01
+
+
+def test_planes_of_patches_are_planes_of_the_scene(rng):
+    left = box(0, 160, 0, 240)
+    normals = np.array([[0.2, 0.1, 1.0], [-0.1, 0.05, 1.0]])
+    depth = np.where(left, plane(600.0, normals[0]), plane(750.0, normals[1]))
+    weight = np.where(left, 1.0, 0.5)
+    found = planes.propose(LENS.rays(SHAPE), depth, weight, 5.0, max_tilt_deg=45, most=4)
+    assert len(found) == 2
+    for one, normal, distance in zip(found, normals, (600, 750), strict=True):
+        assert_allclose(one, np.append(normal / np.linalg.norm(normal), distance), rtol=1e-6)
+
+
 def test_a_wall_that_leans_into_the_arena(rng):
     """A wall seen along its face: as large as half of the floor, of every depth."""
     leaning = box(60, 130, 30, 210)
@@ -119,6 +157,15 @@ def test_several_arenas_are_numbered_as_one_reads(four, which):
     assert overlap(result.mask, FOUR[which - 1]) > 0.9
     assert result.floor_plane[3] == pytest.approx(600 + 3 * (which - 1), abs=1)
     assert_allclose(result.floor_plane[0], 0.01 * (which - 1), atol=4e-3)
+
+
+@pytest.mark.parametrize("which", [1, 2, 3, 4])
+def test_a_table_at_the_height_of_the_floors_is_not_counted(rng, which):
+    small = [box(x, x + 60, y, y + 50) for y in (50, 130) for x in (80, 170)]
+    walls = [box(x - 5, x + 65, y - 5, y + 55) for y in (50, 130) for x in (80, 170)]
+    depth = np.where(np.any(walls, axis=0) & ~np.any(small, axis=0), 450, plane(600.0))
+    result = find(depth + rng.normal(0, 1.0, SHAPE), which=which)
+    assert overlap(result.mask, small[which - 1]) > 0.9
 
 
 def test_more_arenas_than_there_are(four):

@@ -1,8 +1,9 @@
 """Where the floor is: planes in the background, and which of their parts is an arena.
 
 A plane n·X = d seen by a camera has inverse depth 1/Z = (n·r) / d, linear in the ray r of a
-pixel: it is fitted to inverse depths by reweighted least squares from each of the commonest
-depths. Nothing is drawn at random, so that the same background always gives the same floor.
+pixel: it is fitted to inverse depths by reweighted least squares, from each of the planes that
+most of the image supports (``planes``). Nothing is drawn at random, so that the same background
+always gives the same floor.
 """
 
 from pathlib import Path
@@ -14,17 +15,22 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import NoFloor
+from . import planes
 from .settings import ArenaSettings
 
 __all__ = ["MIN_FRACTION", "Floor", "find", "fit"]
 
-HISTOGRAM_BIN_MM = 10.0
-# The fit narrows from what a tilted floor may span to the tolerance itself.
+# The fit narrows from what a tilted floor may span, or from what a patch errs, to the tolerance.
 NARROWING = (8.0, 4.0, 2.0, 1.0, 1.0, 1.0)
+NARROW = NARROWING[3:]
+# Fits of a plane to its part, each a better one.
+TURNS = 3
 # Of the image; less is no floor.
 MIN_FRACTION = 0.005
-# Depths to start from, and how common the least is, of the commonest.
-STARTS, LEAST_START = 4, 0.1
+# Planes to choose from.
+MOST_PLANES = 6
+# Within a room's floor, an arena is at least this much of the image, and in its middle third.
+LEAST_ARENA = 0.03
 # One of several arenas is at least this large, of the largest.
 LEAST_PART = 0.25
 OPENING_PX = 5
@@ -69,37 +75,55 @@ def find(
             "extract.arena.floor_range_mm."
         )
     central = _centrality(depth.shape)
-    starts = _common_depths(depth[valid], central[valid], near, far)
-    chosen = _from(starts[0], rays, depth, valid, central, settings)
-    if not _usable(chosen, settings):
+    tolerance = settings.floor_tolerance_mm
+    # A patch errs more than the whole floor, whose tilt is judged below.
+    steepest = min(2 * settings.max_tilt_deg, 85.0)
+    chosen = Floor(np.array([0.0, 0.0, 1.0, near]), np.zeros(depth.shape, bool), [])
+    for start in planes.propose(
+        rays, depth, central * valid, tolerance, max_tilt_deg=steepest, most=MOST_PLANES
+    ):
+        first = not chosen.parts
+        # What is nearer can't have the chosen one standing on it; a whole floor encloses no arena.
+        if not (first or start[3] > chosen.plane[3] or _at_border(chosen.mask)):
+            continue
+        other = _from(start, rays, depth, valid, central, settings)
+        if np.count_nonzero(other.mask) < MIN_FRACTION * valid.size:
+            continue
+        level = _tilt_deg(other) <= settings.max_tilt_deg
+        if first or (level and (_stands_on(chosen, other, tolerance) or _is_arena_in(other, chosen))):
+            chosen = other
+    if not chosen.parts or _tilt_deg(chosen) > settings.max_tilt_deg:
         raise NoFloor(
-            f"{where}: no flat floor near {starts[0]:.0f} mm (found {np.count_nonzero(chosen.mask)} "
-            f"pixels within {settings.floor_tolerance_mm:g} mm of a plane tilted by "
+            f"{where}: no flat floor between {near:.0f} and {far:.0f} mm (found "
+            f"{np.count_nonzero(chosen.mask)} pixels within {tolerance:g} mm of a plane tilted by "
             f"{_tilt_deg(chosen):.0f} degrees); is that the arena? See extract.arena.floor_range_mm "
             "and max_tilt_deg."
         )
-    # What is nearer can't have the chosen one standing on it.
-    for start in (s for s in starts[1:] if s > starts[0]):
-        other = _from(start, rays, depth, valid, central, settings)
-        if _usable(other, settings) and _stands_on(chosen, other, settings.floor_tolerance_mm):
-            chosen = other
     if settings.which is None:
         return chosen
-    if settings.which > len(chosen.parts):
+    parts = [part for part in chosen.parts if not _at_border(part)] or chosen.parts
+    if settings.which > len(parts):
         raise NoFloor(
             f"{where}: extract.arena.which is {settings.which}, but of connected floors there are "
-            f"{len(chosen.parts)}; are walls between the arenas? Outline them with mask or polygon_px."
+            f"{len(parts)}; are walls between the arenas? Outline them with mask or polygon_px."
         )
-    part = chosen.parts[settings.which - 1]
+    part = parts[settings.which - 1]
     plane = _refit(chosen.plane, part, rays, depth, valid, settings)
     again = _parts(_on_plane(plane, rays, depth, valid, settings.floor_tolerance_mm), depth)
     mask = max(again, key=lambda one: np.count_nonzero(one & part), default=part)
     return Floor(plane, _filled(mask), chosen.parts)
 
 
-def fit(plane: Array, rays: Array, depth: Array, weight: Array, tolerance_mm: float) -> Array:
+def fit(
+    plane: Array,
+    rays: Array,
+    depth: Array,
+    weight: Array,
+    tolerance_mm: float,
+    narrowing: tuple[float, ...] = NARROWING,
+) -> Array:
     """Refine a plane to the pixels near it, ever nearer."""
-    for factor in NARROWING:
+    for factor in narrowing:
         moment, side = _moments(plane, rays, depth, weight, factor * tolerance_mm)
         if np.linalg.matrix_rank(moment) < 3:
             break
@@ -138,38 +162,23 @@ def _moments(
 
 
 def _from(
-    start: float, rays: Array, depth: Array, valid: Mask, central: Array, settings: ArenaSettings
+    plane: Array, rays: Array, depth: Array, valid: Mask, central: Array, settings: ArenaSettings
 ) -> Floor:
-    """Fit the plane near a depth, then again to its part that is most in the image's center."""
-    tolerance = settings.floor_tolerance_mm
-    plane = fit(np.array([0.0, 0.0, 1.0, start]), rays, depth, central * valid, tolerance)
-    for again in (True, False):
-        parts = _parts(_on_plane(plane, rays, depth, valid, tolerance), depth)
+    """Fit a plane to its part that is most in the image's center, and find that part again."""
+    for _ in range(TURNS):
+        parts = _parts(_on_plane(plane, rays, depth, valid, settings.floor_tolerance_mm), depth)
         if not parts:
             return Floor(plane, np.zeros(depth.shape, bool), [])
         mask = _filled(max(parts, key=lambda part: float(central[part].sum())))
-        if again:
-            plane = _refit(plane, mask, rays, depth, valid, settings)
+        plane = _refit(plane, mask, rays, depth, valid, settings)
     return Floor(plane, mask, [_filled(part) for part in parts])
 
 
 def _refit(
     plane: Array, mask: Mask, rays: Array, depth: Array, valid: Mask, settings: ArenaSettings
 ) -> Array:
-    return fit(plane, rays, depth, (mask & valid).astype(np.float64), settings.floor_tolerance_mm)
-
-
-def _common_depths(depth: Array, weight: Array, near: float, far: float) -> list[float]:
-    """Return the depths that are commonest near the image's center, the commonest first."""
-    edges = np.arange(near, far + 2 * HISTOGRAM_BIN_MM, HISTOGRAM_BIN_MM)
-    counts = np.convolve(np.histogram(depth, edges, weights=weight)[0], np.ones(3), "same")
-    least = LEAST_START * counts.max()
-    found: list[float] = []
-    while len(found) < STARTS and counts.max() > least:
-        peak = int(np.argmax(counts))
-        found.append(float(edges[peak] + HISTOGRAM_BIN_MM / 2))
-        counts[max(0, peak - 2) : peak + 3] = 0
-    return found
+    weight = (mask & valid).astype(np.float64)
+    return fit(plane, rays, depth, weight, settings.floor_tolerance_mm, NARROW)
 
 
 def _centrality(shape: tuple[int, ...]) -> Array:
@@ -190,10 +199,15 @@ def _parts(flat: Mask, depth: Array) -> list[Mask]:
     flat = flat | (_small(~known) & (near > 0.5 * seen))
     opened = cv2.morphologyEx(flat.astype(np.uint8), cv2.MORPH_OPEN, np.ones(size, np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
-    areas = stats[1:, cv2.CC_STAT_AREA]
     if count < 2:
         return []
-    large = [i for i in range(1, count) if areas[i - 1] >= LEAST_PART * areas.max()]
+    areas = stats[:, cv2.CC_STAT_AREA]
+    # What the image's border cuts is the room's, or a table, beside arenas that are whole.
+    whole = [i for i in range(1, count) if not _at_border(labels == i)]
+    largest = max((int(areas[i]) for i in whole), default=0)
+    if largest < LEAST_ARENA * labels.size:
+        largest = int(areas[1:].max())
+    large = [i for i in range(1, count) if areas[i] >= LEAST_PART * largest]
     return [labels == i for i in _in_reading_order(large, stats)]
 
 
@@ -225,14 +239,22 @@ def _stands_on(near: Floor, far: Floor, tolerance_mm: float) -> bool:
 
     A floor that goes on to the image's border is of the room, and what it encloses is the arena.
     """
-    edge = np.concatenate([far.mask[[0, -1]].ravel(), far.mask[:, [0, -1]].ravel()])
     behind = far.plane[3] > near.plane[3] + 2 * tolerance_mm
-    return bool(behind and not edge.any() and not (near.mask & ~far.mask).any())
+    return bool(behind and not _at_border(far.mask) and not (near.mask & ~far.mask).any())
 
 
-def _usable(found: Floor, settings: ArenaSettings) -> bool:
-    large = np.count_nonzero(found.mask) >= MIN_FRACTION * found.mask.size
-    return bool(large and _tilt_deg(found) <= settings.max_tilt_deg)
+def _is_arena_in(inner: Floor, outer: Floor) -> bool:
+    """Whether a floor is an arena's, and the other one the room's or a table's around it."""
+    if _at_border(inner.mask) or not _at_border(outer.mask) or (inner.mask & ~outer.mask).any():
+        return False
+    middle = np.array([np.mean(where) for where in np.nonzero(inner.mask)])
+    third = np.array(inner.mask.shape) / 3
+    large = np.count_nonzero(inner.mask) >= LEAST_ARENA * inner.mask.size
+    return bool(large and (middle > third).all() and (middle < 2 * third).all())
+
+
+def _at_border(mask: Mask) -> bool:
+    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
 
 
 def _tilt_deg(found: Floor) -> float:

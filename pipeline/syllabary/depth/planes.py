@@ -1,0 +1,83 @@
+"""The planes of a depth image, most supported first, found without a random draw.
+
+Every patch of the image proposes the plane through its own pixels; a plane is worth the weight of
+all pixels near it. What random triples of pixels do by luck, patches do surely: a floor is found
+wherever a single patch lies within it, however large other planes are.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["propose"]
+
+PATCH_PX = 16
+# Of a patch's pixels, and of the weight of the best plane.
+LEAST_KNOWN, LEAST_SUPPORT = 0.5, 0.05
+# Support is counted at every so many rows and columns.
+STEP_PX = 4
+
+Array = npt.NDArray[np.float64]
+
+
+def propose(
+    rays: Array, depth: Array, weight: Array, tolerance_mm: float, *, max_tilt_deg: float, most: int
+) -> list[Array]:
+    """Return at most ``most`` planes, the heaviest first, each of what those before it left over.
+
+    Parameters
+    ----------
+    rays : (rows, columns, 3)
+        Position at depth 1 of every pixel.
+    depth, weight : (rows, columns)
+        Depth, mm; pixels of weight 0 are unknown.
+    tolerance_mm : float
+        How far a pixel may be from a plane that it supports.
+    max_tilt_deg : float
+        Planes tilted more against the image are walls.
+
+    Returns
+    -------
+    list of (4,)
+        Unit normal away from the camera, and distance from the lens, mm: n·X = d.
+    """
+    planes = _of_patches(rays, depth, weight > 0)
+    planes = planes[planes[:, 2] > np.cos(np.deg2rad(max_tilt_deg))]
+    grid = (slice(STEP_PX // 2, None, STEP_PX),) * 2
+    known = weight[grid] > 0
+    left, points = weight[grid][known], (rays[grid] * depth[grid][..., None])[known]
+    near = np.empty((len(planes), len(points)), bool)
+    for i, plane in enumerate(planes):
+        near[i] = np.abs(points @ plane[:3] - plane[3]) <= tolerance_mm
+    found: list[Array] = []
+    least = 0.0
+    while len(found) < most and len(planes):
+        support = near @ left
+        best = int(np.argmax(support))
+        least = least or LEAST_SUPPORT * float(support[best])
+        if support[best] <= 0 or support[best] < least:
+            break
+        found.append(planes[best])
+        left = np.where(near[best], 0.0, left)
+    return found
+
+
+def _of_patches(rays: Array, depth: Array, known: npt.NDArray[np.bool_]) -> Array:
+    """Fit inverse depth, linear in the ray, in every patch; (n, 4)."""
+    rows, columns = (n // PATCH_PX for n in depth.shape)
+    inverse = np.where(known, 1 / np.where(known, depth, 1.0), 0.0)
+    rays = np.where(known[..., None], rays, 0.0)
+
+    def patches(image: Array) -> Array:
+        cut = image[: rows * PATCH_PX, : columns * PATCH_PX]
+        cut = cut.reshape(rows, PATCH_PX, columns, PATCH_PX, -1)
+        return np.moveaxis(cut, 2, 1).reshape(rows * columns, PATCH_PX**2, -1)
+
+    r, q = patches(rays), patches(inverse)
+    r, q = (part[np.count_nonzero(q, axis=(1, 2)) >= LEAST_KNOWN * PATCH_PX**2] for part in (r, q))
+    moment = np.swapaxes(r, 1, 2) @ r
+    sound = np.linalg.cond(moment) < 1e12
+    moment, side = moment[sound], (np.swapaxes(r, 1, 2) @ q)[sound]
+    normal = np.linalg.solve(moment, side)[..., 0]
+    length = np.linalg.norm(normal, axis=-1, keepdims=True)
+    ahead = (length > 0).ravel()
+    return np.column_stack([normal, np.ones(len(normal))])[ahead] / length[ahead]
