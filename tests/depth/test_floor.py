@@ -231,3 +231,9 @@ class TestOutlines:
     def test_settings_that_contradict(self, values, sentence):
         with pytest.raises(BadSetting, match=sentence):
             read(ArenaSettings, values, "extract.arena")
+
+
+def test_images_narrower_than_a_patch_have_no_floor():
+    thin = np.full((8, 400), 700, np.uint16)
+    with pytest.raises(NoFloor):
+        arena.find(thin, LENS, ArenaSettings(), where="m1")

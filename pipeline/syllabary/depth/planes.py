@@ -64,6 +64,8 @@ def propose(
 def _of_patches(rays: Array, depth: Array, known: npt.NDArray[np.bool_]) -> Array:
     """Fit inverse depth, linear in the ray, in every patch; (n, 4)."""
     rows, columns = (n // PATCH_PX for n in depth.shape)
+    if not rows * columns:
+        return np.empty((0, 4))
     inverse = np.where(known, 1 / np.where(known, depth, 1.0), 0.0)
     rays = np.where(known[..., None], rays, 0.0)
 
