@@ -1,5 +1,6 @@
 """What every reader opens: a number of depth frames, and when each was taken."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -33,7 +34,7 @@ class Intrinsics(NamedTuple):
     distortion: tuple[float, ...] = (0.0,) * 8
 
 
-class Recording:
+class Recording(ABC):
     """Frames of a recording, read where they are asked for; a context manager.
 
     Attributes
@@ -91,9 +92,9 @@ class Recording:
                 "is the disk in order? Copy the recording again."
             ) from None
 
+    @abstractmethod
     def _read(self, start: int, stop: int) -> npt.NDArray[np.generic]:
         """Return frames [start, stop), which are there, as the file has them."""
-        raise NotImplementedError
 
     def when_closed(self, action: Callable[[], object]) -> None:
         """Do something after the files are closed."""
