@@ -1,0 +1,267 @@
+"""How fast are networks trained under the prior, against the same networks as a plain VAE?
+
+A study is simulated as crops; the shipped default finds its syllables and settles, then an epoch of its
+joint training (the pass over whole recordings, and the steps) takes turns with an epoch of a plain VAE:
+the same crops, networks, pieces and optimiser, the latents of each frame independent N(0, I), no
+messages. The VAE has no need of the frames around a piece and does not see them; its own pass over
+whole recordings encodes, draws and scores as ours does. Once with discovery, whose recogniser tells the
+states, and once without, where mean field finds them.
+
+Only speed counts: discovery and the training before the first epoch have few sweeps and restarts, so
+that the syllables are poor, and their number is what this leaves. Process CPU time of one thread, a
+frame counted once an epoch, the median over turns; the first turn, which compiles, is left out.
+
+    python benchmarks/training.py [--animals 4] [--minutes 1] [--turns 5]
+
+Rows are added to benchmarks/results.csv.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from recovery import studies
+from results import add
+from torch import nn
+
+from syllabary.provenance import generator
+from syllabary.study import Config
+from syllabary.svae import discovery, objective, pieces, potentials, reduction, settling, training
+from syllabary.svae.autoencoder import build
+from syllabary.svae.joint import Trainer
+from syllabary.svae.latents import LatentSeries
+from syllabary.svae.schedule import learning_rate
+from syllabary.svae.settings import ModelSettings, ReduceSettings
+
+SEED = 1
+TARGET_S = 0.4
+# Of what passes messages: of the prior, and of the pieces.
+PRIOR, BORDERS = ("infer", "tangent", "update", "adapt", "divergence"), ("edges_of", "join")
+
+
+class Clock:
+    """CPU seconds by name; what is timed inside something timed counts for the outer one alone."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.running = False
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        if self.running:
+            yield
+            return
+        self.running, begun = True, time.process_time()
+        try:
+            yield
+        finally:
+            self.running = False
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - begun
+
+    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*given: Any, **options: Any) -> Any:
+            with self.of(name):
+                return function(*given, **options)
+
+        return run
+
+
+class Structured:
+    """Joint training as it is shipped, an epoch at a time."""
+
+    def __init__(self, trainer: Trainer, fitted: training.Fitted):
+        self.trainer, self.clock, state = trainer, Clock(), trainer.begin(fitted)
+        self.rows = trainer.epochs(state)
+
+    def epoch(self) -> dict[str, float]:
+        """Train for an epoch; return the CPU seconds of its parts."""
+        clock = self.clock = Clock()
+        prior = self.trainer.prior
+        with (
+            mock.patch.multiple(prior, **{n: clock.timed("messages", getattr(prior, n)) for n in PRIOR}),
+            mock.patch.multiple(
+                pieces, **{n: clock.timed("messages", getattr(pieces, n)) for n in BORDERS}
+            ),
+        ):
+            begun = time.process_time()
+            self.row = next(self.rows)
+            return {"epoch": time.process_time() - begun, **clock.seconds}
+
+
+class Plain:
+    """The same networks, without a prior on how latents move."""
+
+    def __init__(self, trainer: Trainer):
+        self.trainer, self.turn, self.steps = trainer, 0, 0
+
+    def epoch(self) -> dict[str, float]:
+        """Train for an epoch; return the CPU seconds of its parts."""
+        begun = time.process_time()
+        for index in range(len(self.trainer.series)):
+            self._score(index)
+        scored = time.process_time()
+        trainer, settings = self.trainer, self.trainer.training
+        rng = generator(SEED, "plain", self.turn)
+        lengths = [len(one.observed) for one in trainer.series]
+        cuts = pieces.cut(lengths, settings.window_frames, settings.buffer_frames, rng)
+        groups = pieces.batches(cuts, settings.batch_windows, rng)
+        for group in groups:
+            self._step(group, settings.epochs * len(groups), rng)
+        self.turn += 1
+        done = time.process_time()
+        return {"epoch": done - begun, "steps": done - scored}
+
+    @torch.no_grad()
+    def _score(self, index: int) -> float:
+        """The bound of a whole recording, of one draw."""
+        trainer, (encoder, decoder) = self.trainer, self.trainer.networks
+        crops, rng = trainer.open(index), generator(SEED, "plain", "score", index)
+        values, information = trainer.known[index][:2]
+        total = 0.0
+        for start, heights, observed in crops.blocks(potentials.BLOCK):
+            rows = slice(start, start + len(heights))
+            image = torch.from_numpy(heights).float() * crops.height_step_mm
+            seen = torch.from_numpy(observed)
+            given = encoder(image, seen, values[rows], information[rows])
+            total += float(_bound(decoder, image, seen, *given, trainer.builds[index], rng)[0].sum())
+        return total
+
+    def _step(self, group: list[pieces.Piece], total: int, rng: np.random.Generator) -> None:
+        trainer, (encoder, decoder) = self.trainer, self.trainer.networks
+        images, seens, values, information, build = [], [], [], [], []
+        for piece in group:
+            crops, rows = trainer.open(piece.recording), slice(*piece.core)
+            raw = crops.heights(rows.start, rows.stop)
+            images.append(torch.from_numpy(raw).float() * crops.height_step_mm)
+            seens.append(torch.from_numpy(crops.observed(rows.start, rows.stop)))
+            values.append(trainer.known[piece.recording][0][rows])
+            information.append(trainer.known[piece.recording][1][rows])
+            build.append(trainer.builds[piece.recording].expand_as(values[-1]))
+        image, seen, center, told, own = map(torch.cat, (images, seens, values, information, build))
+        trainer.optimizer.zero_grad(set_to_none=True)
+        bound, pixels = _bound(decoder, image, seen, *encoder(image, seen, center, told), own, rng)
+        (-bound.sum() / max(pixels, 1)).backward()
+        weights = [w for one in trainer.optimizer.param_groups for w in one["params"]]
+        nn.utils.clip_grad_norm_(weights, trainer.training.gradient_norm)
+        for one in trainer.optimizer.param_groups:
+            one["lr"] = trainer.training.learning_rate * learning_rate(self.steps, total)
+        trainer.optimizer.step()
+        self.steps += 1
+
+
+def _bound(
+    decoder: nn.Module,
+    image: torch.Tensor,
+    seen: torch.Tensor,
+    mean: torch.Tensor,
+    precision: torch.Tensor,
+    build: torch.Tensor,
+    rng: np.random.Generator,
+) -> tuple[torch.Tensor, int]:
+    """Bound (N) of frames whose latents are independent, and the number of their pixels.
+
+    The potential of a frame and N(0, I) make its posterior, as in the structured model.
+    """
+    whole = precision.double() + 1
+    center = precision * mean / whole
+    drawn = center + torch.from_numpy(rng.standard_normal(tuple(mean.shape))) / whole.sqrt()
+    divergence = 0.5 * (1 / whole + center.square() - 1 + whole.log()).sum(-1)
+    found = objective.log_likelihood(
+        image, seen, decoder(drawn + build), decoder.log_variance(), decoder.used, decoder.outliers
+    )
+    return found - divergence, int(objective.scored_pixels(seen, decoder.used).sum())
+
+
+def prepare(
+    settings: ModelSettings, series: Mapping[str, LatentSeries], fps: float
+) -> tuple[training.Fitted, dict[str, torch.Tensor] | None]:
+    """What joint training begins with, by few sweeps."""
+    few = {"restarts": 1, "sweeps": 5}
+    if settings.discovery is None:
+        short = settings.training.model_copy(update={**few, "restart_sweeps": 10, "latent_sweeps": 10})
+        chosen = settings.model_copy(update={"training": short})
+        return training.fit(series, chosen, target_duration_s=TARGET_S, fps=fps, seed=SEED), None
+    learner = settings.discovery.recogniser.model_copy(update={"epochs": 1})
+    short = settings.discovery.model_copy(update={**few, "rounds": 0, "recogniser": learner})
+    found = discovery.find(series, short, target_duration_s=TARGET_S, fps=fps, seed=SEED)
+    said = {name: torch.from_numpy(one) for name, one in found.evidence.items()}
+    fitted = settling.fit(series, said, settings, fps=fps, seed=SEED)
+    return fitted, {name: one[:, fitted.order] for name, one in said.items()}
+
+
+def compare(
+    title: str,
+    settings: ModelSettings,
+    study: studies.Study,
+    way: reduction.Reduction,
+    series: Mapping[str, LatentSeries],
+    turns: int,
+) -> None:
+    fitted, said = prepare(settings, series, study.fps)
+    paths = {name: study.path(name) for name in study.trained}
+    # So many epochs that the generator never ends.
+    longer = settings.training.model_copy(update={"epochs": turns + 2})
+    chosen = settings.model_copy(update={"training": longer})
+
+    def trainer(told: Mapping[str, torch.Tensor] | None) -> Trainer:
+        networks = build(chosen, way.pca, generator(SEED, "benchmark", "networks"))
+        return Trainer(networks, paths, series, chosen, way.pca, study.fps, SEED, told)
+
+    ours, plain = Structured(trainer(said), fitted), Plain(trainer(None))
+    found = []
+    for turn in range(turns + 1):
+        pair = ours.epoch(), plain.epoch()
+        if turn:
+            found.append(pair)
+        print(f"  turn {turn}: ours {pair[0]}, plain {pair[1]}", flush=True)
+    frames = sum(len(one.observed) for one in series.values())
+    states = len(fitted.parameters.weights)
+    case = f"{title}, K = {states}, D = {ours.trainer.series[0].values.shape[1]}"
+
+    def put(measure: str, values: list[float], unit: str = "") -> None:
+        value = float(np.median(values))
+        print(f"{case}: {measure} {value:.3g} {unit}", flush=True)
+        add("training", case, measure, value, unit)
+
+    put("throughput of the structured VAE", [frames / a["epoch"] for a, _ in found], "frames/s")
+    put("throughput of the plain VAE", [frames / b["epoch"] for _, b in found], "frames/s")
+    put("ratio", [b["epoch"] / a["epoch"] for a, b in found])
+    put("ratio, plain VAE without its pass", [b["steps"] / a["epoch"] for a, b in found])
+    put("messages' share of an epoch", [a["messages"] / a["epoch"] for a, _ in found])
+    put("turns of mean field, mean of steps", [ours.row["turns"]])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--animals", type=int, default=4)
+    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--turns", type=int, default=5)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    shipped = Config().models["slds"]
+    with tempfile.TemporaryDirectory() as scratch:
+        study = studies.simulate(
+            "nonlinear", SEED, asked.animals, asked.minutes, Path(scratch), held_out=0
+        )
+        paths = [study.path(name) for name in study.trained]
+        found = reduction.fit(paths, ReduceSettings(), seed=SEED)
+        way = found[reduction.REGISTERED].of_model(shipped)
+        series = {}
+        for name in study.trained:
+            with study.crops(name) as recording:
+                series[name] = way.latents(recording)
+        print(f"registered: {way.template is not None}", flush=True)
+        with training.one_thread():
+            for title, change in (("shipped default", {}), ("without discovery", {"discovery": None})):
+                compare(title, shipped.model_copy(update=change), study, way, series, asked.turns)
+
+
+if __name__ == "__main__":
+    main()
