@@ -33,7 +33,16 @@ from torch import nn
 
 from syllabary.provenance import generator
 from syllabary.study import Config
-from syllabary.svae import discovery, objective, pieces, potentials, reduction, settling, training
+from syllabary.svae import (
+    discovery,
+    gradients,
+    objective,
+    pieces,
+    potentials,
+    reduction,
+    settling,
+    training,
+)
 from syllabary.svae.autoencoder import build
 from syllabary.svae.joint import Trainer
 from syllabary.svae.latents import LatentSeries
@@ -77,22 +86,28 @@ class Structured:
     """Joint training as it is shipped, an epoch at a time."""
 
     def __init__(self, trainer: Trainer, fitted: training.Fitted):
-        self.trainer, self.clock, state = trainer, Clock(), trainer.begin(fitted)
-        self.rows = trainer.epochs(state)
+        self.trainer = trainer
+        self.rows = trainer.epochs(trainer.begin(fitted))
 
     def epoch(self) -> dict[str, float]:
         """Train for an epoch; return the CPU seconds of its parts."""
-        clock = self.clock = Clock()
-        prior = self.trainer.prior
+        clock, check, prior = Clock(), Clock(), self.trainer.prior
+        through = gradients.through_optimum
+
+        def watched(*given: Any, settled: bool = False, **options: Any) -> gradients.Gradient:
+            with check.of("check" if settled else "steps"):
+                return through(*given, settled=settled, **options)
+
         with (
             mock.patch.multiple(prior, **{n: clock.timed("messages", getattr(prior, n)) for n in PRIOR}),
             mock.patch.multiple(
                 pieces, **{n: clock.timed("messages", getattr(pieces, n)) for n in BORDERS}
             ),
+            mock.patch.object(gradients, "through_optimum", watched),
         ):
             begun = time.process_time()
             self.row = next(self.rows)
-            return {"epoch": time.process_time() - begun, **clock.seconds}
+            return {"epoch": time.process_time() - begun, **clock.seconds, **check.seconds}
 
 
 class Plain:
@@ -130,7 +145,7 @@ class Plain:
             image = torch.from_numpy(heights).float() * crops.height_step_mm
             seen = torch.from_numpy(observed)
             given = encoder(image, seen, values[rows], information[rows])
-            total += float(_bound(decoder, image, seen, *given, trainer.builds[index], rng)[0].sum())
+            total += float(_bound(decoder, image, seen, *given, trainer.builds[index], rng).sum())
         return total
 
     def _step(self, group: list[pieces.Piece], total: int, rng: np.random.Generator) -> None:
@@ -144,10 +159,15 @@ class Plain:
             values.append(trainer.known[piece.recording][0][rows])
             information.append(trainer.known[piece.recording][1][rows])
             build.append(trainer.builds[piece.recording].expand_as(values[-1]))
-        image, seen, center, told, own = map(torch.cat, (images, seens, values, information, build))
+        whole = [torch.cat(part) for part in (images, seens, values, information, build)]
         trainer.optimizer.zero_grad(set_to_none=True)
-        bound, pixels = _bound(decoder, image, seen, *encoder(image, seen, center, told), own, rng)
-        (-bound.sum() / max(pixels, 1)).backward()
+        scale = -1 / max(int(objective.scored_pixels(whole[1], decoder.used).sum()), 1)
+        # As many frames at once as in ours.
+        for image, seen, center, told, own in zip(
+            *(part.split(gradients.AT_ONCE) for part in whole), strict=True
+        ):
+            bound = _bound(decoder, image, seen, *encoder(image, seen, center, told), own, rng)
+            (scale * bound.sum()).backward()
         weights = [w for one in trainer.optimizer.param_groups for w in one["params"]]
         nn.utils.clip_grad_norm_(weights, trainer.training.gradient_norm)
         for one in trainer.optimizer.param_groups:
@@ -164,8 +184,8 @@ def _bound(
     precision: torch.Tensor,
     build: torch.Tensor,
     rng: np.random.Generator,
-) -> tuple[torch.Tensor, int]:
-    """Bound (N) of frames whose latents are independent, and the number of their pixels.
+) -> torch.Tensor:
+    """Bound (N) of frames whose latents are independent.
 
     The potential of a frame and N(0, I) make its posterior, as in the structured model.
     """
@@ -176,7 +196,7 @@ def _bound(
     found = objective.log_likelihood(
         image, seen, decoder(drawn + build), decoder.log_variance(), decoder.used, decoder.outliers
     )
-    return found - divergence, int(objective.scored_pixels(seen, decoder.used).sum())
+    return found - divergence
 
 
 def prepare(
@@ -234,6 +254,7 @@ def compare(
     put("throughput of the plain VAE", [frames / b["epoch"] for _, b in found], "frames/s")
     put("ratio", [b["epoch"] / a["epoch"] for a, b in found])
     put("ratio, plain VAE without its pass", [b["steps"] / a["epoch"] for a, b in found])
+    put("share of the check of the gradient, once an epoch", [a["check"] / a["epoch"] for a, _ in found])
     put("messages' share of an epoch", [a["messages"] / a["epoch"] for a, _ in found])
     put("turns of mean field, mean of steps", [ours.row["turns"]])
 
