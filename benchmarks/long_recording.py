@@ -2,9 +2,8 @@
 
 The shipped default learns syllables of simulated latents, in few sweeps. Then a recording of 108,000
 ticks, three in ten of them missing, is segmented after encoding: its network of crops is that of the
-PCA. All of the teacher's states stay syllables, as many as there can be. Once the recogniser's word
-counts, once the teacher's. Peak memory is that of the whole process, of which importing takes about
-0.4 GB.
+PCA. All states in use stay syllables. Once the recogniser's word counts, once the teacher's. Peak memory
+is that of the whole process, of which importing takes about 0.4 GB.
 
     python benchmarks/long_recording.py [--ticks 108000] [--states 50]
 """

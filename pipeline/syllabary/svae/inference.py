@@ -77,12 +77,15 @@ def segment(model: Model, series: LatentSeries, crops: Crops | None = None) -> S
             return _of_points(
                 prior, model, potentials.points(series, bridge=model.settings.bridge_frames)
             )
-        return _of_frames(prior, model, _evidence(model, series, crops), _said(model, series))
+        said = _said(model, series)
+        return _of_frames(prior, model, _evidence(model, series, crops, said), said)
 
 
-def _evidence(model: Model, series: LatentSeries, crops: Crops | None) -> GaussianEvidence:
-    """What the model's recognisers say of latents and, where it has one for them, of states."""
-    found, said = _of_latents(model, series, crops), _said(model, series)
+def _evidence(
+    model: Model, series: LatentSeries, crops: Crops | None, said: Said | None
+) -> GaussianEvidence:
+    """What is said of latents and, where the model has a recogniser of them, of states."""
+    found = _of_latents(model, series, crops)
     return found if said is None else found._replace(states=torch.from_numpy(said.evidence))
 
 

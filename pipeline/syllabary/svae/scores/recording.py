@@ -101,7 +101,8 @@ def open_recording(model: Model, crops: Crops | Recording) -> Recording:
         return crops
     series = model.latents(crops)
     crops = registration.view(crops, series.shifts)
-    evidence: Any = inference._evidence(model, series, crops)
+    said = inference._said(model, series)
+    evidence: Any = inference._evidence(model, series, crops, said)
     prior = registry.find("syllabary.priors", model.settings.prior)
     assert evidence.mean.shape[-1] == prior.dimensions(model.parameters)
     decoder = model.networks().decoder.requires_grad_(False)
