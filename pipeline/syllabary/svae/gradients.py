@@ -26,7 +26,7 @@ __all__ = ["AT_ONCE", "Batch", "Gradient", "error", "through_optimum"]
 # A piece that has not settled may be at a saddle, where no gradient can be sent back: few need many.
 STEP_TURNS, TURN_TOLERANCE = 40, 1e-7
 # Frames that a network sees at once in a step: of more, the images of its first stage are so large that
-# the allocator asks the system for their memory afresh every time, and a step takes half as long again.
+# the allocator asks the system for their memory afresh every time (benchmarks/README.md).
 AT_ONCE = 128
 # For the check of the gradients: what counts as settled.
 SETTLED_TURNS, SETTLED_TOLERANCE = 100, 1e-8
