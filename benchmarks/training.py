@@ -1,181 +1,287 @@
-"""What does the switching prior cost in training, beside the same networks as a plain VAE?
+"""How fast are networks trained under the prior, against the same networks as a plain VAE?
 
-One epoch of joint training of the shipped default, of pieces of simulated recordings, and one of the
-same networks on the same frames with independent standard normal latents, in turn, in process CPU time
-of one thread. The share of message passing is the time in ``infer``, ``tangent`` and ``update`` of the
-prior. States are told by a recogniser as in the shipped model, and found by mean field in the second
-row; what is told is made up, for only the time counts.
+A study is simulated as crops; the shipped default finds its syllables and settles, then an epoch of its
+joint training (the pass over whole recordings, and the steps) takes turns with an epoch of a plain VAE:
+the same crops, networks, pieces and optimiser, the latents of each frame independent N(0, I), no
+messages. The VAE has no need of the frames around a piece and does not see them; its own pass over
+whole recordings encodes, draws and scores as ours does. Once with discovery, whose recogniser tells the
+states, and once without, where mean field finds them.
 
-    python benchmarks/training.py [--animals 4] [--minutes 1] [--repeats 3]
+Only speed counts: discovery and the training before the first epoch have few sweeps and restarts, so
+that the syllables are poor, and their number is what this leaves. Process CPU time of one thread, a
+frame counted once an epoch, the median over turns; the first turn, which compiles, is left out.
+
+    python benchmarks/training.py [--animals 4] [--minutes 1] [--turns 5]
+
+Rows are added to benchmarks/results.csv.
 """
 
 import argparse
-import functools
-import statistics
-import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
+from recovery import studies
+from results import add
+from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parent))
-from recovery.studies import simulate
-
+from syllabary.provenance import generator
 from syllabary.study import Config
-from syllabary.svae import autoencoder, joint, objective, reduction, settling
-from syllabary.svae.settings import ReduceSettings
+from syllabary.svae import (
+    discovery,
+    gradients,
+    objective,
+    pieces,
+    potentials,
+    reduction,
+    settling,
+    training,
+)
+from syllabary.svae.autoencoder import build
+from syllabary.svae.joint import Trainer
+from syllabary.svae.latents import LatentSeries
+from syllabary.svae.schedule import learning_rate
+from syllabary.svae.settings import ModelSettings, ReduceSettings
 
-STATES = 17
+SEED = 1
+TARGET_S = 0.4
+# Of what passes messages: of the prior, and of the pieces.
+PRIOR, BORDERS = ("infer", "tangent", "update", "adapt", "divergence"), ("edges_of", "join")
 
 
-def clocked(function, spent):
-    """The function, its CPU seconds added to ``spent``."""
+class Clock:
+    """CPU seconds by name; what is timed inside something timed counts for the outer one alone."""
 
-    @functools.wraps(function)
-    def run(*args, **kwargs):
-        start = time.process_time()
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.running = False
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        if self.running:
+            yield
+            return
+        self.running, begun = True, time.process_time()
         try:
-            return function(*args, **kwargs)
+            yield
         finally:
-            spent[0] += time.process_time() - start
+            self.running = False
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - begun
 
-    return run
+    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*given: Any, **options: Any) -> Any:
+            with self.of(name):
+                return function(*given, **options)
+
+        return run
 
 
-def plain_step(trainer, group, batch, core):
-    """One step of a VAE with N(0, 1) latents, and Gaussian evidence of the encoder, on core frames."""
-    trainer.optimizer.zero_grad(set_to_none=True)
-    trimmed = batch._replace(
-        heights=batch.heights[core][None], observed=batch.observed[core][None], core=core
+class Structured:
+    """Joint training as it is shipped, an epoch at a time."""
+
+    def __init__(self, trainer: Trainer, fitted: training.Fitted):
+        self.trainer = trainer
+        self.rows = trainer.epochs(trainer.begin(fitted))
+
+    def epoch(self) -> dict[str, float]:
+        """Train for an epoch; return the CPU seconds of its parts."""
+        clock, check, prior = Clock(), Clock(), self.trainer.prior
+        through = gradients.through_optimum
+
+        def watched(*given: Any, settled: bool = False, **options: Any) -> gradients.Gradient:
+            with check.of("check" if settled else "steps"):
+                return through(*given, settled=settled, **options)
+
+        with (
+            mock.patch.multiple(prior, **{n: clock.timed("messages", getattr(prior, n)) for n in PRIOR}),
+            mock.patch.multiple(
+                pieces, **{n: clock.timed("messages", getattr(pieces, n)) for n in BORDERS}
+            ),
+            mock.patch.object(gradients, "through_optimum", watched),
+        ):
+            begun = time.process_time()
+            self.row = next(self.rows)
+            return {"epoch": time.process_time() - begun, **clock.seconds, **check.seconds}
+
+
+class Plain:
+    """The same networks, without a prior on how latents move."""
+
+    def __init__(self, trainer: Trainer):
+        self.trainer, self.turn, self.steps = trainer, 0, 0
+
+    def epoch(self) -> dict[str, float]:
+        """Train for an epoch; return the CPU seconds of its parts."""
+        begun = time.process_time()
+        for index in range(len(self.trainer.series)):
+            self._score(index)
+        scored = time.process_time()
+        trainer, settings = self.trainer, self.trainer.training
+        rng = generator(SEED, "plain", self.turn)
+        lengths = [len(one.observed) for one in trainer.series]
+        cuts = pieces.cut(lengths, settings.window_frames, settings.buffer_frames, rng)
+        groups = pieces.batches(cuts, settings.batch_windows, rng)
+        for group in groups:
+            self._step(group, settings.epochs * len(groups), rng)
+        self.turn += 1
+        done = time.process_time()
+        return {"epoch": done - begun, "steps": done - scored}
+
+    @torch.no_grad()
+    def _score(self, index: int) -> float:
+        """The bound of a whole recording, of one draw."""
+        trainer, (encoder, decoder) = self.trainer, self.trainer.networks
+        crops, rng = trainer.open(index), generator(SEED, "plain", "score", index)
+        values, information = trainer.known[index][:2]
+        total = 0.0
+        for start, heights, observed in crops.blocks(potentials.BLOCK):
+            rows = slice(start, start + len(heights))
+            image = torch.from_numpy(heights).float() * crops.height_step_mm
+            seen = torch.from_numpy(observed)
+            given = encoder(image, seen, values[rows], information[rows])
+            total += float(_bound(decoder, image, seen, *given, trainer.builds[index], rng).sum())
+        return total
+
+    def _step(self, group: list[pieces.Piece], total: int, rng: np.random.Generator) -> None:
+        trainer, (encoder, decoder) = self.trainer, self.trainer.networks
+        images, seens, values, information, build = [], [], [], [], []
+        for piece in group:
+            crops, rows = trainer.open(piece.recording), slice(*piece.core)
+            raw = crops.heights(rows.start, rows.stop)
+            images.append(torch.from_numpy(raw).float() * crops.height_step_mm)
+            seens.append(torch.from_numpy(crops.observed(rows.start, rows.stop)))
+            values.append(trainer.known[piece.recording][0][rows])
+            information.append(trainer.known[piece.recording][1][rows])
+            build.append(trainer.builds[piece.recording].expand_as(values[-1]))
+        whole = [torch.cat(part) for part in (images, seens, values, information, build)]
+        trainer.optimizer.zero_grad(set_to_none=True)
+        scale = -1 / max(int(objective.scored_pixels(whole[1], decoder.used).sum()), 1)
+        # As many frames at once as in ours.
+        for image, seen, center, told, own in zip(
+            *(part.split(gradients.AT_ONCE) for part in whole), strict=True
+        ):
+            bound = _bound(decoder, image, seen, *encoder(image, seen, center, told), own, rng)
+            (scale * bound.sum()).backward()
+        weights = [w for one in trainer.optimizer.param_groups for w in one["params"]]
+        nn.utils.clip_grad_norm_(weights, trainer.training.gradient_norm)
+        for one in trainer.optimizer.param_groups:
+            one["lr"] = trainer.training.learning_rate * learning_rate(self.steps, total)
+        trainer.optimizer.step()
+        self.steps += 1
+
+
+def _bound(
+    decoder: nn.Module,
+    image: torch.Tensor,
+    seen: torch.Tensor,
+    mean: torch.Tensor,
+    precision: torch.Tensor,
+    build: torch.Tensor,
+    rng: np.random.Generator,
+) -> torch.Tensor:
+    """Bound (N) of frames whose latents are independent.
+
+    The potential of a frame and N(0, I) make its posterior, as in the structured model.
+    """
+    whole = precision.double() + 1
+    center = precision * mean / whole
+    drawn = center + torch.from_numpy(rng.standard_normal(tuple(mean.shape))) / whole.sqrt()
+    divergence = 0.5 * (1 / whole + center.square() - 1 + whole.log()).sum(-1)
+    found = objective.log_likelihood(
+        image, seen, decoder(drawn + build), decoder.log_variance(), decoder.used, decoder.outliers
     )
-    pieces = [
-        tuple(part[one.begin : one.stop] for part in trainer.known[one.recording]) for one in group
-    ]
-    values, information = (torch.stack(part)[core] for part in list(zip(*pieces, strict=True))[:2])
-    mean, precision = trainer.networks.encoder(
-        trimmed.heights[0], trimmed.observed[0], values, information
-    )
-    covariance = 1 / (1 + precision.double())
-    location = covariance * precision * mean
-    drawn = location + covariance.sqrt() * batch.normals[core]
-    divergence = 0.5 * (covariance + location**2 - 1 - covariance.log()).sum()
-    build = (torch.zeros_like(batch.normals) + batch.build)[core]
-    decoder = trainer.networks.decoder
-    likelihood = objective.log_likelihood(
-        trimmed.heights[0], trimmed.observed[0], decoder(drawn + build), decoder.log_variance(),
-        decoder.used, decoder.outliers,
-    )  # fmt: skip
-    loss = -(likelihood.sum() - divergence) / max(int(trimmed.observed.sum()), 1)
-    loss.backward()
-    weights = [w for part in trainer.optimizer.param_groups for w in part["params"]]
-    torch.nn.utils.clip_grad_norm_(weights, trainer.training.gradient_norm)
-    trainer.optimizer.step()
+    return found - divergence
+
+
+def prepare(
+    settings: ModelSettings, series: Mapping[str, LatentSeries], fps: float
+) -> tuple[training.Fitted, dict[str, torch.Tensor] | None]:
+    """What joint training begins with, by few sweeps."""
+    few = {"restarts": 1, "sweeps": 5}
+    if settings.discovery is None:
+        short = settings.training.model_copy(update={**few, "restart_sweeps": 10, "latent_sweeps": 10})
+        chosen = settings.model_copy(update={"training": short})
+        return training.fit(series, chosen, target_duration_s=TARGET_S, fps=fps, seed=SEED), None
+    learner = settings.discovery.recogniser.model_copy(update={"epochs": 1})
+    short = settings.discovery.model_copy(update={**few, "rounds": 0, "recogniser": learner})
+    found = discovery.find(series, short, target_duration_s=TARGET_S, fps=fps, seed=SEED)
+    said = {name: torch.from_numpy(one) for name, one in found.evidence.items()}
+    fitted = settling.fit(series, said, settings, fps=fps, seed=SEED)
+    return fitted, {name: one[:, fitted.order] for name, one in said.items()}
+
+
+def compare(
+    title: str,
+    settings: ModelSettings,
+    study: studies.Study,
+    way: reduction.Reduction,
+    series: Mapping[str, LatentSeries],
+    turns: int,
+) -> None:
+    fitted, said = prepare(settings, series, study.fps)
+    paths = {name: study.path(name) for name in study.trained}
+    # So many epochs that the generator never ends.
+    longer = settings.training.model_copy(update={"epochs": turns + 2})
+    chosen = settings.model_copy(update={"training": longer})
+
+    def trainer(told: Mapping[str, torch.Tensor] | None) -> Trainer:
+        networks = build(chosen, way.pca, generator(SEED, "benchmark", "networks"))
+        return Trainer(networks, paths, series, chosen, way.pca, study.fps, SEED, told)
+
+    ours, plain = Structured(trainer(said), fitted), Plain(trainer(None))
+    found = []
+    for turn in range(turns + 1):
+        pair = ours.epoch(), plain.epoch()
+        if turn:
+            found.append(pair)
+        print(f"  turn {turn}: ours {pair[0]}, plain {pair[1]}", flush=True)
+    frames = sum(len(one.observed) for one in series.values())
+    states = len(fitted.parameters.weights)
+    case = f"{title}, K = {states}, D = {ours.trainer.series[0].values.shape[1]}"
+
+    def put(measure: str, values: list[float], unit: str = "") -> None:
+        value = float(np.median(values))
+        print(f"{case}: {measure} {value:.3g} {unit}", flush=True)
+        add("training", case, measure, value, unit)
+
+    put("throughput of the structured VAE", [frames / a["epoch"] for a, _ in found], "frames/s")
+    put("throughput of the plain VAE", [frames / b["epoch"] for _, b in found], "frames/s")
+    put("ratio", [b["epoch"] / a["epoch"] for a, b in found])
+    put("ratio, plain VAE without its pass", [b["steps"] / a["epoch"] for a, b in found])
+    put("share of the check of the gradient, once an epoch", [a["check"] / a["epoch"] for a, _ in found])
+    put("messages' share of an epoch", [a["messages"] / a["epoch"] for a, _ in found])
+    put("turns of mean field, mean of steps", [ours.row["turns"]])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--animals", type=int, default=4)
     parser.add_argument("--minutes", type=float, default=1.0)
-    parser.add_argument("--repeats", type=int, default=3)
-    given = parser.parse_args()
+    parser.add_argument("--turns", type=int, default=5)
+    asked = parser.parse_args()
     torch.set_num_threads(1)
-    settings = Config().models["slds"]
-    with tempfile.TemporaryDirectory() as folder:
-        study = simulate("nonlinear", 1, given.animals, given.minutes, Path(folder))
-        paths = {name: study.path(name) for name in study.recordings}
-        way = reduction.fit(list(paths.values()), ReduceSettings(frames=4000), seed=1)
-        way = way[reduction.REGISTERED].of_model(settings)
-        series, said = {}, {}
-        rng = np.random.default_rng(1)
-        for name in paths:
-            with study.crops(name) as crops:
-                series[name] = way.latents(crops)
-            ticks = len(series[name].observed)
-            path = np.repeat(rng.integers(STATES, size=ticks // 8 + 1), 8)[:ticks]
-            said[name] = torch.from_numpy(np.log(0.9 * np.eye(STATES)[path] + 0.1 / STATES))
-        fitted = settling.fit(series, said, settings, fps=study.fps, seed=1)
-        print(f"{given.animals} animals of {given.minutes:g} min, K = {STATES}, D = {way_size(series)}")
-        for title, told in (("states told", said), ("states by mean field", None)):
-            measure(title, told, fitted, paths, series, settings, way, study.fps, given.repeats)
-
-
-def way_size(series) -> int:
-    return next(iter(series.values())).values.shape[1]
-
-
-def measure(title, told, fitted, paths, series, settings, way, fps, repeats) -> None:
-    networks = autoencoder.build(settings, way.pca, np.random.default_rng(1))
-    trainer = joint.Trainer(networks, paths, series, settings, way.pca, fps, 1, told)
-    spent, steps = [0.0], []
-    real = trainer.prior
-    wrapped = {name: clocked(getattr(real, name), spent) for name in ("infer", "tangent", "update")}
-    names = {name: getattr(real, name) for name in dir(real) if not name.startswith("__")}
-    trainer.prior = SimpleNamespace(**{**names, **wrapped})
-    load = trainer.load
-
-    def kept(state, group, edges, rng):
-        batch = load(state, group, edges, rng)
-        steps.append((group, batch))
-        return batch
-
-    trainer.load = kept
-    state = trainer.begin(fitted)
-    epochs = trainer.epochs(state)
-    switching, shares, plain = [], [], []
-    with joint.one_thread():
-        for repeat in range(repeats + 1):
-            steps.clear()
-            spent[0], start = 0.0, time.process_time()
-            next(epochs)
-            epoch, messages = time.process_time() - start, spent[0]
-            # The plain one reads its crops too, and passes over whole recordings to score them.
-            start = time.process_time()
-            rng = np.random.default_rng(repeat)
-            for group, _ in steps:
-                batch = load(state, group, trainer_edges(steps, group), rng)
-                plain_step(trainer, group, batch, batch.core)
-            whole_plain(trainer)
-            other = time.process_time() - start
-            if repeat:
-                switching.append(epoch), shares.append(messages / epoch), plain.append(other)
-    frames = trainer.frames
-    ratio = statistics.median(b / a for a, b in zip(switching, plain, strict=True))
-    print(
-        f"{title}: {frames / statistics.median(switching):.0f} frames/s, plain VAE "
-        f"{frames / statistics.median(plain):.0f}; throughput ratio {ratio:.2f} (goal 0.7), messages "
-        f"{statistics.median(shares):.0%} of an epoch (goal 50 %)",
-        flush=True,
-    )
-
-
-def trainer_edges(steps, group):
-    """Edges of a batch, as the epoch kept them; a plain VAE has no use for them."""
-    from syllabary.messages import meanfield
-
-    batch = next(batch for other, batch in steps if other is group)
-    parts = batch.edges
-    return {
-        piece: meanfield.Edges(
-            parts.initial[i : i + 1], parts.final[i : i + 1],
-            tuple(part[i : i + 1] for part in parts.first),
-            tuple(part[i : i + 1] for part in parts.last),
+    shipped = Config().models["slds"]
+    with tempfile.TemporaryDirectory() as scratch:
+        study = studies.simulate(
+            "nonlinear", SEED, asked.animals, asked.minutes, Path(scratch), held_out=0
         )
-        for i, piece in enumerate(group)
-    }  # fmt: skip
-
-
-@torch.no_grad()
-def whole_plain(trainer) -> None:
-    """Encode and score whole recordings, as the pass at the beginning of an epoch does."""
-    from syllabary.svae import potentials
-
-    for index, one in enumerate(trainer.series):
-        evidence = potentials.of_crops(trainer.networks.encoder, trainer.open(index), one)
-        covariance = torch.diag_embed(1 / (1 + evidence.precision))
-        trainer.score(index, SimpleNamespace(means=evidence.mean.nan_to_num(), covariances=covariance))
+        paths = [study.path(name) for name in study.trained]
+        found = reduction.fit(paths, ReduceSettings(), seed=SEED)
+        way = found[reduction.REGISTERED].of_model(shipped)
+        series = {}
+        for name in study.trained:
+            with study.crops(name) as recording:
+                series[name] = way.latents(recording)
+        print(f"registered: {way.template is not None}", flush=True)
+        with training.one_thread():
+            for title, change in (("shipped default", {}), ("without discovery", {"discovery": None})):
+                compare(title, shipped.model_copy(update=change), study, way, series, asked.turns)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,13 @@ from . import objective
 from .networks._skip import Decoder
 from .settings import TrainingSettings
 
-__all__ = ["Batch", "Gradient", "error", "through_optimum"]
+__all__ = ["AT_ONCE", "Batch", "Gradient", "error", "through_optimum"]
 
 # A piece that has not settled may be at a saddle, where no gradient can be sent back: few need many.
 STEP_TURNS, TURN_TOLERANCE = 40, 1e-7
+# Frames that a network sees at once in a step: of more, the images of its first stage are so large that
+# the allocator asks the system for their memory afresh every time (benchmarks/README.md).
+AT_ONCE = 128
 # For the check of the gradients: what counts as settled.
 SETTLED_TURNS, SETTLED_TOLERANCE = 100, 1e-8
 
@@ -103,15 +106,22 @@ def through_optimum(
     )
     drawn = drawn + (torch.zeros_like(batch.normals) + batch.build)[core]
     observed = batch.observed[core]
-    likelihood = objective.log_likelihood(
-        batch.heights[core],
-        observed,
-        decoder(drawn),
-        decoder.log_variance(),
-        decoder.used,
-        decoder.outliers,
-    )
-    likelihood.sum().backward()  # type: ignore[no-untyped-call]
+    leaf = drawn.detach().requires_grad_()
+    parts = [
+        part.split(AT_ONCE)  # type: ignore[no-untyped-call]
+        for part in (batch.heights[core], observed, leaf)
+    ]
+    for image, seen, latents in zip(*parts, strict=True):
+        likelihood = objective.log_likelihood(
+            image,
+            seen,
+            decoder(latents),
+            decoder.log_variance(),
+            decoder.used,
+            decoder.outliers,
+        )
+        likelihood.sum().backward()  # type: ignore[no-untyped-call]
+    drawn.backward(leaf.grad)  # type: ignore[no-untyped-call]
     assert means.grad is not None and covariances.grad is not None
     # Of the likelihood minus the evidence's own terms, whose gradient the optimum accounts for. Of
     # latents that are not decoded the evidence is the likelihood, and nothing is left.

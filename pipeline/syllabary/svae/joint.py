@@ -344,12 +344,13 @@ class Trainer:
             [part[piece.begin : piece.stop] for part in self.known[piece.recording]] for piece in group
         ]
         values, information, motion, told = (torch.stack(part) for part in zip(*parts, strict=True))
-        mean, precision = self.networks.encoder(
-            batch.heights.flatten(0, 1),
-            batch.observed.flatten(0, 1),
-            values.flatten(0, 1),
-            information.flatten(0, 1),
-        )
+        given = (batch.heights, batch.observed, values, information)
+        chunks = [
+            part.flatten(0, 1).split(gradients.AT_ONCE)  # type: ignore[no-untyped-call]
+            for part in given
+        ]
+        found = [self.networks.encoder(*chunk) for chunk in zip(*chunks, strict=True)]
+        mean, precision = (torch.cat(part) for part in zip(*found, strict=True))
         return (
             torch.cat([mean.view(values.shape), motion.to(mean)], -1),
             torch.cat([precision.view(values.shape), told.to(mean)], -1),
