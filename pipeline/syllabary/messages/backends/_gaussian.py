@@ -11,7 +11,7 @@ import numpy as np
 
 from ._compiled import Floats, kernel
 
-__all__ = ["draw", "filter_forward", "smooth_backward", "sum_backward", "tangent"]
+__all__ = ["draw", "filter_forward", "smooth_backward", "tangent"]
 
 
 @kernel
@@ -23,8 +23,9 @@ def filter_forward(
     covariances: Floats,
     gain: Floats,
     totals: Floats,
+    first: int,
 ) -> int:
-    """Sum frames out from the first to the last.
+    """Sum frames out from ``first``, before which all is known, to the last.
 
     P_{t+1} = J_{t+1,t+1} − W_t J_{t+1,t}ᵀ. Fills P_t⁻¹ (T, D, D), W_t (T − 1, D, D), the means of
     the chain cut after each frame (T, D), and ``totals`` with Σ h_t·m_t and Σ log |P_t|; returns
@@ -34,12 +35,13 @@ def filter_forward(
     matrix = np.empty((size, size), precision.dtype)
     vector = np.empty(size, precision.dtype)
     totals[:] = 0
-    for t in range(frames):
+    for t in range(first, frames):
         for i in range(size):
             vector[i] = precision_mean[t, i]
             for j in range(i + 1):
                 matrix[i, j] = precision[t, i, j]
         if t > 0:
+            _multiply(lower[t - 1], covariances[t - 1], gain[t - 1])
             for i in range(size):
                 for j in range(i + 1):
                     found = matrix[i, j]
@@ -62,8 +64,6 @@ def filter_forward(
             return t
         totals[0] += total
         totals[1] += log_det
-        if t + 1 < frames:
-            _multiply(lower[t], covariances[t], gain[t])
     return -1
 
 
@@ -90,32 +90,6 @@ def smooth_backward(means: Floats, covariances: Floats, cross: Floats) -> None:
         for i in range(size):
             for j in range(size):
                 cross[t, i, j] = -product[i, j]
-
-
-@kernel
-def sum_backward(means: Floats, covariances: Floats, gain: Floats, sums: Floats) -> None:
-    """Smooth the means in place and sum covariances, holding one at a time.
-
-    ``sums`` (4, D, D) receives Σ_{t<T} S_t, Σ_{t>1} S_t, Σ S_{t+1,t}, and S_1.
-    """
-    frames, size = means.shape
-    product = np.empty((size, size), means.dtype)
-    after = covariances[frames - 1].copy()
-    sums[:] = 0
-    for t in range(frames - 2, -1, -1):
-        _multiply(after, gain[t], product)
-        sums[1] += after
-        sums[2] -= product
-        for i in range(size):
-            for k in range(size):
-                means[t, i] -= gain[t, k, i] * means[t + 1, k]
-            for j in range(size):
-                found = covariances[t, i, j]
-                for k in range(size):
-                    found += gain[t, k, i] * product[k, j]
-                after[i, j] = found
-        sums[0] += after
-    sums[3] = after
 
 
 @kernel
