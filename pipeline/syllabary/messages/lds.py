@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import IndefinitePrecision, ShapeError, UnknownName
-from .front import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of
+from .front import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of, zeros
 
 __all__ = ["GaussianMarginals", "GaussianSums", "GaussianTangent", "marginals", "sample", "tangent"]
 
@@ -111,7 +111,7 @@ def marginals(
     like = chain.precision_mean
 
     def room(*shape: int) -> Tensor:
-        return like.new_zeros((count, *shape))
+        return zeros((count, *shape), like)
 
     means = room(frames, size)
     covariances = room(frames, size, size) if keep != "sums" else None
@@ -199,9 +199,9 @@ def tangent(
         flat(centred, frames, size, name="centred"),
     )
     result = GaussianTangent(
-        like.new_zeros((count, frames, size)),
-        like.new_zeros((count, frames, size, size)),
-        like.new_zeros((count, pairs, size, size)),
+        zeros((count, frames, size), like),
+        zeros((count, frames, size, size), like),
+        zeros((count, pairs, size, size), like),
     )
     spans = as_lengths(lengths, leading, frames).to(like.device)
     backend_for(backend, like).lds_tangent(*parts, spans, *result)

@@ -134,18 +134,28 @@ def _blocks(context: Any, builder: Any, vector: Any, size: Any, block: Any) -> N
         block(first)
 
 
+def _fetch(builder: Any, pointer: Any, write: int) -> None:
+    """Ask for a line of memory that will soon be wanted; of what is not there nothing comes."""
+    byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+    call = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    flags = [ir.Constant(flag, value) for value in (write, 3, 1)]
+    builder.call(call, [builder.bitcast(pointer, byte), *flags])
+
+
 @intrinsic
-def gather(typing: Any, source: Any, places: Any, size: Any, target: Any) -> Any:
+def gather(typing: Any, source: Any, places: Any, size: Any, ahead: Any, target: Any) -> Any:
     """Read ``size`` numbers that begin at ``places[lane]`` of flat memory; zeros if that is negative.
 
-    ``target`` has a row for each of them, and so many more that whole squares fit.
+    ``target`` has a row for each of them, and so many more that whole squares fit. What lies
+    ``ahead`` is asked for: no processor foresees as many streams as there are lanes.
     """
     lanes = Lanes(source.dtype)
 
     def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         vector = _vector(lanes)
         data, spots = (_data(context, builder, k, v) for k, v in zip((source, places), given[:2], strict=True))
-        size = given[2]
+        size, ahead = given[2:4]
         align = ir.Constant(ir.IntType(32), source.dtype.bitwidth // 8)
         zero = ir.Constant(size.type, 0)
 
@@ -156,22 +166,23 @@ def gather(typing: Any, source: Any, places: Any, size: Any, target: Any) -> Any
                 there = builder.icmp_signed(">=", place, zero)
                 left = builder.select(there, builder.sub(size, first), zero)
                 where = builder.gep(data, [builder.add(place, first)])
+                _fetch(builder, builder.gep(where, [ahead]), 0)
                 mask, blank = _few(builder, left, vector), _constant(vector, 0.0)
                 rows.append(_call(builder, "masked.load", vector, where, align, mask, blank))
             for k, row in enumerate(_turned(builder, rows)):
                 at = builder.add(first, ir.Constant(size.type, k))
                 builder.store(
-                    row, _row(context, builder, target, given[3], at, vector), align=source.dtype.bitwidth // 8
+                    row, _row(context, builder, target, given[4], at, vector), align=source.dtype.bitwidth // 8
                 )
 
         _blocks(context, builder, vector, size, block)
         return context.get_dummy_value()
 
-    return types.void(source, places, types.intp, target), emit
+    return types.void(source, places, types.intp, types.intp, target), emit
 
 
 @intrinsic
-def scatter(typing: Any, source: Any, size: Any, target: Any, places: Any) -> Any:
+def scatter(typing: Any, source: Any, size: Any, target: Any, places: Any, ahead: Any) -> Any:
     """Write the first ``size`` rows to flat memory that begins at ``places[lane]``, if not negative."""
     lanes = Lanes(source.dtype)
 
@@ -197,6 +208,7 @@ def scatter(typing: Any, source: Any, size: Any, target: Any, places: Any) -> An
                 there = builder.icmp_signed(">=", place, zero)
                 left = builder.select(there, builder.sub(size, first), zero)
                 where = builder.gep(data, [builder.add(place, first)])
+                _fetch(builder, builder.gep(where, [given[4]]), 1)
                 operands = [row, where, align, _few(builder, left, vector)]
                 kind = ir.FunctionType(ir.VoidType(), [one.type for one in operands])
                 builder.call(cgutils.get_or_insert_function(builder.module, kind, name), operands)
@@ -204,4 +216,4 @@ def scatter(typing: Any, source: Any, size: Any, target: Any, places: Any) -> An
         _blocks(context, builder, vector, size, block)
         return context.get_dummy_value()
 
-    return types.void(source, types.intp, target, places), emit
+    return types.void(source, types.intp, target, places, types.intp), emit

@@ -300,24 +300,28 @@ class _Chain:
     def _flat(self) -> tuple[Floats, ...]:
         return tuple(part.reshape(-1) for part in (self.spread, self.means, self.gain))
 
-    def _work(self) -> tuple[Floats, ...]:
-        """Room for matrices and vectors of one frame, in columns; zeros."""
-        dtype = self.linear.dtype
-        square, line = (padded(size, dtype) for size in (self.size**2, self.size))
-        memory = room(4 * square + 3 * line, self.lanes, dtype)
-        sizes = (square, line, square, line, square, square, line)
-        ends = np.cumsum(sizes)
-        return tuple(memory[end - size : end] for end, size in zip(ends, sizes, strict=True))
+    def _work(self) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
+        """Room for six matrices and four vectors of a frame, in columns; zeros.
+
+        Sums are taken four columns at a time, so that some entries behind the last are read.
+        """
+        dtype, spare = self.linear.dtype, 4 * self.size
+
+        def rows(size: int) -> Floats:
+            return room(padded(size + spare, dtype), self.lanes, dtype)
+
+        matrices = tuple(rows(self.size**2) for _ in range(6))
+        return matrices, tuple(rows(self.size) for _ in range(4))
 
 
-def _into_columns(work: tuple[Floats, ...], messages: tuple[Floats, Floats], rows: list[int]) -> None:
-    for target, part in zip(work[:2], messages, strict=True):
+def _into_columns(work: tuple[tuple[Floats, ...], tuple[Floats, ...]], messages: tuple[Floats, Floats], rows: list[int]) -> None:
+    for target, part in zip((work[0][0], work[1][0]), messages, strict=True):
         flat = part[rows].reshape(len(rows), -1).T
         target[: len(flat), : len(rows)] = flat
 
 
-def _out_of_columns(work: tuple[Floats, ...], messages: tuple[Floats, Floats], rows: list[int]) -> None:
-    for source, part in zip(work[:2], messages, strict=True):
+def _out_of_columns(work: tuple[tuple[Floats, ...], tuple[Floats, ...]], messages: tuple[Floats, Floats], rows: list[int]) -> None:
+    for source, part in zip((work[0][0], work[1][0]), messages, strict=True):
         width = part[0].size
         part[rows] = source[:width, : len(rows)].T.reshape(len(rows), *part.shape[1:])
 

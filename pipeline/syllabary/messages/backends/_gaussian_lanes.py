@@ -11,16 +11,18 @@ write nothing.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ._columns import at, gather, less, more, over, put, root, scatter
+from ._columns import at, broadcast, gather, less, more, over, put, root, scatter
 from ._compiled import Floats, kernel
 
 __all__ = ["filter_forward", "smooth_backward"]
 
-# Pivots that are multiplied before a log is taken: so few numbers of float32 stay within float64.
-TOGETHER = 4
+# Pivots are multiplied, and a log is taken when their product leaves this range; of float32 so many
+# can be multiplied before one has to look.
+SMALL, TOGETHER = 1e-100, 4
 
 
 @kernel
@@ -55,54 +57,73 @@ def filter_forward(
         Receives the step whose P is not positive definite, or −1.
     """
     precision, lower, linear = chain
-    inverse, mean, matrix, vector, gain, link, pivots = work
+    (inverse, matrix, gain, link, factor, reciprocal), (mean, vector, pull, pivots) = work
     covariances, means, gains = found
     lanes, square = places.shape[1], size * size
     frame, line, pair = np.empty((3, lanes), np.int64)
+    product, inner = np.empty((2, lanes))
     totals[:] = 0
     fault[:] = -1
+    product[:] = 1
+    together = TOGETHER if mean.dtype.type(0.1) != 0.1 else 1
     for step in range(places[2].max()):
         for lane in range(lanes):
             on = step < places[2, lane]
             frame[lane] = (places[0, lane] + step) * square if on else -1
             line[lane] = (places[0, lane] + step) * size if on else -1
             pair[lane] = (places[1, lane] + step) * square if on and step + places[3, lane] else -1
-        gather(precision, frame, square, matrix)
-        gather(linear, line, size, vector)
-        gather(lower, pair, square, link)
+        gather(precision, frame, square, square, matrix)
+        gather(linear, line, size, size, vector)
+        gather(lower, pair, square, square, link)
         _multiply(size, link, inverse, gain)
         for i in range(size):
-            left = at(vector, i)
-            for k in range(size):
-                left = less(left, at(link, i * size + k), at(mean, k))
-            put(vector, i, left)
-        _subtract(size, gain, link, matrix)
-        _invert(size, matrix, pivots, inverse)
+            for j in range(0, i + 1, 4):
+                sums = _four(gain, i * size, 1, link, j * size, 1, size, size)
+                for c, known in enumerate(sums):
+                    if j + c <= i:
+                        put(matrix, i * size + j + c, at(matrix, i * size + j + c) - known)
+        _times(size, link, size, 1, mean, pull)
         for i in range(size):
-            center = at(inverse, i * size) * at(vector, 0)
-            for k in range(1, size):
-                center = more(center, at(inverse, i * size + k), at(vector, k))
-            put(mean, i, center)
+            put(vector, i, at(vector, i) - at(pull, i))
+        _invert(size, matrix, factor, reciprocal, pivots, inverse)
+        _times(size, inverse, size, 1, vector, mean)
+        inner[:] = 0
         for i in range(size):
-            put(vector, i, at(vector, i) * at(mean, i))
+            for lane in range(lanes):
+                inner[lane] += vector[i, lane] * mean[i, lane]
+                product[lane] *= pivots[i, lane] if step < places[2, lane] else 1.0
+            if i % together == together - 1 or i + 1 == size:
+                _settle(step, places[2], product, inner, totals, fault)
         for lane in range(lanes):
-            if step >= places[2, lane] or fault[lane] >= 0:
-                continue
-            total, log_det, product = 0.0, 0.0, 1.0
-            for i in range(size):
-                total += vector[i, lane]
-                product *= pivots[i, lane]
-                if i + 1 == size or i % TOGETHER == TOGETHER - 1:
-                    log_det += math.log(product) if product > 0 else np.nan
-                    product = 1.0
-            if not (-np.inf < log_det < np.inf and -np.inf < total < np.inf):
-                fault[lane] = step
-            totals[lane, 0] += total
-            totals[lane, 1] += log_det
+            totals[lane, 0] += inner[lane] if step < places[2, lane] else 0.0
         if write:
-            scatter(gain, square, gains, pair)
-            scatter(inverse, square, covariances, frame)
-            scatter(mean, size, means, line)
+            scatter(gain, square, gains, pair, square)
+            scatter(inverse, square, covariances, frame, square)
+            scatter(mean, size, means, line, size)
+    for lane in range(lanes):
+        totals[lane, 1] += math.log(product[lane])
+
+
+@kernel
+def _settle(
+    step: int, steps: Floats, product: Floats, inner: Floats, totals: Floats, fault: Floats
+) -> None:
+    """Take logs of products of pivots that grow out of range; find what is not a product of such."""
+    strange = 0
+    for lane in range(len(product)):
+        inside = SMALL < product[lane] < 1 / SMALL and abs(inner[lane]) < np.inf
+        strange += 0 if inside else 1
+    if not strange:
+        return
+    for lane in range(len(product)):
+        if SMALL < product[lane] < 1 / SMALL and abs(inner[lane]) < np.inf:
+            continue
+        if step < steps[lane] and fault[lane] < 0:
+            if 0 < product[lane] < np.inf and abs(inner[lane]) < np.inf:
+                totals[lane, 1] += math.log(product[lane])
+            else:
+                fault[lane] = step
+        product[lane] = 1
 
 
 @kernel
@@ -127,7 +148,7 @@ def smooth_backward(
     found : covariances, means, gain
         Flat; receive S, μ and S_{t+1,t} if ``write``.
     """
-    after, mean, matrix, vector, gain, product, _ = work
+    (after, matrix, gain, product, _, _), (mean, vector, pull, _) = work
     covariances, means, gains = found
     lanes, square = places.shape[1], size * size
     frame, line, pair = np.empty((3, lanes), np.int64)
@@ -137,96 +158,113 @@ def smooth_backward(
             frame[lane] = (places[0, lane] + left) * square if left >= 0 else -1
             line[lane] = (places[0, lane] + left) * size if left >= 0 else -1
             pair[lane] = (places[1, lane] + left) * square if left >= 0 and step + places[3, lane] else -1
-        gather(covariances, frame, square, matrix)
-        gather(means, line, size, vector)
-        gather(gains, pair, square, gain)
+        gather(covariances, frame, square, -square, matrix)
+        gather(means, line, size, -size, vector)
+        gather(gains, pair, square, -square, gain)
         _multiply(size, after, gain, product)
+        _times(size, gain, 1, size, mean, pull)
         for i in range(size):
-            center = at(vector, i)
-            for k in range(size):
-                center = less(center, at(gain, k * size + i), at(mean, k))
-            put(vector, i, center)
-        for i in range(size):
-            put(mean, i, at(vector, i))
-            for j in range(i + 1):
-                spread = at(matrix, i * size + j)
-                for k in range(size):
-                    spread = more(spread, at(gain, k * size + i), at(product, k * size + j))
-                put(after, i * size + j, spread)
-                put(after, j * size + i, spread)
+            put(mean, i, at(vector, i) - at(pull, i))
+            for j in range(0, i + 1, 4):
+                sums = _four(gain, i, size, product, j, size, 1, size)
+                for c, added in enumerate(sums):
+                    if j + c <= i:
+                        spread = at(matrix, i * size + j + c) + added
+                        put(after, i * size + j + c, spread)
+                        put(after, (j + c) * size + i, spread)
         if write:
             for k in range(square):
                 put(product, k, at(product, k) * product.dtype.type(-1))
-            scatter(product, square, gains, pair)
-            scatter(after, square, covariances, frame)
-            scatter(mean, size, means, line)
+            scatter(product, square, gains, pair, -square)
+            scatter(after, square, covariances, frame, -square)
+            scatter(mean, size, means, line, -size)
 
 
 @kernel
 def _multiply(size: int, left: Floats, right: Floats, out: Floats) -> None:
-    """Matrix product in columns, four columns of the result at a time."""
+    """Matrix product."""
     for i in range(size):
-        j = 0
-        while j + 4 <= size:
-            one = at(left, i * size)
-            a, b, c, d = one * at(right, j), one * at(right, j + 1), one * at(right, j + 2), one * at(right, j + 3)
-            for k in range(1, size):
-                one = at(left, i * size + k)
-                a = more(a, one, at(right, k * size + j))
-                b = more(b, one, at(right, k * size + j + 1))
-                c = more(c, one, at(right, k * size + j + 2))
-                d = more(d, one, at(right, k * size + j + 3))
-            put(out, i * size + j, a)
-            put(out, i * size + j + 1, b)
-            put(out, i * size + j + 2, c)
-            put(out, i * size + j + 3, d)
-            j += 4
-        while j < size:
-            a = at(left, i * size) * at(right, j)
-            for k in range(1, size):
-                a = more(a, at(left, i * size + k), at(right, k * size + j))
-            put(out, i * size + j, a)
-            j += 1
+        for j in range(0, size, 4):
+            j = _block(j, size)
+            sums = _four(left, i * size, 1, right, j, size, 1, size)
+            for c, found in enumerate(sums):
+                put(out, i * size + j + c, found)
 
 
 @kernel
-def _subtract(size: int, left: Floats, right: Floats, out: Floats) -> None:
-    """Subtract ``left rightᵀ``, a symmetric matrix, from the lower half of ``out``."""
-    for i in range(size):
-        for j in range(i + 1):
-            found = at(out, i * size + j)
-            for k in range(size):
-                found = less(found, at(left, i * size + k), at(right, j * size + k))
-            put(out, i * size + j, found)
+def _times(size: int, matrix: Floats, across: int, along: int, vector: Floats, out: Floats) -> None:
+    """Matrix times vector, whose entry (i, k) is row ``i * across + k * along``."""
+    for i in range(0, size, 4):
+        i = _block(i, size)
+        sums = _four(vector, 0, 1, matrix, i * across, along, across, size)
+        for c, found in enumerate(sums):
+            put(out, i + c, found)
 
 
 @kernel
-def _invert(size: int, matrix: Floats, pivots: Floats, inverse: Floats) -> None:
-    """Inverse of symmetric matrices of which the lower halves are read, and overwritten; pivots of L."""
+def _invert(
+    size: int, matrix: Floats, factor: Floats, reciprocal: Floats, pivots: Floats, inverse: Floats
+) -> None:
+    """Inverse of symmetric matrices of which the lower halves are read, and squares of L's diagonal.
+
+    ``reciprocal`` receives L⁻¹; above its diagonal it comes with zeros and keeps them.
+    """
     for j in range(size):
         pivot = at(matrix, j * size + j)
         for k in range(j):
-            one = at(matrix, j * size + k)
+            one = at(factor, j * size + k)
             pivot = less(pivot, one, one)
         put(pivots, j, pivot)
         share = over(matrix.dtype.type(1), root(pivot))
-        put(matrix, j * size + j, share)
-        for i in range(j + 1, size):
-            found = at(matrix, i * size + j)
-            for k in range(j):
-                found = less(found, at(matrix, i * size + k), at(matrix, j * size + k))
-            put(matrix, i * size + j, found * share)
-    # L⁻¹, whose diagonal is there already, then L⁻ᵀ L⁻¹.
-    for j in range(size):
-        for i in range(j + 1, size):
-            found = at(matrix, i * size + j) * at(matrix, j * size + j)
-            for k in range(j + 1, i):
-                found = more(found, at(matrix, i * size + k), at(matrix, k * size + j))
-            put(matrix, i * size + j, found * at(matrix, i * size + i) * matrix.dtype.type(-1))
+        put(reciprocal, j * size + j, share)
+        i = j + 1
+        while i < size:
+            few = i + 4 > size
+            if few:
+                found = at(matrix, i * size + j)
+                for k in range(j):
+                    found = less(found, at(factor, i * size + k), at(factor, j * size + k))
+                put(factor, i * size + j, found * share)
+                i += 1
+            else:
+                sums = _four(factor, j * size, 1, factor, i * size, 1, size, j)
+                for c, found in enumerate(sums):
+                    row = (i + c) * size + j
+                    put(factor, row, (at(matrix, row) - found) * share)
+                i += 4
+    for i in range(1, size):
+        # Of what is beside the diagonal: −L⁻¹(i, i) Σ_k L(i, k) L⁻¹(k, j), from zeros for k < j.
+        share = at(reciprocal, i * size + i) * matrix.dtype.type(-1)
+        for j in range(0, i, 4):
+            sums = _four(factor, i * size + j, 1, reciprocal, j * size + j, size, 1, i - j)
+            for c, found in enumerate(sums):
+                if j + c < i:
+                    put(reciprocal, i * size + j + c, found * share)
     for i in range(size):
-        for j in range(i + 1):
-            found = at(matrix, i * size + i) * at(matrix, i * size + j)
-            for k in range(i + 1, size):
-                found = more(found, at(matrix, k * size + i), at(matrix, k * size + j))
-            put(inverse, i * size + j, found)
-            put(inverse, j * size + i, found)
+        for j in range(0, i + 1, 4):
+            sums = _four(reciprocal, i * size + i, size, reciprocal, i * size + j, size, 1, size - i)
+            for c, found in enumerate(sums):
+                if j + c <= i:
+                    put(inverse, i * size + j + c, found)
+                    put(inverse, (j + c) * size + i, found)
+
+
+@kernel
+def _block(start: int, size: int) -> int:
+    """Start of four columns: the last four overlap with those before, if they have to."""
+    return max(0, min(start, size - 4))
+
+
+@kernel
+def _four(
+    left: Floats, at_left: int, along: int, right: Floats, at_right: int, down: int, across: int, count: int
+) -> Any:
+    """Four sums of products, ``Σ_k left[at_left + k along] right[at_right + k down + c across]``."""
+    a = b = c = d = broadcast(left, left.dtype.type(0))
+    for k in range(count):
+        one, place = at(left, at_left + k * along), at_right + k * down
+        a = more(a, one, at(right, place))
+        b = more(b, one, at(right, place + across))
+        c = more(c, one, at(right, place + 2 * across))
+        d = more(d, one, at(right, place + 3 * across))
+    return a, b, c, d
