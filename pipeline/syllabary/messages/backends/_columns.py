@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from ._lanes import Lanes, _call, _constant, _data, _splat, _vector
 
-__all__ = ["at", "broadcast", "gather", "less", "more", "over", "put", "root", "scatter"]
+__all__ = ["add_to", "at", "broadcast", "gather", "less", "more", "multiply_into", "over", "put", "root", "scatter"]
 
 
 def _row(context: Any, builder: Any, array: Any, value: Any, row: Any, vector: Any) -> Any:
@@ -98,6 +98,26 @@ def over(typing: Any, number: Any, value: Any) -> Any:
         return builder.fdiv(_splat(builder, given[0], vector), given[1])
 
     return value(value.element, value), emit
+
+
+def _wider(name: str, act: Any) -> Any:
+    @intrinsic
+    def update(typing: Any, doubles: Any, value: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            wide = ir.VectorType(ir.DoubleType(), value.number)
+            place = builder.bitcast(_data(context, builder, doubles, given[0]), wide.as_pointer())
+            exact = given[1] if given[1].type == wide else builder.fpext(given[1], wide)
+            builder.store(act(builder, builder.load(place, align=8), exact), place, align=8)
+            return context.get_dummy_value()
+
+        return types.void(doubles, value), emit
+
+    update.__doc__ = f"{name} a vector to one of float64, an array of so many numbers."
+    return update
+
+
+add_to = _wider("Add", lambda builder, old, value: builder.fadd(old, value))
+multiply_into = _wider("Multiply", lambda builder, old, value: builder.fmul(old, value))
 
 
 def _turned(builder: Any, rows: list[Any]) -> list[Any]:

@@ -301,7 +301,7 @@ class _Chain:
         return tuple(part.reshape(-1) for part in (self.spread, self.means, self.gain))
 
     def _work(self) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
-        """Room for six matrices and four vectors of a frame, in columns; zeros.
+        """Room for six matrices and five vectors of a frame, in columns; zeros.
 
         Sums are taken four columns at a time, so that some entries behind the last are read.
         """
@@ -311,7 +311,7 @@ class _Chain:
             return room(padded(size + spare, dtype), self.lanes, dtype)
 
         matrices = tuple(rows(self.size**2) for _ in range(6))
-        return matrices, tuple(rows(self.size) for _ in range(4))
+        return matrices, tuple(rows(self.size) for _ in range(5))
 
 
 def _into_columns(work: tuple[tuple[Floats, ...], tuple[Floats, ...]], messages: tuple[Floats, Floats], rows: list[int]) -> None:

@@ -15,7 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from ._columns import at, broadcast, gather, less, more, over, put, root, scatter
+from ._columns import (
+    add_to,
+    at,
+    broadcast,
+    gather,
+    less,
+    more,
+    multiply_into,
+    over,
+    put,
+    root,
+    scatter,
+)
 from ._compiled import Floats, kernel
 
 __all__ = ["filter_forward", "smooth_backward"]
@@ -57,14 +69,12 @@ def filter_forward(
         Receives the step whose P is not positive definite, or −1.
     """
     precision, lower, linear = chain
-    (inverse, matrix, gain, link, factor, reciprocal), (mean, vector, pull, pivots) = work
+    (inverse, matrix, gain, link, factor, reciprocal), (mean, vector, pull, pivots, idle) = work
     covariances, means, gains = found
     lanes, square = places.shape[1], size * size
     frame, line, pair = np.empty((3, lanes), np.int64)
-    product, inner = np.empty((2, lanes))
-    totals[:] = 0
+    product, total, log_det = np.ones(lanes), np.zeros(lanes), np.zeros(lanes)
     fault[:] = -1
-    product[:] = 1
     together = TOGETHER if mean.dtype.type(0.1) != 0.1 else 1
     for step in range(places[2].max()):
         for lane in range(lanes):
@@ -72,9 +82,12 @@ def filter_forward(
             frame[lane] = (places[0, lane] + step) * square if on else -1
             line[lane] = (places[0, lane] + step) * size if on else -1
             pair[lane] = (places[1, lane] + step) * square if on and step + places[3, lane] else -1
+            idle[0, lane] = 0 if on else 1
         gather(precision, frame, square, square, matrix)
         gather(linear, line, size, size, vector)
         gather(lower, pair, square, square, link)
+        for i in range(size):  # a lane that is done has a chain of ones to work on
+            put(matrix, i * size + i, at(matrix, i * size + i) + at(idle, 0))
         _multiply(size, link, inverse, gain)
         for i in range(size):
             for j in range(0, i + 1, 4):
@@ -87,43 +100,41 @@ def filter_forward(
             put(vector, i, at(vector, i) - at(pull, i))
         _invert(size, matrix, factor, reciprocal, pivots, inverse)
         _times(size, inverse, size, 1, vector, mean)
-        inner[:] = 0
+        inner = at(vector, 0) * at(mean, 0)
+        for i in range(1, size):
+            inner = more(inner, at(vector, i), at(mean, i))
+        add_to(total, inner)
         for i in range(size):
-            for lane in range(lanes):
-                inner[lane] += vector[i, lane] * mean[i, lane]
-                product[lane] *= pivots[i, lane] if step < places[2, lane] else 1.0
+            multiply_into(product, at(pivots, i))
             if i % together == together - 1 or i + 1 == size:
-                _settle(step, places[2], product, inner, totals, fault)
-        for lane in range(lanes):
-            totals[lane, 0] += inner[lane] if step < places[2, lane] else 0.0
+                _settle(step, product, total, log_det, fault)
         if write:
             scatter(gain, square, gains, pair, square)
             scatter(inverse, square, covariances, frame, square)
             scatter(mean, size, means, line, size)
     for lane in range(lanes):
-        totals[lane, 1] += math.log(product[lane])
+        totals[lane, 0] = total[lane]
+        totals[lane, 1] = log_det[lane] + math.log(product[lane])
 
 
 @kernel
-def _settle(
-    step: int, steps: Floats, product: Floats, inner: Floats, totals: Floats, fault: Floats
-) -> None:
+def _settle(step: int, product: Floats, total: Floats, log_det: Floats, fault: Floats) -> None:
     """Take logs of products of pivots that grow out of range; find what is not a product of such."""
     strange = 0
     for lane in range(len(product)):
-        inside = SMALL < product[lane] < 1 / SMALL and abs(inner[lane]) < np.inf
+        inside = SMALL < product[lane] < 1 / SMALL and abs(total[lane]) < np.inf
         strange += 0 if inside else 1
     if not strange:
         return
     for lane in range(len(product)):
-        if SMALL < product[lane] < 1 / SMALL and abs(inner[lane]) < np.inf:
-            continue
-        if step < steps[lane] and fault[lane] < 0:
-            if 0 < product[lane] < np.inf and abs(inner[lane]) < np.inf:
-                totals[lane, 1] += math.log(product[lane])
-            else:
+        if 0 < product[lane] < np.inf and abs(total[lane]) < np.inf:
+            if not SMALL < product[lane] < 1 / SMALL:
+                log_det[lane] += math.log(product[lane])
+                product[lane] = 1
+        else:
+            if fault[lane] < 0:
                 fault[lane] = step
-        product[lane] = 1
+            product[lane], total[lane] = 1, 0
 
 
 @kernel
@@ -148,7 +159,7 @@ def smooth_backward(
     found : covariances, means, gain
         Flat; receive S, μ and S_{t+1,t} if ``write``.
     """
-    (after, matrix, gain, product, _, _), (mean, vector, pull, _) = work
+    (after, matrix, gain, product, _, _), (mean, vector, pull, _, _) = work
     covariances, means, gains = found
     lanes, square = places.shape[1], size * size
     frame, line, pair = np.empty((3, lanes), np.int64)
