@@ -1,4 +1,4 @@
-"""Sweeps over a Gaussian chain: smoother, its tangent, joint samples; plain loops, any D.
+"""Sweeps over a Gaussian chain, one sequence and plain loops: where lanes don't help.
 
 The chain's precision is block tridiagonal, J = U P Uᵀ with U unit lower bidiagonal: P_t is the
 precision of frame t when all frames before it are summed out, and the gain W_t = J_{t+1,t} P_t⁻¹
@@ -11,7 +11,7 @@ import numpy as np
 
 from ._compiled import Floats, kernel
 
-__all__ = ["draw", "filter_forward", "smooth_backward", "tangent"]
+__all__ = ["draw", "filter_forward", "smooth_backward"]
 
 
 @kernel
@@ -90,84 +90,6 @@ def smooth_backward(means: Floats, covariances: Floats, cross: Floats) -> None:
         for i in range(size):
             for j in range(size):
                 cross[t, i, j] = -product[i, j]
-
-
-@kernel
-def tangent(
-    filtered: Floats,
-    gain: Floats,
-    covariances: Floats,
-    d_precision: Floats,
-    d_lower: Floats,
-    centred: Floats,
-    d_means: Floats,
-    d_covariances: Floats,
-    d_cross: Floats,
-) -> None:
-    """Derivative of means and covariances along a change of the potentials.
-
-    dμ = J⁻¹ c with c = dh − dJ μ, by the same two sweeps as the means; dS = −S dJ S on the
-    blocks of the smoother. ``d_covariances`` holds dP_t and ``d_cross`` dW_t on the way back.
-    """
-    frames, size = centred.shape
-    left, right = np.empty((2, size, size), centred.dtype)
-    for t in range(frames):
-        for i in range(size):
-            d_means[t, i] = centred[t, i]
-            for j in range(size):
-                d_covariances[t, i, j] = d_precision[t, i, j]
-        if t > 0:
-            # dP_{t+1} = dJ_{t+1,t+1} − dJ_{t+1,t} W_tᵀ − W_t dJ_{t+1,t}ᵀ + W_t dP_t W_tᵀ
-            _multiply(gain[t - 1], d_covariances[t - 1], left)
-            for i in range(size):
-                for k in range(size):
-                    d_means[t, i] -= gain[t - 1, i, k] * d_means[t - 1, k]
-                    left[i, k] -= d_lower[t - 1, i, k]
-            for i in range(size):
-                for j in range(size):
-                    found = d_covariances[t, i, j]
-                    for k in range(size):
-                        found += (
-                            left[i, k] * gain[t - 1, j, k] - gain[t - 1, i, k] * d_lower[t - 1, j, k]
-                        )
-                    d_covariances[t, i, j] = found
-            # dW_t = (dJ_{t+1,t} − W_t dP_t) P_t⁻¹
-            _multiply(left, filtered[t - 1], d_cross[t - 1])
-            for i in range(size):
-                for j in range(size):
-                    d_cross[t - 1, i, j] = -d_cross[t - 1, i, j]
-    for t in range(frames - 1, -1, -1):
-        _multiply(filtered[t], d_covariances[t], left)
-        _multiply(left, filtered[t], right)
-        for i in range(size):
-            found = d_means[t, 0] * filtered[t, i, 0]
-            for k in range(1, size):
-                found += filtered[t, i, k] * d_means[t, k]
-            left[0, i] = found
-        for i in range(size):
-            d_means[t, i] = left[0, i]
-            for j in range(size):
-                d_covariances[t, i, j] = -right[i, j]
-        if t + 1 == frames:
-            continue
-        for i in range(size):
-            for k in range(size):
-                d_means[t, i] -= gain[t, k, i] * d_means[t + 1, k]
-        # dS_t = −P⁻¹ dP P⁻¹ + dWᵀ S W + Wᵀ (S dW + dS W);  dS_{t+1,t} = −(S dW + dS W)
-        _multiply(covariances[t + 1], d_cross[t], left)
-        _multiply(d_covariances[t + 1], gain[t], right)
-        for i in range(size):
-            for j in range(size):
-                right[i, j] += left[i, j]
-        for i in range(size):
-            for j in range(size):
-                found = d_covariances[t, i, j]
-                for k in range(size):
-                    found += left[k, i] * gain[t, k, j] + gain[t, k, i] * right[k, j]
-                d_covariances[t, i, j] = found
-        for i in range(size):
-            for j in range(size):
-                d_cross[t, i, j] = -right[i, j]
 
 
 @kernel

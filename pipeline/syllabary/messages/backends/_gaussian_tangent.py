@@ -1,0 +1,155 @@
+"""Derivatives of the sweeps of ``_gaussian_lanes``, which explains how lanes are told their places."""
+
+import numpy as np
+
+from ._columns import at, gather, put, scatter
+from ._compiled import Floats, kernel
+from ._matrices import four, multiply, times
+
+__all__ = ["tangent_backward", "tangent_forward"]
+
+
+@kernel
+def tangent_forward(
+    size: int,
+    given: tuple[Floats, ...],
+    places: Floats,
+    work: tuple[tuple[Floats, ...], tuple[Floats, ...]],
+    found: tuple[Floats, Floats, Floats],
+    write: bool,
+) -> None:
+    """Derivative of the forward sweep along a change of the potentials.
+
+    With X = W_t dP_t − dJ_{t+1,t}:  dP_{t+1} = dJ_{t+1,t+1} + X W_tᵀ − W_t dJ_{t+1,t}ᵀ;
+    dW_t = −X P_t⁻¹;  and c_{t+1} = (dh − dJ μ)_{t+1} − W_t c_t, P m's part of the solution of J dμ.
+
+    Parameters
+    ----------
+    size, places
+        As for ``filter_forward``.
+    given : filtered, gain, d_precision, d_lower, centred
+        Flat.
+    work : arrays in columns
+        The first of both hold the message, dP and c, before and after.
+    found : dP, c, dW
+        Flat; filled if ``write``.
+    """
+    filtered, gains, precision, lower, centred = given
+    (change, gain, link, inverse, product, moved), (mean, vector, pull, _, _) = work
+    changes, means, steps = found
+    lanes, square = places.shape[1], size * size
+    frame, line, pair, before = np.empty((4, lanes), np.int64)
+    for step in range(places[2].max()):
+        for lane in range(lanes):
+            on = step < places[2, lane]
+            frame[lane] = (places[0, lane] + step) * square if on else -1
+            line[lane] = (places[0, lane] + step) * size if on else -1
+            is_pair = on and step + places[3, lane] > 0
+            pair[lane] = (places[1, lane] + step) * square if is_pair else -1
+            before[lane] = frame[lane] - square if is_pair else -1
+        gather(gains, pair, square, square, gain)
+        gather(lower, pair, square, square, link)
+        gather(filtered, before, square, square, inverse)
+        multiply(size, gain, change, product)
+        for k in range(square):
+            put(product, k, at(product, k) - at(link, k))
+        multiply(size, product, inverse, moved)
+        gather(precision, frame, square, square, change)
+        gather(centred, line, size, size, vector)
+        for i in range(size):
+            for j in range(0, i + 1, 4):
+                one = four(product, i * size, 1, gain, j * size, 1, size, size)
+                two = four(gain, i * size, 1, link, j * size, 1, size, size)
+                for c in range(4):
+                    if j + c <= i:
+                        found_here = at(change, i * size + j + c) + one[c] - two[c]
+                        put(change, i * size + j + c, found_here)
+                        put(change, (j + c) * size + i, found_here)
+        times(size, gain, size, 1, mean, pull)
+        for i in range(size):
+            put(mean, i, at(vector, i) - at(pull, i))
+        if write:
+            for k in range(square):
+                put(moved, k, at(moved, k) * moved.dtype.type(-1))
+            scatter(moved, square, steps, pair, square)
+            scatter(change, square, changes, frame, square)
+            scatter(mean, size, means, line, size)
+
+
+@kernel
+def tangent_backward(
+    size: int,
+    given: tuple[Floats, ...],
+    places: Floats,
+    work: tuple[tuple[Floats, ...], tuple[Floats, ...]],
+    found: tuple[Floats, Floats, Floats],
+    write: bool,
+) -> None:
+    """Derivative of the marginals, from what the forward sweep left.
+
+    With Y = S_{t+1} dW_t + dS_{t+1} W_t:  dS_{t+1,t} = −Y;
+    dS_t = −P_t⁻¹ dP_t P_t⁻¹ + dW_tᵀ S_{t+1} W_t + W_tᵀ Y;  dμ_t = P_t⁻¹ c_t − W_tᵀ dμ_{t+1}.
+
+    Parameters
+    ----------
+    size, places
+        As for ``smooth_backward``.
+    given : filtered, gain, covariances, dP, c, dW
+        Flat.
+    work : arrays in columns
+        The first of both hold the message, dS and dμ, before and after.
+    found : d_covariances, d_means, d_cross
+        Flat; filled if ``write``.
+    """
+    filtered, gains, covariances, changes, centred, steps = given
+    (after, gain, moved, spread, product, other), (mean, vector, pull, solved, _) = work
+    spreads, means, cross = found
+    lanes, square = places.shape[1], size * size
+    frame, line, pair, behind = np.empty((4, lanes), np.int64)
+    for step in range(places[2].max()):
+        for lane in range(lanes):
+            left = places[2, lane] - 1 - step
+            frame[lane] = (places[0, lane] + left) * square if left >= 0 else -1
+            line[lane] = (places[0, lane] + left) * size if left >= 0 else -1
+            is_pair = left >= 0 and step + places[3, lane] > 0
+            pair[lane] = (places[1, lane] + left) * square if is_pair else -1
+            behind[lane] = frame[lane] + square if is_pair else -1
+        gather(gains, pair, square, -square, gain)
+        gather(steps, pair, square, -square, moved)
+        gather(covariances, behind, square, -square, spread)
+        multiply(size, spread, moved, product)
+        multiply(size, after, gain, other)
+        for k in range(square):
+            put(other, k, at(other, k) + at(product, k))
+        # Of dS_t what comes from behind: (S dW)ᵀ W + Wᵀ Y.
+        for i in range(size):
+            for j in range(0, i + 1, 4):
+                one = four(product, i, size, gain, j, size, 1, size)
+                two = four(gain, i, size, other, j, size, 1, size)
+                for c in range(4):
+                    if j + c <= i:
+                        put(after, i * size + j + c, one[c] + two[c])
+        if write:
+            for k in range(square):
+                put(other, k, at(other, k) * other.dtype.type(-1))
+            scatter(other, square, cross, pair, -square)
+        inverse, change = spread, moved
+        gather(filtered, frame, square, -square, inverse)
+        gather(changes, frame, square, -square, change)
+        gather(centred, line, size, -size, vector)
+        multiply(size, inverse, change, product)
+        for i in range(size):
+            for j in range(0, i + 1, 4):
+                own = four(product, i * size, 1, inverse, j * size, 1, size, size)
+                for c in range(4):
+                    if j + c <= i:
+                        total = at(after, i * size + j + c) - own[c]
+                        put(after, i * size + j + c, total)
+                        put(after, (j + c) * size + i, total)
+        times(size, inverse, size, 1, vector, solved)
+        times(size, gain, 1, size, mean, pull)
+        for i in range(size):
+            put(mean, i, at(solved, i) - at(pull, i))
+        if write:
+            scatter(after, square, spreads, frame, -square)
+            scatter(mean, size, means, line, -size)

@@ -1,0 +1,157 @@
+"""Stretches of sequences in lanes, sixteen at a time, and the check of their seams.
+
+First every stretch finds the message it begins with by an approach from frames outside; then all
+are swept; then, in order, each one's message is compared with what its neighbour has really left.
+Where they differ the stretch is swept again, alone, from the true one. What a message is, a matrix
+and a vector of a frame, and what a sweep does with it, the caller knows.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ._compiled import Floats
+from ._lanes import BYTES, padded, room
+from ._stretches import cut
+from ._threads import each, sequences
+
+__all__ = ["Lanes", "Message", "Stretches", "Swept"]
+
+# Frames from which a message is found that is not known.
+APPROACH = 64
+
+# Matrices (..., D, D) and vectors (..., D).
+Message = tuple[Floats, Floats]
+
+
+class Lanes(NamedTuple):
+    """What a kernel is told of the stretches in its lanes; see ``_gaussian_lanes``."""
+
+    rows: list[int]
+    places: NDArray[np.int64]
+    work: tuple[tuple[Floats, ...], tuple[Floats, ...]]
+    write: bool
+
+
+class Swept(NamedTuple):
+    """Messages that stretches began with, and how many were swept again in each sequence."""
+
+    messages: Message
+    repeated: dict[int, int]
+
+
+class Stretch(NamedTuple):
+    """Frames of a sequence."""
+
+    sequence: int
+    begin: int
+    stop: int
+    is_last: bool
+
+
+class Stretches:
+    """All stretches of sequences of ``lengths`` (B), whose frames are like ``vectors`` (B, T, D)."""
+
+    def __init__(self, lengths: Tensor, vectors: Floats) -> None:
+        self.frames, self.size = vectors.shape[1:]
+        self.dtype, self.width = vectors.dtype, BYTES // vectors.itemsize
+        self.tasks = sequences(lengths)
+        self.all: list[Stretch] = []
+        for i, length in self.tasks:
+            places = cut(length).tolist()
+            for begin, stop in zip(places[:-1], places[1:], strict=True):
+                self.all.append(Stretch(i, begin, stop, stop == length))
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    def sweep(
+        self,
+        work: Callable[[Lanes], None],
+        again: Callable[[int, Message], None],
+        left: Message,
+        agree: Callable[[Message, Message, tuple[float, float]], bool],
+        *,
+        back: bool,
+        without: Collection[int] = (),
+    ) -> Swept:
+        """Sweep all stretches of all sequences but some, forwards or ``back``.
+
+        Parameters
+        ----------
+        work : callable
+            Sweeps the stretches of one set of lanes.
+        again : callable
+            Sweeps one stretch from its message.
+        left : (B, T, D, D) and (B, T, D)
+            Where a sweep leaves the message of every frame.
+        agree : callable
+            Compares a message with the true one; also gets the largest entries of all true ones.
+        """
+        messages = (
+            np.zeros((len(self), self.size, self.size), self.dtype),
+            np.zeros((len(self), self.size), self.dtype),
+        )
+        rows = [k for k, one in enumerate(self.all) if one.sequence not in without]
+        inner = [k for k in rows if not (self.all[k].is_last if back else self.all[k].begin == 0)]
+
+        def approach(some: list[int]) -> None:
+            lanes = self.lanes(some, None, back=back)
+            work(lanes)
+            for source, part in zip((lanes.work[0][0], lanes.work[1][0]), messages, strict=True):
+                found = source[: part[0].size, : len(some)].T
+                part[some] = found.reshape(len(some), *part.shape[1:])
+
+        self._groups(approach, inner)
+        self._groups(lambda some: work(self.lanes(some, messages, back=back)), rows)
+        places = [(self.all[k].sequence, self.all[k].stop if back else self.all[k].begin - 1) for k in inner]
+        where = tuple(np.array(places, np.int64).reshape(-1, 2).T)
+        largest = tuple(float(abs(part[where]).max(initial=0)) for part in left)
+        repeated: dict[int, int] = {}
+        for k, place in sorted(zip(inner, places, strict=True), reverse=back):
+            true = left[0][place], left[1][place]
+            if not agree((messages[0][k], messages[1][k]), true, (largest[0], largest[1])):
+                repeated[place[0]] = repeated.get(place[0], 0) + 1
+                messages[0][k], messages[1][k] = true
+                again(k, messages)
+        return Swept(messages, repeated)
+
+    def lanes(self, rows: list[int], messages: Message | None, *, back: bool) -> Lanes:
+        """Put stretches into lanes, or where there are no messages the frames that lead to them."""
+        places = np.zeros((4, self.width), np.int64)
+        for lane, k in enumerate(rows):
+            i, begin, stop, is_last = self.all[k]
+            known = messages is not None and not (is_last if back else begin == 0)
+            if messages is None:
+                begin, stop = (stop, stop + APPROACH) if back else (begin - APPROACH, begin)
+            pair = i * (self.frames - 1) + (begin if back else begin - 1)
+            places[:, lane] = i * self.frames + begin, pair, stop - begin, known
+        work = self._work()
+        if messages is not None:
+            for target, part in zip((work[0][0], work[1][0]), messages, strict=True):
+                flat = part[rows].reshape(len(rows), -1).T
+                target[: len(flat), : len(rows)] = flat
+        return Lanes(rows, places, work, messages is not None)
+
+    def _work(self) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
+        """Room for six matrices and five vectors of a frame, in columns; zeros.
+
+        Sums are taken four columns at a time, so that some entries behind the last are read.
+        """
+
+        def columns(size: int) -> Floats:
+            return room(padded(size + 4 * self.size, self.dtype), self.width, self.dtype)
+
+        return (
+            tuple(columns(self.size**2) for _ in range(6)),
+            tuple(columns(self.size) for _ in range(5)),
+        )
+
+    def _groups(self, work: Callable[[list[int]], Any], rows: list[int]) -> None:
+        """Run ``work`` for as many stretches at a time as there are lanes."""
+        starts = [(start, 0) for start in range(0, len(rows), self.width)]
+        each(lambda start, _: work(rows[start : start + self.width]), starts, torch.get_num_threads())
