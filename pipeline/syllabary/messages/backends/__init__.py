@@ -1,8 +1,8 @@
 """Kernels, one file per kind of machine; the file's name is what ``backend=`` takes.
 
 Read ``cpu``; files that start with an underscore hold its kernels: ``_scaled`` and ``_logs``
-(sweeps over a discrete chain), ``_derivative`` (of its marginals), ``_paths``, ``_regression``,
-``_gaussian`` (all of a Gaussian chain), and ``_compiled``, how they are compiled. Then ``cuda``,
+(sweeps over a discrete chain), ``_derivative`` (of its marginals), ``_paths``, ``_regression``, and
+``_compiled``, how they are compiled. Then ``cuda``,
 an NVIDIA GPU, whose kernels are the same in ``_cuda_*``, with ``_block``, what the threads of a
 block do together.
 

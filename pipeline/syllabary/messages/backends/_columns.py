@@ -13,7 +13,19 @@ from numba.extending import intrinsic
 
 from ._lanes import Lanes, _call, _constant, _data, _splat, _vector
 
-__all__ = ["add_to", "at", "broadcast", "gather", "less", "more", "multiply_into", "over", "put", "root", "scatter"]
+__all__ = [
+    "add_to",
+    "at",
+    "broadcast",
+    "gather",
+    "less",
+    "more",
+    "multiply_into",
+    "over",
+    "put",
+    "root",
+    "scatter",
+]
 
 
 def _row(context: Any, builder: Any, array: Any, value: Any, row: Any, vector: Any) -> Any:
@@ -30,7 +42,7 @@ def at(typing: Any, array: Any, row: Any) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         vector = _vector(lanes)
-        place = _row(context, builder, array, *given, vector)
+        place = _row(context, builder, array, given[0], given[1], vector)
         return builder.load(place, align=array.dtype.bitwidth // 8)
 
     return lanes(array, types.intp), emit
@@ -41,7 +53,7 @@ def put(typing: Any, array: Any, row: Any, value: Any) -> Any:
     """Write a row of an array whose rows are vectors."""
 
     def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        place = _row(context, builder, array, *given[:2], _vector(value))
+        place = _row(context, builder, array, given[0], given[1], _vector(value))
         builder.store(given[2], place, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
@@ -148,9 +160,10 @@ def _few(builder: Any, left: Any, vector: Any) -> Any:
 def _blocks(context: Any, builder: Any, vector: Any, size: Any, block: Any) -> None:
     """Emit ``block(first entry)`` for every square of entries."""
     whole = ir.Constant(size.type, vector.count)
-    with cgutils.for_range_slice(
-        builder, ir.Constant(size.type, 0), size, whole, intp=size.type
-    ) as (first, _):
+    with cgutils.for_range_slice(builder, ir.Constant(size.type, 0), size, whole, intp=size.type) as (
+        first,
+        _,
+    ):
         block(first)
 
 
@@ -174,7 +187,9 @@ def gather(typing: Any, source: Any, places: Any, size: Any, ahead: Any, target:
 
     def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         vector = _vector(lanes)
-        data, spots = (_data(context, builder, k, v) for k, v in zip((source, places), given[:2], strict=True))
+        data, spots = (
+            _data(context, builder, k, v) for k, v in zip((source, places), given[:2], strict=True)
+        )
         size, ahead = given[2:4]
         align = ir.Constant(ir.IntType(32), source.dtype.bitwidth // 8)
         zero = ir.Constant(size.type, 0)
@@ -192,7 +207,9 @@ def gather(typing: Any, source: Any, places: Any, size: Any, ahead: Any, target:
             for k, row in enumerate(_turned(builder, rows)):
                 at = builder.add(first, ir.Constant(size.type, k))
                 builder.store(
-                    row, _row(context, builder, target, given[4], at, vector), align=source.dtype.bitwidth // 8
+                    row,
+                    _row(context, builder, target, given[4], at, vector),
+                    align=source.dtype.bitwidth // 8,
                 )
 
         _blocks(context, builder, vector, size, block)
@@ -209,7 +226,10 @@ def scatter(typing: Any, source: Any, size: Any, target: Any, places: Any, ahead
     def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         vector = _vector(lanes)
         size = given[1]
-        data, spots = _data(context, builder, target, given[2]), _data(context, builder, places, given[3])
+        data, spots = (
+            _data(context, builder, target, given[2]),
+            _data(context, builder, places, given[3]),
+        )
         align = ir.Constant(ir.IntType(32), source.dtype.bitwidth // 8)
         zero = ir.Constant(size.type, 0)
         name = f"llvm.masked.store.v{vector.count}f{source.dtype.bitwidth}.p0"
@@ -220,7 +240,8 @@ def scatter(typing: Any, source: Any, size: Any, target: Any, places: Any, ahead
                 at = builder.add(first, ir.Constant(size.type, k))
                 rows.append(
                     builder.load(
-                        _row(context, builder, source, given[0], at, vector), align=source.dtype.bitwidth // 8
+                        _row(context, builder, source, given[0], at, vector),
+                        align=source.dtype.bitwidth // 8,
                     )
                 )
             for lane, row in enumerate(_turned(builder, rows)):

@@ -15,14 +15,14 @@ from . import _gaussian, _gaussian_lanes, _gaussian_tangent
 from ._compiled import Floats
 from ._seams import Lanes, Message, Stretches, Swept
 from ._stretches import ROUNDINGS
-from ._threads import each, sequences
+from ._threads import each
 
 __all__ = ["Repeated", "lds_marginals", "lds_sample", "lds_tangent"]
 
 # A sequence goes back in one piece if so many of its stretches had to be filtered again.
 SLOW = 4
 
-Arrays = tuple[Floats, Floats, Floats]
+Arrays = tuple[Floats, ...]
 
 
 class Repeated(NamedTuple):
@@ -104,7 +104,7 @@ def lds_tangent(
         def again(k: int, messages: Message, sweep: Any = sweep, back: bool = back) -> None:
             sweep(stretches.lanes([k], messages, back=back))
 
-        swept = stretches.sweep(sweep, again, target[:2], _near, back=back)
+        swept = stretches.sweep(sweep, again, (target[0], target[1]), _near, back=back)
         counts.append(sum(swept.repeated.values()))
     return Repeated(*counts)
 
@@ -133,9 +133,7 @@ def lds_sample(
     each(one, stretches.tasks, torch.get_num_threads())
 
 
-def _filter(
-    stretches: Stretches, given: Arrays, found: Arrays, totals: Floats, fault: Floats
-) -> Swept:
+def _filter(stretches: Stretches, given: Arrays, found: Arrays, totals: Floats, fault: Floats) -> Swept:
     """Fill P⁻¹, m and W, the totals and the faults."""
     chain, into = tuple(map(np.ravel, given)), tuple(map(np.ravel, found))
     own, faults = np.zeros((len(stretches), 2)), np.full(len(stretches), -1)
@@ -156,7 +154,7 @@ def _filter(
         step = _gaussian.filter_forward(*sources, *targets, own[k], 1)
         faults[k] = step if step < 0 else step - 1
 
-    swept = stretches.sweep(sweep, again, found[:2], _agree, back=False)
+    swept = stretches.sweep(sweep, again, (found[0], found[1]), _agree, back=False)
     totals[:] = 0
     for k, one in enumerate(stretches.all):
         totals[one.sequence] += own[k]
@@ -191,7 +189,7 @@ def _smooth(stretches: Stretches, given: Arrays, found: Arrays, forward: Swept) 
     def in_one_piece(i: int, length: int) -> None:
         _gaussian.smooth_backward(means[i, :length], spread[i, :length], gain[i, : length - 1])
 
-    swept = stretches.sweep(sweep, again, found[:2], _agree, back=True, without=slow)
+    swept = stretches.sweep(sweep, again, (found[0], found[1]), _agree, back=True, without=slow)
     each(in_one_piece, [task for task in stretches.tasks if task[0] in slow], torch.get_num_threads())
     return sum(swept.repeated.values())
 

@@ -155,7 +155,9 @@ def smooth_backward(
             left = places[2, lane] - 1 - step
             frame[lane] = (places[0, lane] + left) * square if left >= 0 else -1
             line[lane] = (places[0, lane] + left) * size if left >= 0 else -1
-            pair[lane] = (places[1, lane] + left) * square if left >= 0 and step + places[3, lane] else -1
+            pair[lane] = (
+                (places[1, lane] + left) * square if left >= 0 and step + places[3, lane] else -1
+            )
         gather(covariances, frame, square, -square, matrix)
         gather(means, line, size, -size, vector)
         gather(gains, pair, square, -square, gain)

@@ -194,7 +194,9 @@ def _fold(act: Callable[[Any, Any, Any], Any]) -> Any:
                 half = left.type.count // 2
                 kind = ir.VectorType(ir.IntType(32), half)
                 low, high = (
-                    builder.shuffle_vector(left, left, ir.Constant(kind, list(range(start, start + half))))
+                    builder.shuffle_vector(
+                        left, left, ir.Constant(kind, list(range(start, start + half)))
+                    )
                     for start in (0, half)
                 )
                 left = act(builder, low, high)

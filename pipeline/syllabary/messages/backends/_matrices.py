@@ -89,7 +89,14 @@ def _block(start: int, size: int) -> int:
 
 @kernel
 def four(
-    left: Floats, at_left: int, along: int, right: Floats, at_right: int, down: int, across: int, count: int
+    left: Floats,
+    at_left: int,
+    along: int,
+    right: Floats,
+    at_right: int,
+    down: int,
+    across: int,
+    count: int,
 ) -> Any:
     """Four sums of products, ``Σ_k left[at_left + k along] right[at_right + k down + c across]``."""
     a = b = c = d = broadcast(left, left.dtype.type(0))

@@ -7,6 +7,7 @@ and a vector of a frame, and what a sweep does with it, the caller knows.
 """
 
 from collections.abc import Callable, Collection
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,7 +64,7 @@ class Stretches:
         self.all: list[Stretch] = []
         for i, length in self.tasks:
             places = cut(length).tolist()
-            for begin, stop in zip(places[:-1], places[1:], strict=True):
+            for begin, stop in pairwise(places):
                 self.all.append(Stretch(i, begin, stop, stop == length))
 
     def __len__(self) -> int:
@@ -108,7 +109,9 @@ class Stretches:
 
         self._groups(approach, inner)
         self._groups(lambda some: work(self.lanes(some, messages, back=back)), rows)
-        places = [(self.all[k].sequence, self.all[k].stop if back else self.all[k].begin - 1) for k in inner]
+        places = [
+            (self.all[k].sequence, self.all[k].stop if back else self.all[k].begin - 1) for k in inner
+        ]
         where = tuple(np.array(places, np.int64).reshape(-1, 2).T)
         largest = tuple(float(abs(part[where]).max(initial=0)) for part in left)
         repeated: dict[int, int] = {}
