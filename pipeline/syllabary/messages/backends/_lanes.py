@@ -57,7 +57,7 @@ def room(rows: int, size: int, dtype: Any) -> Floats:
     return memory[start : start + rows * width].reshape(rows, width)
 
 
-class Lanes(types.Type):  # type: ignore[misc]
+class Lanes(types.Type):
     """Numba's type of a vector of ``element``."""
 
     def __init__(self, element: Any) -> None:
