@@ -1,0 +1,403 @@
+"""Sixty-four bytes of numbers as one value: 16 lanes of float32, or 8 of float64.
+
+Numba has no such type. Here it gets one, whose operations are LLVM's own on ``<16 x float>`` or
+``<8 x double>``: where the processor has narrower registers LLVM takes several, so the same code
+runs anywhere. A row of K numbers is walked a vector at a time; ``load`` and ``store`` take how
+many numbers are left, and leave the memory behind them alone.
+
+``product_of_*`` is what most of the time goes into: a few rows times a matrix, with all sums
+held in registers. A sum runs over the depth from first to last, whatever the rows and columns
+done together, so that a row's answer does not depend on its company.
+"""
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic, models, overload, register_model
+
+from ._compiled import Floats
+
+__all__ = [
+    "exp",
+    "highest",
+    "larger",
+    "load",
+    "padded",
+    "product_of_four",
+    "product_of_one",
+    "product_of_two",
+    "quotient",
+    "reach_of_one",
+    "room",
+    "splat",
+    "store",
+    "total",
+    "unknown",
+]
+
+BYTES = 64
+# Vectors that fit into the processor's registers: 32 of 64 bytes, or 16 of 32.
+REGISTERS = 32 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8
+
+
+def padded(size: int, dtype: Any) -> int:
+    """Size of a row of whole vectors that holds ``size`` numbers."""
+    lanes = BYTES // np.dtype(dtype).itemsize
+    return -(-size // lanes) * lanes
+
+
+def room(rows: int, size: int, dtype: Any) -> Floats:
+    """Zeros, (rows, padded size), none of whose vectors lies across two lines of the cache."""
+    width, itemsize = padded(size, dtype), np.dtype(dtype).itemsize
+    memory = np.zeros(rows * width + BYTES // itemsize, dtype)
+    start = -memory.ctypes.data % BYTES // itemsize
+    return memory[start : start + rows * width].reshape(rows, width)
+
+
+class Lanes(types.Type):  # type: ignore[misc]
+    """Numba's type of a vector of ``element``."""
+
+    def __init__(self, element: Any) -> None:
+        self.element = element
+        self.number = BYTES * 8 // element.bitwidth
+        super().__init__(name=f"Lanes({element})")
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, lanes: Lanes) -> None:
+        super().__init__(manager, lanes, _vector(lanes))
+
+
+def _vector(lanes: Lanes) -> Any:
+    scalar = ir.FloatType() if lanes.element == types.float32 else ir.DoubleType()
+    return ir.VectorType(scalar, lanes.number)
+
+
+def _call(builder: Any, name: str, result: Any, *operands: Any) -> Any:
+    """Call an intrinsic of LLVM on vectors of the result's type."""
+    kind = f"v{result.count}f{32 if isinstance(result.element, ir.FloatType) else 64}"
+    function_type = ir.FunctionType(result, [operand.type for operand in operands])
+    name = f"llvm.{name}.{kind}" + (".p0" if name.startswith("masked") else "")
+    return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), operands)
+
+
+def _splat(builder: Any, scalar: Any, vector: Any) -> Any:
+    blank = ir.Constant(vector, ir.Undefined)
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None)
+    one = builder.insert_element(blank, scalar, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, blank, zeros)
+
+
+def _constant(vector: Any, value: float) -> Any:
+    return ir.Constant(vector, [ir.Constant(vector.element, value)] * vector.count)
+
+
+def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    return context.make_array(array_type)(context, builder, array).data
+
+
+def _place(context: Any, builder: Any, array_type: Any, array: Any, row: Any, column: Any) -> Any:
+    """Pointer to an entry of a contiguous matrix."""
+    found = context.make_array(array_type)(context, builder, array)
+    size = cgutils.unpack_tuple(builder, found.shape)[1]
+    return builder.gep(found.data, [builder.add(builder.mul(row, size), column)])
+
+
+def _mask(builder: Any, left: Any, number: int) -> Any:
+    """True in lanes before the ``left``-th."""
+    vector = ir.VectorType(left.type, number)
+    lanes = ir.Constant(vector, [ir.Constant(left.type, lane) for lane in range(number)])
+    return builder.icmp_signed("<", lanes, _splat(builder, left, vector))
+
+
+@intrinsic
+def load(typing: Any, array: Any, row: Any, column: Any, left: Any, fill: Any) -> Any:
+    """Vector of ``array[row, column:]``, of which ``left`` numbers are there and others ``fill``."""
+    lanes = Lanes(array.dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        vector = _vector(lanes)
+        place = _place(context, builder, array, *given[:3])
+        passed = _splat(builder, given[4], vector)
+        align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
+        mask = _mask(builder, given[3], vector.count)
+        return _call(builder, "masked.load", vector, place, align, mask, passed)
+
+    return lanes(array, types.intp, types.intp, types.intp, array.dtype), emit
+
+
+@intrinsic
+def splat(typing: Any, array: Any, value: Any) -> Any:
+    """Vector of the array's kind with one value in all its lanes."""
+    lanes = Lanes(array.dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return _splat(builder, given[1], _vector(lanes))
+
+    return lanes(array, array.dtype), emit
+
+
+@intrinsic
+def store(typing: Any, array: Any, row: Any, column: Any, left: Any, value: Any) -> Any:
+    """Write the first ``left`` lanes to ``array[row, column:]``."""
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        vector = _vector(value)
+        place = _place(context, builder, array, *given[:3])
+        align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
+        operands = [given[4], place, align, _mask(builder, given[3], vector.count)]
+        name = f"llvm.masked.store.v{vector.count}f{array.dtype.bitwidth}.p0"
+        kind = ir.FunctionType(ir.VoidType(), [operand.type for operand in operands])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, name), operands)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, types.intp, value), emit
+
+
+def _larger(builder: Any, one: Any, other: Any) -> Any:
+    """Where one is NaN the other, as ``one if one > other else other`` has it."""
+    return builder.select(builder.fcmp_ordered(">", one, other), one, other)
+
+
+def _elementwise(name: str, act: Callable[[Any, Any, Any], Any]) -> Any:
+    """Operation of vectors, or of a vector and one number for all its lanes."""
+
+    @intrinsic
+    def combine(typing: Any, one: Any, other: Any) -> Any:
+        alone = not isinstance(other, Lanes)
+
+        def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            second = _splat(builder, given[1], _vector(one)) if alone else given[1]
+            return act(builder, given[0], second)
+
+        return one(one, one.element if alone else other), emit
+
+    combine.__name__ = name
+    return combine
+
+
+def _as_operator(symbol: Any, combine: Any) -> None:
+    @overload(symbol)
+    def choose(one, other):  # type: ignore[no-untyped-def]
+        if isinstance(one, Lanes):
+            return lambda one, other: combine(one, other)
+        return None
+
+
+_as_operator(operator.add, _elementwise("add", lambda b, one, other: b.fadd(one, other)))
+_as_operator(operator.sub, _elementwise("subtract", lambda b, one, other: b.fsub(one, other)))
+_as_operator(operator.mul, _elementwise("multiply", lambda b, one, other: b.fmul(one, other)))
+larger = _elementwise("larger", _larger)
+
+
+@intrinsic
+def quotient(typing: Any, one: Any, other: Any, least: Any) -> Any:
+    """``one / other``, or 0 in lanes where the divisor is less than ``least``."""
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        vector = _vector(one)
+        large = builder.fcmp_ordered(">=", given[1], _splat(builder, given[2], vector))
+        return builder.select(large, builder.fdiv(given[0], given[1]), _constant(vector, 0.0))
+
+    return one(one, other, one.element), emit
+
+
+@intrinsic
+def unknown(typing: Any, value: Any) -> Any:
+    """1 in lanes that are NaN, else 0."""
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        one, none = (_constant(_vector(value), number) for number in (1.0, 0.0))
+        return builder.select(builder.fcmp_unordered("uno", given[0], given[0]), one, none)
+
+    return value(value), emit
+
+
+def _fold(act: Callable[[Any, Any, Any], Any]) -> Any:
+    """Operation over all lanes of a vector: halves with each other, until one is left."""
+
+    @intrinsic
+    def fold(typing: Any, value: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            (left,) = given
+            while left.type.count > 1:
+                half = left.type.count // 2
+                kind = ir.VectorType(ir.IntType(32), half)
+                low, high = (
+                    builder.shuffle_vector(left, left, ir.Constant(kind, list(range(start, start + half))))
+                    for start in (0, half)
+                )
+                left = act(builder, low, high)
+            return builder.extract_element(left, ir.Constant(ir.IntType(32), 0))
+
+        return value.element(value), emit
+
+    return fold
+
+
+total = _fold(lambda builder, one, other: builder.fadd(one, other))
+highest = _fold(_larger)
+
+
+@intrinsic
+def exp(typing: Any, value: Any) -> Any:
+    """Exponential of numbers that are not positive, or NaN; zero below the smallest normal number.
+
+    2ⁿ eʳ with whole n and |r| ≤ ½ log 2, and eʳ by its Taylor series: its next term is less than
+    a tenth of the rounding.
+    """
+    single = value.element == types.float32
+    whole, exponent, bias = (ir.IntType(32), 23, 127) if single else (ir.IntType(64), 52, 1023)
+    degree, digits, lowest = (7, 11, -126) if single else (13, 30, -1022)
+    coarse = round(math.log(2) * 2**digits) / 2**digits
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        (x,), vector = given, _vector(value)
+        integers = ir.VectorType(whole, vector.count)
+        twos = _call(builder, "rint", vector, builder.fmul(x, _constant(vector, 1 / math.log(2))))
+        rest = x
+        for part in (coarse, math.log(2) - coarse):
+            rest = _call(builder, "fma", vector, twos, _constant(vector, -part), rest)
+        series = _constant(vector, 1 / math.factorial(degree))
+        for power in range(degree - 1, -1, -1):
+            term = _constant(vector, 1 / math.factorial(power))
+            series = _call(builder, "fma", vector, series, rest, term)
+        offset = ir.Constant(integers, [ir.Constant(whole, bias)] * vector.count)
+        shift = ir.Constant(integers, [ir.Constant(whole, exponent)] * vector.count)
+        bits = builder.shl(builder.add(builder.fptosi(twos, integers), offset), shift)
+        scaled = builder.fmul(series, builder.bitcast(bits, vector))
+        tiny = builder.fcmp_ordered("<", x, _constant(vector, lowest * math.log(2)))
+        kept = builder.select(tiny, _constant(vector, 0.0), scaled)
+        return builder.select(builder.fcmp_unordered("uno", x, x), x, kept)
+
+    return value(value), emit
+
+
+def _fused(builder: Any, one: Any, other: Any, added: Any) -> Any:
+    return _call(builder, "fma", one.type, one, other, added)
+
+
+def _best(builder: Any, one: Any, other: Any, found: Any) -> Any:
+    return _larger(builder, builder.fadd(one, other), found)
+
+
+def _tile(rows: int, start: float, step: Callable[[Any, Any, Any, Any], Any]) -> Any:
+    """Emit ``out[r] = Σ_j left[r, j] right[j]`` for a few rows, whatever sum and product are.
+
+    Arguments are arrays with the entry at which each begins, counted through the array; row r's
+    entry j of ``left`` lies ``r * row_step + j * depth_step`` behind. Rows of ``out`` and
+    ``right`` are ``width`` long, which is a whole number of vectors; ``depth`` ≥ 1.
+    """
+    # In registers: sums, a row of the matrix for all of them, and one weight. No more than eight,
+    # for each number of columns is compiled.
+    most = min(8, max(1, (REGISTERS - 1) // (rows + 1)))
+
+    @intrinsic
+    def tile(
+        typing: Any,
+        out: Any,
+        out_at: Any,
+        left: Any,
+        left_at: Any,
+        row_step: Any,
+        depth_step: Any,
+        depth: Any,
+        right: Any,
+        right_at: Any,
+        width: Any,
+    ) -> Any:
+        lanes = Lanes(out.dtype)
+
+        def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            vector, number = _vector(lanes), given[1].type
+            to, into, from_, begin, across, along, depth, by, at, width = given
+            target = builder.gep(_data(context, builder, out, to), [into])
+            source = builder.gep(_data(context, builder, left, from_), [begin])
+            matrix = builder.gep(_data(context, builder, right, by), [at])
+
+            def whole(value: int) -> Any:
+                return ir.Constant(number, value)
+
+            def vector_at(pointer: Any, offset: Any) -> Any:
+                return builder.bitcast(builder.gep(pointer, [offset]), vector.as_pointer())
+
+            vectors = builder.udiv(width, whole(lanes.number))
+            parts = builder.udiv(builder.add(vectors, whole(most - 1)), whole(most))
+            widest = builder.udiv(builder.add(vectors, builder.sub(parts, whole(1))), parts)
+            entry = builder.block
+            head, choose, tail, done = (
+                builder.append_basic_block(name) for name in ("head", "choose", "tail", "done")
+            )
+            builder.branch(head)
+            builder.position_at_end(head)
+            first = builder.phi(number)
+            first.add_incoming(whole(0), entry)
+            builder.cbranch(builder.icmp_signed("<", first, vectors), choose, done)
+            builder.position_at_end(choose)
+            ahead = builder.sub(vectors, first)
+            several = builder.select(builder.icmp_signed("<", ahead, widest), ahead, widest)
+            column = builder.mul(first, whole(lanes.number))
+            switch = builder.switch(several, tail)
+            for columns in range(1, most + 1):
+                block = builder.append_basic_block(f"columns{columns}")
+                switch.add_case(whole(columns), block)
+                builder.position_at_end(block)
+                loop = builder.append_basic_block(f"loop{columns}")
+                after = builder.append_basic_block(f"after{columns}")
+                builder.branch(loop)
+                builder.position_at_end(loop)
+                j = builder.phi(number)
+                sums = [builder.phi(vector) for _ in range(rows * columns)]
+                j.add_incoming(whole(0), block)
+                for one in sums:
+                    one.add_incoming(_constant(vector, start), block)
+                below = builder.add(builder.mul(j, width), column)
+                row = [
+                    builder.load(
+                        vector_at(matrix, builder.add(below, whole(c * lanes.number))),
+                        align=out.dtype.bitwidth // 8,
+                    )
+                    for c in range(columns)
+                ]
+                added = []
+                for r in range(rows):
+                    place = builder.add(builder.mul(across, whole(r)), builder.mul(along, j))
+                    weight = _splat(builder, builder.load(builder.gep(source, [place])), vector)
+                    added += [
+                        step(builder, weight, row[c], sums[r * columns + c]) for c in range(columns)
+                    ]
+                following = builder.add(j, whole(1))
+                j.add_incoming(following, loop)
+                for one, value in zip(sums, added, strict=True):
+                    one.add_incoming(value, loop)
+                builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
+                builder.position_at_end(after)
+                for r in range(rows):
+                    for c in range(columns):
+                        behind = builder.add(
+                            builder.mul(width, whole(r)), builder.add(column, whole(c * lanes.number))
+                        )
+                        place = vector_at(target, behind)
+                        builder.store(added[r * columns + c], place, align=out.dtype.bitwidth // 8)
+                builder.branch(tail)
+            builder.position_at_end(tail)
+            first.add_incoming(builder.add(first, several), tail)
+            builder.branch(head)
+            builder.position_at_end(done)
+            return context.get_dummy_value()
+
+        numbers = [types.intp] * 4
+        return types.void(out, types.intp, left, *numbers, right, types.intp, types.intp), emit
+
+    return tile
+
+
+product_of_one, product_of_two, product_of_four = (_tile(rows, 0.0, _fused) for rows in (1, 2, 4))
+reach_of_one = _tile(1, -math.inf, _best)

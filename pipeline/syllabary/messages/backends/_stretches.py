@@ -1,0 +1,42 @@
+"""Long sequences in stretches that advance side by side.
+
+A sweep is a chain of dependent steps, each too small to fill the processor. So a sequence is
+cut, at places that depend on its length alone, and its stretches advance together. A stretch
+does not know the message that its neighbour hands it. It gets one from an *approach*: a sweep
+that starts from an arbitrary message some frames outside and forgets it on the way. When the
+neighbour is done the two are compared, at every seam; where they differ by more than rounding
+the stretch is done again from its neighbour's.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._compiled import Floats
+
+__all__ = ["LONGEST", "SHORTEST", "TOGETHER", "agree", "cut"]
+
+# Frames of a stretch, and stretches that one call of a kernel advances.
+SHORTEST, LONGEST, TOGETHER = 512, 1024, 8
+# Roundings by which two messages may differ that are one.
+ROUNDINGS = 64
+
+
+def cut(frames: int) -> NDArray[np.int64]:
+    """First frame of every stretch, and the number of frames."""
+    if frames < SHORTEST * TOGETHER:
+        number = max(1, frames // SHORTEST)
+    else:
+        number = TOGETHER * -(-frames // (TOGETHER * LONGEST))
+    return np.arange(number + 1) * frames // number
+
+
+def agree(found: Floats, expected: Floats) -> Any:
+    """Whether two messages are one in every entry, however small; (..., K) to (...).
+
+    Relative errors of a message can only shrink on its way, whatever evidence brings back.
+    """
+    numbers = np.finfo(found.dtype)
+    allowed = ROUNDINGS * numbers.eps * np.maximum(found, expected) + numbers.tiny
+    return (abs(found - expected) <= allowed).all(-1)
