@@ -29,6 +29,7 @@ __all__ = [
     "larger",
     "load",
     "padded",
+    "prefetch",
     "product_of_four",
     "product_of_one",
     "product_of_two",
@@ -142,6 +143,21 @@ def splat(typing: Any, array: Any, value: Any) -> Any:
         return _splat(builder, given[1], _vector(lanes))
 
     return lanes(array, array.dtype), emit
+
+
+@intrinsic
+def prefetch(typing: Any, array: Any, row: Any, column: Any) -> Any:
+    """Ask for the memory at an entry, which need not exist, before it is used."""
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        place = _place(context, builder, array, *given)
+        # To be read, and to stay in all caches; it is data.
+        operands = [place, *(ir.Constant(ir.IntType(32), code) for code in (0, 3, 1))]
+        kind = ir.FunctionType(ir.VoidType(), [operand.type for operand in operands])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0"), operands)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp), emit
 
 
 @intrinsic
