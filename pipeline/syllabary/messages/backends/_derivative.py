@@ -76,7 +76,8 @@ def sweep(
             store(moved, t, k, size - k, load(work, 0, k, lanes, 0.0) - mean)
     pairs[:] = 0
     tiny = np.finfo(states.dtype).tiny
-    before, after, filled = 8, 8 + PAIR_BLOCK, 0
+    block = (len(work) - 8) // 2
+    before, after, filled = 8, 8 + block, 0
     for t in range(frames - 1, -1, -1):
         # The newest of the block are w_{t+1} / prediction, and that times h_{t+1}.
         newest, paired = (after + filled) * width, t + 1 < frames
@@ -101,7 +102,7 @@ def sweep(
             if not total(missing) <= limit:
                 return False
             filled += 2
-            if filled == PAIR_BLOCK or t == 0:
+            if filled == block or t == 0:
                 add_pairs(work, before, after, filled, 4, pairs)
                 filled = 0
         mean, sums = total(sums), splat(work, 0.0)

@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from . import _scaled
 from ._compiled import Floats
 from ._lanes import room
-from ._stretches import TOGETHER, agree, cut
+from ._stretches import TOGETHER, agree, cut, in_turn
 from ._threads import each
 
 __all__ = ["FLOOR", "Chain", "Sweep"]
 
 # Below the smallest normal number a term counts as zero, and no sum from here on misses it.
 FLOOR = {np.dtype(kind): 1e9 * float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
-# Frames of approach that are tried, and how many more than needed are taken: in halves.
-TRIED = (32, 48, 64, 96, 128, 192, 256)
-SPARE = 3
+# Frames of approach that are tried. Half as many more are taken, everywhere, than forgetting takes
+# here and there; all less than the shortest stretch.
+TRIED = (32, 64, 128, 256)
 
 
 Indices = NDArray[np.int64]
@@ -50,8 +50,8 @@ class Sweep:
     ----------
     failed : (most number + 1) bool
         Sequences in which too much was lost.
-    reruns : int
-        Stretches that were done again, or that had to wait for their neighbour.
+    reruns : (number of stretches) int
+        How often a stretch was done again, or had to wait for its neighbour.
     """
 
     def __init__(
@@ -66,13 +66,16 @@ class Sweep:
     ) -> None:
         self.chain, self.evidence, self.threads = chain, evidence, threads
         self.numbers, self.begins = numbers, begins
-        cuts = [cut(int(number)) for number in frames]
-        counts = [len(places) - 1 for places in cuts]
+        places = [cut(int(number)) for number in frames]
+        approach = [self._approach(b + at) for b, at in zip(begins, places, strict=True)]
+        for i, number in enumerate(frames):
+            places[i] = places[i] if approach[i] else in_turn(int(number))
+        counts = [len(at) - 1 for at in places]
         opens, total, size = np.cumsum([0, *counts[:-1]]), sum(counts), evidence.shape[1]
         self.sequence = np.repeat(numbers, counts)
-        self.first = np.concatenate([b + places[:-1] for b, places in zip(begins, cuts, strict=True)])
-        self.lengths = np.concatenate([np.diff(places) for places in cuts])
-        self.opens, self.closes, self.lost = np.zeros((3, total), np.bool_)
+        self.first = np.concatenate([b + at[:-1] for b, at in zip(begins, places, strict=True)])
+        self.lengths = np.concatenate([np.diff(at) for at in places])
+        self.opens, self.closes, self.lost, self.smoothed = np.zeros((4, total), np.bool_)
         self.opens[opens] = self.closes[opens - 1] = True
         self.shifts = np.full((total, 2), chain.log)
         self.shifts[opens, 0] = [log for _, log in openings]
@@ -84,8 +87,8 @@ class Sweep:
         self.behind[self.closes] = 1
         self.openings = np.full(total, np.inf)
         self.failed = np.zeros(numbers.max() + 1, np.bool_)
-        self.approach = np.repeat([self._approach(*s) for s in zip(opens, counts, strict=True)], counts)
-        self.reruns = 0
+        self.approach = np.repeat(approach, counts)
+        self.reruns = np.zeros(total, np.int64)
 
     def forward(self, messages: Floats, log_scales: Floats, floor: float) -> None:
         """Filter into ``messages`` (N, K), or nowhere if it has no rows, and ``log_scales`` (N)."""
@@ -99,13 +102,15 @@ class Sweep:
             for row in range(begin, end):
                 if not self.lost[row - 1] and not agree(self.starts[row], self.ends[row - 1]):
                     self.starts[row] = self.ends[row - 1]
-                    self.reruns += 1
+                    self.reruns[row] += 1
                     run(np.array([row]))
 
         self._side_by_side(run, np.flatnonzero(self.opens | (self.approach > 0)))
         seams = np.flatnonzero(~self.opens)
-        wrong = ~agree(self.starts[seams], self.ends[seams - 1])
-        self._per_sequence(settle, seams[self._of_same(seams, wrong)])
+        self._check(settle, seams, agree(self.starts[seams], self.ends[seams - 1]))
+        for rows in np.split(np.arange(len(self.first)), np.flatnonzero(self.opens)[1:]):
+            if 4 * self.reruns[rows].sum() > len(rows):
+                self.approach[rows] = 0  # what failed forwards is not tried backwards
         self.failed[self.sequence[self.lost]] = True
 
     def backward(
@@ -136,6 +141,7 @@ class Sweep:
             last = (places + self.lengths[rows] - 1)[self.closes[rows]]
             after[last] = before[last]
             self._smooth(rows, before, places, after, (pairs, rows - low), floor)
+            self.smoothed[rows] = True
             opens = self.opens[rows]
             first[self.sequence[rows[opens]]] = after[places[opens]]
 
@@ -143,9 +149,9 @@ class Sweep:
             for row in range(end - 1, begin - 1, -1):
                 if not self.lost[row + 1] and not agree(self.behind[row], self.tops[row + 1]):
                     self.behind[row] = self.tops[row + 1]
-                    self.reruns += 1
+                    self.reruns[row] += 1
                     rows = np.array([row])
-                    if filtered is states and len(states):
+                    if self.smoothed[row] and filtered is states and len(states):
                         self._filter(rows, filtered, self.first[rows], log_scales, floor)
                     run(rows)
 
@@ -156,33 +162,32 @@ class Sweep:
             self.behind[far] = self._carry_back(self.first[far] + self.lengths[far], self.approach[far])
             self._side_by_side(run, rows[self.closes[rows] | (self.approach[rows] > 0)])
             seams = rows[~self.closes[rows]]
-            wrong = ~agree(self.behind[seams], self.tops[seams + 1])
-            self._per_sequence(settle, seams[self._of_same(seams, wrong)])
+            self._check(settle, seams, agree(self.behind[seams], self.tops[seams + 1]))
             for row in rows[::-1]:
                 transitions[self.sequence[row]] += pairs[row - low]
         self.failed[self.sequence[self.lost]] = True
         transitions *= self.chain.matrix[:, :size]
 
-    def _approach(self, begin: int, count: int) -> int:
+    def _approach(self, places: Indices) -> int:
         """Frames in which a sequence forgets where it came from; 0 if it is one stretch, or never.
 
         Stretches here and there start from two messages far apart.
         """
-        if count < 2:
+        if len(places) < 3:
             return 0
-        rows = np.arange(begin, begin + count)
-        seen = rows[len(rows) // 2 :: TOGETHER][:4]
+        seen = places[1 :: -(-len(places) // TOGETHER)][:TOGETHER]
+        seen = seen[seen < places[-1]]
         size = self.evidence.shape[1]
         # Numbers in 1e-6..1 in an order without pattern: multiples of the golden ratio.
         tilted = 1e-6 ** (np.arange(1, size + 1) * 0.6180339887 % 1)
         messages = np.repeat([np.ones(size), tilted], len(seen), axis=0).astype(self.evidence.dtype)
         done = 0
         for frames in TRIED:
-            first = np.tile(self.first[seen] + done, 2)
+            first = np.tile(seen + done, 2)
             messages = self._carry(first, np.full(len(first), frames - done), messages)
             done = frames
             if agree(*np.split(messages, 2)).all():
-                return done * SPARE // 2
+                return done + done // 2
         return 0
 
     def _carry(self, first: Indices, lengths: Indices, starts: Floats | None = None) -> Floats:
@@ -260,17 +265,18 @@ class Sweep:
 
     def _together(self, run: Callable[[Indices], None], lengths: Indices) -> None:
         """Run some at a time, longest first; in no fewer parts than there are threads."""
+        if not len(lengths):
+            return
         order = np.argsort(-lengths, kind="stable")
         some = max(1, min(TOGETHER, -(-len(order) // self.threads)))
         spans = [(at, min(at + some, len(order))) for at in range(0, len(order), some)]
         each(lambda begin, end: run(order[begin:end]), spans, self.threads)
 
-    def _of_same(self, rows: Indices, wrong: Any) -> Any:
-        """Whether a row's sequence has a wrong one."""
-        return np.isin(self.sequence[rows], self.sequence[rows[wrong]])
-
-    def _per_sequence(self, settle: Callable[[int, int], None], rows: Indices) -> None:
-        """Settle the stretches of every sequence that are among ``rows``, from first to last one."""
-        found, first, count = np.unique(self.sequence[rows], return_index=True, return_counts=True)
-        spans = rows[first], rows[first + count - 1] + 1
-        each(settle, [(int(begin), int(end)) for begin, end in zip(*spans, strict=True)], self.threads)
+    def _check(self, settle: Callable[[int, int], None], rows: Indices, good: Any) -> None:
+        """Settle the stretches, first to last of them, of every sequence that has a wrong seam."""
+        if good.all():
+            return
+        rows = rows[np.isin(self.sequence[rows], self.sequence[rows[~good]])]
+        _, first, count = np.unique(self.sequence[rows], return_index=True, return_counts=True)
+        spans = zip(rows[first], rows[first + count - 1] + 1, strict=True)
+        each(settle, [(int(begin), int(end)) for begin, end in spans], self.threads)
