@@ -1,6 +1,7 @@
 """What every front does before a kernel runs: tensors, leading axes, lengths, backend."""
 
 import math
+from functools import cache
 from types import ModuleType
 
 import numpy as np
@@ -112,4 +113,7 @@ def backend_for(name: str, tensor: Tensor) -> ModuleType:
     UnknownName
         There is no such backend.
     """
-    return registry.find("syllabary.messages.backends", tensor.device.type if name == "auto" else name)
+    return _find("syllabary.messages.backends", tensor.device.type if name == "auto" else name)
+
+
+_find = cache(registry.find)  # looks into the folder each time

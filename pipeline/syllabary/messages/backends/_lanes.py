@@ -29,13 +29,17 @@ __all__ = [
     "larger",
     "load",
     "padded",
+    "prefetch",
     "product_of_four",
     "product_of_one",
     "product_of_two",
+    "quotient",
     "reach_of_one",
     "room",
+    "splat",
     "store",
     "total",
+    "unknown",
 ]
 
 BYTES = 64
@@ -57,7 +61,7 @@ def room(rows: int, size: int, dtype: Any) -> Floats:
     return memory[start : start + rows * width].reshape(rows, width)
 
 
-class Lanes(types.Type):
+class Lanes(types.Type):  # type: ignore[misc]
     """Numba's type of a vector of ``element``."""
 
     def __init__(self, element: Any) -> None:
@@ -131,6 +135,32 @@ def load(typing: Any, array: Any, row: Any, column: Any, left: Any, fill: Any) -
 
 
 @intrinsic
+def splat(typing: Any, array: Any, value: Any) -> Any:
+    """Vector of the array's kind with one value in all its lanes."""
+    lanes = Lanes(array.dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return _splat(builder, given[1], _vector(lanes))
+
+    return lanes(array, array.dtype), emit
+
+
+@intrinsic
+def prefetch(typing: Any, array: Any, row: Any, column: Any) -> Any:
+    """Ask for the memory at an entry, which need not exist, before it is used."""
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        place = _place(context, builder, array, *given)
+        # To be read, and to stay in all caches; it is data.
+        operands = [place, *(ir.Constant(ir.IntType(32), code) for code in (0, 3, 1))]
+        kind = ir.FunctionType(ir.VoidType(), [operand.type for operand in operands])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0"), operands)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp), emit
+
+
+@intrinsic
 def store(typing: Any, array: Any, row: Any, column: Any, left: Any, value: Any) -> Any:
     """Write the first ``left`` lanes to ``array[row, column:]``."""
 
@@ -181,6 +211,29 @@ _as_operator(operator.add, _elementwise("add", lambda b, one, other: b.fadd(one,
 _as_operator(operator.sub, _elementwise("subtract", lambda b, one, other: b.fsub(one, other)))
 _as_operator(operator.mul, _elementwise("multiply", lambda b, one, other: b.fmul(one, other)))
 larger = _elementwise("larger", _larger)
+
+
+@intrinsic
+def quotient(typing: Any, one: Any, other: Any, least: Any) -> Any:
+    """``one / other``, or 0 in lanes where the divisor is less than ``least``."""
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        vector = _vector(one)
+        large = builder.fcmp_ordered(">=", given[1], _splat(builder, given[2], vector))
+        return builder.select(large, builder.fdiv(given[0], given[1]), _constant(vector, 0.0))
+
+    return one(one, other, one.element), emit
+
+
+@intrinsic
+def unknown(typing: Any, value: Any) -> Any:
+    """1 in lanes that are NaN, else 0."""
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        one, none = (_constant(_vector(value), number) for number in (1.0, 0.0))
+        return builder.select(builder.fcmp_unordered("uno", given[0], given[0]), one, none)
+
+    return value(value), emit
 
 
 def _fold(act: Callable[[Any, Any, Any], Any]) -> Any:

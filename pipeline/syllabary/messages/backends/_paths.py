@@ -5,49 +5,56 @@ import math
 import numpy as np
 
 from ._compiled import Floats, kernel
+from ._lanes import highest, larger, load, reach_of_one, splat, store, total, unknown
 
 __all__ = ["best", "draw", "log_draw", "trace"]
 
 
 @kernel
-def best(initial: Floats, transition: Floats, evidence: Floats, scores: Floats) -> int:
-    """Score of the best path into every state, over the best of all; the frame of a fault or −1."""
+def best(initial: Floats, matrix: Floats, evidence: Floats, scores: Floats, work: Floats) -> int:
+    """Score of the best path into every state, over the best of all; the frame of a fault or −1.
+
+    ``matrix`` (K, padded K) holds log transitions; ``work`` (1, padded K) is overwritten.
+    """
     frames, size = evidence.shape
-    best = initial.copy()
+    width, lanes = matrix.shape[1], 64 // evidence.itemsize
+    for k in range(size):
+        work[0, k] = initial[k]
     for t in range(frames):
         if t > 0:
-            for k in range(size):
-                best[k] = -np.inf
-            for j in range(size):
-                score = scores[t - 1, j]
-                for k in range(size):
-                    reached = score + transition[j, k]
-                    best[k] = reached if reached > best[k] else best[k]
-        highest, sane = -np.inf, True
-        for k in range(size):
-            score = best[k] + evidence[t, k]
-            scores[t, k] = score
-            highest = score if score > highest else highest
-            sane &= score == score
-        if not (sane and -np.inf < highest < np.inf):
+            reach_of_one(work, 0, scores, (t - 1) * size, 0, 1, size, matrix, 0, width)
+        top, strange = splat(work, -np.inf), splat(work, 0.0)
+        for k in range(0, width, lanes):
+            score = load(work, 0, k, lanes, 0.0) + load(evidence, t, k, size - k, -np.inf)
+            store(work, 0, k, lanes, score)
+            top = larger(score, top)
+            strange = strange + unknown(score)
+        highest_score = highest(top)
+        if total(strange) > 0 or not -np.inf < highest_score < np.inf:
             return t
-        for k in range(size):
-            scores[t, k] -= highest
+        for k in range(0, width, lanes):
+            store(scores, t, k, size - k, load(work, 0, k, lanes, 0.0) - highest_score)
     return -1
 
 
 @kernel
-def trace(transition: Floats, scores: Floats, path: Floats) -> None:
-    """Walk the best path back: the comparisons along it are made a second time, not stored."""
+def trace(transposed: Floats, scores: Floats, path: Floats) -> None:
+    """Walk the best path back: the comparisons along it are made a second time, not stored.
+
+    ``transposed`` (K, padded K) holds log transitions into each state.
+    """
     frames, size = scores.shape
+    width, lanes = transposed.shape[1], 64 // scores.itemsize
     path[frames - 1] = scores[frames - 1].argmax()
     for t in range(frames - 2, -1, -1):
         into = path[t + 1]
-        best, state = -np.inf, 0
-        for j in range(size):
-            score = scores[t, j] + transition[j, into]
-            if score > best:
-                best, state = score, j
+        top = splat(scores, -np.inf)
+        for k in range(0, width, lanes):
+            score = load(scores, t, k, size - k, -np.inf) + load(transposed, into, k, lanes, 0.0)
+            top = larger(top, score)
+        best, state = highest(top), 0
+        while scores[t, state] + transposed[into, state] != best:
+            state += 1
         path[t] = state
 
 

@@ -1,133 +1,266 @@
-"""Sweeps over a discrete chain whose messages are probabilities, normalised at every frame."""
+"""Sweeps over discrete chains whose messages are probabilities, normalised at every frame.
+
+A kernel takes several stretches of frames at once: a row of ``work`` holds the message of one of
+them, and a step multiplies four rows by the matrix. Rows do not touch one another, so a row's
+answer does not depend on which others are there; they come longest first, and drop out one by
+one. Matrices and rows are padded to whole vectors with zeros.
+"""
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ._compiled import Floats, kernel
+from ._lanes import (
+    exp,
+    highest,
+    larger,
+    load,
+    prefetch,
+    product_of_four,
+    product_of_one,
+    splat,
+    store,
+    total,
+)
 
-__all__ = ["backward", "forward"]
+__all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "rooms"]
 
-# Frames whose pair sums are added up together: their messages stay in the L1 cache.
+# Frames of a stretch whose pair sums are added up together.
 PAIR_BLOCK = 32
+# Frames that are asked for ahead of their turn: walking back through many stretches at a time is
+# not what processors foresee.
+AHEAD = 8
+
+
+def rooms(rows: int) -> tuple[int, int]:
+    """Rows of ``work`` that a sweep over so many stretches needs, forward and backward."""
+    whole = -(-rows // 4) * 4
+    return 2 * whole, 2 * whole + 4 + 2 * rows * PAIR_BLOCK
 
 
 @kernel
 def forward(
-    initial: Floats,
-    transition: Floats,
-    log_initial: float,
-    log_transition: float,
+    matrix: Floats,
+    starts: Floats,
+    opens: Floats,
+    shifts: Floats,
     evidence: Floats,
-    messages: Floats,
-    log_scales: Floats,
+    first: Floats,
+    lengths: Floats,
     floor: float,
-) -> float:
-    """a_1 = π₀ b_1 / c_1, a_{t+1} = (a_t P) b_{t+1} / c_{t+1}; c_1, or 0 if a c_t < ``floor``."""
-    frames, size = evidence.shape
-    predicted = initial.copy()
-    first = 1.0
-    for t in range(frames):
-        if t > 0:
-            _multiply(messages[t - 1], transition, predicted)
-        largest = _weigh(evidence[t], predicted, messages[t])
-        total = messages[t].sum()
-        if not floor <= total < np.inf:
-            return 0.0
-        if t == 0:
-            first = total
-        share = 1 / total
+    messages: Floats,
+    places: Floats,
+    log_scales: Floats,
+    ends: Floats,
+    openings: Floats,
+    lost: Floats,
+    work: Floats,
+) -> None:
+    """a_1 = π₀ b_1 / c_1, a_{t+1} = (a_t P) b_{t+1} / c_{t+1}.
+
+    Parameters
+    ----------
+    matrix : (K, padded K)
+        P.
+    starts : (R, K)
+        Message before the first frame of a stretch; where it ``opens`` a sequence, π₀.
+    shifts : (R, 2)
+        Logs that were taken out of π₀ and of P.
+    evidence : (N, K)
+        All frames of all sequences; a stretch has ``lengths`` frames from ``first`` on.
+    floor : float
+        The least c_t that has lost nothing.
+    messages : (N', K) or (0, K)
+        Filled from row ``places`` on, if there is room at all.
+    log_scales : (N) or (0)
+        log c_t, filled if there is room.
+    ends, openings, lost : (R, K), (R), (R)
+        Last message, c_1, and whether a c_t fell below ``floor``: all is void from there on.
+    work : (2 R and more, padded K)
+    """
+    size, width, lanes = evidence.shape[1], matrix.shape[1], 64 // evidence.itemsize
+    active = len(first)
+    below = (active + 3) // 4 * 4
+    work[:] = 0
+    for r in range(active):
         for k in range(size):
-            messages[t, k] *= share
-        log_scales[t] = math.log(total) + largest + (log_transition if t > 0 else log_initial)
-    return first
+            work[r, k] = starts[r, k]
+    t = 0
+    while True:
+        while active > 0 and (lengths[active - 1] == t or lost[active - 1]):
+            active -= 1
+            for k in range(size):
+                ends[active, k] = work[active, k]
+        if active == 0:
+            return
+        for r in range(0, active - 1, 4):
+            product_of_four(work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width)
+        if active % 4 == 1:
+            r = active - 1
+            product_of_one(work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width)
+        for r in range(active):
+            frame = first[r] + t
+            predicted = r if t == 0 and opens[r] else below + r
+            top = splat(evidence, -np.inf)
+            for k in range(0, width, lanes):
+                top = larger(top, load(evidence, frame, k, size - k, -np.inf))
+                prefetch(evidence, frame + AHEAD, k)
+            largest, sums = highest(top), splat(evidence, 0.0)
+            for k in range(0, width, lanes):
+                seen = exp(load(evidence, frame, k, size - k, -np.inf) - largest)
+                seen = seen * load(work, predicted, k, lanes, 0.0)
+                store(work, r, k, lanes, seen)
+                sums = sums + seen
+            scale = np.float64(total(sums))
+            if t == 0:
+                openings[r] = scale
+            if not floor <= scale < np.inf:
+                lost[r] = True
+                scale = np.inf  # numba refuses to divide by zero
+            share = 1 / scale
+            for k in range(0, width, lanes):
+                message = load(work, r, k, lanes, 0.0) * share
+                store(work, r, k, lanes, message)
+                if len(messages) > 0:
+                    store(messages, places[r] + t, k, size - k, message)
+            if len(log_scales) > 0:
+                shift = shifts[r, 0] if t == 0 and opens[r] else shifts[r, 1]
+                log_scales[frame] = math.log(scale) + largest + shift
+        t += 1
 
 
 @kernel
 def backward(
-    transition: Floats,
-    transposed: Floats,
+    matrix: Floats,
+    starts: Floats,
     evidence: Floats,
-    messages: Floats,
-    pairs: Floats,
-    first: float,
+    first: Floats,
+    lengths: Floats,
     floor: float,
-) -> bool:
-    """Turn filtered into smoothed marginals in place, last frame first, and sum pairs.
+    openings: Floats,
+    filtered: Floats,
+    places: Floats,
+    states: Floats,
+    pairs: Floats,
+    slots: Floats,
+    ends: Floats,
+    lost: Floats,
+    work: Floats,
+) -> None:
+    """Turn filtered into smoothed marginals, last frame first, and sum pairs.
 
     With w_t = b_t β_t, r_t = P w_{t+1} and n_t = a_t · r_t: the marginal is a_t r_t / n_t, the
     pair's is a_t(j) P(j, k) w_{t+1}(k) / n_t, and β_t is r_t over its largest entry. What
-    underflowed in a_t counts as 1 / (c_t a_t · β_t), and c_t a_t · β_t is n_{t-1}: false where
-    one of these is less than ``floor``.
+    underflowed in a_t counts as 1 / (c_t a_t · β_t), and c_t a_t · β_t is n_{t-1}.
+
+    Parameters
+    ----------
+    matrix : (K, padded K)
+        Pᵀ.
+    starts : (R, K)
+        β of the frame behind a stretch.
+    evidence, first, lengths
+        As for ``forward``; the frame behind a stretch is read too.
+    floor : float
+        The least n_t that has lost nothing.
+    openings : (R)
+        c_1 of stretches that open a sequence, infinite for the others.
+    filtered, states : (N', K) or (0, K)
+        a_t, and room for marginals, from row ``places`` on; may be one array. Where there is
+        none messages are carried back, and nothing else is done.
+    pairs, slots : (R', K, K) float64, (R)
+        Entry ``slots`` is filled with Σ_t a_t(j) w_{t+1}(k) / n_t: times P, it is the sum.
+    ends, lost : (R, K), (R)
+        β of the first frame, and whether an n_t fell below ``floor``.
+    work : (2 R and more, padded K)
     """
-    frames, size = evidence.shape
-    before = np.zeros((PAIR_BLOCK, size), messages.dtype)
-    after = np.zeros((PAIR_BLOCK, size), messages.dtype)
-    message = np.ones(size, messages.dtype)
-    product = np.empty(size, messages.dtype)
-    row = np.empty(size, messages.dtype)
-    pairs[:] = 0
-    filled = 0
-    for t in range(frames - 2, -1, -1):
-        weighted = after[filled]
-        _weigh(evidence[t + 1], message, weighted)
-        _multiply(weighted, transposed, product)
-        total, largest = (messages[t] * product).sum(), product.max()
-        if not total >= floor or (t == 0 and not first * (total / largest) >= floor):
-            return False
-        share, peak = 1 / total, 1 / largest
+    size, width, lanes = evidence.shape[1], matrix.shape[1], 64 // evidence.itemsize
+    active = len(first)
+    below = (active + 3) // 4 * 4
+    sums = 2 * below
+    before = sums + 4
+    after = before + active * PAIR_BLOCK
+    smooth = len(filtered) > 0
+    work[:sums] = 0
+    for r in range(active):
+        if smooth:
+            pairs[slots[r]] = 0
         for k in range(size):
-            before[filled, k] = messages[t, k]
-            weighted[k] *= share
-            messages[t, k] *= product[k] * share
-            message[k] = product[k] * peak
-        filled += 1
-        if filled == PAIR_BLOCK or t == 0:
-            _add_pairs(before[:filled], after[:filled], row, pairs)
+            work[r, k] = starts[r, k]
+    n, filled = 0, 0
+    while True:
+        while active > 0 and (lengths[active - 1] == n or lost[active - 1]):
+            active -= 1
+            for k in range(size):
+                ends[active, k] = work[active, k]
+            if filled > 0:
+                at = active * PAIR_BLOCK
+                add_pairs(work, before + at, after + at, filled, sums, pairs[slots[active]])
+        if active == 0:
+            return
+        if filled == PAIR_BLOCK:
+            for r in range(active):
+                at = r * PAIR_BLOCK
+                add_pairs(work, before + at, after + at, filled, sums, pairs[slots[r]])
             filled = 0
-    for j in range(size):
-        for k in range(size):
-            pairs[j, k] *= transition[j, k]
-    return True
+        for r in range(active):
+            behind = first[r] + lengths[r] - n
+            top = splat(evidence, -np.inf)
+            for k in range(0, width, lanes):
+                top = larger(top, load(evidence, behind, k, size - k, -np.inf))
+                prefetch(evidence, behind - AHEAD, k)
+            largest = highest(top)
+            for k in range(0, width, lanes):
+                seen = exp(load(evidence, behind, k, size - k, -np.inf) - largest)
+                store(work, r, k, lanes, seen * load(work, r, k, lanes, 0.0))
+        for r in range(0, active - 1, 4):
+            product_of_four(work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width)
+        if active % 4 == 1:
+            r = active - 1
+            product_of_one(work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width)
+        for r in range(active):
+            product = below + r
+            top = splat(work, 0.0)
+            for k in range(0, width, lanes):
+                top = larger(top, load(work, product, k, lanes, 0.0))
+            largest = np.float64(highest(top))
+            largest = largest if largest > 0 else np.inf  # numba refuses to divide by zero
+            peak = 1 / largest
+            if smooth:
+                place = places[r] + lengths[r] - 1 - n
+                slot, masses = before + r * PAIR_BLOCK + filled, splat(work, 0.0)
+                for k in range(0, width, lanes):
+                    message = load(filtered, place, k, size - k, 0.0)
+                    prefetch(filtered, place - AHEAD, k)
+                    store(work, slot, k, lanes, message)
+                    message = message * load(work, product, k, lanes, 0.0)
+                    masses = masses + message
+                mass = np.float64(total(masses))
+                opening = openings[r] if n + 1 == lengths[r] else np.inf
+                if not mass >= floor or not opening * (mass / largest) >= floor:
+                    lost[r] = True
+                    mass = np.inf
+                share = 1 / mass
+                for k in range(0, width, lanes):
+                    marginal = load(work, slot, k, lanes, 0.0) * load(work, product, k, lanes, 0.0)
+                    store(states, place, k, size - k, marginal * share)
+                    weighted = load(work, r, k, lanes, 0.0) * share
+                    store(work, after + r * PAIR_BLOCK + filled, k, lanes, weighted)
+            for k in range(0, width, lanes):
+                store(work, r, k, lanes, load(work, product, k, lanes, 0.0) * peak)
+        n += 1
+        filled += 1 if smooth else 0
 
 
 @kernel
-def _add_pairs(before: Floats, after: Floats, row: Floats, pairs: Floats) -> None:
-    """Add ``beforeᵀ after`` to the sums."""
-    for j in range(pairs.shape[0]):
-        _multiply(before[:, j], after, row)
-        for k in range(pairs.shape[1]):
-            pairs[j, k] += row[k]
-
-
-@kernel
-def _multiply(weights: Floats, matrix: Floats, out: Floats) -> None:
-    """Row vector times matrix: rows of the matrix, four at a time, added to ``out``."""
-    rows, size = matrix.shape
-    for k in range(size):
-        out[k] = 0
-    j = 0
-    while j + 4 <= rows:
-        a, b, c, d = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
-        for k in range(size):
-            out[k] += (a * matrix[j, k] + b * matrix[j + 1, k]) + (
-                c * matrix[j + 2, k] + d * matrix[j + 3, k]
-            )
-        j += 4
-    while j < rows:
-        a = weights[j]
-        for k in range(size):
-            out[k] += a * matrix[j, k]
-        j += 1
-
-
-@kernel
-def _weigh(evidence: Floats, message: Floats, out: Floats) -> Any:
-    """Message times evidence over its largest entry, whose log is returned."""
-    largest = evidence[0]
-    for k in range(1, len(evidence)):
-        largest = evidence[k] if evidence[k] > largest else largest
-    for k in range(len(evidence)):
-        out[k] = message[k] * math.exp(evidence[k] - largest)
-    return largest
+def add_pairs(work: Floats, before: int, after: int, filled: int, sums: int, pairs: Floats) -> None:
+    """Add ``beforeᵀ after`` of so many rows of ``work`` to the sums, by way of four rows of it."""
+    size, width = pairs.shape[0], work.shape[1]
+    for j in range(0, size, 4):
+        product_of_four(
+            work, sums * width, work, before * width + j, 1, width, filled, work, after * width, width
+        )
+        for i in range(min(4, size - j)):
+            for k in range(size):
+                pairs[j + i, k] += work[sums + i, k]

@@ -15,21 +15,28 @@ from numpy.typing import NDArray
 
 from ._compiled import Floats
 
-__all__ = ["LONGEST", "SHORTEST", "TOGETHER", "agree", "cut"]
+__all__ = ["SHORTEST", "TOGETHER", "agree", "cut", "in_turn"]
 
 # Frames of a stretch, and stretches that one call of a kernel advances.
-SHORTEST, LONGEST, TOGETHER = 512, 1024, 8
+SHORTEST, LONGEST, TOGETHER = 512, 1536, 8
+# Frames of a stretch that waits for its neighbour.
+ALONE = 8192
 # Roundings by which two messages may differ that are one.
 ROUNDINGS = 64
 
 
 def cut(frames: int) -> NDArray[np.int64]:
-    """First frame of every stretch, and the number of frames."""
+    """First frame of every stretch, and the number of frames, where stretches advance together."""
     if frames < SHORTEST * TOGETHER:
         number = max(1, frames // SHORTEST)
     else:
         number = TOGETHER * -(-frames // (TOGETHER * LONGEST))
     return np.arange(number + 1) * frames // number
+
+
+def in_turn(frames: int) -> NDArray[np.int64]:
+    """First frame of every stretch, and the number of frames, where each waits for another."""
+    return np.append(np.arange(0, frames, ALONE), frames)
 
 
 def agree(found: Floats, expected: Floats) -> Any:

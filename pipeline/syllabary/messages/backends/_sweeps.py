@@ -1,0 +1,282 @@
+"""Sweeps over sequences that share their transitions: stretches, seams, threads."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _scaled
+from ._compiled import Floats
+from ._lanes import room
+from ._stretches import TOGETHER, agree, cut, in_turn
+from ._threads import each
+
+__all__ = ["FLOOR", "Chain", "Sweep"]
+
+# Below the smallest normal number a term counts as zero, and no sum from here on misses it.
+FLOOR = {np.dtype(kind): 1e9 * float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
+# Frames of approach that are tried. Half as many more are taken, everywhere, than forgetting takes
+# here and there; all less than the shortest stretch.
+TRIED = (32, 64, 128, 256)
+
+
+Indices = NDArray[np.int64]
+
+
+class Chain(NamedTuple):
+    """Transitions as numbers in 0..1, padded to whole vectors, and the log that was taken out."""
+
+    matrix: Floats
+    transposed: Floats
+    log: float
+
+
+class Sweep:
+    """Forward and backward sweeps over some sequences.
+
+    Parameters
+    ----------
+    chain : Chain
+    openings : B of ((K), float)
+        First states as numbers in 0..1, and the log that was taken out.
+    evidence : (N, K)
+        Frames of all sequences.
+    numbers, begins, frames : (B) int
+        Where results about a sequence go, and where it lies among the frames.
+    threads : int
+
+    Attributes
+    ----------
+    failed : (most number + 1) bool
+        Sequences in which too much was lost.
+    reruns : (number of stretches) int
+        How often a stretch was done again, or had to wait for its neighbour.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        openings: Sequence[tuple[Floats, float]],
+        evidence: Floats,
+        numbers: Indices,
+        begins: Indices,
+        frames: Indices,
+        threads: int,
+    ) -> None:
+        self.chain, self.evidence, self.threads = chain, evidence, threads
+        self.numbers, self.begins = numbers, begins
+        places = [cut(int(number)) for number in frames]
+        approach = [self._approach(b + at) for b, at in zip(begins, places, strict=True)]
+        for i, number in enumerate(frames):
+            places[i] = places[i] if approach[i] else in_turn(int(number))
+        counts = [len(at) - 1 for at in places]
+        opens, total, size = np.cumsum([0, *counts[:-1]]), sum(counts), evidence.shape[1]
+        self.sequence = np.repeat(numbers, counts)
+        self.first = np.concatenate([b + at[:-1] for b, at in zip(begins, places, strict=True)])
+        self.lengths = np.concatenate([np.diff(at) for at in places])
+        self.opens, self.closes, self.lost, self.smoothed = np.zeros((4, total), np.bool_)
+        self.opens[opens] = self.closes[opens - 1] = True
+        self.shifts = np.full((total, 2), chain.log)
+        self.shifts[opens, 0] = [log for _, log in openings]
+        # Messages that enter and leave a stretch, forwards and backwards.
+        self.starts, self.ends, self.behind, self.tops = np.full(
+            (4, total, size), np.nan, evidence.dtype
+        )
+        self.starts[opens] = [first for first, _ in openings]
+        self.behind[self.closes] = 1
+        self.openings = np.full(total, np.inf)
+        self.failed = np.zeros(numbers.max() + 1, np.bool_)
+        self.approach = np.repeat(approach, counts)
+        self.reruns = np.zeros(total, np.int64)
+
+    def forward(self, messages: Floats, log_scales: Floats, floor: float) -> None:
+        """Filter into ``messages`` (N, K), or nowhere if it has no rows, and ``log_scales`` (N)."""
+        far = np.flatnonzero(~self.opens & (self.approach > 0))
+        self.starts[far] = self._carry(self.first[far] - self.approach[far], self.approach[far])
+
+        def run(rows: Indices) -> None:
+            self._filter(rows, messages, self.first[rows], log_scales, floor)
+
+        def settle(begin: int, end: int) -> None:
+            for row in range(begin, end):
+                if not self.lost[row - 1] and not agree(self.starts[row], self.ends[row - 1]):
+                    self.starts[row] = self.ends[row - 1]
+                    self.reruns[row] += 1
+                    run(np.array([row]))
+
+        self._side_by_side(run, np.flatnonzero(self.opens | (self.approach > 0)))
+        seams = np.flatnonzero(~self.opens)
+        self._check(settle, seams, agree(self.starts[seams], self.ends[seams - 1]))
+        for rows in np.split(np.arange(len(self.first)), np.flatnonzero(self.opens)[1:]):
+            if 4 * self.reruns[rows].sum() > len(rows):
+                self.approach[rows] = 0  # what failed forwards is not tried backwards
+        self.failed[self.sequence[self.lost]] = True
+
+    def backward(
+        self,
+        filtered: Floats,
+        states: Floats,
+        log_scales: Floats,
+        transitions: Floats,
+        first: Floats,
+        floor: float,
+    ) -> None:
+        """Smooth ``filtered`` (N, K) into ``states`` (N, K), which may be the same.
+
+        Where they have no rows frames are filtered anew, a few stretches at a time, and forgotten.
+        ``transitions`` (B, K, K) and ``first`` (B, K) receive sums of pairs and first states.
+        """
+        size = self.evidence.shape[1]
+        wave = min(2 * TOGETHER * self.threads, len(self.first))
+        pairs, low = np.empty((wave, size, size)), 0
+        transitions[self.numbers] = 0
+
+        def run(rows: Indices) -> None:
+            before, after, places = filtered, states, self.first[rows]
+            if not len(states):
+                places = np.arange(len(rows)) * self.lengths[rows[0]]
+                before = after = np.empty((len(rows) * self.lengths[rows[0]], size), states.dtype)
+                self._filter(rows, before, places, log_scales, floor)
+            last = (places + self.lengths[rows] - 1)[self.closes[rows]]
+            after[last] = before[last]
+            self._smooth(rows, before, places, after, (pairs, rows - low), floor)
+            self.smoothed[rows] = True
+            opens = self.opens[rows]
+            first[self.sequence[rows[opens]]] = after[places[opens]]
+
+        def settle(begin: int, end: int) -> None:
+            for row in range(end - 1, begin - 1, -1):
+                if not self.lost[row + 1] and not agree(self.behind[row], self.tops[row + 1]):
+                    self.behind[row] = self.tops[row + 1]
+                    self.reruns[row] += 1
+                    rows = np.array([row])
+                    if self.smoothed[row] and filtered is states and len(states):
+                        self._filter(rows, filtered, self.first[rows], log_scales, floor)
+                    run(rows)
+
+        for high in range(len(self.first), 0, -wave):
+            low = max(0, high - wave)
+            rows = np.arange(low, high)[~self.failed[self.sequence[low:high]]]
+            far = rows[~self.closes[rows] & (self.approach[rows] > 0)]
+            self.behind[far] = self._carry_back(self.first[far] + self.lengths[far], self.approach[far])
+            self._side_by_side(run, rows[self.closes[rows] | (self.approach[rows] > 0)])
+            seams = rows[~self.closes[rows]]
+            self._check(settle, seams, agree(self.behind[seams], self.tops[seams + 1]))
+            for row in rows[::-1]:
+                transitions[self.sequence[row]] += pairs[row - low]
+        self.failed[self.sequence[self.lost]] = True
+        transitions *= self.chain.matrix[:, :size]
+
+    def _approach(self, places: Indices) -> int:
+        """Frames in which a sequence forgets where it came from; 0 if it is one stretch, or never.
+
+        Stretches here and there start from two messages far apart.
+        """
+        if len(places) < 3:
+            return 0
+        seen = places[1 :: -(-len(places) // TOGETHER)][:TOGETHER]
+        seen = seen[seen < places[-1]]
+        size = self.evidence.shape[1]
+        # Numbers in 1e-6..1 in an order without pattern: multiples of the golden ratio.
+        tilted = 1e-6 ** (np.arange(1, size + 1) * 0.6180339887 % 1)
+        messages = np.repeat([np.ones(size), tilted], len(seen), axis=0).astype(self.evidence.dtype)
+        done = 0
+        for frames in TRIED:
+            first = np.tile(seen + done, 2)
+            messages = self._carry(first, np.full(len(first), frames - done), messages)
+            done = frames
+            if agree(*np.split(messages, 2)).all():
+                return done + done // 2
+        return 0
+
+    def _carry(self, first: Indices, lengths: Indices, starts: Floats | None = None) -> Floats:
+        """Messages behind so many frames."""
+        starts = self._flat(len(first)) if starts is None else starts
+        ends, nothing = np.empty_like(starts), starts[:0]
+
+        def run(rows: Indices) -> None:
+            own = starts[rows], np.zeros(len(rows), np.bool_), np.zeros((len(rows), 2))
+            given = self.evidence, first[rows], lengths[rows], FLOOR[starts.dtype]
+            ends[rows] = self._run_forward(own, given, (nothing, rows, np.empty(0)))[0]
+
+        self._together(run, lengths)
+        return ends
+
+    def _carry_back(self, first: Indices, lengths: Indices) -> Floats:
+        """Messages that arrive at ``first`` from so many frames behind it."""
+        starts = self._flat(len(first))
+        ends, nothing = np.empty_like(starts), starts[:0]
+
+        def run(rows: Indices) -> None:
+            given = self.evidence, first[rows], lengths[rows], 0.0, np.zeros(len(rows))
+            target = nothing, rows, nothing, np.empty((0, 0, 0)), rows
+            ends[rows] = self._run_backward(starts[rows], given, target)[0]
+
+        self._together(run, lengths)
+        return ends
+
+    def _flat(self, number: int) -> Floats:
+        return np.ones((number, self.evidence.shape[1]), self.evidence.dtype)
+
+    def _filter(
+        self, rows: Indices, messages: Floats, places: Indices, log_scales: Floats, floor: float
+    ) -> None:
+        """Filter stretches into ``messages`` from ``places`` on."""
+        own = self.starts[rows], self.opens[rows], self.shifts[rows]
+        given = self.evidence, self.first[rows], self.lengths[rows], floor
+        found = self._run_forward(own, given, (messages, places, log_scales))
+        self.ends[rows], openings, self.lost[rows] = found
+        self.openings[rows] = np.where(self.opens[rows], openings, np.inf)
+
+    def _smooth(
+        self,
+        rows: Indices,
+        filtered: Floats,
+        places: Indices,
+        states: Floats,
+        pairs: tuple[Floats, Indices],
+        floor: float,
+    ) -> None:
+        """Smooth stretches and fill their sums of pairs."""
+        steps = self.lengths[rows] - self.closes[rows]
+        given = self.evidence, self.first[rows], steps, floor, self.openings[rows]
+        found = self._run_backward(self.behind[rows], given, (filtered, places, states, *pairs))
+        self.tops[rows], self.lost[rows] = found
+
+    def _run_forward(self, own: Any, given: Any, target: Any) -> tuple[Floats, Floats, Floats]:
+        number, size = own[0].shape
+        ends, openings = np.empty_like(own[0]), np.empty(number)
+        lost, work = np.zeros(number, np.bool_), room(_scaled.rooms(number)[0], size, ends.dtype)
+        _scaled.forward(self.chain.matrix, *own, *given, *target, ends, openings, lost, work)
+        return ends, openings, lost
+
+    def _run_backward(self, starts: Floats, given: Any, target: Any) -> tuple[Floats, Floats]:
+        number, size = starts.shape
+        ends, lost = np.empty_like(starts), np.zeros(number, np.bool_)
+        work = room(_scaled.rooms(number)[1], size, ends.dtype)
+        _scaled.backward(self.chain.transposed, starts, *given, *target, ends, lost, work)
+        return ends, lost
+
+    def _side_by_side(self, run: Callable[[Indices], None], rows: Indices) -> None:
+        """Run stretches together."""
+        # The last frame of a sequence has no pair behind it.
+        self._together(lambda part: run(rows[part]), 2 * self.lengths[rows] - self.closes[rows])
+
+    def _together(self, run: Callable[[Indices], None], lengths: Indices) -> None:
+        """Run some at a time, longest first; in no fewer parts than there are threads."""
+        if not len(lengths):
+            return
+        order = np.argsort(-lengths, kind="stable")
+        some = max(1, min(TOGETHER, -(-len(order) // self.threads)))
+        spans = [(at, min(at + some, len(order))) for at in range(0, len(order), some)]
+        each(lambda begin, end: run(order[begin:end]), spans, self.threads)
+
+    def _check(self, settle: Callable[[int, int], None], rows: Indices, good: Any) -> None:
+        """Settle the stretches, first to last of them, of every sequence that has a wrong seam."""
+        if good.all():
+            return
+        rows = rows[np.isin(self.sequence[rows], self.sequence[rows[~good]])]
+        _, first, count = np.unique(self.sequence[rows], return_index=True, return_counts=True)
+        spans = zip(rows[first], rows[first + count - 1] + 1, strict=True)
+        each(settle, [(int(begin), int(end)) for begin, end in spans], self.threads)
