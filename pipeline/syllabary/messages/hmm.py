@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import BadInput, ImpossibleEvidence, ShapeError, UnknownName
-from .front import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of
+from .front import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of, zeros
 
 __all__ = [
     "ChainMarginals",
@@ -135,11 +135,11 @@ def marginals(
     chain = _checked(initial, transition, evidence, lengths)
     count, frames, size = chain.evidence.shape
     smoothed = keep != "filter"
-    states = torch.zeros_like(chain.evidence) if keep != "sums" else None
+    states = zeros(tuple(chain.evidence.shape), chain.evidence) if keep != "sums" else None
     sums = chain.evidence.new_zeros((count, size, size), dtype=torch.float64) if smoothed else None
     first = chain.evidence.new_zeros((count, size), dtype=torch.float64) if smoothed else None
     log_scales = chain.evidence.new_zeros((count, frames), dtype=torch.float64)
-    filtered = torch.zeros_like(chain.evidence) if cache and keep == "all" else None
+    filtered = zeros(tuple(chain.evidence.shape), chain.evidence) if cache and keep == "all" else None
     fault = torch.full_like(chain.lengths, -1)
     backend_for(backend, chain.evidence).hmm_marginals(
         *chain[:4], keep, states, filtered, sums, first, log_scales, fault
@@ -205,7 +205,7 @@ def tangent(
         part.reshape(count, frames, size).contiguous()
         for part in (found.potentials.evidence, found.filtered, found.states)
     )
-    d_states = torch.zeros_like(seen)
+    d_states = zeros(tuple(seen.shape), seen)
     d_transitions = d_states.new_zeros((count, size, size), dtype=torch.float64)
     backend_for(backend, d_states).hmm_tangent(
         found.potentials.initial.reshape(count, size).contiguous(),
@@ -394,15 +394,15 @@ def ar_log_likelihood(
                 f"{tuple(weights_mean.shape)} and the latents want (..., {', '.join(map(str, wanted))})."
             )
     factor = torch.linalg.cholesky(precision).mT
-    parts = [torch.cat([-factor @ weights_mean, factor], -1)]
+    parts = [torch.cat([factor, -factor @ weights_mean], -1)]
     if weights_cov is not None:
         spread = torch.linalg.cholesky(as_tensor(weights_cov).double()).mT * math.sqrt(dimensions)
-        parts.append(torch.cat([spread, spread.new_zeros((size, width, dimensions))], -1))
+        parts.append(torch.cat([spread.new_zeros((size, width, dimensions)), spread], -1))
     # Rows that square and add up to one state's score, with the state as the fastest axis.
     whitener = torch.cat(parts, 1).permute(2, 1, 0).to(latents.dtype).contiguous()
     constant = 0.5 * (log_det - dimensions * math.log(2 * math.pi))
-    joint = torch.cat([regressors, latents], -1).reshape(-1, width + dimensions).contiguous()
-    scores = joint.new_empty((len(joint), size))
+    joint = torch.cat([latents, regressors], -1).reshape(-1, width + dimensions).contiguous()
+    scores = zeros((len(joint), size), joint)
     backend_for(backend, latents).ar_log_likelihood(joint, whitener, constant, scores)
     return scores.reshape(*latents.shape[:-1], size)
 
