@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ._compiled import Floats, kernel
-from ._lanes import exp, highest, larger, load, prefetch, product_of_four, product_of_one, splat, store, total
+from ._lanes import exp, highest, lanes_of, larger, load, prefetch, product_of_four, product_of_one, splat, store, total
 
 __all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "rooms"]
 
@@ -68,7 +68,7 @@ def forward(
         Last message, c_1, and whether a c_t fell below ``floor``: all is void from there on.
     work : (2 R and more, padded K)
     """
-    size, width, lanes = evidence.shape[1], matrix.shape[1], 64 // evidence.itemsize
+    size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
     active = len(first)
     below = (active + 3) // 4 * 4
     work[:] = 0
@@ -166,7 +166,7 @@ def backward(
         β of the first frame, and whether an n_t fell below ``floor``.
     work : (2 R and more, padded K)
     """
-    size, width, lanes = evidence.shape[1], matrix.shape[1], 64 // evidence.itemsize
+    size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
     active = len(first)
     below = (active + 3) // 4 * 4
     sums = 2 * below
