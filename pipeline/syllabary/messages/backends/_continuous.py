@@ -14,13 +14,14 @@ from torch import Tensor
 from . import _gaussian, _gaussian_lanes, _gaussian_tangent
 from ._compiled import Floats
 from ._seams import Lanes, Message, Stretches, Swept
-from ._stretches import ROUNDINGS
 from ._threads import each
 
 __all__ = ["Repeated", "lds_marginals", "lds_sample", "lds_tangent"]
 
 # A sequence goes back in one piece if so many of its stretches had to be filtered again.
 SLOW = 4
+# Roundings by which two messages may differ that are one.
+ROUNDINGS = 64
 
 Arrays = tuple[Floats, ...]
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._compiled import Floats, kernel
-from ._lanes import larger, load, product_of_two, quotient, splat, store, total
+from ._lanes import lanes_of, larger, load, product_of_two, quotient, splat, store, total
 from ._scaled import PAIR_BLOCK, add_pairs
 
 __all__ = ["LOST", "ROOMS", "sweep"]
@@ -53,7 +53,7 @@ def sweep(
     work : (ROOMS, padded K)
     """
     frames, size = states.shape
-    width, lanes = matrix.shape[1], 64 // states.itemsize
+    width, lanes = matrix.shape[1], lanes_of(states)
     for t in range(frames):
         if t > 0:
             for k in range(0, width, lanes):

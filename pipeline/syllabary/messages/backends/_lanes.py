@@ -26,6 +26,7 @@ from ._compiled import Floats
 __all__ = [
     "exp",
     "highest",
+    "lanes_of",
     "larger",
     "load",
     "padded",
@@ -61,7 +62,7 @@ def room(rows: int, size: int, dtype: Any) -> Floats:
     return memory[start : start + rows * width].reshape(rows, width)
 
 
-class Lanes(types.Type):  # type: ignore[misc]
+class Lanes(types.Type):
     """Numba's type of a vector of ``element``."""
 
     def __init__(self, element: Any) -> None:
@@ -113,9 +114,21 @@ def _place(context: Any, builder: Any, array_type: Any, array: Any, row: Any, co
 
 def _mask(builder: Any, left: Any, number: int) -> Any:
     """True in lanes before the ``left``-th."""
-    vector = ir.VectorType(left.type, number)
-    lanes = ir.Constant(vector, [ir.Constant(left.type, lane) for lane in range(number)])
-    return builder.icmp_signed("<", lanes, _splat(builder, left, vector))
+    short = ir.IntType(32)  # compared in one go
+    vector = ir.VectorType(short, number)
+    lanes = ir.Constant(vector, [ir.Constant(short, lane) for lane in range(number)])
+    return builder.icmp_signed("<", lanes, _splat(builder, builder.trunc(left, short), vector))
+
+
+@intrinsic
+def lanes_of(typing: Any, array: Any) -> Any:
+    """Lanes of a vector of the array's kind, which the compiler knows."""
+    number = Lanes(array.dtype).number
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return ir.Constant(ir.IntType(64), number)
+
+    return types.int64(array), emit
 
 
 @intrinsic

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ._compiled import Floats, kernel
-from ._lanes import highest, larger, load, reach_of_one, splat, store, total, unknown
+from ._lanes import highest, lanes_of, larger, load, reach_of_one, splat, store, total, unknown
 
 __all__ = ["best", "draw", "log_draw", "trace"]
 
@@ -17,7 +17,7 @@ def best(initial: Floats, matrix: Floats, evidence: Floats, scores: Floats, work
     ``matrix`` (K, padded K) holds log transitions; ``work`` (1, padded K) is overwritten.
     """
     frames, size = evidence.shape
-    width, lanes = matrix.shape[1], 64 // evidence.itemsize
+    width, lanes = matrix.shape[1], lanes_of(evidence)
     for k in range(size):
         work[0, k] = initial[k]
     for t in range(frames):
@@ -44,7 +44,7 @@ def trace(transposed: Floats, scores: Floats, path: Floats) -> None:
     ``transposed`` (K, padded K) holds log transitions into each state.
     """
     frames, size = scores.shape
-    width, lanes = transposed.shape[1], 64 // scores.itemsize
+    width, lanes = transposed.shape[1], lanes_of(scores)
     path[frames - 1] = scores[frames - 1].argmax()
     for t in range(frames - 2, -1, -1):
         into = path[t + 1]

@@ -14,6 +14,7 @@ from ._compiled import Floats, kernel
 from ._lanes import (
     exp,
     highest,
+    lanes_of,
     larger,
     load,
     prefetch,
@@ -79,7 +80,7 @@ def forward(
         Last message, c_1, and whether a c_t fell below ``floor``: all is void from there on.
     work : (2 R and more, padded K)
     """
-    size, width, lanes = evidence.shape[1], matrix.shape[1], 64 // evidence.itemsize
+    size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
     active = len(first)
     below = (active + 3) // 4 * 4
     work[:] = 0
@@ -117,7 +118,7 @@ def forward(
                 openings[r] = scale
             if not floor <= scale < np.inf:
                 lost[r] = True
-                scale = np.inf  # numba refuses to divide by zero
+                scale = np.float64(np.inf)  # numba refuses to divide by zero
             share = 1 / scale
             for k in range(0, width, lanes):
                 message = load(work, r, k, lanes, 0.0) * share
@@ -175,7 +176,7 @@ def backward(
         β of the first frame, and whether an n_t fell below ``floor``.
     work : (2 R and more, padded K)
     """
-    size, width, lanes = evidence.shape[1], matrix.shape[1], 64 // evidence.itemsize
+    size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
     active = len(first)
     below = (active + 3) // 4 * 4
     sums = 2 * below
@@ -240,7 +241,7 @@ def backward(
                 opening = openings[r] if n + 1 == lengths[r] else np.inf
                 if not mass >= floor or not opening * (mass / largest) >= floor:
                     lost[r] = True
-                    mass = np.inf
+                    mass = np.float64(np.inf)
                 share = 1 / mass
                 for k in range(0, width, lanes):
                     marginal = load(work, slot, k, lanes, 0.0) * load(work, product, k, lanes, 0.0)

@@ -21,8 +21,10 @@ __all__ = ["SHORTEST", "TOGETHER", "agree", "cut", "in_turn"]
 SHORTEST, LONGEST, TOGETHER = 512, 1536, 8
 # Frames of a stretch that waits for its neighbour.
 ALONE = 8192
-# Roundings by which two messages may differ that are one.
-ROUNDINGS = 64
+# What two messages may differ by that are one: relative, 64 roundings; and what counts as zero.
+LIMITS = {
+    np.dtype(kind): (64 * np.finfo(kind).eps, np.finfo(kind).tiny) for kind in (np.float32, np.float64)
+}
 
 
 def cut(frames: int) -> NDArray[np.int64]:
@@ -44,6 +46,6 @@ def agree(found: Floats, expected: Floats) -> Any:
 
     Relative errors of a message can only shrink on its way, whatever evidence brings back.
     """
-    numbers = np.finfo(found.dtype)
-    allowed = ROUNDINGS * numbers.eps * np.maximum(found, expected) + numbers.tiny
+    relative, tiny = LIMITS[found.dtype]
+    allowed = relative * np.maximum(found, expected) + tiny
     return (abs(found - expected) <= allowed).all(-1)

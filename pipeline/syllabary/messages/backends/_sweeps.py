@@ -16,9 +16,9 @@ __all__ = ["FLOOR", "Chain", "Sweep"]
 
 # Below the smallest normal number a term counts as zero, and no sum from here on misses it.
 FLOOR = {np.dtype(kind): 1e9 * float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
-# Frames of approach that are tried. Half as many more are taken, everywhere, than forgetting takes
-# here and there; all less than the shortest stretch.
-TRIED = (32, 64, 128, 256)
+# Frames of approach that are tried. Twice as many are taken, everywhere, as forgetting takes here
+# and there; still less than the shortest stretch.
+TRIED = (32, 64, 128, 255)
 
 
 Indices = NDArray[np.int64]
@@ -187,7 +187,7 @@ class Sweep:
             messages = self._carry(first, np.full(len(first), frames - done), messages)
             done = frames
             if agree(*np.split(messages, 2)).all():
-                return done + done // 2
+                return 2 * done
         return 0
 
     def _carry(self, first: Indices, lengths: Indices, starts: Floats | None = None) -> Floats:
