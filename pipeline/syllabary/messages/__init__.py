@@ -1,7 +1,8 @@
 """Inference on chains: what a sweep over time computes, and nothing about mice.
 
 Read ``hmm`` (discrete chains, and how well each state's regression explains a frame), ``lds``
-(Gaussian chains), ``meanfield`` (how the two are linked, and the optimum they settle at), then
+(Gaussian chains), ``moments`` (sums that regressions are learned from), ``meanfield`` (how the two are
+linked, and the optimum they settle at), then
 ``front`` (what every front does before a kernel runs) and ``backends``. A front checks, flattens
 leading axes, allocates and picks the backend; a backend's kernels trust, loop and fill.
 Messages run in the dtype of the evidence; sums over time are float64.
@@ -11,4 +12,4 @@ what is indexed at that time. Potentials are log factors in nats; ``transition[.
 goes from state j (row) to state k (column), and ``-inf`` is impossible.
 """
 
-__all__ = ["backends", "front", "hmm", "lds", "meanfield"]
+__all__ = ["backends", "front", "hmm", "lds", "meanfield", "moments"]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..expfam import mniw
-from ..messages import hmm
+from ..messages import hmm, moments
 from ._evidence import PointEvidence, Sample
 
 __all__ = ["base", "draw", "features", "noise", "pull", "scores", "sums", "usable"]
@@ -67,22 +67,14 @@ def sums(evidence: PointEvidence, usable: Tensor, states: Tensor, lags: int) -> 
     size = evidence.latents.shape[-1]
     width = size * lags + 1
     regressor, latents = features(evidence, lags)
-    joint = torch.cat([regressor, latents], -1).reshape(-1, width + size).double()
-    shares = states.reshape(-1, states.shape[-1]).double()
-    shares = torch.where(usable.reshape(-1, 1), shares, 0.0)
-    shares = torch.where(shares.abs() > NEGLIGIBLE, shares, 0.0).T.contiguous()
-    gram = joint.new_zeros((len(shares), width + size, width + size))
-    # A frame belongs to few states: their own frames make ten times less work than all.
-    for k, share in enumerate(shares):
-        own = share.nonzero().flatten()
-        rows = joint[own]
-        gram[k] = (rows * share[own, None]).T @ rows
-    gram = (gram + gram.mT) / 2
+    joint = torch.cat([regressor, latents], -1).reshape(-1, width + size)
+    shares = torch.where(usable[..., None], states, 0.0).reshape(-1, states.shape[-1])
+    gram = moments.weighted_moments(joint, shares, negligible=NEGLIGIBLE)
     return mniw.Natural(
         precision=gram[:, :width, :width].clone(),
         precision_mean=gram[:, width:, :width].clone(),
         scatter=gram[:, width:, width:].clone(),
-        observations=shares.sum(1),
+        observations=shares.sum(0, dtype=torch.float64),
     )
 
 

@@ -22,6 +22,7 @@ fill the last ones, which come filled with zeros; those that are None are not wa
   d_covariances, d_cross)``
 - ``lds_sample(precision, lower, precision_mean, lengths, normals, samples, fault)``
 - ``ar_log_likelihood(joint, whitener, constant, log_likelihood)``
+- ``weighted_moments(joint, weights, negligible, totals)``
 
 ``initial (B or 1, K)`` and ``transition (B or 1, K, K)`` are float64 and may be shared by all
 sequences; everything with a frame axis is float32 or float64, sums over frames are float64.

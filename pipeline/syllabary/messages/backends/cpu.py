@@ -12,6 +12,7 @@ order whatever their number, so that no answer depends on it.
 
 from ._continuous import lds_marginals, lds_sample, lds_tangent
 from ._discrete import hmm_marginals, hmm_path, hmm_sample, hmm_tangent
+from ._moments import weighted_moments
 from ._regression import ar_log_likelihood
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "lds_marginals",
     "lds_sample",
     "lds_tangent",
+    "weighted_moments",
 ]
 
 

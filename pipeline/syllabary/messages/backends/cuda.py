@@ -46,6 +46,7 @@ __all__ = [
     "lds_marginals",
     "lds_sample",
     "lds_tangent",
+    "weighted_moments",
 ]
 
 # Threads of a block at most; the simulator's cost milliseconds each, and two show what sharing breaks.
@@ -270,6 +271,16 @@ def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_lik
             whitened = torch.mm(joint[begin : begin + block], flat).reshape(-1, rows, size)
             spec = (-(-scores.numel() // THREADS), THREADS, 0)
             _launch(_cuda_regression.sum_squares, spec, whitened, constant, scores)
+
+
+def weighted_moments(joint: Tensor, weights: Tensor, negligible: float, totals: Tensor) -> None:
+    """Add ``Σ_t weights_tk joint_t joint_tᵀ`` to the totals, by dense products."""
+    block = max(1, WHITENED // joint.shape[1] ** 2)
+    for begin in range(0, len(joint), block):
+        rows, share = joint[begin : begin + block].double(), weights[begin : begin + block].double()
+        share = torch.where(share.abs() > negligible, share, 0.0)
+        products = (rows[:, :, None] * rows[:, None, :]).flatten(1)
+        totals += (share.mT @ products).view_as(totals)
 
 
 def _settle(

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .. import hmm
+from .. import hmm, moments
+from ..front import zeros
 from .types import Edges, Evidence, Latents, Potentials, Regression
 
 __all__ = [
@@ -20,8 +21,8 @@ __all__ = [
     "sums",
 ]
 
-# Frames whose second moments are formed at once.
-BLOCK = 4096
+# Frames whose second moments are formed at once: they stay in the caches.
+BLOCK = 512
 
 
 def node_potentials(regression: Regression, latents: Latents, *, dynamic: bool = True) -> Tensor:
@@ -31,7 +32,7 @@ def node_potentials(regression: Regression, latents: Latents, *, dynamic: bool =
     − ½ D log 2π, with e = μ_t − M s at the means. Zero for the first frame of a dynamic model.
     """
     means, covariances, cross = latents
-    targets, regressors = _frames(means, dynamic)
+    targets, regressors = _frames(means, dynamic, whole=True)
     scores = hmm.ar_log_likelihood(
         targets,
         regressors,
@@ -41,12 +42,13 @@ def node_potentials(regression: Regression, latents: Latents, *, dynamic: bool =
         regression.log_det,
     )
     blocks = blocks_of(regression, means.dtype, dynamic)
-    own = covariances[:, 1:] if dynamic else covariances
-    scores -= 0.5 * _against(own, blocks.own)
     if not dynamic:
-        return scores
-    scores += _against(cross, blocks.cross) - 0.5 * _against(covariances[:, :-1], blocks.past)
-    return torch.nn.functional.pad(scores, (0, 0, 1, 0))
+        return _add_against(scores, -0.5, covariances, blocks.own)
+    _add_against(scores[:, 1:], -0.5, covariances[:, 1:], blocks.own)
+    _add_against(scores[:, 1:], 1.0, cross, blocks.cross)
+    _add_against(scores[:, 1:], -0.5, covariances[:, :-1], blocks.past)
+    scores[:, :1] = 0
+    return scores
 
 
 def chain_potentials(
@@ -59,18 +61,19 @@ def chain_potentials(
     blocks = blocks_of(potentials.regression, mean.dtype, dynamic)
     share = weights[:, 1:] if dynamic else weights
 
-    def mix(block: Tensor) -> Tensor:
-        return (share @ block.flatten(1)).reshape(*share.shape[:-1], *block.shape[1:])
-
-    diagonal = torch.diag_embed(precision)
+    frames = mean.shape[1]
+    diagonal = zeros((len(mean), frames, size, size), mean)
+    diagonal.diagonal(dim1=-2, dim2=-1).copy_(precision)
+    lower = zeros((len(mean), max(frames - 1, 0), size, size), mean)
     linear = precision * mean
     if not dynamic:
-        lower = diagonal.new_zeros((len(mean), max(mean.shape[1] - 1, 0), size, size))
-        return diagonal + mix(blocks.own), lower, linear + mix(blocks.own_mean)
-    diagonal[:, 1:] += mix(blocks.own)
-    diagonal[:, :-1] += mix(blocks.past)
-    linear[:, 1:] += mix(blocks.own_mean)
-    linear[:, :-1] += mix(blocks.past_mean)
+        _mix_into(diagonal, 1.0, share, blocks.own)
+        return diagonal, lower, linear + share @ blocks.own_mean
+    _mix_into(diagonal[:, 1:], 1.0, share, blocks.own)
+    _mix_into(diagonal[:, :-1], 1.0, share, blocks.past)
+    _mix_into(lower, -1.0, share, blocks.cross)
+    linear[:, 1:] += share @ blocks.own_mean
+    linear[:, :-1] += share @ blocks.past_mean
     if edges is None:
         start = potentials.start
         assert start is not None
@@ -80,7 +83,7 @@ def chain_potentials(
         for frame, (own, own_mean) in ((0, edges.first), (-1, edges.last)):
             diagonal[:, frame] += own.to(diagonal)
             linear[:, frame] += own_mean.to(linear)
-    return diagonal, -mix(blocks.cross), linear
+    return diagonal, lower, linear
 
 
 def sums(
@@ -111,24 +114,55 @@ def sums(
     size, width = regression.mean.shape[-2:]
     joint = width + size
     states = weights.shape[-1]
-    total = weights.new_zeros((states, joint * joint), dtype=torch.float64)
-    count = weights.new_zeros(states, dtype=torch.float64)
-    for own, share, moved in _pieces(latents, weights, change, dynamic):
-        if moved is None:
-            total += share.mT @ _moments(own, width, dynamic)
-            count += share.sum(0)
-        else:
-            total += share.mT @ _moments(own, width, dynamic, moved[0])
-            total += moved[1].mT @ _moments(own, width, dynamic)
-            count += moved[1].sum(0)
-    gram = total.reshape(states, joint, joint)
-    gram = (gram + gram.mT) / 2
+    if change is None:
+        gram, count = _grams(latents, weights, width, dynamic)
+    else:
+        total = weights.new_zeros((states, joint * joint), dtype=torch.float64)
+        count = weights.new_zeros(states, dtype=torch.float64)
+        for own, share, (moved, moved_share) in _pieces(latents, weights, change, dynamic):
+            total += share.mT @ _moments(own, width, dynamic, moved)
+            total += moved_share.mT @ _moments(own, width, dynamic)
+            count += moved_share.sum(0)
+        gram = total.reshape(states, joint, joint)
+        gram = (gram + gram.mT) / 2
     return (
         gram[:, :width, :width].clone(),
         gram[:, width:, :width].clone(),
         gram[:, width:, width:].clone(),
         count,
     )
+
+
+def _grams(latents: Latents, weights: Tensor, width: int, dynamic: bool) -> tuple[Tensor, Tensor]:
+    """Sums of second moments of [s; x], (K, p + D, p + D), and of weights, (K)."""
+    means, covariances, cross = latents
+    reach, size = int(dynamic), means.shape[-1]
+    targets, regressors = _frames(means, dynamic)
+    share = weights[:, reach:]
+    joint = torch.cat([regressors, targets], -1).flatten(0, 1)
+    gram = moments.weighted_moments(joint, share.flatten(0, 1))
+    count = weights.new_zeros(weights.shape[-1], dtype=torch.float64)
+    own, pair, past = (gram.new_zeros((len(gram), size, size)) for _ in range(3))
+    for i in range(len(weights)):
+        for begin in range(0, share.shape[1], BLOCK):
+            rows = slice(begin, begin + BLOCK)
+            part = share[i, rows].mT.double()
+            count += part.sum(1)
+            own += _weighted(part, covariances[i, reach:][rows])
+            if dynamic:
+                pair += _weighted(part, cross[i, rows])
+                past += _weighted(part, covariances[i, :-1][rows])
+    gram[:, width:, width:] += own
+    if dynamic:
+        gram[:, :size, :size] += past
+        gram[:, width:, :size] += pair
+        gram[:, :size, width:] += pair.mT
+    return gram, count
+
+
+def _weighted(share: Tensor, matrices: Tensor) -> Tensor:
+    """Sum of matrices (n, D, D) under shares (K, n), (K, D, D) float64."""
+    return (share @ matrices.flatten(1).double()).view(-1, *matrices.shape[1:])
 
 
 def node_tangent(regression: Regression, latents: Latents, change: Latents, dynamic: bool) -> Tensor:
@@ -220,17 +254,33 @@ def blocks_of(regression: Regression, dtype: torch.dtype, dynamic: bool) -> Bloc
     return Blocks(*(part.to(dtype).contiguous() for part in parts))
 
 
-def _frames(means: Tensor, dynamic: bool) -> tuple[Tensor, Tensor]:
-    """Targets and regressors of all regressions, at the means."""
+def _frames(means: Tensor, dynamic: bool, *, whole: bool = False) -> tuple[Tensor, Tensor]:
+    """Targets and regressors of all regressions, at the means.
+
+    Of a dynamic model those of the first frame are left out, or if ``whole`` stand for nothing.
+    """
     if not dynamic:
         return means, means.new_ones((*means.shape[:-1], 1))
-    past = means[:, :-1]
-    return means[:, 1:], torch.cat([past, past.new_ones((*past.shape[:-1], 1))], -1)
+    past = torch.cat([means[:, :1], means[:, :-1]], 1) if whole else means[:, :-1]
+    targets = means if whole else means[:, 1:]
+    return targets, torch.cat([past, past.new_ones((*past.shape[:-1], 1))], -1)
 
 
 def _against(matrices: Tensor, blocks: Tensor) -> Tensor:
     """Inner products of (B, T, D, D) with (K, D, D), as one matrix product: (B, T, K)."""
     return matrices.flatten(-2) @ blocks.flatten(-2).T
+
+
+def _add_against(scores: Tensor, factor: float, matrices: Tensor, blocks: Tensor) -> Tensor:
+    """Add ``factor`` times inner products of (B, T, D, D) with (K, D, D) in place: (B, T, K)."""
+    columns = blocks.flatten(1).mT.expand(len(scores), -1, -1)
+    return scores.baddbmm_(matrices.flatten(2), columns, alpha=factor)
+
+
+def _mix_into(matrices: Tensor, factor: float, share: Tensor, blocks: Tensor) -> None:
+    """Add ``factor`` times the blocks' (K, D, D) mean under ``share`` (B, T, K) in place."""
+    rows = blocks.flatten(1).expand(len(share), -1, -1)
+    matrices.view(*matrices.shape[:2], -1).baddbmm_(share, rows, alpha=factor)
 
 
 def _pull(regression: Regression, targets: Tensor, regressors: Tensor) -> Tensor:
@@ -241,8 +291,8 @@ def _pull(regression: Regression, targets: Tensor, regressors: Tensor) -> Tensor
 
 
 def _pieces(
-    latents: Latents, weights: Tensor, change: tuple[Latents, Tensor] | None, dynamic: bool
-) -> Iterator[tuple[Latents, Tensor, tuple[Latents, Tensor] | None]]:
+    latents: Latents, weights: Tensor, change: tuple[Latents, Tensor], dynamic: bool
+) -> Iterator[tuple[Latents, Tensor, tuple[Latents, Tensor]]]:
     """Yield blocks of frames with their weights, and their change."""
     frames = weights.shape[1]
     reach = int(dynamic)
@@ -260,7 +310,7 @@ def _pieces(
                 )
 
             rows = slice(begin, stop)
-            moved = None if change is None else (cut(change[0]), change[1][i, rows].double())
+            moved = cut(change[0]), change[1][i, rows].double()
             yield cut(latents), weights[i, rows].double(), moved
 
 
