@@ -19,6 +19,8 @@ FLOOR = {np.dtype(kind): 1e9 * float(np.finfo(kind).tiny) for kind in (np.float3
 # Frames of approach that are tried. Twice as many are taken, everywhere, as forgetting takes here
 # and there; still less than the shortest stretch.
 TRIED = (32, 64, 128, 255)
+# Where more than one in so many seams failed forwards, stretches wait for one another backwards.
+PUT_OFF = 4
 
 
 Indices = NDArray[np.int64]
@@ -109,8 +111,8 @@ class Sweep:
         seams = np.flatnonzero(~self.opens)
         self._check(settle, seams, agree(self.starts[seams], self.ends[seams - 1]))
         for rows in np.split(np.arange(len(self.first)), np.flatnonzero(self.opens)[1:]):
-            if 4 * self.reruns[rows].sum() > len(rows):
-                self.approach[rows] = 0  # what failed forwards is not tried backwards
+            if PUT_OFF * self.reruns[rows].sum() > len(rows):
+                self.approach[rows] = 0
         self.failed[self.sequence[self.lost]] = True
 
     def backward(
