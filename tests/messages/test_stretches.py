@@ -189,7 +189,7 @@ def test_only_the_sequence_that_lost_something_is_done_again(sweeps, rng):
     for i in range(2):
         states, _, total = in_logs(initial, transition, evidence[i].astype(float))
         assert_allclose(found.states[i], states, rtol=0, atol=1e-5)
-        assert_allclose(found.log_normalizer[i], total, rtol=1e-6)
+        assert_allclose(found.log_normalizer[i], total, rtol=1e-6, atol=1e-4)
 
 
 def test_sums_alone_take_no_memory_that_grows_like_the_evidence(rng):

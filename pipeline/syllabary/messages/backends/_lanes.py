@@ -66,7 +66,7 @@ def room(rows: int, size: int, dtype: Any) -> Floats:
     return memory[start : start + rows * width].reshape(rows, width)
 
 
-class Lanes(types.Type):  # type: ignore[misc]
+class Lanes(types.Type):
     """Numba's type of a vector of ``element``."""
 
     def __init__(self, element: Any) -> None:
@@ -264,7 +264,9 @@ def _fold(act: Callable[[Any, Any, Any], Any]) -> Any:
                 half = left.type.count // 2
                 kind = ir.VectorType(ir.IntType(32), half)
                 low, high = (
-                    builder.shuffle_vector(left, left, ir.Constant(kind, list(range(start, start + half))))
+                    builder.shuffle_vector(
+                        left, left, ir.Constant(kind, list(range(start, start + half)))
+                    )
                     for start in (0, half)
                 )
                 left = act(builder, low, high)

@@ -11,7 +11,19 @@ import math
 import numpy as np
 
 from ._compiled import Floats, kernel
-from ._lanes import exp, highest, lanes_of, larger, load, prefetch, product_of_four, product_of_one, splat, store, total
+from ._lanes import (
+    exp,
+    highest,
+    lanes_of,
+    larger,
+    load,
+    prefetch,
+    product_of_four,
+    product_of_one,
+    splat,
+    store,
+    total,
+)
 
 __all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "rooms"]
 
@@ -84,9 +96,7 @@ def forward(
         if active == 0:
             return
         for r in range(0, active - 1, 4):
-            product_of_four(
-                work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width
-            )
+            product_of_four(work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width)
         if active % 4 == 1:
             r = active - 1
             product_of_one(work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width)
@@ -108,7 +118,7 @@ def forward(
                 openings[r] = scale
             if not floor <= scale < np.inf:
                 lost[r] = True
-                scale = np.inf  # numba refuses to divide by zero
+                scale = np.float64(np.inf)  # numba refuses to divide by zero
             share = 1 / scale
             for k in range(0, width, lanes):
                 message = load(work, r, k, lanes, 0.0) * share
@@ -206,9 +216,7 @@ def backward(
                 seen = exp(load(evidence, behind, k, size - k, -np.inf) - largest)
                 store(work, r, k, lanes, seen * load(work, r, k, lanes, 0.0))
         for r in range(0, active - 1, 4):
-            product_of_four(
-                work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width
-            )
+            product_of_four(work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width)
         if active % 4 == 1:
             r = active - 1
             product_of_one(work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width)
@@ -233,7 +241,7 @@ def backward(
                 opening = openings[r] if n + 1 == lengths[r] else np.inf
                 if not mass >= floor or not opening * (mass / largest) >= floor:
                     lost[r] = True
-                    mass = np.inf
+                    mass = np.float64(np.inf)
                 share = 1 / mass
                 for k in range(0, width, lanes):
                     marginal = load(work, slot, k, lanes, 0.0) * load(work, product, k, lanes, 0.0)
@@ -247,9 +255,7 @@ def backward(
 
 
 @kernel
-def add_pairs(
-    work: Floats, before: int, after: int, filled: int, sums: int, pairs: Floats
-) -> None:
+def add_pairs(work: Floats, before: int, after: int, filled: int, sums: int, pairs: Floats) -> None:
     """Add ``beforeᵀ after`` of so many rows of ``work`` to the sums, by way of four rows of it."""
     size, width = pairs.shape[0], work.shape[1]
     for j in range(0, size, 4):

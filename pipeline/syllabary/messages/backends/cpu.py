@@ -36,6 +36,7 @@ __all__ = [
 REGRESSION_BLOCK = 128
 REGRESSION_SPAN = 2048
 
+
 def available() -> bool:
     """Whether this machine can run the kernels: always."""
     return True
