@@ -1,10 +1,12 @@
 """Kernels, one file per kind of machine; the file's name is what ``backend=`` takes.
 
-Read ``cpu``; files that start with an underscore hold its kernels: ``_scaled`` and ``_logs``
-(sweeps over a discrete chain), ``_derivative`` (of its marginals), ``_paths``, ``_regression``,
-``_gaussian`` (all of a Gaussian chain), and ``_compiled``, how they are compiled. Then ``cuda``,
-an NVIDIA GPU, whose kernels are the same in ``_cuda_*``, with ``_block``, what the threads of a
-block do together.
+Read ``cpu``; files that start with an underscore hold its kernels. The discrete chain is
+``_discrete`` (what is done where a sweep fails), ``_sweeps`` (which stretches are swept together,
+and what happens at their seams; ``_stretches`` says where they are), and the kernels: ``_scaled``
+and ``_logs`` (sweeps), ``_derivative`` (of the marginals) and ``_paths``, on vectors of ``_lanes``.
+Then ``_regression``, ``_gaussian`` (all of a Gaussian chain), ``_threads``, and ``_compiled``, how
+kernels are compiled. Then ``cuda``, an NVIDIA GPU, whose kernels are the same in ``_cuda_*``, with
+``_block``, what the threads of a block do together.
 
 A backend offers ``available()``, true where its machine is there, and the functions below. They
 get tensors that a front has checked and allocated, with one leading axis of B sequences, and

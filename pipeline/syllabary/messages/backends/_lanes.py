@@ -8,6 +8,8 @@ many numbers are left, and leave the memory behind them alone.
 ``product_of_*`` is what most of the time goes into: a few rows times a matrix, with all sums
 held in registers. A sum runs over the depth from first to last, whatever the rows and columns
 done together, so that a row's answer does not depend on its company.
+
+Numba's cache on disk knows a kernel by its own file alone: after a change here, touch those files.
 """
 
 import math
