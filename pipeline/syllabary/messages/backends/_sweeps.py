@@ -101,7 +101,9 @@ class Sweep:
 
         def run(rows: Indices) -> None:
             far = self._far(rows[~self.opens[rows]])
-            self.starts[far] = self._carry(self.first[far] - self.approach[far], self.approach[far])
+            if len(far):
+                first = self.first[far] - self.approach[far]
+                self.starts[far] = self._carry(first, self.approach[far])
             filter_(rows)
 
         def settle(begin: int, end: int) -> None:
@@ -112,11 +114,12 @@ class Sweep:
                     filter_(np.array([row]))
 
         self._side_by_side(run, np.flatnonzero(self.opens | (self.approach > 0)))
-        seams = np.flatnonzero(~self.opens)
-        self._check(settle, seams, agree(self.starts[seams], self.ends[seams - 1]))
-        for rows in np.split(np.arange(len(self.first)), np.flatnonzero(self.opens)[1:]):
-            if PUT_OFF * self.reruns[rows].sum() > len(rows):
-                self.approach[rows] = 0
+        if not self.opens.all():
+            seams = np.flatnonzero(~self.opens)
+            self._check(settle, seams, agree(self.starts[seams], self.ends[seams - 1]))
+            for rows in np.split(np.arange(len(self.first)), np.flatnonzero(self.opens)[1:]):
+                if PUT_OFF * self.reruns[rows].sum() > len(rows):
+                    self.approach[rows] = 0
         self.failed[self.sequence[self.lost]] = True
 
     def backward(
@@ -155,7 +158,9 @@ class Sweep:
 
         def run(rows: Indices) -> None:
             far = self._far(rows[~self.closes[rows]])
-            self.behind[far] = self._carry_back(self.first[far] + self.lengths[far], self.approach[far])
+            if len(far):
+                behind = self.first[far] + self.lengths[far]
+                self.behind[far] = self._carry_back(behind, self.approach[far])
             smooth(rows)
 
         def settle(begin: int, end: int) -> None:
@@ -173,7 +178,8 @@ class Sweep:
             rows = np.arange(low, high)[~self.failed[self.sequence[low:high]]]
             self._side_by_side(run, rows[self.closes[rows] | (self.approach[rows] > 0)])
             seams = rows[~self.closes[rows]]
-            self._check(settle, seams, agree(self.behind[seams], self.tops[seams + 1]))
+            if len(seams):
+                self._check(settle, seams, agree(self.behind[seams], self.tops[seams + 1]))
             for row in rows[::-1]:
                 transitions[self.sequence[row]] += pairs[row - low]
         self.failed[self.sequence[self.lost]] = True
