@@ -43,7 +43,8 @@ def all_problems(scale: float = 1.0) -> dict[str, Callable[[], Problem]]:
                                 {"dynamax": 12, "hmmlearn": 12}),
         "hmm-batch": lambda: chain("HMM, 32 sequences, K = 100", 32, frames(1000), 100, {"dynamax": 6}),
         "viterbi": lambda: path(frames(10_000), 100, {"hmmlearn": 15}),
-        "smoother": lambda: smoother("Gaussian smoother, D = 10", 1, frames(100_000), 10, {"dynamax": 20}),
+        "smoother": lambda: smoother("Gaussian smoother, D = 10", 1, frames(100_000), 10,
+                                     {"dynamax": 20}),
         "smoother-4": lambda: smoother("Gaussian smoother, 32 sequences, D = 4", 32, frames(1000), 4,
                                        {"dynamax": 15}),
         "smoother-10": lambda: smoother("Gaussian smoother, 32 sequences, D = 10", 32, frames(1000), 10,
@@ -79,7 +80,7 @@ def chain(name: str, count: int, frames: int, states: int, goals: dict[str, floa
 
         start, steps, seen = (jnp.asarray(a, jnp.float32) for a in (first, rows, given.numpy()))
 
-        def one(evidence):  # noqa: ANN001
+        def one(evidence):
             found = hmm_smoother(start, steps, evidence)
             return found.smoothed_probs, found.trans_probs, found.marginal_loglik
 
@@ -152,7 +153,7 @@ def smoother(name: str, count: int, frames: int, size: int, goals: dict[str, flo
         parts = (np.zeros(size), np.eye(size), weights, noise, np.eye(size), seen_noise)
         model = make_lgssm_params(*(jnp.asarray(part, jnp.float32) for part in parts))
 
-        def one(emissions):  # noqa: ANN001
+        def one(emissions):
             found = lgssm_smoother(model, emissions)
             # It hands over E[x_t x_{t+1}ᵀ]; the covariance is what all others mean.
             means = found.smoothed_means
@@ -202,10 +203,14 @@ def regression(frames: int, states: int, size: int, lags: int, goals: dict[str, 
         from jax_moseq.utils.autoregression import ar_log_likelihood
 
         # Its lags run from the oldest to the latest.
-        lagged = weights[:, :, :-1].reshape(states, size, lags, size)[:, :, ::-1].reshape(states, size, -1)
+        lagged = (
+            weights[:, :, :-1].reshape(states, size, lags, size)[:, :, ::-1].reshape(states, size, -1)
+        )
         turned = np.concatenate([lagged, weights[:, :, -1:]], -1)
         x, own, spread = (jnp.asarray(a, jnp.float32) for a in (latents, turned, noise))
-        run = jax.jit(lambda x: jnp.moveaxis(jax.lax.map(partial(ar_log_likelihood, x), (own, spread)), 0, -1))
+        run = jax.jit(
+            lambda x: jnp.moveaxis(jax.lax.map(partial(ar_log_likelihood, x), (own, spread)), 0, -1)
+        )
         return lambda: [np.asarray(jax.block_until_ready(run(x)))]
 
     name = f"AR log likelihood, K = {states}, D = {size}, {lags} lags"
@@ -253,7 +258,7 @@ def arhmm_sweep(frames: int, states: int, size: int, lags: int, goals: dict[str,
 
 
 def slds_sweep(frames: int, states: int, size: int, goals: dict[str, float]) -> Problem:
-    """One turn between latents and states with all sums, beside a smoother and an HMM in one function."""
+    """One turn between latents and states with all sums, beside a smoother and an HMM jitted as one."""
     latents, _, _ = autoregression(frames, states, size, 1)
     latents = (latents - latents.mean(0)) / latents.std(0)
     settings = slds.Settings(states=states, kappa=1e4)
@@ -278,7 +283,7 @@ def slds_sweep(frames: int, states: int, size: int, goals: dict[str, float]) -> 
         first, rows, seen = random_chain(1, frames, states)
         start, steps, seen = (jnp.asarray(a, jnp.float32) for a in (first, rows, seen[0]))
 
-        def both(emissions, seen):  # noqa: ANN001
+        def both(emissions, seen):
             smoothed, states = lgssm_smoother(model, emissions), hmm_smoother(start, steps, seen)
             return smoothed.smoothed_covariances, states.smoothed_probs, states.trans_probs
 

@@ -8,6 +8,7 @@ mean anything on a shared machine. Before that every solver runs once, for compi
 answer the same question their answers are compared. Rows are added to benchmarks/results.csv.
 """
 
+# ruff: noqa: E402, I001  (libraries count their threads when they are imported)
 import argparse
 import os
 import sys

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from ..errors import BadInput, ImpossibleEvidence, ShapeError, UnknownName
-from .front import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of, zeros
+from . import front
+from .front import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of
 
 __all__ = [
     "ChainMarginals",
@@ -135,11 +136,11 @@ def marginals(
     chain = _checked(initial, transition, evidence, lengths)
     count, frames, size = chain.evidence.shape
     smoothed = keep != "filter"
-    states = zeros(tuple(chain.evidence.shape), chain.evidence) if keep != "sums" else None
+    states = front.zeros((count, frames, size), chain.evidence) if keep != "sums" else None
     sums = chain.evidence.new_zeros((count, size, size), dtype=torch.float64) if smoothed else None
     first = chain.evidence.new_zeros((count, size), dtype=torch.float64) if smoothed else None
-    log_scales = chain.evidence.new_zeros((count, frames), dtype=torch.float64)
-    filtered = zeros(tuple(chain.evidence.shape), chain.evidence) if cache and keep == "all" else None
+    log_scales = front.zeros((count, frames), chain.evidence, torch.float64)
+    filtered = front.zeros((count, frames, size), chain.evidence) if cache and keep == "all" else None
     fault = torch.full_like(chain.lengths, -1)
     backend_for(backend, chain.evidence).hmm_marginals(
         *chain[:4], keep, states, filtered, sums, first, log_scales, fault
@@ -153,7 +154,7 @@ def marginals(
         states=None if states is None else states.reshape(*chain.leading, frames, size),
         transitions=None if sums is None else sums.reshape(*chain.leading, size, size),
         initial=None if first is None else first.reshape(*chain.leading, size),
-        log_normalizer=log_scales.sum(-1).reshape(chain.leading),
+        log_normalizer=front.sum_rows(log_scales).reshape(chain.leading),
         log_scales=log_scales.reshape(*chain.leading, frames),
         filtered=None if filtered is None else filtered.reshape(*chain.leading, frames, size),
         potentials=potentials,
@@ -205,7 +206,7 @@ def tangent(
         part.reshape(count, frames, size).contiguous()
         for part in (found.potentials.evidence, found.filtered, found.states)
     )
-    d_states = zeros(tuple(seen.shape), seen)
+    d_states = front.zeros((count, frames, size), seen)
     d_transitions = d_states.new_zeros((count, size, size), dtype=torch.float64)
     backend_for(backend, d_states).hmm_tangent(
         found.potentials.initial.reshape(count, size).contiguous(),
@@ -402,7 +403,7 @@ def ar_log_likelihood(
     whitener = torch.cat(parts, 1).permute(2, 1, 0).to(latents.dtype).contiguous()
     constant = 0.5 * (log_det - dimensions * math.log(2 * math.pi))
     joint = torch.cat([latents, regressors], -1).reshape(-1, width + dimensions).contiguous()
-    scores = zeros((len(joint), size), joint)
+    scores = front.zeros((len(joint), size), joint)
     backend_for(backend, latents).ar_log_likelihood(joint, whitener, constant, scores)
     return scores.reshape(*latents.shape[:-1], size)
 

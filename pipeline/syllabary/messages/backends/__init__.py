@@ -1,10 +1,14 @@
 """Kernels, one file per kind of machine; the file's name is what ``backend=`` takes.
 
-Read ``cpu``; files that start with an underscore hold its kernels: ``_scaled`` and ``_logs``
-(sweeps over a discrete chain), ``_derivative`` (of its marginals), ``_paths``, ``_regression``, and
-``_compiled``, how they are compiled. Then ``cuda``,
-an NVIDIA GPU, whose kernels are the same in ``_cuda_*``, with ``_block``, what the threads of a
-block do together.
+Read ``cpu``; files that start with an underscore hold its kernels. The discrete chain is
+``_discrete`` (what is done where a sweep fails), ``_sweeps`` (which stretches are swept together,
+and what happens at their seams; ``_stretches`` says where they are), and the kernels: ``_scaled``
+and ``_logs`` (sweeps), ``_derivative`` (of the marginals) and ``_paths``, on vectors of ``_lanes``.
+The Gaussian chain is ``_continuous``, ``_seams`` (its stretches in lanes, and their seams), and the
+kernels: ``_gaussian_lanes`` and ``_gaussian_tangent``, of ``_matrices`` in ``_columns``, and
+``_gaussian``, plain loops where lanes don't help. Then ``_regression``, ``_moments``, ``_threads``, and
+``_compiled``, how kernels are compiled. Then ``cuda``, an NVIDIA GPU, whose kernels are the same in
+``_cuda_*``, with ``_block``, what the threads of a block do together.
 
 A backend offers ``available()``, true where its machine is there, and the functions below. They
 get tensors that a front has checked and allocated, with one leading axis of B sequences, and

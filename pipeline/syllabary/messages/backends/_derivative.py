@@ -3,8 +3,8 @@
 import numpy as np
 
 from ._compiled import Floats, kernel
-from ._lanes import lanes_of, larger, load, product_of_two, quotient, splat, store, total
-from ._scaled import PAIR_BLOCK, add_pairs
+from ._lanes import lanes_of, larger, load, prefetch, product_of_two, quotient, splat, store, total
+from ._scaled import AHEAD, PAIR_BLOCK, add_pairs
 
 __all__ = ["LOST", "ROOMS", "sweep"]
 
@@ -87,6 +87,8 @@ def sweep(
         for k in range(0, width, lanes):
             change = load(direction, t, k, size - k, 0.0)
             state = load(states, t, k, size - k, 0.0)
+            for array in (filtered, states, direction, moved, ratio):
+                prefetch(array, t - AHEAD, k)
             if paired:
                 predicted, sure = load(work, 2, k, lanes, 0.0), load(filtered, t, k, size - k, 0.0)
                 change = change + quotient(load(work, 3, k, lanes, 0.0), predicted, tiny)

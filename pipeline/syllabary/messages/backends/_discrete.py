@@ -20,7 +20,7 @@ from . import _derivative, _logs, _paths
 from ._compiled import Floats
 from ._lanes import room
 from ._sweeps import FLOOR, Chain, Sweep
-from ._threads import each, sequences
+from ._threads import each, sequences, without_subnormals
 
 __all__ = ["hmm_marginals", "hmm_path", "hmm_sample", "hmm_tangent"]
 
@@ -231,7 +231,8 @@ def _attempts(
     precisions = dict.fromkeys([dtype, np.dtype(np.float64)])
     if shared and tasks:
         precisions.pop(dtype)
-        tasks = attempt(tasks, dtype, threads)
+        with without_subnormals():
+            tasks = attempt(tasks, dtype, threads)
 
     def alone(i: int, length: int) -> None:
         left = [(i, length)]

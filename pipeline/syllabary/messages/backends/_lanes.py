@@ -8,11 +8,14 @@ many numbers are left, and leave the memory behind them alone.
 ``product_of_*`` is what most of the time goes into: a few rows times a matrix, with all sums
 held in registers. A sum runs over the depth from first to last, whatever the rows and columns
 done together, so that a row's answer does not depend on its company.
+
+Numba's cache on disk knows a kernel by its own file alone: after a change here, touch those files.
 """
 
 import math
 import operator
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import llvmlite.binding
@@ -46,6 +49,9 @@ __all__ = [
 BYTES = 64
 # Vectors that fit into the processor's registers: 32 of 64 bytes, or 16 of 32.
 REGISTERS = 32 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8
+
+# To twice the digits of a float64.
+LOG_TWO = Fraction("0.693147180559945309417232121458176568")
 
 
 def padded(size: int, dtype: Any) -> int:
@@ -287,14 +293,14 @@ def exp(typing: Any, value: Any) -> Any:
     single = value.element == types.float32
     whole, exponent, bias = (ir.IntType(32), 23, 127) if single else (ir.IntType(64), 52, 1023)
     degree, digits, lowest = (7, 11, -126) if single else (13, 30, -1022)
-    coarse = round(math.log(2) * 2**digits) / 2**digits
+    coarse = round(math.log(2) * 2**digits) / 2**digits  # whose products with n are exact
 
     def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         (x,), vector = given, _vector(value)
         integers = ir.VectorType(whole, vector.count)
         twos = _call(builder, "rint", vector, builder.fmul(x, _constant(vector, 1 / math.log(2))))
         rest = x
-        for part in (coarse, math.log(2) - coarse):
+        for part in (coarse, float(LOG_TWO - Fraction(coarse))):
             rest = _call(builder, "fma", vector, twos, _constant(vector, -part), rest)
         series = _constant(vector, 1 / math.factorial(degree))
         for power in range(degree - 1, -1, -1):

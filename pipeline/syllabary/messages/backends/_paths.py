@@ -5,9 +5,12 @@ import math
 import numpy as np
 
 from ._compiled import Floats, kernel
-from ._lanes import highest, lanes_of, larger, load, reach_of_one, splat, store, total, unknown
+from ._lanes import highest, lanes_of, larger, load, prefetch, reach_of_one, splat, store, total, unknown
 
 __all__ = ["best", "draw", "log_draw", "trace"]
+
+# Frames that are asked for ahead of their turn on the way back, which processors do not foresee.
+AHEAD = 8
 
 
 @kernel
@@ -52,6 +55,7 @@ def trace(transposed: Floats, scores: Floats, path: Floats) -> None:
         for k in range(0, width, lanes):
             score = load(scores, t, k, size - k, -np.inf) + load(transposed, into, k, lanes, 0.0)
             top = larger(top, score)
+            prefetch(scores, t - AHEAD, k)
         best, state = highest(top), 0
         while scores[t, state] + transposed[into, state] != best:
             state += 1

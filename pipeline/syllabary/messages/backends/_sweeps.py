@@ -1,6 +1,7 @@
 """Sweeps over sequences that share their transitions: stretches, seams, threads."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,9 @@ __all__ = ["FLOOR", "Chain", "Sweep"]
 FLOOR = {np.dtype(kind): 1e9 * float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
 # Frames of approach that are tried. Twice as many are taken, everywhere, as forgetting takes here
 # and there; still less than the shortest stretch.
-TRIED = (32, 64, 128, 255)
+TRIED = (24, 48, 96, 160, 255)
+# Where more than one in so many seams failed forwards, stretches wait for one another backwards.
+PUT_OFF = 4
 
 
 Indices = NDArray[np.int64]
@@ -92,25 +95,31 @@ class Sweep:
 
     def forward(self, messages: Floats, log_scales: Floats, floor: float) -> None:
         """Filter into ``messages`` (N, K), or nowhere if it has no rows, and ``log_scales`` (N)."""
-        far = np.flatnonzero(~self.opens & (self.approach > 0))
-        self.starts[far] = self._carry(self.first[far] - self.approach[far], self.approach[far])
+
+        def filter_(rows: Indices) -> None:
+            self._filter(rows, messages, self.first[rows], log_scales, floor)
 
         def run(rows: Indices) -> None:
-            self._filter(rows, messages, self.first[rows], log_scales, floor)
+            far = self._far(rows[~self.opens[rows]])
+            if len(far):
+                first = self.first[far] - self.approach[far]
+                self.starts[far] = self._carry(first, self.approach[far])
+            filter_(rows)
 
         def settle(begin: int, end: int) -> None:
             for row in range(begin, end):
                 if not self.lost[row - 1] and not agree(self.starts[row], self.ends[row - 1]):
                     self.starts[row] = self.ends[row - 1]
                     self.reruns[row] += 1
-                    run(np.array([row]))
+                    filter_(np.array([row]))
 
         self._side_by_side(run, np.flatnonzero(self.opens | (self.approach > 0)))
-        seams = np.flatnonzero(~self.opens)
-        self._check(settle, seams, agree(self.starts[seams], self.ends[seams - 1]))
-        for rows in np.split(np.arange(len(self.first)), np.flatnonzero(self.opens)[1:]):
-            if 4 * self.reruns[rows].sum() > len(rows):
-                self.approach[rows] = 0  # what failed forwards is not tried backwards
+        if not self.opens.all():
+            seams = np.flatnonzero(~self.opens)
+            self._check(settle, seams, agree(self.starts[seams], self.ends[seams - 1]))
+            for rows in np.split(np.arange(len(self.first)), np.flatnonzero(self.opens)[1:]):
+                if PUT_OFF * self.reruns[rows].sum() > len(rows):
+                    self.approach[rows] = 0
         self.failed[self.sequence[self.lost]] = True
 
     def backward(
@@ -128,11 +137,13 @@ class Sweep:
         ``transitions`` (B, K, K) and ``first`` (B, K) receive sums of pairs and first states.
         """
         size = self.evidence.shape[1]
-        wave = min(2 * TOGETHER * self.threads, len(self.first))
+        # Sums of pairs wait until their stretch is sure, so no more than some stretches at a time.
+        waves = -(-len(self.first) // (2 * TOGETHER * self.threads))
+        wave = -(-len(self.first) // waves)
         pairs, low = np.empty((wave, size, size)), 0
         transitions[self.numbers] = 0
 
-        def run(rows: Indices) -> None:
+        def smooth(rows: Indices) -> None:
             before, after, places = filtered, states, self.first[rows]
             if not len(states):
                 places = np.arange(len(rows)) * self.lengths[rows[0]]
@@ -145,6 +156,13 @@ class Sweep:
             opens = self.opens[rows]
             first[self.sequence[rows[opens]]] = after[places[opens]]
 
+        def run(rows: Indices) -> None:
+            far = self._far(rows[~self.closes[rows]])
+            if len(far):
+                behind = self.first[far] + self.lengths[far]
+                self.behind[far] = self._carry_back(behind, self.approach[far])
+            smooth(rows)
+
         def settle(begin: int, end: int) -> None:
             for row in range(end - 1, begin - 1, -1):
                 if not self.lost[row + 1] and not agree(self.behind[row], self.tops[row + 1]):
@@ -153,16 +171,15 @@ class Sweep:
                     rows = np.array([row])
                     if self.smoothed[row] and filtered is states and len(states):
                         self._filter(rows, filtered, self.first[rows], log_scales, floor)
-                    run(rows)
+                    smooth(rows)
 
         for high in range(len(self.first), 0, -wave):
             low = max(0, high - wave)
             rows = np.arange(low, high)[~self.failed[self.sequence[low:high]]]
-            far = rows[~self.closes[rows] & (self.approach[rows] > 0)]
-            self.behind[far] = self._carry_back(self.first[far] + self.lengths[far], self.approach[far])
             self._side_by_side(run, rows[self.closes[rows] | (self.approach[rows] > 0)])
             seams = rows[~self.closes[rows]]
-            self._check(settle, seams, agree(self.behind[seams], self.tops[seams + 1]))
+            if len(seams):
+                self._check(settle, seams, agree(self.behind[seams], self.tops[seams + 1]))
             for row in rows[::-1]:
                 transitions[self.sequence[row]] += pairs[row - low]
         self.failed[self.sequence[self.lost]] = True
@@ -190,31 +207,24 @@ class Sweep:
                 return 2 * done
         return 0
 
+    def _far(self, rows: Indices) -> Indices:
+        """Stretches whose first message comes from an approach; the longest first."""
+        rows = rows[self.approach[rows] > 0]
+        return rows[np.argsort(-self.approach[rows], kind="stable")]
+
     def _carry(self, first: Indices, lengths: Indices, starts: Floats | None = None) -> Floats:
         """Messages behind so many frames."""
         starts = self._flat(len(first)) if starts is None else starts
-        ends, nothing = np.empty_like(starts), starts[:0]
-
-        def run(rows: Indices) -> None:
-            own = starts[rows], np.zeros(len(rows), np.bool_), np.zeros((len(rows), 2))
-            given = self.evidence, first[rows], lengths[rows], FLOOR[starts.dtype]
-            ends[rows] = self._run_forward(own, given, (nothing, rows, np.empty(0)))[0]
-
-        self._together(run, lengths)
-        return ends
+        own = starts, np.zeros(len(first), np.bool_), np.zeros((len(first), 2))
+        given = self.evidence, first, lengths, FLOOR[starts.dtype]
+        return self._run_forward(own, given, (starts[:0], first, np.empty(0)))[0]
 
     def _carry_back(self, first: Indices, lengths: Indices) -> Floats:
         """Messages that arrive at ``first`` from so many frames behind it."""
         starts = self._flat(len(first))
-        ends, nothing = np.empty_like(starts), starts[:0]
-
-        def run(rows: Indices) -> None:
-            given = self.evidence, first[rows], lengths[rows], 0.0, np.zeros(len(rows))
-            target = nothing, rows, nothing, np.empty((0, 0, 0)), rows
-            ends[rows] = self._run_backward(starts[rows], given, target)[0]
-
-        self._together(run, lengths)
-        return ends
+        given = self.evidence, first, lengths, 0.0, np.zeros(len(first))
+        target = starts[:0], first, starts[:0], np.empty((0, 0, 0)), first
+        return self._run_backward(starts, given, target)[0]
 
     def _flat(self, number: int) -> Floats:
         return np.ones((number, self.evidence.shape[1]), self.evidence.dtype)
@@ -259,18 +269,12 @@ class Sweep:
         return ends, lost
 
     def _side_by_side(self, run: Callable[[Indices], None], rows: Indices) -> None:
-        """Run stretches together."""
+        """Run some stretches at a time, longest first, in equal parts for every thread."""
         # The last frame of a sequence has no pair behind it.
-        self._together(lambda part: run(rows[part]), 2 * self.lengths[rows] - self.closes[rows])
-
-    def _together(self, run: Callable[[Indices], None], lengths: Indices) -> None:
-        """Run some at a time, longest first; in no fewer parts than there are threads."""
-        if not len(lengths):
-            return
-        order = np.argsort(-lengths, kind="stable")
-        some = max(1, min(TOGETHER, -(-len(order) // self.threads)))
-        spans = [(at, min(at + some, len(order))) for at in range(0, len(order), some)]
-        each(lambda begin, end: run(order[begin:end]), spans, self.threads)
+        rows = rows[np.argsort(self.closes[rows] - 2 * self.lengths[rows], kind="stable")]
+        parts = min(len(rows), self.threads * -(-len(rows) // (TOGETHER * self.threads)))
+        bounds = [len(rows) * part // parts for part in range(parts)] + [len(rows)]
+        each(lambda begin, end: run(rows[begin:end]), list(pairwise(bounds)), self.threads)
 
     def _check(self, settle: Callable[[int, int], None], rows: Indices, good: Any) -> None:
         """Settle the stretches, first to last of them, of every sequence that has a wrong seam."""

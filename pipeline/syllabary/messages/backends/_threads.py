@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-__all__ = ["each", "one_thread_each", "sequences"]
+__all__ = ["each", "one_thread_each", "sequences", "without_subnormals"]
 
 
 def sequences(lengths: Tensor) -> list[tuple[int, int]]:
@@ -22,7 +22,7 @@ def each(work: Callable[[int, int], None], tasks: Sequence[tuple[int, int]], thr
     queue = iter(tasks)  # shared: whoever is free takes the next
 
     def drain(_: int) -> None:
-        with _without_subnormals():
+        with without_subnormals():
             for task in queue:
                 work(*task)
 
@@ -49,7 +49,7 @@ def one_thread_each() -> Iterator[int]:
 
 
 @contextmanager
-def _without_subnormals() -> Iterator[None]:
+def without_subnormals() -> Iterator[None]:
     """Let this thread's processor treat subnormal numbers as zero: each costs it 100 cycles.
 
     Evidence of some tens of nats fills messages with them, and a sweep takes eight times as long.

@@ -280,7 +280,7 @@ def _add_against(scores: Tensor, factor: float, matrices: Tensor, blocks: Tensor
 def _mix_into(matrices: Tensor, factor: float, share: Tensor, blocks: Tensor) -> None:
     """Add ``factor`` times the blocks' (K, D, D) mean under ``share`` (B, T, K) in place."""
     rows = blocks.flatten(1).expand(len(share), -1, -1)
-    matrices.view(*matrices.shape[:2], -1).baddbmm_(share, rows, alpha=factor)
+    matrices.view(*matrices.shape[:2], rows.shape[-1]).baddbmm_(share, rows, alpha=factor)
 
 
 def _pull(regression: Regression, targets: Tensor, regressors: Tensor) -> Tensor:

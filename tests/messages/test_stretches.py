@@ -1,0 +1,245 @@
+"""Long sequences in stretches: one pass, every seam, every thread; and the vectors below them."""
+
+import tracemalloc
+
+import numba
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from oracles.chains import random_chain, sticky_chain
+from syllabary.messages import hmm
+from syllabary.messages.backends import _discrete, _lanes, _stretches, _sweeps
+
+
+@pytest.fixture
+def threads():
+    """Set torch's threads; the number there was comes back."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def sweeps(monkeypatch):
+    """Every sweep that a call makes, in order."""
+    made = []
+
+    class Seen(_sweeps.Sweep):
+        def __init__(self, *given):
+            super().__init__(*given)
+            made.append(self)
+
+    monkeypatch.setattr(_discrete, "Sweep", Seen)
+    return made
+
+
+def in_one_pass(monkeypatch, function):
+    with monkeypatch.context() as patch:
+        for name in ("cut", "in_turn"):
+            patch.setattr(_sweeps, name, lambda frames: np.array([0, frames]))
+        return function()
+
+
+def in_logs(initial, transition, evidence):
+    """Marginals, sums of pairs and log normaliser of a chain, a frame at a time, in logs."""
+    forward = [initial + evidence[0]]
+    for seen in evidence[1:]:
+        forward.append(np.logaddexp.reduce(forward[-1][:, None] + transition, axis=0) + seen)
+    total = np.logaddexp.reduce(forward[-1])
+    states, pairs, behind = np.zeros_like(evidence), np.zeros_like(transition), np.zeros(len(initial))
+    for t in range(len(evidence) - 1, -1, -1):
+        states[t] = np.exp(forward[t] + behind - total)
+        if t > 0:
+            weighted = evidence[t] + behind
+            pairs += np.exp(forward[t - 1][:, None] + transition + weighted - total)
+            behind = np.logaddexp.reduce(transition + weighted, axis=1)
+    return states, pairs, total
+
+
+@pytest.mark.parametrize("frames", [1, 511, 1023, 1024, 4095, 4096, 12_289, 100_000])
+def test_stretches_cover_a_sequence_and_are_longer_than_any_approach(frames):
+    for places in (_stretches.cut(frames), _stretches.in_turn(frames)):
+        assert places[0] == 0
+        assert places[-1] == frames
+        assert (np.diff(places) > 0).all()
+    lengths = np.diff(_stretches.cut(frames))
+    assert len(lengths) == 1 or lengths.min() > 2 * max(_sweeps.TRIED)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_stretches_match_a_pass_in_logs(dtype, sweeps, rng):
+    initial, transition, evidence = random_chain(rng, 5000, 5)
+    evidence = evidence.astype(dtype)
+    found = hmm.marginals(initial, transition, evidence)
+    assert len(sweeps[0].first) == 8
+    states, pairs, total = in_logs(initial, transition, evidence.astype(float))
+    # float64: the logs grow to 10^4 nats, of which they keep 1e-12.
+    close = 2e-6 if dtype == np.float32 else 2e-11
+    assert_allclose(found.states, states, rtol=0, atol=close)
+    assert_allclose(found.transitions, pairs, rtol=10 * close)
+    assert_allclose(found.log_normalizer, total, rtol=close)
+
+
+@pytest.mark.parametrize("keep", ["all", "filter", "sums"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_stretches_give_what_one_pass_gives(keep, dtype, sweeps, monkeypatch, rng):
+    initial, transition, evidence = sticky_chain(rng, 20_000, 12, stay=0.9, separation=1.5)
+    evidence = evidence.astype(dtype)
+
+    def answer():
+        return hmm.marginals(initial, transition, evidence, keep=keep)
+
+    found, whole = answer(), in_one_pass(monkeypatch, answer)
+    assert sweeps[0].approach.all()
+    assert len(sweeps[0].first) > len(sweeps[1].first) == 1
+    close = 64 * np.finfo(dtype).eps
+    for one, other in zip(found, whole, strict=True):
+        if one is not None:
+            assert_allclose(one, other, rtol=0, atol=close * max(1, float(abs(other).max())))
+
+
+@pytest.mark.parametrize("keep", ["all", "sums"])
+@pytest.mark.parametrize("cache", [False, True])
+def test_stretches_that_had_a_wrong_start_are_done_again(keep, cache, sweeps, monkeypatch, rng):
+    """Two frames of approach are never enough: every seam disagrees, in both directions or one."""
+    initial, transition, evidence = sticky_chain(rng, 6000, 12, stay=0.98, separation=0.5)
+    evidence = evidence.astype(np.float32)
+
+    def answer():
+        return hmm.marginals(initial, transition, evidence, keep=keep, cache=cache)
+
+    whole = in_one_pass(monkeypatch, answer)
+    for share in (4, 0):  # whether the sweep back is put off after what was seen forwards
+        monkeypatch.setattr(_sweeps, "PUT_OFF", share)
+        monkeypatch.setattr(_sweeps.Sweep, "_approach", lambda self, places: 2)
+        found = answer()
+        seams = len(sweeps[-1].first) - 1
+        assert seams == 7
+        assert sweeps[-1].reruns.sum() == 2 * seams
+        for one, other in zip(found[:-2], whole[:-2], strict=True):
+            if one is not None:
+                assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+        if cache and keep == "all":
+            assert_allclose(found.filtered, whole.filtered, rtol=0, atol=1e-6)
+
+
+def test_a_chain_that_barely_mixes_is_not_speculated_upon(sweeps, monkeypatch, rng):
+    initial, transition, _ = sticky_chain(rng, 1, 6, stay=0.99999)
+    evidence = 1e-3 * rng.standard_normal((20_000, 6)).astype(np.float32)
+
+    def answer():
+        return hmm.marginals(initial, transition, evidence)
+
+    found, whole = answer(), in_one_pass(monkeypatch, answer)
+    assert not sweeps[0].approach.any()
+    # Every stretch but one waits for its neighbour, in both directions.
+    assert len(sweeps[0].first) == 3
+    assert sweeps[0].reruns.sum() == 4
+    assert_array_equal(found.states, whole.states)
+    assert_array_equal(found.log_scales, whole.log_scales)
+    assert_allclose(found.transitions, whole.transitions, rtol=1e-6, atol=1e-12)
+
+
+def test_sums_of_long_sequences_are_those_of_all_and_a_batch_is_its_loop(rng):
+    initial, transition, evidence = sticky_chain(rng, 3 * 9000, 7, stay=0.9, separation=1.0)
+    evidence = evidence.astype(np.float32).reshape(3, 9000, 7)
+    lengths = np.array([9000, 5001, 700])
+    evidence[np.arange(9000) >= lengths[:, None]] = np.nan
+    found = hmm.marginals(initial, transition, evidence, lengths=lengths, cache=True)
+    sums = hmm.marginals(initial, transition, evidence, lengths=lengths, keep="sums")
+    for one in ("transitions", "initial", "log_scales"):
+        assert_array_equal(getattr(sums, one), getattr(found, one))
+    for i, T in enumerate(lengths):
+        single = hmm.marginals(initial, transition, evidence[i, :T])
+        assert_array_equal(found.states[i, :T], single.states)
+        assert_array_equal(found.transitions[i], single.transitions)
+        assert_array_equal(found.log_scales[i, :T], single.log_scales)
+        assert not found.states[i, T:].any()
+        forward = hmm.marginals(initial, transition, evidence[i, :T], keep="filter")
+        assert_array_equal(found.filtered[i, :T], forward.states)
+
+
+@pytest.mark.parametrize("keep", ["all", "sums"])
+@pytest.mark.parametrize("stay", [0.9, 0.9999])
+def test_one_long_sequence_has_the_same_bits_on_any_number_of_threads(keep, stay, threads, rng):
+    initial, transition, evidence = sticky_chain(rng, 30_000, 7, stay=stay, separation=0.5)
+    evidence = evidence.astype(np.float32)
+    answers = []
+    for number in (1, 2, 5):
+        threads(number)
+        answers.append(hmm.marginals(initial, transition, evidence, keep=keep))
+    for other in answers[1:]:
+        for one, same in zip(answers[0], other, strict=True):
+            assert_array_equal(one, same)
+
+
+def test_only_the_sequence_that_lost_something_is_done_again(sweeps, rng):
+    """State 0 is 400 nats ahead of the others, which then have 440 more: too far for float32."""
+    transition = np.full((3, 3), np.log(0.5))
+    transition[0] = transition[:, 0] = -np.inf
+    transition[0, 0] = 0.0
+    initial, evidence = np.zeros(3), 0.01 * rng.standard_normal((2, 3000, 3)).astype(np.float32)
+    evidence[1, 1400:1420, 0] += 20
+    evidence[1, 1420:1440, 1] += 22
+    found = hmm.marginals(initial, transition, evidence)
+    assert [len(sweep.numbers) for sweep in sweeps] == [2, 1]
+    assert_array_equal(sweeps[0].failed, [False, True])
+    for i in range(2):
+        states, _, total = in_logs(initial, transition, evidence[i].astype(float))
+        assert_allclose(found.states[i], states, rtol=0, atol=1e-5)
+        assert_allclose(found.log_normalizer[i], total, rtol=1e-6, atol=1e-4)
+
+
+def test_sums_alone_take_no_memory_that_grows_like_the_evidence(rng):
+    initial, transition, _ = sticky_chain(rng, 1, 100, stay=0.9)
+    evidence = torch.from_numpy(rng.standard_normal((100_000, 100), dtype=np.float32))
+    hmm.marginals(initial, transition, evidence[:10_000], keep="sums")
+    tracemalloc.start()
+    hmm.marginals(initial, transition, evidence, keep="sums")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # Log scales are torch's own, and are not in it: another 0.8 MB. The evidence has 40 MB.
+    assert peak < 9e6
+
+
+@numba.njit
+def _exponentials(values, out):
+    lanes = _lanes.lanes_of(values)
+    for k in range(0, len(values[0]), lanes):
+        left = len(values[0]) - k
+        _lanes.store(out, 0, k, left, _lanes.exp(_lanes.load(values, 0, k, left, 0.0)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exponentials_of_vectors(dtype, rng):
+    numbers = np.finfo(dtype)
+    lowest = float(np.log(numbers.tiny))
+    values = np.concatenate([rng.uniform(lowest, 0, 1000), [0, -np.inf, np.nan, 2 * lowest, -1e9]])
+    values = values.astype(dtype)[None]
+    out = np.full((2, values.shape[1]), 7, dtype)
+    _exponentials(values, out)
+    assert_allclose(out[0, :1000], np.exp(values[0, :1000].astype(np.longdouble)), rtol=2 * numbers.eps)
+    assert_array_equal(out[0, 1000:], [1, 0, np.nan, 0, 0])
+    assert (out[1] == 7).all()  # nothing is written behind a row
+
+
+@numba.njit
+def _products(left, matrix, one, two, four):
+    width, depth = matrix.shape[1], matrix.shape[0]
+    _lanes.product_of_one(one, 0, left, 0, width, 1, depth, matrix, 0, width)
+    _lanes.product_of_two(two, 0, left, 0, width, 1, depth, matrix, 0, width)
+    _lanes.product_of_four(four, 0, left, 0, width, 1, depth, matrix, 0, width)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1, 16, 17, 100, 300])
+def test_a_row_of_a_product_is_the_same_in_any_company(dtype, size, rng):
+    left, matrix = (_lanes.room(rows, size, dtype) for rows in (4, size))
+    left[:, :size], matrix[:, :size] = rng.random((4, size)), rng.random((size, size))
+    found = [_lanes.room(rows, size, dtype) for rows in (1, 2, 4)]
+    _products(left, matrix, *found)
+    assert_allclose(found[2], left[:, :size] @ matrix, rtol=size * np.finfo(dtype).eps)
+    for few in found[:2]:
+        assert_array_equal(few, found[2][: len(few)])
