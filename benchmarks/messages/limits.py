@@ -10,7 +10,7 @@ slow: chains that hardly mix, beside the same in one pass.
 threads: one process of two threads beside two processes of one, at the same time.
 start: from nothing to the first answer, with an empty cache of compiled kernels and with a full one.
 
-Times are CPU times but for the last two, which are wall times. Rows are added to results.csv.
+Times are CPU times, but for threads, which is by wall time. Rows are added to results.csv.
 """
 
 # ruff: noqa: E402  (libraries count their threads when they are imported)
@@ -119,10 +119,10 @@ def memory() -> None:
 def exec_inside(case: str) -> None:
     """Print the peak of a call above what was there before it, and the size of its outputs, MB."""
     if case == "start":
-        begun = time.perf_counter()
+        begun = time.process_time()
         hmm.marginals(*discrete(100, 5))
         lds.marginals(*gaussian(100, 3))
-        print(time.perf_counter() - begun)
+        print(time.process_time() - begun)
         return
     if case.startswith("throughput"):
         _, count, begin = case.split(",")
