@@ -17,16 +17,28 @@ from torch import Tensor
 
 from ._compiled import Floats
 from ._lanes import BYTES, padded, room
-from ._stretches import cut
 from ._threads import each, sequences
 
 __all__ = ["Lanes", "Message", "Stretches", "Swept"]
 
 # Frames from which a message is found that is not known.
 APPROACH = 64
+# Frames of a stretch, at least and about at most, and lanes that are filled together.
+SHORTEST, LONGEST, LANES = 512, 1536, 16
 
 # Matrices (..., D, D) and vectors (..., D).
 Message = tuple[Floats, Floats]
+
+
+def cut(frames: int) -> NDArray[np.int64]:
+    """First frame of every stretch, and the number of frames.
+
+    Full lanes, and an even number of times: so that two threads have as much to do.
+    """
+    times = -(-frames // (LANES * LONGEST))
+    times += times % 2 if times > 1 else 0
+    number = LANES * times if frames >= LANES * SHORTEST else max(1, frames // SHORTEST)
+    return np.arange(number + 1) * frames // number
 
 
 class Lanes(NamedTuple):
