@@ -144,7 +144,9 @@ def main() -> None:
                     given.held_out,
                 )  # fmt: skip
                 for name in parts:
-                    parts[name].append(pd.concat({seed: best(scored(study, name, view))}, names=["seed"]))
+                    parts[name].append(
+                        pd.concat({seed: best(scored(study, name, view))}, names=["seed"])
+                    )
             joined = {
                 name: pd.concat(series).reorder_levels(["measure", "horizon", "seed", "animal"])
                 for name, series in parts.items()
