@@ -116,15 +116,15 @@ def moved(
         extra_degrees=settings.extra_degrees,
         noise_floor=settings.noise_floor,
     )
-    pieces = [
-        (chain.Potential(torch.diag_embed(r), r * torch.where(r > 0, m, 0.0)), q)
-        for one, shares in zip(evidence, states, strict=True)
-        for m, r, q in zip(
-            one.mean.double().split(PIECE), one.precision.double().split(PIECE), shares.split(PIECE),
-            strict=True,
-        )
-        if len(m) > lags
-    ]  # fmt: skip
+    pieces = []
+    for one, shares in zip(evidence, states, strict=True):
+        precision = one.precision.double()
+        linear = precision * torch.where(precision > 0, one.mean.double(), 0.0)
+        for begin in range(0, len(shares), PIECE):
+            rows = slice(begin, begin + PIECE)
+            if len(shares[rows]) > lags:
+                told = chain.Potential(torch.diag_embed(precision[rows]), linear[rows])
+                pieces.append((told, shares[rows]))
     dynamics = mniw.Natural(*(part.expand(len(states[0].T), *part.shape).clone() for part in base))
     found = parameters._replace(dynamics=dynamics, base=base)
     for _ in track(range(sweeps), "fit: foresight", unit="sweeps"):

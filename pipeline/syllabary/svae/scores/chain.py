@@ -199,9 +199,9 @@ def optimum(
         given = chain(process, known, states, potential)
         found = lds.marginals(*given[:3])
         assert found.covariances is not None and found.cross is not None
-        means, moments = moments(found, frames, size, lags)
+        means, second = moments(found, frames, size, lags)
         expected = means.reshape(count * frames, -1) @ known.linear.T + known.constant
-        expected = expected - 0.5 * moments.reshape(count * frames, -1) @ known.quadratic.flatten(1).T
+        expected = expected - 0.5 * second.reshape(count * frames, -1) @ known.quadratic.flatten(1).T
         own = expected.reshape(count, frames, -1)
         if process.start is not None:
             own[:, 0] = 0
@@ -211,7 +211,7 @@ def optimum(
         states = chained.states
         entropy = found.entropy - 0.5 * padded * size * (1 + LOG_2PI)
         center = means[..., :size]
-        spread = moments[..., :size, :size]
+        spread = second[..., :size, :size]
         divergence = -chained.log_normalizer - entropy - _first(process, center, spread)
         if extra is not None:
             divergence = divergence + (states * extra).sum((-2, -1))
