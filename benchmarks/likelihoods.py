@@ -9,8 +9,8 @@ compared between models that explain the same pixels alone, so there are two com
 *plain*: every model gets crops as they are.
 
 All have the same components, likelihood of a pixel (with a share of outliers) and freedom of noise: one
-variance a pixel. Networks learn theirs in training; that of the rivals, which are trained on latents, is
-fitted to the pixels of the training animals by a few iterations of EM.
+variance a pixel, fitted to the pixels of the training animals at the end of every training
+(``svae.noise``).
 
     python benchmarks/likelihoods.py [--kind nonlinear] [--seeds 1] [--animals 8] [--minutes 3]
         [--held-out 2] [--views registered,plain] [--folder FOLDER] [--save]
@@ -20,8 +20,6 @@ With ``--folder`` studies, models and scores are kept, and a second run goes on 
 
 import argparse
 import contextlib
-import dataclasses
-import math
 import sys
 import tempfile
 from pathlib import Path
@@ -37,9 +35,8 @@ from recovery.studies import MADE, Study, simulate, write
 
 from syllabary.provenance import generator
 from syllabary.study import Config
-from syllabary.svae import objective, scores
+from syllabary.svae import scores
 from syllabary.svae.model import Model
-from syllabary.svae.scores.chain import optimum
 from syllabary.svae.settings import EvaluateSettings, ModelSettings
 
 OURS = "slds"
@@ -48,8 +45,6 @@ VIEWS = {
     "registered": {"registration": True, "build": True},
     "plain": {"registration": False, "build": False},
 }
-# EM for the rivals' noise: sweeps, frames of each training animal, frames at once.
-NOISE_SWEEPS, NOISE_FRAMES, NOISE_BLOCK = 4, 1000, 250
 SETTINGS = EvaluateSettings(clips=6, targets=48)
 
 
@@ -71,46 +66,6 @@ def trained(study: Study, name: str, view: str) -> Model:
     return Model.load(place)
 
 
-def fitted_noise(model: Model, study: Study) -> Model:
-    """Fit the noise of each pixel to the training animals; the decoder must be linear."""
-    for _ in range(NOISE_SWEEPS):
-        model = dataclasses.replace(model, weights=_noisier(model, study))
-    return model
-
-
-@torch.no_grad()
-def _noisier(model: Model, study: Study) -> dict[str, torch.Tensor]:
-    """One iteration of EM, latents and states at their optimum: weights with another noise."""
-    squares, counts = 0.0, 0.0
-    for name in study.trained:
-        with study.crops(name) as crops:
-            known = scores.open_recording(model, crops)
-            decoder, ticks = known.decoder, torch.arange(min(NOISE_FRAMES, len(crops)))
-            found = optimum(
-                known.process, known.potential(ticks[None], motion=False), known.even(1, len(ticks)),
-                turns=20, tolerance=1e-3,
-            )  # fmt: skip
-            slopes = (decoder.components * decoder.scale[:, None]).double().T
-            for rows in ticks.split(NOISE_BLOCK):
-                view = known.pixels(rows)
-                pose = slice(view.size)
-                expected = view.expected(found.means[0, rows, pose]).view_as(view.heights)
-                deviation = view.heights - expected
-                inside = objective.inliers(deviation, decoder.log_variance(), decoder.outliers)
-                share = (inside * (view.observed & decoder.used)).flatten(1).double()
-                factor = torch.linalg.cholesky(found.covariances[0, rows, pose, pose])
-                spread = (slopes @ factor).square().sum(-1)
-                deviation = torch.where(view.observed, deviation, 0).flatten(1).double()
-                squares = squares + (share * (deviation.square() + spread)).sum(0)
-                counts = counts + share.sum(0)
-    variance = squares / counts.clamp(min=1)
-    above = (variance - math.exp(decoder.log_floor)).clamp(min=1e-3).log()
-    key = "decoder.log_above_floor"
-    old = model.weights[key]
-    new = torch.where(counts > 1, above, old.flatten().double()).view_as(old).to(old)
-    return {**model.weights, key: new}
-
-
 def held_out(study: Study) -> list[str]:
     return [name for name, role in study.roles.items() if role == "held_out"]
 
@@ -120,8 +75,6 @@ def scored(study: Study, name: str, view: str) -> pd.DataFrame:
     place = study.folder / "scores" / f"{view}-{name}.parquet"
     if not place.exists():
         model = trained(study, name, view)
-        if name in RIVALS:
-            model = fitted_noise(model, study)
         found = []
         for animal in held_out(study):
             with study.crops(animal) as crops:

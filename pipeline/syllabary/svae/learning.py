@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import torch
 
+from ..provenance import generator
 from ..records.annotations import Annotations
-from . import discovery, foresight, joint, settling, training
+from . import discovery, foresight, joint, noise, settling, training
 from .choices import require_choices
 from .latents import LatentSeries
 from .model import Model
@@ -95,6 +96,7 @@ def learn(
     if settings.discovery is not None and settings.discovery.foresight_lags > 1:
         later = foresight.fit(model, latents, crops, settings.discovery.foresight_lags)
         model = dataclasses.replace(model, foresight=later)
+    model = noise.fit(model, crops, generator(seed, "fit", "noise"))
     return model, trained.history
 
 
