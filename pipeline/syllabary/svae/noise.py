@@ -1,9 +1,9 @@
 """The noise of each pixel, fitted last and for every model alike.
 
-What a decoder leaves of a pixel is its noise, which decides the likelihood of thousands of pixels. A model
-without trained networks has that of its components, without outliers; networks learn theirs in the small
-steps of training, and come late. So every model's is fitted at the end to pixels of the training animals,
-by EM: latents and states at their optimum, one draw of the latents of each frame, and
+What a decoder leaves of a pixel is its noise, which decides the likelihood of thousands of pixels. A
+model without trained networks has that of its components, without outliers; networks learn theirs in the
+small steps of training, and come late. So every model's is fitted at the end to pixels of the training
+animals, by EM: latents and states at their optimum, one draw of the latents of each frame, and
 
     variance_p = Σ_t share_tp (height_tp − expected_tp)² / Σ_t share_tp,
 
