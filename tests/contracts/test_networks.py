@@ -66,7 +66,7 @@ class Made:
 
     def train(self, steps=3):
         """Leave the start, where corrections are zero; returns the network."""
-        optimiser = torch.optim.Adam(self.parameters(), lr=1e-2)
+        optimiser = torch.optim.Adam(self.parameters(), lr=3e-3)
         for _ in range(steps):
             optimiser.zero_grad()
             self.loss().backward()
@@ -226,6 +226,14 @@ def test_only_used_pixels_are_corrected(trained):
     unused = ~trained.decoder.used
     found = trained.decoder(trained.latents)[:, unused]
     torch.testing.assert_close(found, torch.from_numpy(linear)[:, unused], rtol=1e-5, atol=1e-4)
+
+
+def test_what_components_can_show_is_not_corrected(trained):
+    """So latents are the components' scores of what the decoder makes."""
+    reduction = trained.components
+    basis = (reduction.components / reduction.scale[:, None, None]).reshape(len(reduction.scale), -1)
+    shown = trained.decoder(trained.latents).detach().double().numpy() - reduction.mean
+    np.testing.assert_allclose(shown.reshape(len(shown), -1) @ basis.T, trained.latents, atol=1e-4)
 
 
 @torch.no_grad()

@@ -12,9 +12,10 @@ Syllables before the model: ``recogniser`` (states from a stretch of latents), `
 self-training), ``settling`` (a prior on said states).
 Networks with a prior: ``networks/`` and ``autoencoder``, ``objective`` (likelihood of pixels),
 ``gradients`` (through the optimum), ``pieces``, ``schedule``, ``joint_state`` and ``joint``
-(epochs). All of it in one row: ``learning``. At last ``model`` (all that segmenting needs, in one
-file), ``inference`` (a whole recording at once), ``clips`` (movies of what the model believes) and
-``scores`` (likelihoods of unseen animals).
+(epochs). ``foresight`` (dynamics of several lags, by which predictions are made) and ``noise`` (of
+each pixel) are fitted last. All of it in one row: ``learning``. At last ``model`` (all that segmenting
+needs, in one file), ``inference`` (a whole recording at once), ``clips`` (movies of what the model
+believes) and ``scores`` (likelihoods of unseen animals).
 
 Notation: B recordings, T ticks, D latent dimensions, K states; axes run (..., T, D) and
 (..., T, K). Latents are whitened over the training frames, NaN where missing. Syllables are states
@@ -28,6 +29,7 @@ __all__ = [
     "clips",
     "discovery",
     "durations",
+    "foresight",
     "frames",
     "gradients",
     "inference",
@@ -38,6 +40,7 @@ __all__ = [
     "learning",
     "model",
     "networks",
+    "noise",
     "objective",
     "outliers",
     "pca",

@@ -1,5 +1,6 @@
 """From training recordings to a model: find the syllables, fit the prior, train the networks."""
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 import pandas as pd
 import torch
 
+from ..provenance import generator
 from ..records.annotations import Annotations
-from . import discovery, joint, settling, training
+from . import discovery, foresight, joint, noise, settling, training
 from .choices import require_choices
 from .latents import LatentSeries
 from .model import Model
@@ -91,6 +93,10 @@ def learn(
     if found is not None and said is not None and trained is not fitted:
         found, said = _renumbered(found, said, trained.order)
     model = Model.of(settings, trained, reduction, networks, fps=fps, discovered=found)
+    if settings.discovery is not None and settings.discovery.foresight_lags > 1:
+        later = foresight.fit(model, latents, crops, settings.discovery.foresight_lags)
+        model = dataclasses.replace(model, foresight=later)
+    model = noise.fit(model, crops, generator(seed, "fit", "noise"))
     return model, trained.history
 
 

@@ -27,7 +27,7 @@ from .training import Fitted
 __all__ = ["Model"]
 
 KIND = "model"
-SCHEMA = 4
+SCHEMA = 5
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,9 @@ class Model:
         Of what tells the states, if the model has it: ``Recognition.tensors``.
     classes : tuple of str
         What people call each syllable; empty where they gave no name.
+    foresight : NamedTuple of tensors, optional
+        Of the same prior with dynamics of several lags (``foresight``), if the model has them:
+        likelihoods and predictions are theirs, labels and latents those of ``parameters``.
     """
 
     settings: ModelSettings
@@ -58,6 +61,7 @@ class Model:
     fps: float
     recognition: Mapping[str, torch.Tensor] = dataclasses.field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    foresight: Any = None
 
     @classmethod
     def of(
@@ -111,6 +115,8 @@ class Model:
         tensors |= {f"weights.{name}": value for name, value in self.weights.items()}
         tensors |= {f"recognition.{name}": value for name, value in self.recognition.items()}
         tensors |= checkpoint.flatten(self.parameters, "parameters.")
+        if self.foresight is not None:
+            tensors |= checkpoint.flatten(self.foresight, "foresight.")
         metadata = {
             "kind": KIND,
             "schema": SCHEMA,
@@ -144,8 +150,13 @@ class Model:
             for prefix in ("reduction.", "weights.", "recognition.")
         )
         parameters = checkpoint.restore(prior.Parameters, tensors, "parameters.")
+        foresight = None
+        if any(name.startswith("foresight.") for name in tensors):
+            foresight = checkpoint.restore(prior.Parameters, tensors, "foresight.")
         classes = tuple(metadata["classes"])
-        return cls(settings, reduction, weights, parameters, metadata["fps"], recognition, classes)
+        return cls(
+            settings, reduction, weights, parameters, metadata["fps"], recognition, classes, foresight
+        )
 
     @staticmethod
     def provenance_of(path: Path | str) -> Provenance:

@@ -152,6 +152,12 @@ class DiscoverySettings(Settings):
     )
     rounds: int = Field(2, ge=0, description="rounds of self-training")
     folds: int = Field(4, ge=2, description="parts that recordings are split into for it")
+    foresight_lags: int = Field(
+        3,
+        ge=1,
+        le=20,
+        description="past frames that a frame is predicted from, at the end; 1: as in training",
+    )
     recogniser: RecogniserSettings = RecogniserSettings()
 
 

@@ -99,7 +99,10 @@ class Decoder(_skip.Decoder):
         image = self.stages(image.contiguous(memory_format=torch.channels_last))
         image = nn.functional.pixel_shuffle(self.last(nn.functional.silu(image)), 2)[:, 0]
         rows, columns = self.mean.shape
-        return heights + self.spread_mm * self.used * image[:, :rows, :columns]
+        image = (self.spread_mm * self.used * image[:, :rows, :columns]).flatten(1)
+        # What the components can show is theirs: latents stay the components' scores.
+        image = image - (image @ self.components.T) @ self.components
+        return heights + image.view_as(heights)
 
 
 class _Down(nn.Module):

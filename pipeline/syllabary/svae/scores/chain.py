@@ -14,7 +14,7 @@ from torch import Tensor
 from ...messages import hmm, lds
 from .process import Process
 
-__all__ = ["Chain", "Optimum", "Potential", "chain", "draw", "optimum", "terms"]
+__all__ = ["Chain", "Optimum", "Potential", "chain", "draw", "moments", "optimum", "terms"]
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -199,9 +199,9 @@ def optimum(
         given = chain(process, known, states, potential)
         found = lds.marginals(*given[:3])
         assert found.covariances is not None and found.cross is not None
-        means, moments = _moments(found, frames, size, lags)
+        means, second = moments(found, frames, size, lags)
         expected = means.reshape(count * frames, -1) @ known.linear.T + known.constant
-        expected = expected - 0.5 * moments.reshape(count * frames, -1) @ known.quadratic.flatten(1).T
+        expected = expected - 0.5 * second.reshape(count * frames, -1) @ known.quadratic.flatten(1).T
         own = expected.reshape(count, frames, -1)
         if process.start is not None:
             own[:, 0] = 0
@@ -211,7 +211,7 @@ def optimum(
         states = chained.states
         entropy = found.entropy - 0.5 * padded * size * (1 + LOG_2PI)
         center = means[..., :size]
-        spread = moments[..., :size, :size]
+        spread = second[..., :size, :size]
         divergence = -chained.log_normalizer - entropy - _first(process, center, spread)
         if extra is not None:
             divergence = divergence + (states * extra).sum((-2, -1))
@@ -238,8 +238,12 @@ def _first(process: Process, means: Tensor, moments: Tensor) -> Tensor | float:
     return -0.5 * (square + log_det + process.size * LOG_2PI)
 
 
-def _moments(found: lds.GaussianMarginals, frames: int, size: int, lags: int) -> tuple[Tensor, Tensor]:
-    """Mean (N, T, (L + 1) D) and second moment of every frame with its past."""
+def moments(found: lds.GaussianMarginals, frames: int, size: int, lags: int) -> tuple[Tensor, Tensor]:
+    """Return mean (N, T, (L + 1) D) and second moment of every frame with its past, the frame first.
+
+    What lies before the first frame is the first frame. The moments' shape is (N, T, (L + 1) D,
+    (L + 1) D), or can be made so.
+    """
     assert found.covariances is not None and found.cross is not None
     count = len(found.means)
     means = found.means.reshape(count, -1, size)

@@ -106,7 +106,8 @@ def open_recording(model: Model, crops: Crops | Recording) -> Recording:
     assert evidence.mean.shape[-1] == prior.dimensions(model.parameters)
     decoder = model.networks().decoder.requires_grad_(False)
     extra = getattr(evidence, "states", None)
-    return Recording(crops, process(model.parameters), decoder, model.pca(), series, evidence, extra)
+    law = process(model.parameters if model.foresight is None else model.foresight)
+    return Recording(crops, law, decoder, model.pca(), series, evidence, extra)
 
 
 def _runs(ticks: Tensor) -> list[tuple[int, int]]:
