@@ -5,6 +5,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
+from syllabary.errors import BadInput
 from syllabary.expfam import mniw
 from syllabary.priors import slds
 from syllabary.priors._evidence import GaussianEvidence
@@ -102,5 +103,5 @@ def test_nothing_to_learn_from_is_told(springs):
     evidence, states = springs
     parameters, settings = blank(evidence)
     none = [one._replace(precision=torch.zeros_like(one.precision)) for one in evidence]
-    with pytest.raises(ValueError, match="has 2 observed frames before it"):
+    with pytest.raises(BadInput, match="has 2 observed frames before it"):
         foresight.moved(parameters, none, states, 2, settings)
