@@ -105,7 +105,7 @@ def _turn(
     # Of a pair that reaches into the padding nothing may come back.
     share = torch.where(inside, weights, 0.0)
     gaussian = lds.marginals(
-        *chain_potentials(potentials, evidence, share, edges), lengths=lengths, cache=True
+        *chain_potentials(potentials, evidence, share, edges), lengths=lengths, cache=cache
     )
     assert gaussian.covariances is not None and gaussian.cross is not None
     latents = Latents(gaussian.means, gaussian.covariances, gaussian.cross)
@@ -131,7 +131,7 @@ def _given_states(
     assert states.states is not None
     share = torch.where(inside, states.states, 0.0)
     gaussian = lds.marginals(
-        *chain_potentials(potentials, evidence, share, edges), lengths=lengths, cache=True
+        *chain_potentials(potentials, evidence, share, edges), lengths=lengths, cache=cache
     )
     assert gaussian.covariances is not None and gaussian.cross is not None
     latents = Latents(gaussian.means, gaussian.covariances, gaussian.cross)
