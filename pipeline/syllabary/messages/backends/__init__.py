@@ -5,9 +5,10 @@ Read ``cpu``; files that start with an underscore hold its kernels. The discrete
 and what happens at their seams; ``_stretches`` says where they are), and the kernels: ``_scaled``
 and ``_logs`` (sweeps), ``_derivative`` (of the marginals) and ``_paths``, on vectors of ``_lanes``.
 The Gaussian chain is ``_continuous``, ``_seams`` (its stretches in lanes, and their seams), and the
-kernels: ``_gaussian_lanes`` and ``_gaussian_tangent``, of ``_matrices`` in ``_columns``, and
-``_gaussian``, plain loops where lanes don't help. Then ``_regression``, ``_moments``, ``_threads``, and
-``_compiled``, how kernels are compiled. Then ``cuda``, an NVIDIA GPU, whose kernels are the same in
+kernels: ``_gaussian_lanes`` and ``_gaussian_tangent``, of ``_matrices`` and their ``_products`` in
+``_columns``, and ``_gaussian``, plain loops where lanes don't help. Both chains multiply by ``_sums``
+held in registers. Then ``_regression``, ``_moments``, ``_threads``, and ``_compiled``, how kernels are
+compiled. Then ``cuda``, an NVIDIA GPU, whose kernels are the same in
 ``_cuda_*``, with ``_block``, what the threads of a block do together.
 
 A backend offers ``available()``, true where its machine is there, and the functions below. They

@@ -13,9 +13,23 @@ import math
 
 import numpy as np
 
-from ._columns import add_to, at, gather, more, multiply_into, put, scatter
+from ._columns import (
+    absent,
+    add_to,
+    at,
+    gather,
+    matrices,
+    more,
+    multiply_into,
+    put,
+    scatter,
+    vectors,
+    within,
+)
 from ._compiled import Floats, kernel
-from ._matrices import four, invert, multiply, times
+from ._matrices import invert, mirror, multiply, multiply_negative, subtract_from_lower
+from ._products import product as times
+from ._products import subtract
 
 __all__ = ["filter_forward", "smooth_backward"]
 
@@ -29,7 +43,7 @@ def filter_forward(
     size: int,
     chain: tuple[Floats, Floats, Floats],
     places: Floats,
-    work: tuple[tuple[Floats, ...], tuple[Floats, ...]],
+    work: Floats,
     found: tuple[Floats, Floats, Floats],
     totals: Floats,
     fault: Floats,
@@ -46,8 +60,8 @@ def filter_forward(
     chain : precision, lower, precision_mean
         Flat.
     places : (4, lanes) int64
-    work : arrays in columns
-        The first of both hold the message, P⁻¹ and m, before and after.
+    work : of ``work_for``
+        The first matrix and vector hold the message, P⁻¹ and m, before and after.
     found : covariances, means, gain
         Flat; receive P⁻¹, m and W if ``write``.
     totals : (lanes, 2) float64
@@ -56,37 +70,30 @@ def filter_forward(
         Receives the step whose P is not positive definite, or −1.
     """
     precision, lower, linear = chain
-    (inverse, matrix, gain, link, factor, reciprocal), (mean, vector, pull, pivots, idle) = work
+    inverse, matrix, gain, link, factor, root = matrices(size, work)
+    mean, vector, pivots, _, _, _ = vectors(size, work)
     covariances, means, gains = found
     lanes, square = places.shape[1], size * size
     frame, line, pair = np.empty((3, lanes), np.int64)
     product, total, log_det = np.ones(lanes), np.zeros(lanes), np.zeros(lanes)
     fault[:] = -1
-    together = TOGETHER if mean.dtype.type(0.1) != 0.1 else 1
+    together = TOGETHER if lanes == 16 else 1
     for step in range(places[2].max()):
         for lane in range(lanes):
             on = step < places[2, lane]
             frame[lane] = (places[0, lane] + step) * square if on else -1
             line[lane] = (places[0, lane] + step) * size if on else -1
             pair[lane] = (places[1, lane] + step) * square if on and step + places[3, lane] else -1
-            idle[0, lane] = 0 if on else 1
         gather(precision, frame, square, square, matrix)
         gather(linear, line, size, size, vector)
         gather(lower, pair, square, square, link)
         for i in range(size):  # a lane that is done has a chain of ones to work on
-            put(matrix, i * size + i, at(matrix, i * size + i) + at(idle, 0))
+            put(matrix, i * size + i, at(matrix, i * size + i) + absent(frame, matrix))
         multiply(size, link, inverse, gain)
-        for i in range(size):
-            for j in range(0, i + 1, 4):
-                sums = four(gain, i * size, 1, link, j * size, 1, size, size)
-                for c, known in enumerate(sums):
-                    if j + c <= i:
-                        put(matrix, i * size + j + c, at(matrix, i * size + j + c) - known)
-        times(size, link, size, 1, mean, pull)
-        for i in range(size):
-            put(vector, i, at(vector, i) - at(pull, i))
-        invert(size, matrix, factor, reciprocal, pivots, inverse)
-        times(size, inverse, size, 1, vector, mean)
+        subtract_from_lower(size, matrix, gain, size, 1, link, 1, size)
+        subtract(1, size, size, vector, 0, 0, 1, mean, 0, 0, 1, link, 0, 1, size)
+        invert(size, matrix, factor, root, pivots, inverse)
+        times(1, size, size, mean, 0, 0, 1, vector, 0, 0, 1, inverse, 0, size, 1)
         inner = at(vector, 0) * at(mean, 0)
         for i in range(1, size):
             inner = more(inner, at(vector, i), at(mean, i))
@@ -94,7 +101,11 @@ def filter_forward(
         for i in range(size):
             multiply_into(product, at(pivots, i))
             if i % together == together - 1 or i + 1 == size:
-                _settle(step, product, total, log_det, fault)
+                usual = within(product, inner, SMALL, 1 / SMALL) and within(
+                    total, inner, -np.inf, np.inf
+                )
+                if not usual:
+                    _settle(step, product, total, log_det, fault)
         if write:
             scatter(gain, square, gains, pair, square)
             scatter(inverse, square, covariances, frame, square)
@@ -107,12 +118,6 @@ def filter_forward(
 @kernel
 def _settle(step: int, product: Floats, total: Floats, log_det: Floats, fault: Floats) -> None:
     """Take logs of products of pivots that grow out of range; find what is not a product of such."""
-    strange = 0
-    for lane in range(len(product)):
-        inside = SMALL < product[lane] < 1 / SMALL and abs(total[lane]) < np.inf
-        strange += 0 if inside else 1
-    if not strange:
-        return
     for lane in range(len(product)):
         if 0 < product[lane] < np.inf and abs(total[lane]) < np.inf:
             if not SMALL < product[lane] < 1 / SMALL:
@@ -128,7 +133,7 @@ def _settle(step: int, product: Floats, total: Floats, log_det: Floats, fault: F
 def smooth_backward(
     size: int,
     places: Floats,
-    work: tuple[tuple[Floats, ...], tuple[Floats, ...]],
+    work: Floats,
     found: tuple[Floats, Floats, Floats],
     write: bool,
 ) -> None:
@@ -141,12 +146,13 @@ def smooth_backward(
     ----------
     size, places
         As for ``filter_forward``; the pair leads out of the first frame.
-    work : arrays in columns
-        The first of both hold the message, S and μ, before and after.
+    work : of ``work_for``
+        The first matrix and vector hold the message, S and μ, before and after.
     found : covariances, means, gain
         Flat; receive S, μ and S_{t+1,t} if ``write``.
     """
-    (after, matrix, gain, product, _, _), (mean, vector, pull, _, _) = work
+    after, gain, product, _, _, _ = matrices(size, work)
+    mean, vector, _, _, _, _ = vectors(size, work)
     covariances, means, gains = found
     lanes, square = places.shape[1], size * size
     frame, line, pair = np.empty((3, lanes), np.int64)
@@ -158,23 +164,16 @@ def smooth_backward(
             pair[lane] = (
                 (places[1, lane] + left) * square if left >= 0 and step + places[3, lane] else -1
             )
-        gather(covariances, frame, square, -square, matrix)
         gather(means, line, size, -size, vector)
         gather(gains, pair, square, -square, gain)
-        multiply(size, after, gain, product)
-        times(size, gain, 1, size, mean, pull)
+        multiply_negative(size, after, gain, product)
+        gather(covariances, frame, square, -square, after)
+        subtract_from_lower(size, after, gain, 1, size, product, size, 1)
+        mirror(size, size, after)
+        subtract(1, size, size, vector, 0, 0, 1, mean, 0, 0, 1, gain, 0, size, 1)
         for i in range(size):
-            put(mean, i, at(vector, i) - at(pull, i))
-            for j in range(0, i + 1, 4):
-                sums = four(gain, i, size, product, j, size, 1, size)
-                for c, added in enumerate(sums):
-                    if j + c <= i:
-                        spread = at(matrix, i * size + j + c) + added
-                        put(after, i * size + j + c, spread)
-                        put(after, (j + c) * size + i, spread)
+            put(mean, i, at(vector, i))
         if write:
-            for k in range(square):
-                put(product, k, at(product, k) * product.dtype.type(-1))
             scatter(product, square, gains, pair, -square)
             scatter(after, square, covariances, frame, -square)
             scatter(mean, size, means, line, -size)

@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from ._columns import at, gather, put, scatter
+from ._columns import at, gather, matrices, put, scatter, vectors
 from ._compiled import Floats, kernel
-from ._matrices import four, multiply, times
+from ._matrices import mirror, multiply, multiply_negative, subtract_from_lower
+from ._products import negative, subtract
+from ._products import product as times
 
 __all__ = ["tangent_backward", "tangent_forward"]
 
@@ -14,7 +16,7 @@ def tangent_forward(
     size: int,
     given: tuple[Floats, ...],
     places: Floats,
-    work: tuple[tuple[Floats, ...], tuple[Floats, ...]],
+    work: Floats,
     found: tuple[Floats, Floats, Floats],
     write: bool,
 ) -> None:
@@ -29,13 +31,14 @@ def tangent_forward(
         As for ``filter_forward``.
     given : filtered, gain, d_precision, d_lower, centred
         Flat.
-    work : arrays in columns
-        The first of both hold the message, dP and c, before and after.
+    work : of ``work_for``
+        The first matrix and vector hold the message, dP and c, before and after.
     found : dP, c, dW
         Flat; filled if ``write``.
     """
     filtered, gains, precision, lower, centred = given
-    (change, gain, link, inverse, product, moved), (mean, vector, pull, _, _) = work
+    change, gain, link, inverse, product, moved = matrices(size, work)
+    mean, vector, _, _, _, _ = vectors(size, work)
     changes, means, steps = found
     lanes, square = places.shape[1], size * size
     frame, line, pair, before = np.empty((4, lanes), np.int64)
@@ -50,27 +53,19 @@ def tangent_forward(
         gather(gains, pair, square, square, gain)
         gather(lower, pair, square, square, link)
         gather(filtered, before, square, square, inverse)
-        multiply(size, gain, change, product)
         for k in range(square):
-            put(product, k, at(product, k) - at(link, k))
+            put(product, k, at(link, k))
+        subtract(size, size, size, product, 0, size, 1, gain, 0, size, 1, change, 0, size, 1)  # −X
         multiply(size, product, inverse, moved)
         gather(precision, frame, square, square, change)
         gather(centred, line, size, size, vector)
+        subtract_from_lower(size, change, product, size, 1, gain, 1, size)
+        subtract_from_lower(size, change, gain, size, 1, link, 1, size)
+        mirror(size, size, change)
+        subtract(1, size, size, vector, 0, 0, 1, mean, 0, 0, 1, gain, 0, 1, size)
         for i in range(size):
-            for j in range(0, i + 1, 4):
-                one = four(product, i * size, 1, gain, j * size, 1, size, size)
-                two = four(gain, i * size, 1, link, j * size, 1, size, size)
-                for c in range(4):
-                    if j + c <= i:
-                        found_here = at(change, i * size + j + c) + one[c] - two[c]
-                        put(change, i * size + j + c, found_here)
-                        put(change, (j + c) * size + i, found_here)
-        times(size, gain, size, 1, mean, pull)
-        for i in range(size):
-            put(mean, i, at(vector, i) - at(pull, i))
+            put(mean, i, at(vector, i))
         if write:
-            for k in range(square):
-                put(moved, k, at(moved, k) * moved.dtype.type(-1))
             scatter(moved, square, steps, pair, square)
             scatter(change, square, changes, frame, square)
             scatter(mean, size, means, line, size)
@@ -81,7 +76,7 @@ def tangent_backward(
     size: int,
     given: tuple[Floats, ...],
     places: Floats,
-    work: tuple[tuple[Floats, ...], tuple[Floats, ...]],
+    work: Floats,
     found: tuple[Floats, Floats, Floats],
     write: bool,
 ) -> None:
@@ -96,13 +91,14 @@ def tangent_backward(
         As for ``smooth_backward``.
     given : filtered, gain, covariances, dP, c, dW
         Flat.
-    work : arrays in columns
-        The first of both hold the message, dS and dμ, before and after.
+    work : of ``work_for``
+        The first matrix and vector hold the message, dS and dμ, before and after.
     found : d_covariances, d_means, d_cross
         Flat; filled if ``write``.
     """
     filtered, gains, covariances, changes, centred, steps = given
-    (after, gain, moved, spread, product, other), (mean, vector, pull, solved, _) = work
+    after, gain, moved, spread, product, other = matrices(size, work)
+    mean, vector, solved, _, _, _ = vectors(size, work)
     spreads, means, cross = found
     lanes, square = places.shape[1], size * size
     frame, line, pair, behind = np.empty((4, lanes), np.int64)
@@ -117,39 +113,26 @@ def tangent_backward(
         gather(gains, pair, square, -square, gain)
         gather(steps, pair, square, -square, moved)
         gather(covariances, behind, square, -square, spread)
-        multiply(size, spread, moved, product)
-        multiply(size, after, gain, other)
+        multiply_negative(size, spread, moved, product)
         for k in range(square):
-            put(other, k, at(other, k) + at(product, k))
+            put(other, k, at(product, k))
+        subtract(size, size, size, other, 0, size, 1, after, 0, size, 1, gain, 0, size, 1)  # −Y
         # Of dS_t what comes from behind: (S dW)ᵀ W + Wᵀ Y.
-        for i in range(size):
-            for j in range(0, i + 1, 4):
-                one = four(product, i, size, gain, j, size, 1, size)
-                two = four(gain, i, size, other, j, size, 1, size)
-                for c in range(4):
-                    if j + c <= i:
-                        put(after, i * size + j + c, one[c] + two[c])
+        negative(size, size, size, after, 0, size, 1, product, 0, 1, size, gain, 0, size, 1)
+        subtract_from_lower(size, after, gain, 1, size, other, size, 1)
         if write:
-            for k in range(square):
-                put(other, k, at(other, k) * other.dtype.type(-1))
             scatter(other, square, cross, pair, -square)
         inverse, change = spread, moved
         gather(filtered, frame, square, -square, inverse)
         gather(changes, frame, square, -square, change)
         gather(centred, line, size, -size, vector)
         multiply(size, inverse, change, product)
+        subtract_from_lower(size, after, product, size, 1, inverse, size, 1)
+        mirror(size, size, after)
+        times(1, size, size, solved, 0, 0, 1, vector, 0, 0, 1, inverse, 0, size, 1)
+        subtract(1, size, size, solved, 0, 0, 1, mean, 0, 0, 1, gain, 0, size, 1)
         for i in range(size):
-            for j in range(0, i + 1, 4):
-                own = four(product, i * size, 1, inverse, j * size, 1, size, size)
-                for c in range(4):
-                    if j + c <= i:
-                        total = at(after, i * size + j + c) - own[c]
-                        put(after, i * size + j + c, total)
-                        put(after, (j + c) * size + i, total)
-        times(size, inverse, size, 1, vector, solved)
-        times(size, gain, 1, size, mean, pull)
-        for i in range(size):
-            put(mean, i, at(solved, i) - at(pull, i))
+            put(mean, i, at(solved, i))
         if write:
             scatter(after, square, spreads, frame, -square)
             scatter(mean, size, means, line, -size)

@@ -25,6 +25,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, models, overload, register_model
 
 from ._compiled import Floats
+from ._sums import Sums, emit_sums, vector_at
 
 __all__ = [
     "exp",
@@ -108,6 +109,8 @@ def _constant(vector: Any, value: float) -> Any:
 
 
 def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    if isinstance(array_type, types.CPointer):  # type: ignore[attr-defined]
+        return array
     return context.make_array(array_type)(context, builder, array).data
 
 
@@ -353,81 +356,32 @@ def _tile(rows: int, start: float, step: Callable[[Any, Any, Any, Any], Any]) ->
         lanes = Lanes(out.dtype)
 
         def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            vector, number = _vector(lanes), given[1].type
+            vector, number, align = _vector(lanes), given[1].type, out.dtype.bitwidth // 8
             to, into, from_, begin, across, along, depth, by, at, width = given
             target = builder.gep(_data(context, builder, out, to), [into])
             source = builder.gep(_data(context, builder, left, from_), [begin])
             matrix = builder.gep(_data(context, builder, right, by), [at])
 
-            def whole(value: int) -> Any:
-                return ir.Constant(number, value)
+            def place(b: Any, pointer: Any, row: Any, column: Any) -> Any:
+                behind = b.mul(column, ir.Constant(number, lanes.number))
+                return vector_at(b, pointer, b.add(b.mul(row, width), behind), vector)
 
-            def vector_at(pointer: Any, offset: Any) -> Any:
-                return builder.bitcast(builder.gep(pointer, [offset]), vector.as_pointer())
+            def weight(b: Any, r: int, j: Any) -> Any:
+                behind = b.add(b.mul(across, ir.Constant(number, r)), b.mul(along, j))
+                return _splat(b, b.load(b.gep(source, [behind])), vector)
 
-            vectors = builder.udiv(width, whole(lanes.number))
-            parts = builder.udiv(builder.add(vectors, whole(most - 1)), whole(most))
-            widest = builder.udiv(builder.add(vectors, builder.sub(parts, whole(1))), parts)
-            entry = builder.block
-            head, choose, tail, done = (
-                builder.append_basic_block(name) for name in ("head", "choose", "tail", "done")
+            def finish(b: Any, r: int, column: Any, value: Any) -> None:
+                b.store(value, place(b, target, ir.Constant(number, r), column), align=align)
+
+            sums = Sums(
+                start=lambda b, r, column: _constant(vector, start),
+                weight=weight,
+                entry=lambda b, j, column: b.load(place(b, matrix, j, column), align=align),
+                step=step,
+                finish=finish,
             )
-            builder.branch(head)
-            builder.position_at_end(head)
-            first = builder.phi(number)
-            first.add_incoming(whole(0), entry)
-            builder.cbranch(builder.icmp_signed("<", first, vectors), choose, done)
-            builder.position_at_end(choose)
-            ahead = builder.sub(vectors, first)
-            several = builder.select(builder.icmp_signed("<", ahead, widest), ahead, widest)
-            column = builder.mul(first, whole(lanes.number))
-            switch = builder.switch(several, tail)
-            for columns in range(1, most + 1):
-                block = builder.append_basic_block(f"columns{columns}")
-                switch.add_case(whole(columns), block)
-                builder.position_at_end(block)
-                loop = builder.append_basic_block(f"loop{columns}")
-                after = builder.append_basic_block(f"after{columns}")
-                builder.branch(loop)
-                builder.position_at_end(loop)
-                j = builder.phi(number)
-                sums = [builder.phi(vector) for _ in range(rows * columns)]
-                j.add_incoming(whole(0), block)
-                for one in sums:
-                    one.add_incoming(_constant(vector, start), block)
-                below = builder.add(builder.mul(j, width), column)
-                row = [
-                    builder.load(
-                        vector_at(matrix, builder.add(below, whole(c * lanes.number))),
-                        align=out.dtype.bitwidth // 8,
-                    )
-                    for c in range(columns)
-                ]
-                added = []
-                for r in range(rows):
-                    place = builder.add(builder.mul(across, whole(r)), builder.mul(along, j))
-                    weight = _splat(builder, builder.load(builder.gep(source, [place])), vector)
-                    added += [
-                        step(builder, weight, row[c], sums[r * columns + c]) for c in range(columns)
-                    ]
-                following = builder.add(j, whole(1))
-                j.add_incoming(following, loop)
-                for one, value in zip(sums, added, strict=True):
-                    one.add_incoming(value, loop)
-                builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
-                builder.position_at_end(after)
-                for r in range(rows):
-                    for c in range(columns):
-                        behind = builder.add(
-                            builder.mul(width, whole(r)), builder.add(column, whole(c * lanes.number))
-                        )
-                        place = vector_at(target, behind)
-                        builder.store(added[r * columns + c], place, align=out.dtype.bitwidth // 8)
-                builder.branch(tail)
-            builder.position_at_end(tail)
-            first.add_incoming(builder.add(first, several), tail)
-            builder.branch(head)
-            builder.position_at_end(done)
+            vectors = builder.udiv(width, ir.Constant(number, lanes.number))
+            emit_sums(builder, rows, most, vectors, depth, sums)
             return context.get_dummy_value()
 
         numbers = [types.intp] * 4

@@ -1,109 +1,195 @@
-"""Small dense matrices of sixteen chains at once, in columns: entry (i, j) is row i D + j.
-
-Sums of products are taken four at a time, so that one is added to while another waits; entries up
-to three rows behind the last may be read, and are not used.
-"""
+"""Small dense matrices of sixteen chains at once, in columns: entry (i, j) is row i D + j."""
 
 from typing import Any
 
-from ._columns import at, broadcast, less, more, over, put, root
-from ._compiled import Floats, kernel
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
 
-__all__ = ["four", "invert", "multiply", "times"]
+from ._columns import at, put, row_at
+from ._compiled import Floats, kernel
+from ._lanes import Lanes, _call, _constant, _vector
+from ._products import negative, product, subtract
+
+__all__ = ["invert", "mirror", "multiply", "multiply_negative", "subtract_from_lower"]
+
+# Rows of a block that is factored in registers.
+BLOCK = 5
 
 
 @kernel
 def multiply(size: int, left: Floats, right: Floats, out: Floats) -> None:
     """Matrix product."""
-    for i in range(size):
-        for j in range(0, size, 4):
-            j = _block(j, size)
-            sums = four(left, i * size, 1, right, j, size, 1, size)
-            for c, found in enumerate(sums):
-                put(out, i * size + j + c, found)
+    product(size, size, size, out, 0, size, 1, left, 0, size, 1, right, 0, size, 1)
 
 
 @kernel
-def times(size: int, matrix: Floats, across: int, along: int, vector: Floats, out: Floats) -> None:
-    """Matrix times vector, whose entry (i, k) is row ``i * across + k * along``."""
-    for i in range(0, size, 4):
-        i = _block(i, size)
-        sums = four(vector, 0, 1, matrix, i * across, along, across, size)
-        for c, found in enumerate(sums):
-            put(out, i + c, found)
+def multiply_negative(size: int, left: Floats, right: Floats, out: Floats) -> None:
+    """Matrix product with its sign changed."""
+    negative(size, size, size, out, 0, size, 1, left, 0, size, 1, right, 0, size, 1)
+
+
+@kernel
+def subtract_from_lower(
+    size: int, out: Floats, left: Floats, below: int, beside: int, right: Floats, down: int, across: int
+) -> None:
+    """Take a product from the lower half of a matrix; some entries above are lost.
+
+    Entry (i, k) of ``left`` is row ``i * below + k * beside``, and so on.
+    """
+    for i in range(0, size, 2):
+        rows = min(2, size - i)
+        subtract(
+            rows, size, i + rows, out, i * size, size, 1,
+            left, i * below, below, beside, right, 0, down, across,
+        )  # fmt: skip
+
+
+@kernel
+def mirror(size: int, step: int, matrix: Floats) -> None:
+    """Fill the upper half of symmetric matrices, of which a row is ``step`` entries."""
+    for i in range(size):
+        for j in range(i):
+            put(matrix, j * step + i, at(matrix, i * step + j))
 
 
 @kernel
 def invert(
-    size: int, matrix: Floats, factor: Floats, reciprocal: Floats, pivots: Floats, inverse: Floats
+    size: int, matrix: Floats, factor: Floats, root: Floats, pivots: Floats, inverse: Floats
 ) -> None:
-    """Inverse of symmetric matrices of which the lower halves are read, and squares of L's diagonal.
+    """Inverse of symmetric matrices of which the lower halves are read and lost.
 
-    ``reciprocal`` receives L⁻¹; above its diagonal it comes with zeros and keeps them.
+    By Cholesky's factor, P = C Cᵀ, a block of columns at a time. With R = C⁻¹ and N = RᵀR of what is
+    above, S⁻¹ of the block when that is taken out, and V = C_below R, the inverse grows to
+    N + Vᵀ S⁻¹ V, −S⁻¹ V and S⁻¹: sums of positive terms.
+
+    Parameters
+    ----------
+    factor : (D², lanes)
+        Room for C below its diagonal blocks, and for V.
+    root : (D², lanes)
+        Room for R; above its diagonal blocks it comes with zeros and keeps them.
+    pivots : (D, lanes)
+        Receives squares of C's diagonal. Where one is not positive, all behind it are NaN.
     """
-    for j in range(size):
-        pivot = at(matrix, j * size + j)
-        for k in range(j):
-            one = at(factor, j * size + k)
-            pivot = less(pivot, one, one)
-        put(pivots, j, pivot)
-        share = over(matrix.dtype.type(1), root(pivot))
-        put(reciprocal, j * size + j, share)
-        i = j + 1
-        while i < size:
-            few = i + 4 > size
-            if few:
-                found = at(matrix, i * size + j)
-                for k in range(j):
-                    found = less(found, at(factor, i * size + k), at(factor, j * size + k))
-                put(factor, i * size + j, found * share)
-                i += 1
-            else:
-                sums = four(factor, j * size, 1, factor, i * size, 1, size, j)
-                for c, found in enumerate(sums):
-                    row = (i + c) * size + j
-                    put(factor, row, (at(matrix, row) - found) * share)
-                i += 4
-    for i in range(1, size):
-        # Of what is beside the diagonal: −L⁻¹(i, i) Σ_k L(i, k) L⁻¹(k, j), from zeros for k < j.
-        share = at(reciprocal, i * size + i) * matrix.dtype.type(-1)
-        for j in range(0, i, 4):
-            sums = four(factor, i * size + j, 1, reciprocal, j * size + j, size, 1, i - j)
-            for c, found in enumerate(sums):
-                if j + c < i:
-                    put(reciprocal, i * size + j + c, found * share)
-    for i in range(size):
-        for j in range(0, i + 1, 4):
-            sums = four(reciprocal, i * size + i, size, reciprocal, i * size + j, size, 1, size - i)
-            for c, found in enumerate(sums):
-                if j + c <= i:
-                    put(inverse, i * size + j + c, found)
-                    put(inverse, (j + c) * size + i, found)
+    parts = (size + BLOCK - 1) // BLOCK
+    width = (size + parts - 1) // parts
+    for c in range(0, size, width):
+        columns, start = min(width, size - c), c * (size + 1)
+        invert_block(matrix, start, size, columns, inverse, root, pivots, c)
+        below = c + columns
+        if c:
+            product(columns, c, c, factor, 0, c, 1, factor, c * size, size, 1, root, 0, size, 1)
+            negative(
+                columns, columns, c, inverse, c * size, size, 1,
+                inverse, start, size, 1, factor, 0, c, 1,
+            )  # fmt: skip
+            for i in range(0, c, 2):
+                rows = min(2, c - i)
+                subtract(
+                    rows, columns, i + rows, inverse, i * size, size, 1,
+                    factor, i, 1, c, inverse, c * size, size, 1,
+                )  # fmt: skip
+            if below < size:
+                negative(
+                    columns, columns, c, root, c * size, size, 1,
+                    root, start, size, 1, factor, 0, c, 1,
+                )  # fmt: skip
+        if below < size:
+            product(
+                size - below, columns, columns, factor, below * size + c, size, 1,
+                matrix, below * size + c, size, 1, root, start, 1, size,
+            )  # fmt: skip
+            for i in range(below, size, 2):
+                rows = min(2, size - i)
+                subtract(
+                    rows, columns, i + rows - below, matrix, i * size + below, size, 1,
+                    factor, i * size + c, size, 1, factor, below * size + c, 1, size,
+                )  # fmt: skip
+    mirror(size, size, inverse)
 
 
-@kernel
-def _block(start: int, size: int) -> int:
-    """Start of four columns: the last four overlap with those before, if they have to."""
-    return max(0, min(start, size - 4))
-
-
-@kernel
-def four(
-    left: Floats,
-    at_left: int,
-    along: int,
-    right: Floats,
-    at_right: int,
-    down: int,
-    across: int,
-    count: int,
+@intrinsic
+def invert_block(
+    typing: Any,
+    matrix: Any,
+    start: Any,
+    step: Any,
+    count: Any,
+    inverse: Any,
+    root: Any,
+    pivots: Any,
+    first: Any,
 ) -> Any:
-    """Four sums of products, ``Σ_k left[at_left + k along] right[at_right + k down + c across]``."""
-    a = b = c = d = broadcast(left, left.dtype.type(0))
-    for k in range(count):
-        one, place = at(left, at_left + k * along), at_right + k * down
-        a = more(a, one, at(right, place))
-        b = more(b, one, at(right, place + across))
-        c = more(c, one, at(right, place + 2 * across))
-        d = more(d, one, at(right, place + 3 * across))
-    return a, b, c, d
+    """Invert a block of no more than ``BLOCK`` rows in registers.
+
+    It begins at row ``start`` of ``matrix``, and its lower half is read; the same rows of ``inverse``
+    receive the inverse and those of ``root`` R = D^-½ L⁻¹ with the zeros above its diagonal. ``pivots``
+    receives D from row ``first`` on. What is below a pivot that is not positive becomes NaN.
+    """
+    lanes = Lanes(matrix.dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        values, start, step, count, number = given[0], given[1], given[2], given[3], given[1].type
+        vector, align = _vector(lanes), matrix.dtype.bitwidth // 8
+        one, none, nan = (_constant(vector, value) for value in (1.0, 0.0, float("nan")))
+
+        def place(kind: Any, array: Any, first: Any, behind: Any) -> Any:
+            return row_at(context, builder, kind, array, builder.add(first, behind), vector)
+
+        def entry(i: int, j: int) -> Any:
+            return builder.add(builder.mul(step, ir.Constant(number, i)), ir.Constant(number, j))
+
+        def more(value: Any, left: Any, right: Any) -> Any:
+            return _call(builder, "fma", vector, left, right, value)
+
+        done = builder.append_basic_block("inverted")
+        switch = builder.switch(count, done)
+        for size in range(1, BLOCK + 1):
+            block = builder.append_basic_block(f"block{size}")
+            switch.add_case(ir.Constant(number, size), block)
+            builder.position_at_end(block)
+            # L D Lᵀ: of ``left`` column j is L D when j is done; ``lower`` is −L.
+            left = {
+                (i, j): builder.load(place(matrix, values, start, entry(i, j)), align=align)
+                for i in range(size)
+                for j in range(i + 1)
+            }
+            lower: dict[tuple[int, int], Any] = {}
+            unit: dict[tuple[int, int], Any] = {}
+            shares = []
+            for j in range(size):
+                pivot = left[j, j]
+                good = builder.fcmp_ordered(">", pivot, none)
+                shares.append(builder.select(good, builder.fdiv(one, pivot), nan))
+                where = place(pivots, given[6], given[7], ir.Constant(number, j))
+                builder.store(pivot, where, align=align)
+                for i in range(j + 1, size):
+                    lower[i, j] = builder.fneg(builder.fmul(left[i, j], shares[j]))
+                    for k in range(j + 1, i + 1):
+                        left[i, k] = more(left[i, k], lower[i, j], left[k, j])
+            # R(i, j) = D(i)^-½ L⁻¹(i, j)
+            roots = {(i, i): _call(builder, "sqrt", vector, shares[i]) for i in range(size)}
+            for i in range(size):
+                for j in reversed(range(i)):
+                    found = lower[i, j]
+                    for k in range(j + 1, i):
+                        found = more(found, lower[i, k], unit[k, j])
+                    unit[i, j] = found
+                    roots[i, j] = builder.fmul(roots[i, i], found)
+            for i in range(size):
+                for j in range(size):
+                    value = roots.get((i, j), none)
+                    builder.store(value, place(root, given[5], start, entry(i, j)), align=align)
+                for j in range(i + 1):
+                    found = builder.fmul(roots[i, i], roots[i, j])
+                    for k in range(i + 1, size):
+                        found = more(found, roots[k, i], roots[k, j])
+                    for behind in [entry(i, j)] + [entry(j, i)] * (j < i):
+                        builder.store(found, place(inverse, given[4], start, behind), align=align)
+            builder.branch(done)
+        builder.position_at_end(done)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(matrix, index, index, index, inverse, root, pivots, index), emit

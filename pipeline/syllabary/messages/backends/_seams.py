@@ -7,6 +7,7 @@ and a vector of a frame, and what a sweep does with it, the caller knows.
 """
 
 from collections.abc import Callable, Collection
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -15,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ._columns import first_of, work_for
 from ._compiled import Floats
-from ._lanes import BYTES, padded, room
+from ._lanes import BYTES
 from ._threads import each, sequences
 
 __all__ = ["Lanes", "Message", "Stretches", "Swept"]
@@ -30,6 +32,7 @@ SHORTEST, LONGEST, LANES = 512, 1536, 16
 Message = tuple[Floats, Floats]
 
 
+@cache
 def cut(frames: int) -> NDArray[np.int64]:
     """First frame of every stretch, and the number of frames.
 
@@ -46,7 +49,7 @@ class Lanes(NamedTuple):
 
     rows: list[int]
     places: NDArray[np.int64]
-    work: tuple[tuple[Floats, ...], tuple[Floats, ...]]
+    work: Floats
     write: bool
 
 
@@ -115,8 +118,8 @@ class Stretches:
         def approach(some: list[int]) -> None:
             lanes = self.lanes(some, None, back=back)
             work(lanes)
-            for source, part in zip((lanes.work[0][0], lanes.work[1][0]), messages, strict=True):
-                found = source[: part[0].size, : len(some)].T
+            for source, part in zip(first_of(self.size, lanes.work), messages, strict=True):
+                found = source[:, : len(some)].T
                 part[some] = found.reshape(len(some), *part.shape[1:])
 
         self._groups(approach, inner)
@@ -145,26 +148,11 @@ class Stretches:
                 begin, stop = (stop, stop + APPROACH) if back else (begin - APPROACH, begin)
             pair = i * (self.frames - 1) + (begin if back else begin - 1)
             places[:, lane] = i * self.frames + begin, pair, stop - begin, known
-        work = self._work()
+        work = work_for(self.size, self.dtype)
         if messages is not None:
-            for target, part in zip((work[0][0], work[1][0]), messages, strict=True):
-                flat = part[rows].reshape(len(rows), -1).T
-                target[: len(flat), : len(rows)] = flat
+            for target, part in zip(first_of(self.size, work), messages, strict=True):
+                target[:, : len(rows)] = part[rows].reshape(len(rows), -1).T
         return Lanes(rows, places, work, messages is not None)
-
-    def _work(self) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
-        """Room for six matrices and five vectors of a frame, in columns; zeros.
-
-        Sums are taken four columns at a time, so that some entries behind the last are read.
-        """
-
-        def columns(size: int) -> Floats:
-            return room(padded(size + 4 * self.size, self.dtype), self.width, self.dtype)
-
-        return (
-            tuple(columns(self.size**2) for _ in range(6)),
-            tuple(columns(self.size) for _ in range(5)),
-        )
 
     def _groups(self, work: Callable[[list[int]], Any], rows: list[int]) -> None:
         """Run ``work`` for as many stretches at a time as there are lanes."""
