@@ -17,7 +17,7 @@ FRAMES = 5000
 def repeated(monkeypatch):
     """What the backend's calls said of stretches that were swept twice, in order."""
     said = []
-    for name in ("lds_marginals", "lds_tangent"):
+    for name in ("lds_marginals", "lds_tangent", "lds_sample"):
         kernel = getattr(cpu, name)
 
         def call(*arguments, kernel=kernel):
@@ -107,6 +107,27 @@ def test_derivatives_do_not_see_stretches(approach, rng, repeated, uncut, monkey
     expected = uncut(lds.tangent, found, *direction)
     for one, other in zip(moved, expected, strict=True):
         assert_allclose(one, other, rtol=0, atol=1e-11 * float(other.abs().max()))
+
+
+@pytest.mark.parametrize("approach", [1, 64])
+def test_samples_do_not_see_stretches(approach, rng, repeated, uncut, monkeypatch):
+    monkeypatch.setattr(_seams, "APPROACH", approach)
+    monkeypatch.setattr(_continuous, "SLOW", 10**6)
+    chain = forgetful(rng, np.float64)
+    drawn = lds.sample(*chain, np.random.default_rng(1))
+    seams = len(_seams.cut(FRAMES)) - 2
+    assert repeated[-1] == _continuous.Repeated(*(seams * (approach == 1),) * 2)
+    expected = uncut(lds.sample, *chain, np.random.default_rng(1))
+    assert_allclose(drawn, expected, rtol=0, atol=1e-11 * float(expected.abs().max()))
+
+
+def test_samples_of_a_chain_that_remembers_are_drawn_in_one_piece(rng, repeated, uncut):
+    chain = elephant(rng, np.float64)
+    drawn = lds.sample(*chain, np.random.default_rng(1))
+    assert repeated[-1].forward > _continuous.SLOW
+    assert repeated[-1].backward == 0
+    expected = uncut(lds.sample, *chain, np.random.default_rng(1))
+    assert_allclose(drawn, expected, rtol=0, atol=1e-9 * float(expected.abs().max()))
 
 
 def test_the_frame_of_a_fault_is_named_in_whatever_stretch_it_lies(rng, repeated):

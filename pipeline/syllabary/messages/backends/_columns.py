@@ -21,10 +21,12 @@ __all__ = [
     "at",
     "first_of",
     "gather",
+    "less",
     "matrices",
     "more",
     "multiply_into",
     "put",
+    "reciprocal_root",
     "row_at",
     "scatter",
     "vectors",
@@ -138,6 +140,27 @@ def more(typing: Any, added: Any, one: Any, other: Any) -> Any:
         return _call(builder, "fma", given[0].type, given[1], given[2], given[0])
 
     return added(added, one, other), emit
+
+
+@intrinsic
+def less(typing: Any, added: Any, one: Any, other: Any) -> Any:
+    """``added - one * other``, rounded once."""
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return _call(builder, "fma", given[0].type, builder.fneg(given[1]), given[2], given[0])
+
+    return added(added, one, other), emit
+
+
+@intrinsic
+def reciprocal_root(typing: Any, value: Any) -> Any:
+    """One over the square root; NaN of what is negative."""
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        vector = _vector(value)
+        return builder.fdiv(_constant(vector, 1.0), _call(builder, "sqrt", vector, given[0]))
+
+    return value(value), emit
 
 
 def _wider(name: str, act: Any) -> Any:

@@ -118,20 +118,41 @@ def lds_sample(
     normals: Tensor,
     samples: Tensor,
     fault: Tensor,
-) -> None:
+) -> Repeated:
     """Fill a joint posterior sample; see ``messages.lds.sample``."""
     numbers, drawn, faults = normals.numpy(), samples.numpy(), fault.numpy()
     given = tuple(part.numpy() for part in (precision, lower, precision_mean))
     spread, pairs, center = (np.empty(part.shape, part.dtype) for part in given)
     stretches = Stretches(lengths, given[2])
-    _filter(stretches, given, (spread, center, pairs), np.empty((len(faults), 2)), faults)
+    found = spread, center, pairs
+    forward = _filter(stretches, given, found, np.empty((len(faults), 2)), faults)
+    without = _slow(forward) | {i for i, _ in stretches.tasks if faults[i] >= 0}
+    flat, into = tuple(map(np.ravel, found)), (np.ravel(numbers), np.ravel(drawn))
+    bad = np.full(len(stretches), -1)
 
-    def one(i: int, length: int) -> None:
-        if faults[i] < 0:
-            found = center[i, :length], spread[i, :length], pairs[i, : length - 1]
-            faults[i] = _gaussian.draw(*found, numbers[i, :length], drawn[i, :length])
+    def sweep(lanes: Lanes) -> None:
+        where = np.full(stretches.width, -1)
+        _gaussian_lanes.draw_backward(
+            stretches.size, flat, into[0], lanes.places, lanes.work, into[1], where, lanes.write
+        )
+        if lanes.write:
+            bad[lanes.rows] = where[: len(lanes.rows)]
 
-    each(one, stretches.tasks, torch.get_num_threads())
+    def again(k: int, messages: Message) -> None:
+        sweep(stretches.lanes([k], messages, back=True))
+
+    swept = stretches.sweep(sweep, again, (spread, drawn), _near_by, back=True, without=without)
+    for k, one in enumerate(stretches.all):
+        if bad[k] >= 0:  # the last of a sequence counts: what lies before was drawn from it
+            faults[one.sequence] = one.stop - 1 - bad[k]
+
+    def alone(i: int, length: int) -> None:
+        own = center[i, :length], spread[i, :length], pairs[i, : length - 1]
+        faults[i] = _gaussian.draw(*own, numbers[i, :length], drawn[i, :length])
+
+    rest = [task for task in stretches.tasks if task[0] in without and faults[task[0]] < 0]
+    each(alone, rest, torch.get_num_threads())
+    return Repeated(*(sum(one.repeated.values()) for one in (forward, swept)))
 
 
 def _filter(stretches: Stretches, given: Arrays, found: Arrays, totals: Floats, fault: Floats) -> Swept:
@@ -168,7 +189,7 @@ def _smooth(stretches: Stretches, given: Arrays, found: Arrays, forward: Swept) 
     """Turn what ``_filter`` found into S, μ and S_{t+1,t}; the number of stretches swept again."""
     spread, means, gain = found
     into = tuple(map(np.ravel, found))
-    slow = {i for i, times in forward.repeated.items() if times >= SLOW}
+    slow = _slow(forward)
 
     def sweep(lanes: Lanes) -> None:
         _gaussian_lanes.smooth_backward(stretches.size, lanes.places, lanes.work, into, lanes.write)
@@ -195,17 +216,36 @@ def _smooth(stretches: Stretches, given: Arrays, found: Arrays, forward: Swept) 
     return sum(swept.repeated.values())
 
 
-def _agree(found: Message, true: Message, largest: Any) -> bool:
-    """Whether two messages are one but for rounding, by the deviations they tell of."""
+def _slow(forward: Swept) -> set[int]:
+    """Sequences that go back in one piece."""
+    return {i for i, times in forward.repeated.items() if times >= SLOW}
+
+
+def _deviations(true: Message) -> Any:
+    """Of every entry of a frame: (..., D)."""
+    return np.sqrt(np.diagonal(true[0], axis1=-2, axis2=-1))
+
+
+def _agree(found: Message, true: Message, largest: Any) -> Any:
+    """Whether messages are one but for rounding, by the deviations they tell of: (...)."""
     (spread, mean), (true_spread, true_mean) = found, true
     allowed = ROUNDINGS * float(np.finfo(mean.dtype).eps)
-    scale = np.sqrt(np.diagonal(true_spread))
-    near = abs(spread - true_spread) <= allowed * scale[:, None] * scale
-    return bool(near.all() and (abs(mean - true_mean) <= allowed * (scale + abs(true_mean))).all())
+    scale = _deviations(true)
+    near = abs(spread - true_spread) <= allowed * scale[..., None] * scale[..., None, :]
+    return near.all((-2, -1)) & (abs(mean - true_mean) <= allowed * (scale + abs(true_mean))).all(-1)
 
 
-def _near(found: Message, true: Message, largest: tuple[float, float]) -> bool:
-    """Whether two derivatives are one but for rounding, beside the largest at any seam."""
+def _near_by(found: Message, true: Message, largest: Any) -> Any:
+    """Whether samples are one but for rounding, by the deviations of their frame: (...)."""
+    scale = _deviations(true) + abs(true[1])
+    allowed = ROUNDINGS * float(np.finfo(scale.dtype).eps)
+    return (abs(found[1] - true[1]) <= allowed * scale).all(-1)
+
+
+def _near(found: Message, true: Message, largest: tuple[float, float]) -> Any:
+    """Whether derivatives are one but for rounding, beside the largest at any seam: (...)."""
     allowed = ROUNDINGS * float(np.finfo(found[0].dtype).eps)
-    parts = zip(found, true, largest, strict=True)
-    return all(bool((abs(one - other) <= allowed * most).all()) for one, other, most in parts)
+    spread, mean = (
+        abs(one - other) <= allowed * most for one, other, most in zip(found, true, largest, strict=True)
+    )
+    return spread.all((-2, -1)) & mean.all(-1)

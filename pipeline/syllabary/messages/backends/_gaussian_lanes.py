@@ -27,11 +27,11 @@ from ._columns import (
     within,
 )
 from ._compiled import Floats, kernel
-from ._matrices import invert, mirror, multiply, multiply_negative, subtract_from_lower
+from ._matrices import add_noise, invert, mirror, multiply, multiply_negative, subtract_from_lower
 from ._products import product as times
 from ._products import subtract
 
-__all__ = ["filter_forward", "smooth_backward"]
+__all__ = ["draw_backward", "filter_forward", "smooth_backward"]
 
 # Pivots are multiplied, and a log is taken when their product leaves this range; of float32 so many
 # can be multiplied before one has to look.
@@ -177,3 +177,62 @@ def smooth_backward(
             scatter(product, square, gains, pair, -square)
             scatter(after, square, covariances, frame, -square)
             scatter(mean, size, means, line, -size)
+
+
+@kernel
+def draw_backward(
+    size: int,
+    found: tuple[Floats, Floats, Floats],
+    normals: Floats,
+    places: Floats,
+    work: Floats,
+    samples: Floats,
+    fault: Floats,
+    write: bool,
+) -> None:
+    """Draw frames from the last to the first: x_t = m_t − W_tᵀ x_{t+1} + chol(P_t⁻¹) ε_t.
+
+    Parameters
+    ----------
+    size, places
+        As for ``smooth_backward``.
+    found : covariances, means, gain
+        Flat; as ``filter_forward`` left them.
+    normals : flat
+        ε
+    work : of ``work_for``
+        The first vector holds the message, x, before and after.
+    samples : flat
+        Receives x if ``write``.
+    fault : (lanes,) int64
+        Receives the step whose P⁻¹ rounding has left without a factor, or −1.
+    """
+    covariances, means, gains = found
+    _, matrix, gain, _, _, _ = matrices(size, work)
+    sample, vector, noise, column, _, _ = vectors(size, work)
+    lanes, square = places.shape[1], size * size
+    frame, line, pair = np.empty((3, lanes), np.int64)
+    product, total, log_det = np.ones(lanes), np.zeros(lanes), np.zeros(lanes)
+    fault[:] = -1
+    for step in range(places[2].max()):
+        for lane in range(lanes):
+            left = places[2, lane] - 1 - step
+            frame[lane] = (places[0, lane] + left) * square if left >= 0 else -1
+            line[lane] = (places[0, lane] + left) * size if left >= 0 else -1
+            is_pair = left >= 0 and step + places[3, lane] > 0
+            pair[lane] = (places[1, lane] + left) * square if is_pair else -1
+        gather(covariances, frame, square, -square, matrix)
+        gather(gains, pair, square, -square, gain)
+        gather(means, line, size, -size, vector)
+        gather(normals, line, size, -size, noise)
+        for i in range(size):
+            put(matrix, i * size + i, at(matrix, i * size + i) + absent(frame, matrix))
+        subtract(1, size, size, vector, 0, 0, 1, sample, 0, 0, 1, gain, 0, size, 1)
+        add_noise(size, matrix, noise, column, vector)
+        for i in range(size):
+            put(sample, i, at(vector, i))
+            add_to(total, at(vector, i))
+        if not within(total, at(sample, 0), -np.inf, np.inf):
+            _settle(step, product, total, log_det, fault)
+        if write:
+            scatter(sample, size, samples, line, -size)

@@ -6,12 +6,12 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from ._columns import at, put, row_at
+from ._columns import at, less, more, put, reciprocal_root, row_at
 from ._compiled import Floats, kernel
 from ._lanes import Lanes, _call, _constant, _vector
 from ._products import negative, product, subtract
 
-__all__ = ["invert", "mirror", "multiply", "multiply_negative", "subtract_from_lower"]
+__all__ = ["add_noise", "invert", "mirror", "multiply", "multiply_negative", "subtract_from_lower"]
 
 # Rows of a block that is factored in registers.
 BLOCK = 5
@@ -109,6 +109,24 @@ def invert(
     mirror(size, size, inverse)
 
 
+@kernel
+def add_noise(size: int, matrix: Floats, noise: Floats, column: Floats, out: Floats) -> None:
+    """Add C ε, where C Cᵀ are symmetric matrices of which the lower halves are read and lost.
+
+    NaN where they have no such factor. ``column`` is room for one of C.
+    """
+    for j in range(size):
+        share = reciprocal_root(at(matrix, j * size + j))
+        drawn = at(noise, j)
+        for i in range(j, size):
+            entry = at(matrix, i * size + j) * share
+            put(column, i, entry)
+            put(out, i, more(at(out, i), entry, drawn))
+            for k in range(j + 1, i + 1):
+                place = i * size + k
+                put(matrix, place, less(at(matrix, place), entry, at(column, k)))
+
+
 @intrinsic
 def invert_block(
     typing: Any,
@@ -155,9 +173,8 @@ def invert_block(
                 for i in range(size)
                 for j in range(i + 1)
             }
-            lower: dict[tuple[int, int], Any] = {}
+            lower, shares = {}, []
             unit: dict[tuple[int, int], Any] = {}
-            shares = []
             for j in range(size):
                 pivot = left[j, j]
                 good = builder.fcmp_ordered(">", pivot, none)

@@ -90,7 +90,7 @@ class Stretches:
         work: Callable[[Lanes], None],
         again: Callable[[int, Message], None],
         left: Message,
-        agree: Callable[[Message, Message, tuple[float, float]], bool],
+        agree: Callable[[Message, Message, tuple[float, float]], Any],
         *,
         back: bool,
         without: Collection[int] = (),
@@ -106,7 +106,7 @@ class Stretches:
         left : (B, T, D, D) and (B, T, D)
             Where a sweep leaves the message of every frame.
         agree : callable
-            Compares a message with the true one; also gets the largest entries of all true ones.
+            Compares messages with the true ones; also gets the largest entries of all true ones.
         """
         messages = (
             np.zeros((len(self), self.size, self.size), self.dtype),
@@ -128,14 +128,22 @@ class Stretches:
             (self.all[k].sequence, self.all[k].stop if back else self.all[k].begin - 1) for k in inner
         ]
         where = tuple(np.array(places, np.int64).reshape(-1, 2).T)
-        largest = tuple(float(abs(part[where]).max(initial=0)) for part in left)
+        true = tuple(part[where] for part in left)
+        largest = tuple(float(abs(part).max(initial=0)) for part in true)
+        begun = tuple(part[inner] for part in messages)
+        good = agree(begun, true, (largest[0], largest[1]))  # type: ignore[arg-type]
         repeated: dict[int, int] = {}
-        for k, place in sorted(zip(inner, places, strict=True), reverse=back):
-            true = left[0][place], left[1][place]
-            if not agree((messages[0][k], messages[1][k]), true, (largest[0], largest[1])):
+        new = -1  # the stretch whose neighbour was swept again just now
+        for n in [] if good.all() else range(len(inner))[:: -1 if back else 1]:
+            k, place = inner[n], places[n]
+            last = left[0][place], left[1][place]
+            if k == new:
+                good[n] = agree((messages[0][k], messages[1][k]), last, (largest[0], largest[1]))
+            if not good[n]:
                 repeated[place[0]] = repeated.get(place[0], 0) + 1
-                messages[0][k], messages[1][k] = true
+                messages[0][k], messages[1][k] = last
                 again(k, messages)
+                new = k - 1 if back else k + 1
         return Swept(messages, repeated)
 
     def lanes(self, rows: list[int], messages: Message | None, *, back: bool) -> Lanes:
