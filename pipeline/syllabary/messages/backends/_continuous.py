@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import _gaussian, _gaussian_lanes, _gaussian_tangent
-from ._compiled import Floats
+from ._compiled import Floats, kernel
 from ._seams import Lanes, Message, Stretches, Swept
 from ._threads import each
 
@@ -66,9 +66,7 @@ def lds_marginals(
     backward = _smooth(stretches, given, found, forward)
     if sums is not None:
         for i, length in stretches.tasks:
-            own, steps = spread[i, :length], pairs[i, : length - 1]
-            for k, part in enumerate((own[:-1], own[1:], steps, own[:1])):
-                sums[i, k] = torch.from_numpy(part.sum(0, dtype=np.float64))
+            _add_up(spread[i, :length], pairs[i, : length - 1], sums[i].numpy())
     return Repeated(sum(forward.repeated.values()), backward)
 
 
@@ -214,6 +212,24 @@ def _smooth(stretches: Stretches, given: Arrays, found: Arrays, forward: Swept) 
     swept = stretches.sweep(sweep, again, (found[0], found[1]), _agree, back=True, without=slow)
     each(in_one_piece, [task for task in stretches.tasks if task[0] in slow], torch.get_num_threads())
     return sum(swept.repeated.values())
+
+
+def _add_up(covariances: Floats, cross: Floats, sums: Floats) -> None:
+    """Fill the sums of one sequence: before, after, cross, first."""
+    if len(covariances):
+        total = _total(covariances.reshape(len(covariances), -1)).reshape(sums.shape[1:])
+        sums[0], sums[1], sums[3] = total - covariances[-1], total - covariances[0], covariances[0]
+        sums[2] = _total(cross.reshape(len(cross), sums[2].size)).reshape(sums.shape[1:])
+
+
+@kernel
+def _total(values: Floats) -> Floats:
+    """Sum over the first axis in float64, many times as fast as NumPy's."""
+    total = np.zeros(values.shape[1])
+    for t in range(len(values)):
+        for e in range(values.shape[1]):
+            total[e] += values[t, e]
+    return total
 
 
 def _slow(forward: Swept) -> set[int]:
