@@ -70,7 +70,7 @@ def filter_forward(
         Receives the step whose P is not positive definite, or −1.
     """
     precision, lower, linear = chain
-    inverse, matrix, gain, link, factor, root = matrices(size, work)
+    inverse, matrix, gain, link, root, _ = matrices(size, work)
     mean, vector, pivots, _, _, _ = vectors(size, work)
     covariances, means, gains = found
     lanes, square = places.shape[1], size * size
@@ -92,7 +92,9 @@ def filter_forward(
         multiply(size, link, inverse, gain)
         subtract_from_lower(size, matrix, gain, size, 1, link, 1, size)
         subtract(1, size, size, vector, 0, 0, 1, mean, 0, 0, 1, link, 0, 1, size)
-        invert(size, matrix, factor, root, pivots, inverse)
+        if write:
+            scatter(gain, square, gains, pair, square)
+        invert(size, matrix, gain, root, pivots, inverse)
         times(1, size, size, mean, 0, 0, 1, vector, 0, 0, 1, inverse, 0, size, 1)
         inner = at(vector, 0) * at(mean, 0)
         for i in range(1, size):
@@ -107,7 +109,6 @@ def filter_forward(
                 if not usual:
                     _settle(step, product, total, log_det, fault)
         if write:
-            scatter(gain, square, gains, pair, square)
             scatter(inverse, square, covariances, frame, square)
             scatter(mean, size, means, line, size)
     for lane in range(lanes):
