@@ -11,9 +11,6 @@ from ._evidence import PointEvidence, Sample
 
 __all__ = ["base", "draw", "features", "noise", "pull", "scores", "sums", "usable"]
 
-# A smaller share of a frame than this cannot be seen in the bound.
-NEGLIGIBLE = 1e-12
-
 
 def usable(observed: Tensor, lags: int, lengths: Tensor | None = None) -> Tensor:
     """Tell which frames are evidence: themselves and all their ``lags`` predecessors observed.
@@ -69,7 +66,7 @@ def sums(evidence: PointEvidence, usable: Tensor, states: Tensor, lags: int) -> 
     regressor, latents = features(evidence, lags)
     joint = torch.cat([regressor, latents], -1).reshape(-1, width + size)
     shares = torch.where(usable[..., None], states, 0.0).reshape(-1, states.shape[-1])
-    gram = moments.weighted_moments(joint, shares, negligible=NEGLIGIBLE)
+    gram = moments.weighted_moments(joint, shares)
     return mniw.Natural(
         precision=gram[:, :width, :width].clone(),
         precision_mean=gram[:, width:, :width].clone(),

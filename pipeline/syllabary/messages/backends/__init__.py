@@ -7,9 +7,10 @@ and ``_logs`` (sweeps), ``_derivative`` (of the marginals) and ``_paths``, on ve
 The Gaussian chain is ``_continuous``, ``_seams`` (its stretches in lanes, and their seams), and the
 kernels: ``_gaussian_lanes`` and ``_gaussian_tangent``, of ``_matrices`` and their ``_products`` in
 ``_columns``, and ``_gaussian``, plain loops where lanes don't help. Both chains multiply by ``_sums``
-held in registers. Then ``_regression``, ``_moments``, ``_threads``, and ``_compiled``, how kernels are
-compiled. Then ``cuda``, an NVIDIA GPU, whose kernels are the same in
-``_cuda_*``, with ``_block``, what the threads of a block do together.
+held in registers. Then ``_regression``, ``_rows`` and ``_moments``, what chains give each other and
+what is learnt from them; ``_threads``, and ``_compiled``, how kernels are compiled. Then ``cuda``, an
+NVIDIA GPU, whose kernels are the same in ``_cuda_*``, with ``_block``, what the threads of a block do
+together.
 
 A backend offers ``available()``, true where its machine is there, and the functions below. They
 get tensors that a front has checked and allocated, with one leading axis of B sequences, and
@@ -27,7 +28,9 @@ fill the last ones, which come filled with zeros; those that are None are not wa
   d_covariances, d_cross)``
 - ``lds_sample(precision, lower, precision_mean, lengths, normals, samples, fault)``
 - ``ar_log_likelihood(joint, whitener, constant, log_likelihood)``
-- ``weighted_moments(joint, weights, negligible, totals)``
+- ``add_products(out, skipped, rows, unread, matrix)``
+- ``weighted_moments(joint, weights, negligible, totals)``, below the diagonal whatever it likes
+- ``weighted_sums(rows, skipped, weights, unweighted, negligible, totals)``
 
 ``initial (B or 1, K)`` and ``transition (B or 1, K, K)`` are float64 and may be shared by all
 sequences; everything with a frame axis is float32 or float64, sums over frames are float64.

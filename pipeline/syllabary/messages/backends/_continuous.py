@@ -94,11 +94,11 @@ def lds_tangent(
         (_gaussian_tangent.tangent_backward, [*known, covariances.numpy(), *left], found, True),
     )
     counts = []
-    for kernel, given, target, back in sweeps:
+    for run, given, target, back in sweeps:
         source, into = tuple(map(np.ravel, given)), tuple(map(np.ravel, target))
 
-        def sweep(lanes: Lanes, kernel: Any = kernel, source: Any = source, into: Any = into) -> None:
-            kernel(stretches.size, source, lanes.places, lanes.work, into, lanes.write)
+        def sweep(lanes: Lanes, run: Any = run, source: Any = source, into: Any = into) -> None:
+            run(stretches.size, source, lanes.places, lanes.work, into, lanes.write)
 
         def again(k: int, messages: Message, sweep: Any = sweep, back: bool = back) -> None:
             sweep(stretches.lanes([k], messages, back=back))

@@ -60,7 +60,7 @@ def sweep(
                 sure = load(filtered, t - 1, k, size - k, 0.0)
                 store(work, 0, k, lanes, sure)
                 store(work, 1, k, lanes, sure * load(moved, t - 1, k, size - k, 0.0))
-            product_of_two(work, 2 * width, work, 0, width, 1, size, matrix, 0, width)
+            product_of_two(work, 2 * width, work, 0, width, 1, size, matrix, 0, width, width)
         sums = splat(work, 0.0)
         for k in range(0, width, lanes):
             change = load(direction, t, k, size - k, 0.0)
@@ -82,7 +82,7 @@ def sweep(
         # The newest of the block are w_{t+1} / prediction, and that times h_{t+1}.
         newest, paired = (after + filled) * width, t + 1 < frames
         if paired:
-            product_of_two(work, 2 * width, work, newest, width, 1, size, transposed, 0, width)
+            product_of_two(work, 2 * width, work, newest, width, 1, size, transposed, 0, width, width)
         sums, missing = splat(work, 0.0), splat(work, 0.0)
         for k in range(0, width, lanes):
             change = load(direction, t, k, size - k, 0.0)

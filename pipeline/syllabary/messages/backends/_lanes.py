@@ -333,7 +333,7 @@ def _tile(rows: int, start: float, step: Callable[[Any, Any, Any, Any], Any]) ->
 
     Arguments are arrays with the entry at which each begins, counted through the array; row r's
     entry j of ``left`` lies ``r * row_step + j * depth_step`` behind. Rows of ``out`` and
-    ``right`` are ``width`` long, which is a whole number of vectors; ``depth`` ≥ 1.
+    ``right`` are ``width`` apart, and ``columns`` of them, whole vectors, are summed; ``depth`` ≥ 1.
     """
     # In registers: sums, a row of the matrix for all of them, and one weight. No more than eight,
     # for each number of columns is compiled.
@@ -352,12 +352,13 @@ def _tile(rows: int, start: float, step: Callable[[Any, Any, Any, Any], Any]) ->
         right: Any,
         right_at: Any,
         width: Any,
+        columns: Any,
     ) -> Any:
         lanes = Lanes(out.dtype)
 
         def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             vector, number, align = _vector(lanes), given[1].type, out.dtype.bitwidth // 8
-            to, into, from_, begin, across, along, depth, by, at, width = given
+            to, into, from_, begin, across, along, depth, by, at, width, columns = given
             target = builder.gep(_data(context, builder, out, to), [into])
             source = builder.gep(_data(context, builder, left, from_), [begin])
             matrix = builder.gep(_data(context, builder, right, by), [at])
@@ -380,12 +381,12 @@ def _tile(rows: int, start: float, step: Callable[[Any, Any, Any, Any], Any]) ->
                 step=step,
                 finish=finish,
             )
-            vectors = builder.udiv(width, ir.Constant(number, lanes.number))
+            vectors = builder.udiv(columns, ir.Constant(number, lanes.number))
             emit_sums(builder, rows, most, vectors, depth, sums)
             return context.get_dummy_value()
 
         numbers = [types.intp] * 4
-        return types.void(out, types.intp, left, *numbers, right, types.intp, types.intp), emit
+        return types.void(out, types.intp, left, *numbers, right, *[types.intp] * 3), emit
 
     return tile
 

@@ -25,7 +25,7 @@ def best(initial: Floats, matrix: Floats, evidence: Floats, scores: Floats, work
         work[0, k] = initial[k]
     for t in range(frames):
         if t > 0:
-            reach_of_one(work, 0, scores, (t - 1) * size, 0, 1, size, matrix, 0, width)
+            reach_of_one(work, 0, scores, (t - 1) * size, 0, 1, size, matrix, 0, width, width)
         top, strange = splat(work, -np.inf), splat(work, 0.0)
         for k in range(0, width, lanes):
             score = load(work, 0, k, lanes, 0.0) + load(evidence, t, k, size - k, -np.inf)

@@ -69,13 +69,14 @@ def _fill(
                 at = (begin + r) * width + first[f]
                 if r + 4 <= many:
                     product_of_four(
-                        product, r * padded, joint, at, width, 1, depth, whitener, row * padded, padded
-                    )
+                        product, r * padded, joint, at, width, 1, depth,
+                        whitener, row * padded, padded, padded,
+                    )  # fmt: skip
                     continue
                 for s in range(many - r):
                     product_of_one(
                         product, (r + s) * padded, joint, at + s * width, width, 1, depth,
-                        whitener, row * padded, padded,
+                        whitener, row * padded, padded, padded,
                     )  # fmt: skip
             for r in range(many):
                 for k in range(0, padded, lanes):

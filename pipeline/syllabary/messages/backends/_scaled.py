@@ -96,10 +96,14 @@ def forward(
         if active == 0:
             return
         for r in range(0, active - 1, 4):
-            product_of_four(work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width)
+            product_of_four(
+                work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width, width
+            )
         if active % 4 == 1:
             r = active - 1
-            product_of_one(work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width)
+            product_of_one(
+                work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width, width
+            )
         for r in range(active):
             frame = first[r] + t
             predicted = r if t == 0 and opens[r] else below + r
@@ -216,10 +220,14 @@ def backward(
                 seen = exp(load(evidence, behind, k, size - k, -np.inf) - largest)
                 store(work, r, k, lanes, seen * load(work, r, k, lanes, 0.0))
         for r in range(0, active - 1, 4):
-            product_of_four(work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width)
+            product_of_four(
+                work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width, width
+            )
         if active % 4 == 1:
             r = active - 1
-            product_of_one(work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width)
+            product_of_one(
+                work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width, width
+            )
         for r in range(active):
             product = below + r
             top = splat(work, 0.0)
@@ -260,8 +268,9 @@ def add_pairs(work: Floats, before: int, after: int, filled: int, sums: int, pai
     size, width = pairs.shape[0], work.shape[1]
     for j in range(0, size, 4):
         product_of_four(
-            work, sums * width, work, before * width + j, 1, width, filled, work, after * width, width
-        )
+            work, sums * width, work, before * width + j, 1, width, filled,
+            work, after * width, width, width,
+        )  # fmt: skip
         for i in range(min(4, size - j)):
             for k in range(size):
                 pairs[j + i, k] += work[sums + i, k]

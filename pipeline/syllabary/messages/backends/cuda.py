@@ -37,6 +37,7 @@ from . import (
 from ._block import LANES, SIMULATED, WARPS
 
 __all__ = [
+    "add_products",
     "ar_log_likelihood",
     "available",
     "hmm_marginals",
@@ -47,6 +48,7 @@ __all__ = [
     "lds_sample",
     "lds_tangent",
     "weighted_moments",
+    "weighted_sums",
 ]
 
 # Threads of a block at most; the simulator's cost milliseconds each, and two show what sharing breaks.
@@ -273,6 +275,14 @@ def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_lik
             _launch(_cuda_regression.sum_squares, spec, whitened, constant, scores)
 
 
+def add_products(out: Tensor, skipped: int, rows: Tensor, unread: int, matrix: Tensor) -> None:
+    """Add ``rows_{t+unread} @ matrix`` to ``out_{t+skipped}`` of every sequence."""
+    frames = min(out.shape[1] - skipped, rows.shape[1] - unread)
+    out[:, skipped : skipped + frames].baddbmm_(
+        rows[:, unread : unread + frames], matrix.expand(len(out), -1, -1)
+    )
+
+
 def weighted_moments(joint: Tensor, weights: Tensor, negligible: float, totals: Tensor) -> None:
     """Add ``Σ_t weights_tk joint_t joint_tᵀ`` to the totals, by dense products."""
     block = max(1, WHITENED // joint.shape[1] ** 2)
@@ -281,6 +291,19 @@ def weighted_moments(joint: Tensor, weights: Tensor, negligible: float, totals: 
         share = torch.where(share.abs() > negligible, share, 0.0)
         products = (rows[:, :, None] * rows[:, None, :]).flatten(1)
         totals += (share.mT @ products).view_as(totals)
+
+
+def weighted_sums(
+    rows: Tensor, skipped: int, weights: Tensor, unweighted: int, negligible: float, totals: Tensor
+) -> None:
+    """Add ``Σ weights_{t+unweighted,k} rows_{t+skipped}`` to the totals, by dense products."""
+    frames = min(rows.shape[1] - skipped, weights.shape[1] - unweighted)
+    block = max(1, WHITENED // max(1, len(rows) * rows.shape[2]))
+    for begin in range(0, frames, block):
+        stop = min(begin + block, frames)
+        value = rows[:, skipped + begin : skipped + stop].flatten(0, 1).double()
+        share = weights[:, unweighted + begin : unweighted + stop].flatten(0, 1).double()
+        totals += torch.where(share.abs() > negligible, share, 0.0).mT @ value
 
 
 def _settle(

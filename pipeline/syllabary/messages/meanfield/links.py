@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .. import hmm, moments
 from ..front import zeros
+from ..products import add_products
 from .types import Edges, Evidence, Latents, Potentials, Regression
 
 __all__ = [
@@ -42,12 +43,12 @@ def node_potentials(regression: Regression, latents: Latents, *, dynamic: bool =
         regression.log_det,
     )
     blocks = blocks_of(regression, means.dtype, dynamic)
-    if not dynamic:
-        return _add_against(scores, -0.5, covariances, blocks.own)
-    _add_against(scores[:, 1:], -0.5, covariances[:, 1:], blocks.own)
-    _add_against(scores[:, 1:], 1.0, cross, blocks.cross)
-    _add_against(scores[:, 1:], -0.5, covariances[:, :-1], blocks.past)
-    scores[:, :1] = 0
+    reach = int(dynamic)
+    add_products(scores, covariances, -0.5 * _columns(blocks.own), skipped=(reach, reach))
+    if dynamic:
+        add_products(scores, cross, _columns(blocks.cross), skipped=(1, 0))
+        add_products(scores, covariances, -0.5 * _columns(blocks.past), skipped=(1, 0))
+        scores[:, :1] = 0
     return scores
 
 
@@ -59,21 +60,19 @@ def chain_potentials(
     size = mean.shape[-1]
     dynamic = potentials.start is not None
     blocks = blocks_of(potentials.regression, mean.dtype, dynamic)
-    share = weights[:, 1:] if dynamic else weights
-
     frames = mean.shape[1]
     diagonal = zeros((len(mean), frames, size, size), mean)
     diagonal.diagonal(dim1=-2, dim2=-1).copy_(precision)
     lower = zeros((len(mean), max(frames - 1, 0), size, size), mean)
     linear = precision * mean
+    reach = int(dynamic)
+    add_products(diagonal, weights, blocks.own.flatten(1), skipped=(reach, reach))
+    add_products(linear, weights, blocks.own_mean, skipped=(reach, reach))
     if not dynamic:
-        _mix_into(diagonal, 1.0, share, blocks.own)
-        return diagonal, lower, linear + share @ blocks.own_mean
-    _mix_into(diagonal[:, 1:], 1.0, share, blocks.own)
-    _mix_into(diagonal[:, :-1], 1.0, share, blocks.past)
-    _mix_into(lower, -1.0, share, blocks.cross)
-    linear[:, 1:] += share @ blocks.own_mean
-    linear[:, :-1] += share @ blocks.past_mean
+        return diagonal, lower, linear
+    add_products(diagonal, weights, blocks.past.flatten(1), skipped=(0, 1))
+    add_products(lower, weights, -blocks.cross.flatten(1), skipped=(0, 1))
+    add_products(linear, weights, blocks.past_mean, skipped=(0, 1))
     if edges is None:
         start = potentials.start
         assert start is not None
@@ -141,28 +140,15 @@ def _grams(latents: Latents, weights: Tensor, width: int, dynamic: bool) -> tupl
     share = weights[:, reach:]
     joint = torch.cat([regressors, targets], -1).flatten(0, 1)
     gram = moments.weighted_moments(joint, share.flatten(0, 1))
-    count = weights.new_zeros(weights.shape[-1], dtype=torch.float64)
-    own, pair, past = (gram.new_zeros((len(gram), size, size)) for _ in range(3))
-    for i in range(len(weights)):
-        for begin in range(0, share.shape[1], BLOCK):
-            rows = slice(begin, begin + BLOCK)
-            part = share[i, rows].mT.double()
-            count += part.sum(1)
-            own += _weighted(part, covariances[i, reach:][rows])
-            if dynamic:
-                pair += _weighted(part, cross[i, rows])
-                past += _weighted(part, covariances[i, :-1][rows])
-    gram[:, width:, width:] += own
-    if dynamic:
-        gram[:, :size, :size] += past
-        gram[:, width:, :size] += pair
-        gram[:, :size, width:] += pair.mT
+    count = share.flatten(0, 1).sum(0, dtype=torch.float64)
+    gram[:, width:, width:] += moments.weighted_sums(covariances, weights, skipped=(reach, reach))
+    if not dynamic:
+        return gram, count
+    pair = moments.weighted_sums(cross, weights, skipped=(0, 1))
+    gram[:, :size, :size] += moments.weighted_sums(covariances, weights, skipped=(0, 1))
+    gram[:, width:, :size] += pair
+    gram[:, :size, width:] += pair.mT
     return gram, count
-
-
-def _weighted(share: Tensor, matrices: Tensor) -> Tensor:
-    """Sum of matrices (n, D, D) under shares (K, n), (K, D, D) float64."""
-    return (share @ matrices.flatten(1).double()).view(-1, *matrices.shape[1:])
 
 
 def node_tangent(regression: Regression, latents: Latents, change: Latents, dynamic: bool) -> Tensor:
@@ -271,16 +257,9 @@ def _against(matrices: Tensor, blocks: Tensor) -> Tensor:
     return matrices.flatten(-2) @ blocks.flatten(-2).T
 
 
-def _add_against(scores: Tensor, factor: float, matrices: Tensor, blocks: Tensor) -> Tensor:
-    """Add ``factor`` times inner products of (B, T, D, D) with (K, D, D) in place: (B, T, K)."""
-    columns = blocks.flatten(1).mT.expand(len(scores), -1, -1)
-    return scores.baddbmm_(matrices.flatten(2), columns, alpha=factor)
-
-
-def _mix_into(matrices: Tensor, factor: float, share: Tensor, blocks: Tensor) -> None:
-    """Add ``factor`` times the blocks' (K, D, D) mean under ``share`` (B, T, K) in place."""
-    rows = blocks.flatten(1).expand(len(share), -1, -1)
-    matrices.view(*matrices.shape[:2], rows.shape[-1]).baddbmm_(share, rows, alpha=factor)
+def _columns(blocks: Tensor) -> Tensor:
+    """A column for each of (K, D, D): (D², K)."""
+    return blocks.flatten(1).mT
 
 
 def _pull(regression: Regression, targets: Tensor, regressors: Tensor) -> Tensor:
