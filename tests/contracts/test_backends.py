@@ -13,12 +13,13 @@ from oracles import gaussian_chains
 from oracles.chains import enumerate_filter, enumerate_paths, enumerate_tangent, random_chain
 from syllabary import registry
 from syllabary.errors import ImpossibleEvidence, IndefinitePrecision
-from syllabary.messages import hmm, lds
+from syllabary.messages import hmm, lds, moments, products
 
 FOLDER = "syllabary.messages.backends"
 FUNCTIONS = {
     "hmm_marginals", "hmm_tangent", "hmm_path", "hmm_sample",
     "lds_marginals", "lds_tangent", "lds_sample", "ar_log_likelihood",
+    "add_products", "weighted_moments", "weighted_sums",
 }  # fmt: skip
 # Rounding of a few frames; a Gaussian's matrices are inverted on the way.
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -157,6 +158,31 @@ def assert_enumerated(chain, backend):
     path = hmm.path(*chain, backend=backend).cpu()
     assert_array_equal(path, expected.best)
     return found, expected
+
+
+@pytest.mark.parametrize("skipped", [(0, 0), (1, 0), (0, 2)], ids=str)
+def test_frames_meet_a_matrix_and_are_summed_under_weights(backend, like, rng, skipped):
+    rows, shares = rng.standard_normal((3, 7, 2, 3)), rng.standard_normal((3, 7, 5))
+    shares[rng.random(shares.shape) < 0.5] = 0
+    begin, matrix = rng.standard_normal((3, 7, 5)), rng.standard_normal((6, 5))
+    count = 7 - max(skipped)
+    one, other = (slice(skip, skip + count) for skip in skipped)
+    values, weights, out = tensors([rows, shares, begin], like)
+
+    found = moments.weighted_sums(values, weights, skipped=skipped, backend=backend)
+    assert found.dtype == torch.float64
+    assert_close(found, np.einsum("btij,btk->kij", rows[:, one], shares[:, other]), like)
+
+    products.add_products(out, values, torch.tensor(matrix, **like), skipped=skipped, backend=backend)
+    begin[:, one] += rows.reshape(3, 7, 6)[:, other] @ matrix
+    assert_close(out, begin, like)
+
+
+def test_second_moments_are_summed_under_weights(backend, like, rng):
+    rows, shares = rng.standard_normal((9, 4)), rng.standard_normal((9, 3))
+    found = moments.weighted_moments(*tensors([rows, shares], like), negligible=0.3, backend=backend)
+    counted = np.where(abs(shares) > 0.3, shares, 0)
+    assert_close(found, np.einsum("tk,ti,tj->kij", counted, rows, rows), like)
 
 
 @pytest.mark.parametrize(("T", "K"), [(1, 3), (4, 1), (1, 1), (3, 4)])

@@ -32,7 +32,7 @@ def add_products(
     backend : str
         As for ``hmm.marginals``.
     """
-    target, given = out.view(*out.shape[:2], -1), rows.flatten(2).contiguous()
+    target, given = out.view(*out.shape[:2], matrix.shape[1]), rows.flatten(2).contiguous()
     backend_for(backend, out).add_products(
         target, skipped[0], given, skipped[1], matrix.to(out.dtype).contiguous()
     )
