@@ -70,7 +70,10 @@ class Sweep:
         self.chain, self.evidence, self.threads = chain, evidence, threads
         self.numbers, self.begins = numbers, begins
         places = [cut(int(number)) for number in frames]
-        approach = [self._approach(b + at) for b, at in zip(begins, places, strict=True)]
+        approach = [
+            self._approach(begin + at) if len(at) > 2 else 0
+            for begin, at in zip(begins, places, strict=True)
+        ]
         for i, number in enumerate(frames):
             places[i] = places[i] if approach[i] else in_turn(int(number))
         counts = [len(at) - 1 for at in places]
@@ -186,12 +189,10 @@ class Sweep:
         transitions *= self.chain.matrix[:, :size]
 
     def _approach(self, places: Indices) -> int:
-        """Frames in which a sequence forgets where it came from; 0 if it is one stretch, or never.
+        """Frames in which a sequence of some stretches forgets where it came from; 0 if never.
 
         Stretches here and there start from two messages far apart.
         """
-        if len(places) < 3:
-            return 0
         seen = places[1 :: -(-len(places) // TOGETHER)][:TOGETHER]
         seen = seen[seen < places[-1]]
         size = self.evidence.shape[1]
@@ -270,6 +271,9 @@ class Sweep:
 
     def _side_by_side(self, run: Callable[[Indices], None], rows: Indices) -> None:
         """Run some stretches at a time, longest first, in equal parts for every thread."""
+        if len(rows) == 1:
+            each(lambda *_: run(rows), [(0, 1)], 1)
+            return
         # The last frame of a sequence has no pair behind it.
         rows = rows[np.argsort(self.closes[rows] - 2 * self.lengths[rows], kind="stable")]
         parts = min(len(rows), self.threads * -(-len(rows) // (TOGETHER * self.threads)))
