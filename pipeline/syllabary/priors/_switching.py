@@ -161,7 +161,7 @@ def sums(local: Local, change: meanfield.Derivative | None = None) -> mniw.Natur
 def start_sums(local: Local, change: meanfield.Derivative | None = None) -> niw.Natural:
     """Return sums for the law of x_1 over sequences that have a frame, or their derivative."""
     _, evidence, lengths, found, _ = local.cache
-    means, covariances, _ = (part.double() for part in found.latents)
+    means, covariances = (part[:, :1].double() for part in found.latents[:2])
     one = torch.ones(len(means), dtype=torch.float64)
     if lengths is not None:
         one = (lengths > 0).double()
