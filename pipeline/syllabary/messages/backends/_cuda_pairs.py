@@ -17,6 +17,8 @@ TILE, OWN = (4, 2) if SIMULATED else (64, 4)
 SIDE = TILE // OWN
 # Frames of a slice, and of a piece at most.
 SLICE, PIECE = 32, 512
+# Entries of a slice, and of a thread; numba takes no products for the sizes of arrays.
+CELLS, ENTRIES = SLICE * TILE, OWN * OWN
 
 
 @kernel
@@ -27,29 +29,29 @@ def sum_pieces(before: Floats, after: Floats, lengths: Floats, pieces: Floats) -
     down, right = cuda.blockIdx.z // tiles * TILE, cuda.blockIdx.z % tiles * TILE
     thread, threads = cuda.threadIdx.x, cuda.blockDim.x
     row, column = thread // SIDE, thread % SIDE
-    left = cuda.shared.array(SLICE * TILE, before.dtype)
-    above = cuda.shared.array(SLICE * TILE, after.dtype)
-    recent = cuda.local.array(OWN * OWN, before.dtype)
-    total = cuda.local.array(OWN * OWN, np.float64)
-    for own in range(OWN * OWN):
+    left = cuda.shared.array(CELLS, before.dtype)
+    above = cuda.shared.array(CELLS, after.dtype)
+    recent = cuda.local.array(ENTRIES, before.dtype)
+    total = cuda.local.array(ENTRIES, np.float64)
+    for own in range(ENTRIES):
         total[own] = 0
     first = PIECE * piece
     last = min(first + PIECE, lengths[i] - 1)
     for opening in range(first, last, SLICE):
         cuda.syncthreads()
-        for entry in range(thread, SLICE * TILE, threads):
+        for entry in range(thread, CELLS, threads):
             t, m = opening + entry // TILE, entry % TILE
             left[entry] = before[i, t, down + m] if t < last and down + m < size else 0
             above[entry] = after[i, t + 1, right + m] if t < last and right + m < size else 0
         cuda.syncthreads()
-        for own in range(OWN * OWN):
+        for own in range(ENTRIES):
             recent[own] = 0
-        for entry in range(0, SLICE * TILE, TILE):
+        for entry in range(0, CELLS, TILE):
             for m in range(OWN):
                 number = left[entry + row + m * SIDE]
                 for n in range(OWN):
                     recent[m * OWN + n] += number * above[entry + column + n * SIDE]
-        for own in range(OWN * OWN):
+        for own in range(ENTRIES):
             total[own] += recent[own]
     for m in range(OWN):
         for n in range(OWN):

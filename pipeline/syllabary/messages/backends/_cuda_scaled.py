@@ -12,7 +12,7 @@ import numpy as np
 
 from ._block import LANES, WARPS, bounded, cuda, device, warp_sum
 from ._compiled import Floats
-from ._cuda_stretches import forgotten, frames_of, number_of, whose_turn
+from ._cuda_stretches import checks, forgotten, frames_of, number_of, stretches_of_block
 from ._cuda_strips import HELD, Layout, strips
 
 __all__ = ["sweeps"]
@@ -37,7 +37,7 @@ def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
         # In every entry, however small: relative errors of a message can only shrink on its way.
         return abs(found[m] - true[m]) <= relative * max(found[m], true[m]) + tiny
 
-    first_wrong = whose_turn(agree)
+    first_wrong = checks(agree)
 
     @kernel
     def forward(
@@ -46,8 +46,8 @@ def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
         shifts: Floats,
         floors: Floats,
         seen: tuple[Floats, Floats, Floats],
-        seams: tuple[Floats, Floats, Floats],
-        turn: tuple[int, int, int, int],
+        seams: tuple[Floats, Floats, Floats, Floats],
+        turn: tuple[int, int],
         messages: Floats,
         log_scales: Floats,
         first: Floats,
@@ -58,32 +58,32 @@ def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
         largest entry of every frame, and lengths. ``first`` receives c_1, or 0 where a c_t is less
         than its ``floors``.
         """
-        evidence, peaks, lengths = seen
-        starts, ends, repeated = seams
-        approach, source, target, longest = turn
         i, thread, last = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x - 1
-        length, floor, mine = lengths[i], dtype(floors[i]), thread < evidence.shape[2]
-        step = transition[i % transition.shape[0]]
-        room, own = cuda.shared.array(0, messages.dtype), cuda.local.array(held, messages.dtype)
+        evidence, peaks, length = seen[0][i], seen[1][i], seen[2][i]
+        starts, source, target, repeated = seams[0][i], seams[1][i], seams[2][i], seams[3][i]
+        approach, longest = turn
+        size, floor, step = starts.shape[1], dtype(floors[i]), transition[i % transition.shape[0]]
+        filtered, mine = messages[i], thread < size
+        room = cuda.shared.array(0, messages.dtype)
+        own = cuda.local.array(held, messages.dtype)
         scratch, vector, sums = room[:WARPS], room[WARPS : WARPS + width], room[WARPS + width :]
         number = number_of(length, longest)
-        low, high = cuda.blockIdx.y, min(cuda.blockIdx.y + 1, number)
-        if approach == 0 and cuda.gridDim.y == 1:
-            low, high = first_wrong(starts[i], ends[target, i], 1, number, scratch), number
-        for k in range(low, high):
-            begin, end = frames_of(length, number, k)
+        k, high = stretches_of_block(number, approach, source, target)
+        while True:
             if approach == 0:
-                if first_wrong(starts[i], ends[source, i], max(1, k), k + 1, scratch) > k:
-                    if mine:
-                        ends[target, i, k, thread] = ends[source, i, k, thread]
-                    continue
-                if thread == 0:
-                    repeated[i, k] += 1
+                k = first_wrong(starts, source, max(k, 1), high, scratch)
+            if k >= high:
+                break
             hold(step, own)
-            opening, mass, coming, top = max(0, begin - approach), zero, zero, zero
+            begin, end = frames_of(length, number, k)
+            if approach == 0 and thread == 0:
+                repeated[k] += 1
+            opening, mass, coming, top, prior = max(0, begin - approach), zero, zero, zero, zero
             if mine:
-                mass = ends[source, i, k - 1, thread] if approach == 0 else one
-                coming, top = evidence[i, opening, thread], peaks[i, opening]
+                mass = source[k - 1, thread] if approach == 0 else one
+                coming, top = evidence[opening * size + thread], peaks[opening]
+                if opening == 0:
+                    prior = initial[i % initial.shape[0], thread]
             if thread < width:
                 vector[thread] = mass
             cuda.syncthreads()
@@ -91,20 +91,20 @@ def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
                 likely = math.exp(coming - top)
                 if mine:  # asked for a step ahead
                     ahead = min(t + 1, end - 1)
-                    coming, top = evidence[i, ahead, thread], peaks[i, ahead]
+                    coming, top = evidence[ahead * size + thread], peaks[ahead]
                 if t > 0:
                     multiply(vector, step, own, sums)
                 cuda.syncthreads()
                 if mine:
-                    product = initial[i % initial.shape[0], thread]
+                    product = prior
                     if t > 0:
                         product, total = gather(sums, thread)
                         share = one / total if floor <= total < endless else lost
                         mass, product = mass * share, product * share
                         if t > begin:
-                            messages[i, t - 1, thread] = mass
+                            filtered[(t - 1) * size + thread] = mass
                         elif t == begin:
-                            starts[i, k, thread] = mass
+                            starts[k, thread] = mass
                     if t < end:
                         mass = product * likely
                         vector[thread] = mass
@@ -112,14 +112,18 @@ def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
                     total = gather(sums, 0)[1]
                     good = floor <= total < endless
                     if good:
-                        shift = shifts[i, 1 if t > 1 else 0] + peaks[i, t - 1]
+                        shift = shifts[i, 1 if t > 1 else 0] + peaks[t - 1]
                         log_scales[i, t - 1] = shift + math.log(total)
                     if t == 1:
                         first[i] = total if good else 0
                 cuda.syncthreads()
             if mine:
-                ends[target, i, k, thread] = mass
-        if cuda.gridDim.y == 1 and forgotten(ends[target, i], number) and thread == 0:
+                target[k, thread] = mass
+            k += 1
+            cuda.syncthreads()
+        if thread == 0 and approach > 0 and length == 0:
+            first[i] = 1
+        if cuda.gridDim.y == 1 and forgotten(target, number) and thread == 0:
             first[i] = 0
 
     @kernel
@@ -127,8 +131,8 @@ def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
         transposed: Floats,
         floor: float,
         seen: tuple[Floats, Floats, Floats],
-        seams: tuple[Floats, Floats, Floats],
-        turn: tuple[int, int, int, int],
+        seams: tuple[Floats, Floats, Floats, Floats],
+        turn: tuple[int, int],
         filtered: Floats,
         states: Floats,
         weights: Floats,
@@ -142,51 +146,50 @@ def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
         same name) ``first`` becomes 0. ``states`` may have fewer frames than there are; the rest are
         not wanted.
         """
-        evidence, peaks, lengths = seen
-        starts, ends, repeated = seams
-        approach, source, target, longest = turn
         i, thread, least = cuda.blockIdx.x, cuda.threadIdx.x, dtype(floor)
-        length, wanted, mine = lengths[i], states.shape[1], thread < evidence.shape[2]
-        step, start = transposed[i % transposed.shape[0]], dtype(first[i])
-        room, own = cuda.shared.array(0, filtered.dtype), cuda.local.array(held, filtered.dtype)
+        evidence, peaks, length = seen[0][i], seen[1][i], seen[2][i]
+        starts, source, target, repeated = seams[0][i], seams[1][i], seams[2][i], seams[3][i]
+        approach, longest = turn
+        size, start, step = starts.shape[1], dtype(first[i]), transposed[i % transposed.shape[0]]
+        messages, marginals, ratios, mine = filtered[i], states[i], weights[i], thread < size
+        wanted = len(marginals) // size
+        room = cuda.shared.array(0, filtered.dtype)
+        own = cuda.local.array(held, filtered.dtype)
         scratch, vector, sums = room[:WARPS], room[WARPS : WARPS + width], room[WARPS + width :]
         number = number_of(length, longest)
         if not start > 0:
             return
-        low, high = cuda.blockIdx.y, min(cuda.blockIdx.y + 1, number)
-        if approach == 0 and cuda.gridDim.y == 1:
-            low, high = first_wrong(starts[i], ends[target, i], 1, number, scratch), number
-        for k in range(low, high):
-            begin, end = frames_of(length, number, number - 1 - k)
+        k, high = stretches_of_block(number, approach, source, target)
+        while True:
             if approach == 0:
-                if first_wrong(starts[i], ends[source, i], max(1, k), k + 1, scratch) > k:
-                    if mine:
-                        ends[target, i, k, thread] = ends[source, i, k, thread]
-                    continue
-                if thread == 0:
-                    repeated[i, k] += 1
+                k = first_wrong(starts, source, max(k, 1), high, scratch)
+            if k >= high:
+                break
             hold(step, own)
+            begin, end = frames_of(length, number, number - 1 - k)
+            if approach == 0 and thread == 0:
+                repeated[k] += 1
             # The message is that of this frame, and then of those before it.
             opening, failed = min(end + approach, length - 1), False
             message, coming, top, before, weighted, spent, joint, scale = (
                 zero, zero, zero, zero, zero, zero, zero, one,
             )  # fmt: skip
             if mine:
-                message = ends[source, i, k - 1, thread] if approach == 0 else one
-                coming, top = evidence[i, opening, thread], peaks[i, opening]
-                before = filtered[i, max(opening - 1, 0), thread]
+                message = source[k - 1, thread] if approach == 0 else one
+                coming, top = evidence[opening * size + thread], peaks[opening]
+                before = messages[max(opening - 1, 0) * size + thread]
                 if end == length and end - 1 < wanted:
-                    states[i, end - 1, thread] = filtered[i, end - 1, thread]
+                    marginals[(end - 1) * size + thread] = messages[(end - 1) * size + thread]
             if thread < width:
                 vector[thread] = zero
             for t in range(opening - 1, begin - 2, -1):
                 likely = math.exp(coming - top)
                 if mine:
                     if t + 1 == end:
-                        starts[i, k, thread] = message
+                        starts[k, thread] = message
                     spent, weighted = weighted, message * likely
                     vector[thread] = weighted
-                    coming, top = evidence[i, max(t, 0), thread], peaks[i, max(t, 0)]
+                    coming, top = evidence[max(t, 0) * size + thread], peaks[max(t, 0)]
                 cuda.syncthreads()
                 if t >= begin:
                     multiply(vector, step, own, sums)
@@ -197,21 +200,23 @@ def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
                     good = mass >= least and (t >= 0 or start * (mass / scale) >= least)
                     failed = failed or not good
                     share = one / mass if good else lost
-                    weights[i, t + 2, thread] = spent * share
+                    ratios[(t + 2) * size + thread] = spent * share
                     if t + 1 < wanted:
-                        states[i, t + 1, thread] = joint * share
+                        marginals[(t + 1) * size + thread] = joint * share
                 cuda.syncthreads()
                 if t >= begin:
                     if mine:
                         product, scale = gather(sums, thread)
                         message, joint = product / scale, before * product
-                        before = filtered[i, max(t - 1, 0), thread]
+                        before = messages[max(t - 1, 0) * size + thread]
                     total = warp_sum(joint)
                     if thread < width and thread % LANES == 0:
                         scratch[thread // LANES] = total
             if mine:
-                ends[target, i, k, thread] = lost if failed else message
-        if cuda.gridDim.y == 1 and forgotten(ends[target, i], number) and thread == 0:
+                target[k, thread] = lost if failed else message
+            k += 1
+            cuda.syncthreads()
+        if cuda.gridDim.y == 1 and forgotten(target, number) and thread == 0:
             first[i] = 0
 
     return forward, backward

@@ -14,7 +14,7 @@ alone. A message is a row of numbers; one that holds NaN has lost what it should
 it is swept again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -24,23 +24,13 @@ from torch import Tensor
 from ._block import block_max, cuda, device
 from ._compiled import Floats
 
-__all__ = ["Seams", "Turn", "forgotten", "frames_of", "number_of", "seams_for", "turns", "whose_turn"]
+__all__ = ["Seams", "checks", "forgotten", "frames_of", "number_of", "seams_for"]
 
 # Frames from which a first message is found, and times that wrong stretches are swept side by side: an
 # even number, for messages go from one buffer to the other and end in the first.
 APPROACH, REPAIRS = 64, 2
-
-
-class Turn(NamedTuple):
-    """A launch of a sweep."""
-
-    blocks: int
-    """Blocks for each sequence: one for each stretch, or one to go in order."""
-    approach: int
-    """Frames of approach of the first launch; 0 in those that check and repair."""
-    source: int
-    target: int
-    """Buffers from which messages of neighbours are read, and to which they are left."""
+# Numbers of messages that a thread compares before the block looks whether one was wrong.
+AT_ONCE = 8
 
 
 class Seams(NamedTuple):
@@ -53,20 +43,25 @@ class Seams(NamedTuple):
     repeated: Tensor
     """(B, S) int64, how often it was swept again."""
 
+    def turns(self) -> Iterator[tuple[int, tuple[Tensor, ...], int]]:
+        """Launches of a sweep, one where no sequence has a seam.
+
+        Blocks of each sequence, one for each stretch or one that goes in order; ``starts``, the messages
+        of neighbours, those that are left, and ``repeated``; and frames of approach, in the first.
+        """
+        number, ends = self.starts.shape[1], self.ends
+        yield number, (self.starts, ends[0], ends[0], self.repeated), APPROACH
+        if number > 1:
+            for k in range(REPAIRS):
+                yield number, (self.starts, ends[k % 2], ends[1 - k % 2], self.repeated), 0
+            yield 1, (self.starts, ends[0], ends[0], self.repeated), 0
+
 
 def seams_for(like: Tensor, numbers: int, longest: int) -> Seams:
     """Room for messages of ``numbers`` of sequences like (B, T, ...), in stretches of ``longest`` frames."""
     shape = len(like), max(1, -(-like.shape[1] // longest))
     starts, ends = like.new_empty((*shape, numbers)), like.new_empty((2, *shape, numbers))
     return Seams(starts, ends, torch.zeros(shape, dtype=torch.int64, device=like.device))
-
-
-def turns(seams: Seams) -> list[Turn]:
-    """Launches of a sweep: one where no sequence has a seam."""
-    number = seams.starts.shape[1]
-    repairs = [Turn(number, 0, k % 2, (k + 1) % 2) for k in range(REPAIRS)]
-    first, last = Turn(number, APPROACH, 0, 0), Turn(1, 0, 0, 0)
-    return [first, *repairs, last] if number > 1 else [first]
 
 
 @device
@@ -81,24 +76,39 @@ def frames_of(length: int, number: int, k: int) -> tuple[int, int]:
     return length * k // number, length * (k + 1) // number
 
 
+@device
+def stretches_of_block(number: int, approach: int, source: Floats, target: Floats) -> tuple[int, int]:
+    """First stretch that a block may sweep, and the first behind the last; the messages that stay."""
+    k = cuda.blockIdx.y
+    if cuda.gridDim.y == 1:
+        return 0, number
+    if approach == 0 and k < number:
+        for m in range(cuda.threadIdx.x, source.shape[1], cuda.blockDim.x):
+            target[k, m] = source[k, m]
+    return k, min(k + 1, number)
+
+
 @cache
-def whose_turn(agree: Callable[..., bool]) -> Callable[..., int]:
+def checks(agree: Callable[..., bool]) -> Callable[..., int]:
     """Make ``first_wrong(starts, ends, low, high, scratch)``, which all threads of a block call.
 
-    It is the first seam from ``low`` on whose messages are not one, or ``high``; of one sequence, where
-    seam k lies before its stretch k. ``agree(found, true, m)`` compares number m of two messages.
+    It is the first stretch from ``low`` on that began with a wrong message, or ``high``: ``agree(found,
+    true, m)`` compares number m of a message to what the neighbour left.
     """
 
     @device
     def first_wrong(starts: Floats, ends: Floats, low: int, high: int, scratch: Floats) -> int:
-        numbers, wrong = starts.shape[1], high
-        for entry in range(
-            low * numbers + cuda.threadIdx.x, high * numbers, cuda.blockDim.x
-        ):
-            k, m = entry // numbers, entry % numbers
-            if k < wrong and known(ends[k - 1]) and not agree(starts[k], ends[k - 1], m):
-                wrong = k
-        return high - int(block_max(starts.dtype.type(high - wrong), scratch))
+        numbers, together = starts.shape[1], AT_ONCE * cuda.blockDim.x
+        for opening in range(low * numbers, high * numbers, together):
+            wrong, behind = high, min(opening + together, high * numbers)
+            for entry in range(opening + cuda.threadIdx.x, behind, cuda.blockDim.x):
+                k, m = entry // numbers, entry % numbers
+                if k < wrong and known(ends[k - 1]) and not agree(starts[k], ends[k - 1], m):
+                    wrong = k
+            wrong = high - int(block_max(starts.dtype.type(high - wrong), scratch))
+            if wrong < high:
+                return wrong
+        return high
 
     return first_wrong
 

@@ -54,7 +54,7 @@ class Strips(NamedTuple):
     """What a block does with a matrix; all threads call it at once."""
 
     hold: Callable[..., None]
-    """(matrix, own): fill a thread's strip, zeros where the matrix ends."""
+    """(matrix, own): fill a thread's strip."""
     multiply: Callable[..., None]
     """(vector, matrix, own, sums): leave sums of strips; wait before and after."""
     gather: Callable[..., tuple[Any, Any]]
@@ -63,20 +63,19 @@ class Strips(NamedTuple):
 
 @cache
 def strips(width: int, groups: int, rows: int) -> Strips:
-    """Make the functions for one layout."""
+    """Make the functions for one layout; a matrix is flat, (width²), padded with zeros."""
     half = width // 2
 
     @device
     def hold(matrix: Floats, own: Floats) -> None:
-        group, left, size = cuda.threadIdx.x // half, cuda.threadIdx.x % half, matrix.shape[0]
+        part = matrix[cuda.threadIdx.x // half * rows * width + cuda.threadIdx.x % half :]
         for r in range(rows):
-            j, right = group * rows + r, left + half
-            own[r] = matrix[j, left] if j < size and left < size else 0
-            own[rows + r] = matrix[j, right] if j < size and right < size else 0
+            own[r] = part[r * width]
+            own[rows + r] = part[r * width + half]
 
     @device
     def multiply(vector: Floats, matrix: Floats, own: Floats, sums: Floats) -> None:
-        group, column, size = cuda.threadIdx.x // half, cuda.threadIdx.x % half, matrix.shape[0]
+        group, column = cuda.threadIdx.x // half, cuda.threadIdx.x % half
         left, right, total = sums.dtype.type(0), sums.dtype.type(0), sums.dtype.type(0)
         if rows > 0:
             part = vector[group * rows : group * rows + rows]
@@ -86,11 +85,10 @@ def strips(width: int, groups: int, rows: int) -> Strips:
                 right += number * own[rows + r]
                 total += number
         else:
-            near, far = min(column, size - 1), min(column + half, size - 1)
-            for j in range(group, size, groups):
+            for j in range(group, width, groups):
                 number = vector[j]
-                left += number * matrix[j, near]
-                right += number * matrix[j, far]
+                left += number * matrix[j * width + column]
+                right += number * matrix[j * width + column + half]
                 total += number
         sums[group * width + column] = left
         sums[group * width + column + half] = right

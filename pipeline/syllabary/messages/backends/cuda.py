@@ -344,15 +344,16 @@ def _scaled(
         smallest = step.flatten(1).amin(1).double().expand(count)
         needed = torch.where(smallest < floor, math.inf, floor / smallest)
         floors = torch.where(lengths > 1, needed, floors)
-    first, plan = torch.ones_like(floors), _cuda_strips.layout(evidence.shape[2])
+    first, plan = torch.zeros_like(floors), _cuda_strips.layout(evidence.shape[2])
     forward, backward = _cuda_scaled.sweeps(plan, np.float32 if dtype == torch.float32 else np.float64)
-    seen = evidence, evidence.amax(2), lengths
-    given = start, step, shifts, floors, seen
-    left = found.filtered, found.log_scales, first
+    seen = evidence.flatten(1), evidence.amax(2), lengths
+    given = start, _padded(step, plan.width), shifts, floors, seen
+    left = found.filtered.flatten(1), found.log_scales, first
     seams = [_stretches(forward, plan, evidence, given, left)]
     if found.states is not None and found.transitions is not None:
-        weights, back = torch.empty_like(evidence), step.mT.contiguous()
-        given, left = (back, floor, seen), (found.filtered, found.states, weights, first)
+        weights, back = torch.empty_like(evidence), _padded(step.mT, plan.width)
+        flat = (part.flatten(1) for part in (found.filtered, found.states, weights))
+        given, left = (back, floor, seen), (*flat, first)
         seams.append(_stretches(backward, plan, evidence, given, left))
         _add_pairs(found.filtered, weights, lengths, step, found.transitions)
     if in_logs:
@@ -367,9 +368,9 @@ def _stretches(
     count, _, size = evidence.shape
     seams = _cuda_stretches.seams_for(evidence, size, DISCRETE_STRETCH)
     shared = _shared(evidence.dtype, WARPS + plan.numbers)
-    for blocks, *turn in _cuda_stretches.turns(seams):
+    for blocks, messages, approach in seams.turns():
         spec = (count, blocks), plan.threads, shared
-        _launch(kernel, spec, *given, tuple(seams), (*turn, DISCRETE_STRETCH), *left)
+        _launch(kernel, spec, *given, messages, (approach, DISCRETE_STRETCH), *left)
     return seams
 
 
@@ -403,6 +404,12 @@ def _exponential(log: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     shift = log.flatten(1).amax(1)
     shift = torch.where(shift.isfinite(), shift, 0.0)
     return (log - shift.reshape(-1, *(1,) * (log.ndim - 1))).exp().to(dtype), shift
+
+
+def _padded(matrices: Tensor, width: int) -> Tensor:
+    """Flat matrices of so many rows and columns, with zeros behind."""
+    more = width - matrices.shape[-1]
+    return torch.nn.functional.pad(matrices, (0, more, 0, more)).flatten(1)
 
 
 def _per_chain(evidence: Tensor, vectors: int, dtype: torch.dtype | None = None) -> tuple[int, int, int]:
