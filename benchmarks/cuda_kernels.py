@@ -22,62 +22,63 @@ import numpy as np
 import results
 import torch
 from numba import cuda as compiler
+from numba.core.types import BaseTuple
 
 from syllabary.messages import hmm, lds
 from syllabary.messages.backends import cuda
 
 ARCHITECTURES = {"sm_80": (8, 0), "sm_90": (9, 0)}
-# The largest sizes that kernels are meant for: their shared memory grows with these.
-STATES, DIMENSIONS, FRAMES = 128, 32, 3
+# Sizes of chains, the largest that kernels are meant for first: a kernel is compiled for some of them.
+SIZES, FRAMES = ((128, 32), (64, 16), (25, 10)), 3
 
 
 def launches(dtype: torch.dtype) -> dict:
-    """Every kernel that is launched: its function, the types of its arguments, threads, bytes."""
+    """Every kernel that is launched: the types of its arguments, threads, bytes."""
     found = {}
 
     def note(kernel, spec, *arguments):
-        types = tuple(
-            numba.typeof(part.numpy() if isinstance(part, torch.Tensor) else part) for part in arguments
-        )
+        types = tuple(numba.typeof(cuda._each(part, torch.Tensor.numpy)) for part in arguments)
         function = kernel.py_func
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
-        found[name, types] = function, types, *spec[1:]
+        found.setdefault((name, kernel), (types, *spec[1:]))
 
     before, cuda._launch = cuda._launch, note
     try:
-        call_everything(dtype)
+        for states, dimensions in SIZES:
+            call_everything(dtype, states, dimensions)
     finally:
         cuda._launch = before
     return found
 
 
-def call_everything(dtype: torch.dtype) -> None:
+def call_everything(dtype: torch.dtype, states: int, dimensions: int) -> None:
     rng, backend = np.random.default_rng(0), "cuda"
-    shapes = ((STATES,), (STATES, STATES), (FRAMES, STATES))
+    shapes = ((states,), (states, states), (FRAMES, states))
     chain = [torch.zeros(shape, dtype=dtype) for shape in shapes]
     found = hmm.marginals(*chain, cache=True, backend=backend)
     hmm.tangent(chain[1], found, chain[2], backend=backend)
     hmm.path(*chain, backend=backend)
     hmm.sample(*chain, rng, backend=backend)
-    square = (DIMENSIONS, DIMENSIONS)
-    shapes = ((FRAMES, *square), (FRAMES - 1, *square), (FRAMES, DIMENSIONS))
+    square = (dimensions, dimensions)
+    shapes = ((FRAMES, *square), (FRAMES - 1, *square), (FRAMES, dimensions))
     gaussian = [torch.zeros(shape, dtype=dtype) for shape in shapes]
     smooth = lds.marginals(*gaussian, cache=True, backend=backend)
     lds.marginals(*gaussian, keep="sums", backend=backend)
     lds.tangent(smooth, *gaussian, backend=backend)
     lds.sample(*gaussian, rng, backend=backend)
-    weights = torch.zeros(STATES, DIMENSIONS, 1)
-    precision = torch.eye(DIMENSIONS).expand(STATES, *square)
-    given = (torch.zeros(FRAMES, 1), weights, None, precision, torch.zeros(STATES))
+    weights = torch.zeros(states, dimensions, 1)
+    precision = torch.eye(dimensions).expand(states, *square)
+    given = (torch.zeros(FRAMES, 1), weights, None, precision, torch.zeros(states))
     hmm.ar_log_likelihood(gaussian[2], *given, backend=backend)
 
 
-def report(function, types: tuple, architecture: str) -> dict[str, int]:
+def report(kernel, types: tuple, architecture: str) -> dict[str, int]:
     """What ptxas says of one kernel."""
     capability = ARCHITECTURES[architecture]
     # Device functions ask which device is there; here it is the one that is compiled for.
     numba.cuda.dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
-    code, _ = compiler.compile_ptx(function, types, cc=capability)
+    bounds = kernel.targetoptions.get("launch_bounds")
+    code, _ = compiler.compile_ptx(kernel.py_func, types, cc=capability, launch_bounds=bounds)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "kernel.ptx"
         source.write_text(code)
@@ -96,6 +97,12 @@ def report(function, types: tuple, architecture: str) -> dict[str, int]:
     }
 
 
+def kinds(types: tuple) -> list:
+    """Types of the numbers in arguments, some of which are tuples."""
+    parts = [kinds(kind) if isinstance(kind, BaseTuple) else [kind] for kind in types]
+    return [getattr(kind, "dtype", kind) for part in parts for kind in part]
+
+
 def ptxas() -> Path:
     """The assembler; it must be of the same release as NVVM."""
     import nvidia
@@ -109,27 +116,29 @@ def ptxas() -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dry", action="store_true", help="print the table and keep no rows")
+    parser.add_argument("--only", default="", help="part of the names of kernels")
     arguments = parser.parse_args()
     peer = f"numba-cuda {version('numba-cuda')}, nvcc {version('nvidia-cuda-nvcc')}"
     rows = {}
     for dtype in (torch.float32, torch.float64):
-        for (name, types), (function, _, threads, dynamic) in launches(dtype).items():
-            kinds = {getattr(kind, "dtype", kind) for kind in types}
-            kind = "float32" if numba.float32 in kinds else "float64"
+        for (name, kernel), (types, threads, dynamic) in launches(dtype).items():
+            if arguments.only not in name:
+                continue
+            kind = "float32" if numba.float32 in set(kinds(types)) else "float64"
             for architecture in ARCHITECTURES:
-                if (name, kind, architecture) not in rows:
-                    found = report(function, types, architecture)
-                    found |= {"dynamic shared memory": dynamic, "threads": threads}
-                    rows[name, kind, architecture] = found
+                key = name, kind, threads, architecture
+                if key not in rows:
+                    rows[key] = report(kernel, types, architecture) | {"dynamic shared memory": dynamic}
     print("| kernel | numbers | threads | registers | spilled | shared memory |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for name, kind in sorted({key[:2] for key in rows}):
-        both = [rows[name, kind, architecture] for architecture in ARCHITECTURES]
+    for name, kind, threads in sorted({key[:3] for key in rows}):
+        both = [rows[name, kind, threads, architecture] for architecture in ARCHITECTURES]
         registers = ", ".join(str(row["registers"]) for row in both)
         spilled = ", ".join(f"{row['spill stores']}/{row['spill loads']}" for row in both)
         shared = f"{both[0]['static shared memory']} + {both[0]['dynamic shared memory']}"
-        print(f"| `{name}` | {kind} | {both[0]['threads']} | {registers} | {spilled} | {shared} |")
-    for (name, kind, architecture), row in rows.items():
+        print(f"| `{name}` | {kind} | {threads} | {registers} | {spilled} | {shared} |")
+    for (name, kind, threads, architecture), row in rows.items():
+        case = f"{name}, {kind}, {threads} threads, {architecture}"
         kept = {
             "registers": (row["registers"], "per thread"),
             "spilled": (row["spill stores"] + row["spill loads"], "bytes"),
@@ -137,9 +146,7 @@ def main() -> None:
         }
         for measure, (value, unit) in kept.items():
             if not arguments.dry:
-                results.add(
-                    "cuda_kernels", f"{name}, {kind}, {architecture}", measure, value, unit, peer
-                )
+                results.add("cuda_kernels", case, measure, value, unit, peer)
 
 
 if __name__ == "__main__":

@@ -24,10 +24,14 @@ __all__ = [
     "block_argmax",
     "block_max",
     "block_sum",
+    "bounded",
     "cholesky",
+    "cuda",
+    "device",
     "invert",
     "kernel",
     "multiply",
+    "warp_sum",
 ]
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
@@ -39,6 +43,12 @@ EVERYONE = 0xFFFFFFFF
 # kernel by its own file, and would miss a change in this one.
 kernel = cuda.jit
 device = cuda.jit(device=True)
+
+
+def bounded(threads: int, blocks: int) -> Any:
+    """Compile a kernel so that a multiprocessor's registers hold ``blocks`` blocks of so many threads."""
+    return kernel if SIMULATED else cuda.jit(launch_bounds=(threads, blocks))
+
 
 if SIMULATED:
     # The simulator swaps a function's ``cuda`` for the running block's and swaps it back when the
@@ -57,12 +67,19 @@ if SIMULATED:
 
 
 @device
-def block_sum(value: Any, scratch: Floats) -> Any:
-    """Sum over the block, in every thread."""
+def warp_sum(value: Any) -> Any:
+    """Sum over a warp, in every one of its threads."""
     offset = LANES // 2
     while offset > 0:
         value += cuda.shfl_xor_sync(EVERYONE, value, offset)
         offset //= 2
+    return value
+
+
+@device
+def block_sum(value: Any, scratch: Floats) -> Any:
+    """Sum over the block, in every thread."""
+    value = warp_sum(value)
     cuda.syncthreads()
     if cuda.threadIdx.x % LANES == 0:
         scratch[cuda.threadIdx.x // LANES] = value

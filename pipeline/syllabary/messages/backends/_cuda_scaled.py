@@ -1,146 +1,222 @@
-"""Sweeps over a discrete chain whose messages are probabilities, a block to a chain."""
+"""Sweeps over a discrete chain whose messages are probabilities, a block to a stretch of frames.
+
+A step waits twice: for the vector that is multiplied and for the sums of strips. What normalises a
+message is known one step later, with the next product, and what a frame leaves is written then.
+"""
 
 import math
+from functools import cache
+from typing import Any
 
-from numba import cuda
+import numpy as np
 
-from ._block import WARPS, block_max, block_sum, kernel
+from ._block import LANES, WARPS, bounded, cuda, device, warp_sum
 from ._compiled import Floats
+from ._cuda_stretches import checks, forgotten, frames_of, number_of, stretches_of_block
+from ._cuda_strips import HELD, Layout, strips
 
-__all__ = ["BACKWARD_ROOM", "FORWARD_ROOM", "add_pairs", "backward", "forward"]
+__all__ = ["sweeps"]
 
-# Shared memory: the scratch and so many vectors of K messages.
-FORWARD_ROOM, BACKWARD_ROOM = 2, 3
-# Frames whose pair sums are added up in the messages' own precision.
-PAIR_BLOCK = 32
+# Roundings by which two messages may differ that are one.
+ROUNDINGS = 64
 
 
-@kernel
-def forward(
-    initial: Floats,
-    transition: Floats,
-    shifts: Floats,
-    floors: Floats,
-    evidence: Floats,
-    lengths: Floats,
-    messages: Floats,
-    log_scales: Floats,
-    first: Floats,
-) -> None:
-    """a_1 = π₀ b_1 / c_1, a_{t+1} = (a_t P) b_{t+1} / c_{t+1}.
+@cache
+def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
+    """Make ``forward`` and ``backward`` for numbers of ``dtype`` and matrices of one layout."""
+    width, groups, rows = layout
+    hold, multiply, gather = strips(*layout)
+    # Two blocks share a multiprocessor; its registers hold one matrix of float64.
+    kernel = bounded(layout.threads, 2 if rows <= HELD // 4 and dtype == np.float32 else 1)
+    relative, tiny = (dtype(x) for x in (ROUNDINGS * np.finfo(dtype).eps, np.finfo(dtype).tiny))
+    zero, one, lost, endless = (dtype(x) for x in (0, 1, math.nan, math.inf))
+    held = max(1, 2 * rows)
 
-    ``shifts`` (B, 2) are the logs that were taken out of π₀ and P; ``first`` receives c_1, or 0
-    where a c_t is less than its ``floors``, and the sweep ends there.
-    """
-    i, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    size = evidence.shape[2]
-    start, step = initial[i % initial.shape[0]], transition[i % transition.shape[0]]
-    room = cuda.shared.array(0, messages.dtype)
-    scratch, before, after = room[:WARPS], room[WARPS : WARPS + size], room[WARPS + size :]
-    if thread == 0:
-        first[i] = 1
-    for t in range(lengths[i]):
-        largest = messages.dtype.type(-math.inf)
-        for k in range(thread, size, threads):
-            seen = evidence[i, t, k]
-            largest = seen if seen > largest else largest
-        largest = block_max(largest, scratch)
-        total = messages.dtype.type(0)
-        for k in range(thread, size, threads):
-            predicted = start[k]
-            if t > 0:
-                predicted = before[0] * step[0, k]
-                for j in range(1, size):
-                    predicted += before[j] * step[j, k]
-            after[k] = predicted * math.exp(evidence[i, t, k] - largest)
-            total += after[k]
-        total = block_sum(total, scratch)
-        if not floors[i] <= total < math.inf:
-            if thread == 0:
-                first[i] = 0
+    @device
+    def agree(found: Floats, true: Floats, m: int) -> bool:
+        # In every entry, however small: relative errors of a message can only shrink on its way.
+        return abs(found[m] - true[m]) <= relative * max(found[m], true[m]) + tiny
+
+    first_wrong = checks(agree)
+
+    @kernel
+    def forward(
+        initial: Floats,
+        transition: Floats,
+        shifts: Floats,
+        floors: Floats,
+        seen: tuple[Floats, Floats, Floats],
+        seams: tuple[Floats, Floats, Floats, Floats],
+        turn: tuple[int, int],
+        messages: Floats,
+        log_scales: Floats,
+        first: Floats,
+    ) -> None:
+        """a_1 = π₀ b_1 / c_1, a_{t+1} = (a_t P) b_{t+1} / c_{t+1}.
+
+        ``shifts`` (B, 2) are the logs that were taken out of π₀ and P, ``seen`` the evidence, its
+        largest entry of every frame, and lengths. ``first`` receives c_1, or 0 where a c_t is less
+        than its ``floors``.
+        """
+        i, thread, last = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x - 1
+        evidence, peaks, length = seen[0][i], seen[1][i], seen[2][i]
+        starts, source, target, repeated = seams[0][i], seams[1][i], seams[2][i], seams[3][i]
+        approach, longest = turn
+        size, floor, step = starts.shape[1], dtype(floors[i]), transition[i % transition.shape[0]]
+        filtered, mine = messages[i], thread < size
+        room = cuda.shared.array(0, messages.dtype)
+        own = cuda.local.array(held, messages.dtype)
+        scratch, vector, sums = room[:WARPS], room[WARPS : WARPS + width], room[WARPS + width :]
+        number = number_of(length, longest)
+        k, high = stretches_of_block(number, approach, source, target)
+        while True:
+            if approach == 0:
+                k = first_wrong(starts, source, max(k, 1), high, scratch)
+            if k >= high:
+                break
+            hold(step, own)
+            begin, end = frames_of(length, number, k)
+            if approach == 0 and thread == 0:
+                repeated[k] += 1
+            opening, mass, coming, top, prior = max(0, begin - approach), zero, zero, zero, zero
+            if mine:
+                mass = source[k - 1, thread] if approach == 0 else one
+                coming, top = evidence[opening * size + thread], peaks[opening]
+                if opening == 0:
+                    prior = initial[i % initial.shape[0], thread]
+            if thread < width:
+                vector[thread] = mass
+            cuda.syncthreads()
+            for t in range(opening, end + 1):
+                likely = math.exp(coming - top)
+                if mine:  # asked for a step ahead
+                    ahead = min(t + 1, end - 1)
+                    coming, top = evidence[ahead * size + thread], peaks[ahead]
+                if t > 0:
+                    multiply(vector, step, own, sums)
+                cuda.syncthreads()
+                if mine:
+                    product = prior
+                    if t > 0:
+                        product, total = gather(sums, thread)
+                        share = one / total if floor <= total < endless else lost
+                        mass, product = mass * share, product * share
+                        if t > begin:
+                            filtered[(t - 1) * size + thread] = mass
+                        elif t == begin:
+                            starts[k, thread] = mass
+                    if t < end:
+                        mass = product * likely
+                        vector[thread] = mass
+                if thread == last and t > begin:
+                    total = gather(sums, 0)[1]
+                    good = floor <= total < endless
+                    if good:
+                        shift = shifts[i, 1 if t > 1 else 0] + peaks[t - 1]
+                        log_scales[i, t - 1] = shift + math.log(total)
+                    if t == 1:
+                        first[i] = total if good else 0
+                cuda.syncthreads()
+            if mine:
+                target[k, thread] = mass
+            k += 1
+            cuda.syncthreads()
+        if thread == 0 and approach > 0 and length == 0:
+            first[i] = 1
+        if cuda.gridDim.y == 1 and forgotten(target, number) and thread == 0:
+            first[i] = 0
+
+    @kernel
+    def backward(
+        transposed: Floats,
+        floor: float,
+        seen: tuple[Floats, Floats, Floats],
+        seams: tuple[Floats, Floats, Floats, Floats],
+        turn: tuple[int, int],
+        filtered: Floats,
+        states: Floats,
+        weights: Floats,
+        first: Floats,
+    ) -> None:
+        """Smooth, last frame first; leave what ``add_pairs`` multiplies with ``filtered``.
+
+        With w_t = b_t β_t, r_t = P w_{t+1} and n_t = a_t · r_t: the marginal is a_t r_t / n_t, the
+        pair's is a_t(j) P(j, k) w_{t+1}(k) / n_t, and β_t is r_t over the sum of w_{t+1}; entry t + 1
+        of ``weights`` receives w_{t+1} / n_t. Where too much was lost (see the CPU's sweep of the
+        same name) ``first`` becomes 0. ``states`` may have fewer frames than there are; the rest are
+        not wanted.
+        """
+        i, thread, least = cuda.blockIdx.x, cuda.threadIdx.x, dtype(floor)
+        evidence, peaks, length = seen[0][i], seen[1][i], seen[2][i]
+        starts, source, target, repeated = seams[0][i], seams[1][i], seams[2][i], seams[3][i]
+        approach, longest = turn
+        size, start, step = starts.shape[1], dtype(first[i]), transposed[i % transposed.shape[0]]
+        messages, marginals, ratios, mine = filtered[i], states[i], weights[i], thread < size
+        wanted = len(marginals) // size
+        room = cuda.shared.array(0, filtered.dtype)
+        own = cuda.local.array(held, filtered.dtype)
+        scratch, vector, sums = room[:WARPS], room[WARPS : WARPS + width], room[WARPS + width :]
+        number = number_of(length, longest)
+        if not start > 0:
             return
-        share = 1 / total
-        for k in range(thread, size, threads):
-            before[k] = after[k] * share
-            messages[i, t, k] = before[k]
-        if thread == 0:
-            log_scales[i, t] = math.log(total) + largest + shifts[i, 1 if t > 0 else 0]
-            if t == 0:
-                first[i] = total
+        k, high = stretches_of_block(number, approach, source, target)
+        while True:
+            if approach == 0:
+                k = first_wrong(starts, source, max(k, 1), high, scratch)
+            if k >= high:
+                break
+            hold(step, own)
+            begin, end = frames_of(length, number, number - 1 - k)
+            if approach == 0 and thread == 0:
+                repeated[k] += 1
+            # The message is that of this frame, and then of those before it.
+            opening, failed = min(end + approach, length - 1), False
+            message, coming, top, before, weighted, spent, joint, scale = (
+                zero, zero, zero, zero, zero, zero, zero, one,
+            )  # fmt: skip
+            if mine:
+                message = source[k - 1, thread] if approach == 0 else one
+                coming, top = evidence[opening * size + thread], peaks[opening]
+                before = messages[max(opening - 1, 0) * size + thread]
+                if end == length and end - 1 < wanted:
+                    marginals[(end - 1) * size + thread] = messages[(end - 1) * size + thread]
+            if thread < width:
+                vector[thread] = zero
+            for t in range(opening - 1, begin - 2, -1):
+                likely = math.exp(coming - top)
+                if mine:
+                    if t + 1 == end:
+                        starts[k, thread] = message
+                    spent, weighted = weighted, message * likely
+                    vector[thread] = weighted
+                    coming, top = evidence[max(t, 0) * size + thread], peaks[max(t, 0)]
+                cuda.syncthreads()
+                if t >= begin:
+                    multiply(vector, step, own, sums)
+                if mine and t + 1 < min(opening, end):
+                    mass = scratch[0]
+                    for warp in range(1, width // LANES):
+                        mass += scratch[warp]
+                    good = mass >= least and (t >= 0 or start * (mass / scale) >= least)
+                    failed = failed or not good
+                    share = one / mass if good else lost
+                    ratios[(t + 2) * size + thread] = spent * share
+                    if t + 1 < wanted:
+                        marginals[(t + 1) * size + thread] = joint * share
+                cuda.syncthreads()
+                if t >= begin:
+                    if mine:
+                        product, scale = gather(sums, thread)
+                        message, joint = product / scale, before * product
+                        before = messages[max(t - 1, 0) * size + thread]
+                    total = warp_sum(joint)
+                    if thread < width and thread % LANES == 0:
+                        scratch[thread // LANES] = total
+            if mine:
+                target[k, thread] = lost if failed else message
+            k += 1
+            cuda.syncthreads()
+        if cuda.gridDim.y == 1 and forgotten(target, number) and thread == 0:
+            first[i] = 0
 
-
-@kernel
-def backward(
-    transposed: Floats,
-    floor: float,
-    evidence: Floats,
-    lengths: Floats,
-    filtered: Floats,
-    states: Floats,
-    weights: Floats,
-    first: Floats,
-) -> None:
-    """Smooth, last frame first; leave what ``add_pairs`` multiplies with ``filtered``.
-
-    With w_t = b_t β_t, r_t = P w_{t+1} and n_t = a_t · r_t: the marginal is a_t r_t / n_t, the
-    pair's is a_t(j) P(j, k) w_{t+1}(k) / n_t, and β_t is r_t over its largest entry; entry t + 1
-    of ``weights`` receives w_{t+1} / n_t. Where too much was lost (see the CPU's sweep of the
-    same name) ``first`` becomes 0. ``states`` may have fewer frames than there are; the rest are
-    not wanted.
-    """
-    i, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    size, wanted, last = evidence.shape[2], states.shape[1], lengths[i] - 1
-    step, start = transposed[i % transposed.shape[0]], first[i]
-    room = cuda.shared.array(0, filtered.dtype)
-    scratch, weighted = room[:WARPS], room[WARPS : WARPS + size]
-    message, product = room[WARPS + size : WARPS + 2 * size], room[WARPS + 2 * size :]
-    if last < 0 or not start > 0:
-        return
-    for k in range(thread, size, threads):
-        message[k] = 1
-        if last < wanted:
-            states[i, last, k] = filtered[i, last, k]
-    for t in range(last - 1, -1, -1):
-        largest = filtered.dtype.type(-math.inf)
-        for k in range(thread, size, threads):
-            seen = evidence[i, t + 1, k]
-            largest = seen if seen > largest else largest
-        largest = block_max(largest, scratch)
-        for k in range(thread, size, threads):
-            weighted[k] = message[k] * math.exp(evidence[i, t + 1, k] - largest)
-        cuda.syncthreads()
-        total, peak = filtered.dtype.type(0), filtered.dtype.type(0)
-        for j in range(thread, size, threads):
-            found = weighted[0] * step[0, j]
-            for k in range(1, size):
-                found += weighted[k] * step[k, j]
-            product[j] = found
-            total += filtered[i, t, j] * found
-            peak = found if found > peak else peak
-        total, peak = block_sum(total, scratch), block_max(peak, scratch)
-        if not total >= floor or (t == 0 and not start * (total / peak) >= floor):
-            if thread == 0:
-                first[i] = 0
-            return
-        for k in range(thread, size, threads):
-            weights[i, t + 1, k] = weighted[k] / total
-            message[k] = product[k] / peak
-            if t < wanted:
-                states[i, t, k] = filtered[i, t, k] * product[k] / total
-
-
-@kernel
-def add_pairs(before: Floats, after: Floats, lengths: Floats, transition: Floats, pairs: Floats) -> None:
-    """Add ``P(j, k) Σ_t before_t(j) after_{t+1}(k)`` to the sums, an entry to a thread."""
-    i, size = cuda.blockIdx.x, pairs.shape[2]
-    entry = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
-    if entry >= size * size:
-        return
-    j, k = entry // size, entry % size
-    total, recent = 0.0, before.dtype.type(0)
-    for t in range(lengths[i] - 1):
-        recent += before[i, t, j] * after[i, t + 1, k]
-        if t % PAIR_BLOCK == PAIR_BLOCK - 1:
-            total += recent
-            recent = before.dtype.type(0)
-    pairs[i, j, k] += (total + recent) * transition[i % transition.shape[0], j, k]
+    return forward, backward

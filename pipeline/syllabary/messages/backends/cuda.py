@@ -12,12 +12,13 @@ Kernels run on torch's current stream and see the tensors' own memory. With
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from numba import cuda
 from numba.core.errors import NumbaPerformanceWarning
@@ -28,9 +29,12 @@ from . import (
     _cuda_derivative,
     _cuda_gaussian,
     _cuda_logs,
+    _cuda_pairs,
     _cuda_paths,
     _cuda_regression,
     _cuda_scaled,
+    _cuda_stretches,
+    _cuda_strips,
     _derivative,
     cpu,
 )
@@ -55,6 +59,8 @@ __all__ = [
 THREADS = 2 if SIMULATED else 256
 # Shared memory that every device grants a block, less what the kernels' fixed arrays take, bytes.
 SHARED_BYTES = 48 * 1024 - 1024
+# Frames of a stretch at most: as many as fill a large GPU once with an hour of one recording.
+DISCRETE_STRETCH = 384
 # Numbers that one matrix product of the regressions may write.
 WHITENED = 2**24
 
@@ -70,6 +76,13 @@ class Found(NamedTuple):
     """(B, T, K), or (B, 1, K) where the first frame is enough; None to filter only."""
     transitions: Tensor | None
     """(B, K, K) float64"""
+
+
+class Repeated(NamedTuple):
+    """How often each stretch was swept again, (B, S), numbered in the direction of travel."""
+
+    forward: Tensor
+    backward: Tensor | None = None
 
 
 @cache
@@ -90,10 +103,10 @@ def hmm_marginals(
     first: Tensor | None,
     log_scales: Tensor,
     fault: Tensor,
-) -> None:
+) -> Repeated | None:
     """Fill marginals, pair sums, first states and log scales; see ``messages.hmm.marginals``."""
     if evidence.numel() == 0:
-        return
+        return None
     if states is None:
         states = torch.zeros_like(evidence[:, :1])
     if keep == "filter":
@@ -101,9 +114,10 @@ def hmm_marginals(
     else:
         messages = torch.zeros_like(evidence) if filtered is None else filtered
         found = Found(messages, log_scales, states, transitions)
-    _settle(initial, transition, evidence, lengths, found, fault)
+    repeated = _settle(initial, transition, evidence, lengths, found, fault)
     if first is not None:
         first.copy_(states[:, 0])
+    return repeated
 
 
 def hmm_tangent(
@@ -314,29 +328,31 @@ def _settle(
     found: Found,
     fault: Tensor,
     in_logs: bool = False,
-) -> None:
+) -> Repeated:
     """Sweep in probabilities; what lost too much again in float64, and then in logs.
 
     ``in_logs`` makes ``found.filtered`` logs, which hold what would underflow.
     """
-    fault.copy_(_scaled(initial, transition, evidence, lengths, found, in_logs))
+    first, repeated = _scaled(initial, transition, evidence, lengths, found, in_logs)
+    fault.copy_(first)
     for sweep in (_logs,) if evidence.dtype == torch.float64 else (_scaled, _logs):
         left = (fault >= 0).nonzero()[:, 0]
         if not len(left):
-            return
+            break
         start, step = (part if len(part) == 1 else part[left] for part in (initial, transition))
         again = Found._make(
             None if part is None else torch.zeros_like(part[left], dtype=torch.float64) for part in found
         )
-        fault[left] = sweep(start, step, evidence[left].double(), lengths[left], again, in_logs)
+        fault[left], _ = sweep(start, step, evidence[left].double(), lengths[left], again, in_logs)
         for source, target in zip(again, found, strict=True):
             if source is not None and target is not None:
                 target[left] = source.to(target.dtype)
+    return repeated
 
 
 def _scaled(
     initial: Tensor, transition: Tensor, evidence: Tensor, lengths: Tensor, found: Found, in_logs: bool
-) -> Tensor:
+) -> tuple[Tensor, Repeated]:
     """Sweep in probabilities; −1 for each sequence that lost too little to matter.
 
     The CPU's ``_sweep`` says what is lost, and why a filter's floor depends on the transitions.
@@ -351,23 +367,39 @@ def _scaled(
         smallest = step.flatten(1).amin(1).double().expand(count)
         needed = torch.where(smallest < floor, math.inf, floor / smallest)
         floors = torch.where(lengths > 1, needed, floors)
-    first = torch.zeros_like(floors)
-    chain = (evidence, lengths, found.filtered)
-    spec = _per_chain(evidence, _cuda_scaled.FORWARD_ROOM)
-    _launch(_cuda_scaled.forward, spec, start, step, shifts, floors, *chain, found.log_scales, first)
+    first, plan = torch.zeros_like(floors), _cuda_strips.layout(evidence.shape[2])
+    forward, backward = _cuda_scaled.sweeps(plan, np.float32 if dtype == torch.float32 else np.float64)
+    seen = evidence.flatten(1), evidence.amax(2), lengths
+    given = start, _padded(step, plan.width), shifts, floors, seen
+    left = found.filtered.flatten(1), found.log_scales, first
+    seams = [_stretches(forward, plan, evidence, given, left)]
     if found.states is not None and found.transitions is not None:
-        weights, back = torch.zeros_like(evidence), step.mT.contiguous()
-        spec = _per_chain(evidence, _cuda_scaled.BACKWARD_ROOM)
-        _launch(_cuda_scaled.backward, spec, back, floor, *chain, found.states, weights, first)
+        weights, back = torch.empty_like(evidence), _padded(step.mT, plan.width)
+        flat = (part.flatten(1) for part in (found.filtered, found.states, weights))
+        given, left = (back, floor, seen), (*flat, first)
+        seams.append(_stretches(backward, plan, evidence, given, left))
         _add_pairs(found.filtered, weights, lengths, step, found.transitions)
     if in_logs:
         found.filtered.log_()
-    return torch.where(first > 0, -1, 0)
+    return torch.where(first > 0, -1, 0), Repeated(*(part.repeated for part in seams))
+
+
+def _stretches(
+    kernel: Any, plan: _cuda_strips.Layout, evidence: Tensor, given: Any, left: Any
+) -> _cuda_stretches.Seams:
+    """Launch a sweep as often as its stretches may need."""
+    count, _, size = evidence.shape
+    seams = _cuda_stretches.seams_for(evidence, size, DISCRETE_STRETCH)
+    shared = _shared(evidence.dtype, WARPS + plan.numbers)
+    for blocks, messages, approach in seams.turns():
+        spec = (count, blocks), plan.threads, shared
+        _launch(kernel, spec, *given, messages, (approach, DISCRETE_STRETCH), *left)
+    return seams
 
 
 def _logs(
     initial: Tensor, transition: Tensor, evidence: Tensor, lengths: Tensor, found: Found, in_logs: bool
-) -> Tensor:
+) -> tuple[Tensor, None]:
     """Sweep in logs; the fault of each sequence, or −1."""
     messages, fault = torch.full_like(evidence, -math.inf), torch.full_like(lengths, -1)
     spec = _per_chain(evidence, _cuda_logs.ROOM)
@@ -376,14 +408,18 @@ def _logs(
     if found.states is not None:
         _launch(_cuda_logs.backward, spec, *chain, fault, messages, found.states, found.transitions)
     found.filtered.copy_(messages if in_logs else messages.exp())
-    return fault
+    return fault, None
 
 
 def _add_pairs(before: Tensor, after: Tensor, lengths: Tensor, step: Tensor, pairs: Tensor) -> None:
     """Add ``P(j, k) Σ_t before_t(j) after_{t+1}(k)`` of every sequence to its sums."""
-    count, size = len(pairs), pairs.shape[-1]
-    spec = ((count, -(-size * size // THREADS)), THREADS, 0)
-    _launch(_cuda_scaled.add_pairs, spec, before, after, lengths, step, pairs)
+    count, frames, size = before.shape
+    tiles, number = -(-size // _cuda_pairs.TILE), max(1, -(-(frames - 1) // _cuda_pairs.PIECE))
+    pieces = pairs.new_empty((count, number, size, size))
+    spec = (count, number, tiles**2), _cuda_pairs.SIDE**2, 0
+    _launch(_cuda_pairs.sum_pieces, spec, before, after, lengths, pieces)
+    spec = (count, -(-size * size // THREADS)), THREADS, 0
+    _launch(_cuda_pairs.add_pieces, spec, pieces, lengths, step, pairs)
 
 
 def _exponential(log: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -391,6 +427,12 @@ def _exponential(log: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     shift = log.flatten(1).amax(1)
     shift = torch.where(shift.isfinite(), shift, 0.0)
     return (log - shift.reshape(-1, *(1,) * (log.ndim - 1))).exp().to(dtype), shift
+
+
+def _padded(matrices: Tensor, width: int) -> Tensor:
+    """Flat matrices of so many rows and columns, with zeros behind."""
+    more = width - matrices.shape[-1]
+    return torch.nn.functional.pad(matrices, (0, more, 0, more)).flatten(1)
 
 
 def _per_chain(evidence: Tensor, vectors: int, dtype: torch.dtype | None = None) -> tuple[int, int, int]:
@@ -426,7 +468,7 @@ def _launch(kernel: Any, spec: tuple[Any, int, int], *arguments: Any) -> None:
     """Run a kernel on torch's current stream; ``spec`` is grid, threads, and bytes of shared memory."""
     grid, threads, shared = spec
     if SIMULATED:
-        views = [part.numpy() if isinstance(part, Tensor) else part for part in arguments]
+        views = [_each(part, Tensor.numpy) for part in arguments]
         kernel[grid, threads, 0, shared](*views)
         return
     device = next(part.device for part in arguments if isinstance(part, Tensor))
@@ -440,8 +482,15 @@ def _launch(kernel: Any, spec: tuple[Any, int, int], *arguments: Any) -> None:
     with cuda.gpus[device.index], warnings.catch_warnings():
         # A grid of few chains is what was asked for.
         warnings.simplefilter("ignore", NumbaPerformanceWarning)
-        views = [cuda.as_cuda_array(p) if isinstance(p, Tensor) else p for p in arguments]
+        views = [_each(part, cuda.as_cuda_array) for part in arguments]
         kernel[grid, threads, cuda.external_stream(stream), shared](*views)
+
+
+def _each(argument: Any, view: Callable[[Tensor], Any]) -> Any:
+    """A kernel's argument, tensors in it as it sees them."""
+    if isinstance(argument, tuple):
+        return tuple(_each(part, view) for part in argument)
+    return view(argument) if isinstance(argument, Tensor) else argument
 
 
 def _flat(*matrices: Tensor) -> tuple[Tensor, ...]:

@@ -1,0 +1,123 @@
+"""Long chains are cut into stretches on a GPU; nothing of that is to be seen in an answer."""
+
+import numba
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from oracles.chains import random_chain, sticky_chain
+from syllabary.messages import hmm
+from syllabary.messages.backends import _cuda_stretches, cuda
+
+pytestmark = [
+    pytest.mark.skipif(not cuda.available(), reason="no GPU, and not in the simulator"),
+    pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning"),
+]
+DEVICE = "cpu" if numba.config.ENABLE_CUDASIM else "cuda"
+
+
+@pytest.fixture
+def repeated(monkeypatch):
+    """What the backend's calls said of stretches that were swept twice, in order."""
+    said = []
+    for name in ("hmm_marginals", "lds_marginals"):
+        kernel = getattr(cuda, name)
+
+        def call(*arguments, kernel=kernel):
+            said.append(kernel(*arguments))
+            return said[-1]
+
+        monkeypatch.setattr(cuda, name, call)
+    return said
+
+
+@pytest.fixture
+def cut(monkeypatch):
+    """Set the most frames of a stretch, and of an approach to it."""
+
+    def set_(longest, approach):
+        monkeypatch.setattr(cuda, "DISCRETE_STRETCH", longest)
+        monkeypatch.setattr(_cuda_stretches, "APPROACH", approach)
+
+    return set_
+
+
+def on_device(chain, dtype):
+    return [torch.tensor(part, dtype=dtype, device=DEVICE) for part in chain]
+
+
+def assert_same(found, chain, keep="all"):
+    """The processor's answer in float64 and in one pass, to rounding."""
+    exact = hmm.marginals(*(part.cpu().double() for part in chain), keep=keep, cache=keep == "all")
+    close = 1e-5 if chain[2].dtype == torch.float32 else 1e-11
+    for name in ("states", "transitions", "initial", "log_normalizer", "log_scales", "filtered"):
+        part, true = getattr(found, name), getattr(exact, name)
+        assert (part is None) == (true is None)
+        if part is not None:
+            assert_allclose(part.cpu(), true, rtol=close, atol=close, err_msg=name)
+
+
+def counts(said):
+    return [part.cpu().tolist() for part in said]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("K", [3, 5])
+def test_stretches_of_a_forgetful_chain_fit_at_once(K, dtype, rng, cut, repeated):
+    cut(30, 24)
+    chain = on_device(sticky_chain(rng, 100, K, stay=0.2, separation=1.0), dtype)
+    assert_same(hmm.marginals(*chain, cache=True, backend="cuda"), chain)
+    assert counts(repeated[0]) == [[[0] * 4]] * 2
+
+
+def test_a_short_approach_is_made_good_side_by_side(rng, cut, repeated):
+    cut(30, 1)
+    chain = on_device(sticky_chain(rng, 100, 3, stay=0.2, separation=1.0), torch.float32)
+    assert_same(hmm.marginals(*chain, cache=True, backend="cuda"), chain)
+    assert counts(repeated[0]) == [[[0, 1, 1, 1]]] * 2
+
+
+@pytest.mark.parametrize("keep", ["all", "sums", "filter"])
+def test_a_chain_that_barely_mixes_goes_in_order(keep, rng, cut, repeated):
+    """A stretch is right once its neighbour is: two times side by side, and then one after another."""
+    cut(10, 4)
+    initial, transition, _ = sticky_chain(rng, 1, 3, stay=0.99999)
+    evidence = 1e-2 * rng.standard_normal((58, 3))
+    chain = on_device((initial, transition, evidence), torch.float64)
+    assert_same(hmm.marginals(*chain, keep=keep, cache=keep == "all", backend="cuda"), chain, keep)
+    said = [part for part in repeated[0] if part is not None]
+    assert len(said) == (1 if keep == "filter" else 2)
+    assert counts(said) == [[[0, 1, 2, 3, 3, 3]]] * len(said)
+
+
+def test_sequences_of_a_batch_are_cut_each_for_itself(rng, cut, repeated):
+    cut(10, 6)
+    lengths = torch.tensor([25, 7, 0, 11])
+    chain = on_device(sticky_chain(rng, 100, 3, stay=0.2, separation=1.0), torch.float32)
+    evidence = chain[2].reshape(4, 25, 3)
+    for i, length in enumerate(lengths):
+        evidence[i, length:] = torch.nan
+    found = hmm.marginals(*chain[:2], evidence, lengths=lengths, cache=True, backend="cuda")
+    for i, length in enumerate(lengths.tolist()):
+        assert not found.states[i, length:].any()
+        if length:
+            alone = hmm.marginals(*chain[:2], evidence[i, :length], cache=True, backend="cuda")
+            assert torch.equal(found.states[i, :length], alone.states)
+            assert torch.equal(found.filtered[i, :length], alone.filtered)
+            assert torch.equal(found.transitions[i], alone.transitions)
+            assert torch.equal(found.log_scales[i, :length], alone.log_scales)
+    assert repeated[0].forward.shape == (4, 3)
+
+
+@pytest.mark.parametrize("depth", [60, 2000])
+def test_a_state_that_vanishes_in_one_stretch_is_brought_back_in_another(depth, rng, cut):
+    cut(8, 3)
+    initial, transition, evidence = random_chain(rng, 30, 3)
+    transition[~np.eye(3, dtype=bool)] = -np.inf
+    evidence[3:9, 0] -= depth
+    evidence[25, 1:] = -np.inf
+    chain = on_device((initial, transition, evidence), torch.float32)
+    found = hmm.marginals(*chain, backend="cuda")
+    assert_allclose(found.states.cpu(), np.eye(3)[[0] * 30], atol=1e-6)
+    assert_same(hmm.marginals(*chain, cache=True, backend="cuda"), chain)
