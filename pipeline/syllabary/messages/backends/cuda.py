@@ -11,17 +11,10 @@ Kernels run on torch's current stream and see the tensors' own memory. With
 """
 
 import math
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numba import cuda
-from numba.core.errors import NumbaPerformanceWarning
 from torch import Tensor
 
 from ...errors import BadInput
@@ -31,7 +24,6 @@ from . import (
     _cuda_logs,
     _cuda_pairs,
     _cuda_paths,
-    _cuda_regression,
     _cuda_scaled,
     _cuda_stretches,
     _cuda_strips,
@@ -39,6 +31,9 @@ from . import (
     cpu,
 )
 from ._block import LANES, SIMULATED, WARPS
+from ._cuda_launch import available
+from ._cuda_launch import launch as _launch
+from ._cuda_products import add_products, ar_log_likelihood, weighted_moments, weighted_sums
 
 __all__ = [
     "add_products",
@@ -61,8 +56,6 @@ THREADS = 2 if SIMULATED else 256
 SHARED_BYTES = 48 * 1024 - 1024
 # Frames of a stretch at most: as many as fill a large GPU once with an hour of one recording.
 DISCRETE_STRETCH = 384
-# Numbers that one matrix product of the regressions may write.
-WHITENED = 2**24
 
 
 class Found(NamedTuple):
@@ -83,12 +76,6 @@ class Repeated(NamedTuple):
 
     forward: Tensor
     backward: Tensor | None = None
-
-
-@cache
-def available() -> bool:
-    """Whether there is an NVIDIA GPU, and numba-cuda to compile for it; or the simulator runs."""
-    return SIMULATED or (torch.cuda.is_available() and find_spec("numba_cuda") is not None)
 
 
 def hmm_marginals(
@@ -277,49 +264,6 @@ def lds_sample(
     _launch(_cuda_gaussian.draw, spec, means, *left, normals, lengths, fault, samples)
 
 
-def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_likelihood: Tensor) -> None:
-    """Fill ``constant − ½ Σ_f (joint · whitener_f)²``, one row per frame; see the CPU's."""
-    width, rows, size = whitener.shape
-    flat, block = whitener.reshape(width, rows * size), max(1, WHITENED // (rows * size))
-    with _full_precision():
-        for begin in range(0, len(joint), block):
-            scores = log_likelihood[begin : begin + block]
-            whitened = torch.mm(joint[begin : begin + block], flat).reshape(-1, rows, size)
-            spec = (-(-scores.numel() // THREADS), THREADS, 0)
-            _launch(_cuda_regression.sum_squares, spec, whitened, constant, scores)
-
-
-def add_products(out: Tensor, skipped: int, rows: Tensor, unread: int, matrix: Tensor) -> None:
-    """Add ``rows_{t+unread} @ matrix`` to ``out_{t+skipped}`` of every sequence."""
-    frames = min(out.shape[1] - skipped, rows.shape[1] - unread)
-    out[:, skipped : skipped + frames].baddbmm_(
-        rows[:, unread : unread + frames], matrix.expand(len(out), -1, -1)
-    )
-
-
-def weighted_moments(joint: Tensor, weights: Tensor, negligible: float, totals: Tensor) -> None:
-    """Add ``Σ_t weights_tk joint_t joint_tᵀ`` to the totals, by dense products."""
-    block = max(1, WHITENED // joint.shape[1] ** 2)
-    for begin in range(0, len(joint), block):
-        rows, share = joint[begin : begin + block].double(), weights[begin : begin + block].double()
-        share = torch.where(share.abs() > negligible, share, 0.0)
-        products = (rows[:, :, None] * rows[:, None, :]).flatten(1)
-        totals += (share.mT @ products).view_as(totals)
-
-
-def weighted_sums(
-    rows: Tensor, skipped: int, weights: Tensor, unweighted: int, negligible: float, totals: Tensor
-) -> None:
-    """Add ``Σ weights_{t+unweighted,k} rows_{t+skipped}`` to the totals, by dense products."""
-    frames = min(rows.shape[1] - skipped, weights.shape[1] - unweighted)
-    block = max(1, WHITENED // max(1, len(rows) * rows.shape[2]))
-    for begin in range(0, frames, block):
-        stop = min(begin + block, frames)
-        value = rows[:, skipped + begin : skipped + stop].flatten(0, 1).double()
-        share = weights[:, unweighted + begin : unweighted + stop].flatten(0, 1).double()
-        totals += torch.where(share.abs() > negligible, share, 0.0).mT @ value
-
-
 def _settle(
     initial: Tensor,
     transition: Tensor,
@@ -370,14 +314,13 @@ def _scaled(
     first, plan = torch.zeros_like(floors), _cuda_strips.layout(evidence.shape[2])
     forward, backward = _cuda_scaled.sweeps(plan, np.float32 if dtype == torch.float32 else np.float64)
     seen = evidence.flatten(1), evidence.amax(2), lengths
-    given = start, _padded(step, plan.width), shifts, floors, seen
+    there = start, _padded(step, plan.width), shifts, floors, seen
     left = found.filtered.flatten(1), found.log_scales, first
-    seams = [_stretches(forward, plan, evidence, given, left)]
+    seams = [_stretches(forward, plan, evidence, there, left)]
     if found.states is not None and found.transitions is not None:
         weights, back = torch.empty_like(evidence), _padded(step.mT, plan.width)
         flat = (part.flatten(1) for part in (found.filtered, found.states, weights))
-        given, left = (back, floor, seen), (*flat, first)
-        seams.append(_stretches(backward, plan, evidence, given, left))
+        seams.append(_stretches(backward, plan, evidence, (back, floor, seen), (*flat, first)))
         _add_pairs(found.filtered, weights, lengths, step, found.transitions)
     if in_logs:
         found.filtered.log_()
@@ -418,8 +361,8 @@ def _add_pairs(before: Tensor, after: Tensor, lengths: Tensor, step: Tensor, pai
     pieces = pairs.new_empty((count, number, size, size))
     spec = (count, number, tiles**2), _cuda_pairs.SIDE**2, 0
     _launch(_cuda_pairs.sum_pieces, spec, before, after, lengths, pieces)
-    spec = (count, -(-size * size // THREADS)), THREADS, 0
-    _launch(_cuda_pairs.add_pieces, spec, pieces, lengths, step, pairs)
+    each = (count, -(-size * size // THREADS)), THREADS, 0
+    _launch(_cuda_pairs.add_pieces, each, pieces, lengths, step, pairs)
 
 
 def _exponential(log: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -464,46 +407,6 @@ def _shared(dtype: torch.dtype, numbers: int) -> int:
     return wanted
 
 
-def _launch(kernel: Any, spec: tuple[Any, int, int], *arguments: Any) -> None:
-    """Run a kernel on torch's current stream; ``spec`` is grid, threads, and bytes of shared memory."""
-    grid, threads, shared = spec
-    if SIMULATED:
-        views = [_each(part, Tensor.numpy) for part in arguments]
-        kernel[grid, threads, 0, shared](*views)
-        return
-    device = next(part.device for part in arguments if isinstance(part, Tensor))
-    if device.type != "cuda" or not available():
-        raise BadInput(
-            "backend 'cuda' needs tensors of an NVIDIA GPU and numba-cuda, but these are on "
-            f"{device} and numba-cuda is {'here' if find_spec('numba_cuda') else 'missing'}; "
-            "move them with .to('cuda'), and install syllabary[gpu]."
-        )
-    stream = torch.cuda.current_stream(device).cuda_stream
-    with cuda.gpus[device.index], warnings.catch_warnings():
-        # A grid of few chains is what was asked for.
-        warnings.simplefilter("ignore", NumbaPerformanceWarning)
-        views = [_each(part, cuda.as_cuda_array) for part in arguments]
-        kernel[grid, threads, cuda.external_stream(stream), shared](*views)
-
-
-def _each(argument: Any, view: Callable[[Tensor], Any]) -> Any:
-    """A kernel's argument, tensors in it as it sees them."""
-    if isinstance(argument, tuple):
-        return tuple(_each(part, view) for part in argument)
-    return view(argument) if isinstance(argument, Tensor) else argument
-
-
 def _flat(*matrices: Tensor) -> tuple[Tensor, ...]:
     """Matrices with one axis of entries, on the same memory."""
     return tuple(part.flatten(-2) for part in matrices)
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Keep matrix products from rounding float32 to the 10 bits of TF32."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before

@@ -1,0 +1,66 @@
+"""Products and sums over frames on a GPU: dense ones, which torch's own library is made for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+__all__ = ["add_products", "ar_log_likelihood", "weighted_moments", "weighted_sums"]
+
+# That one product may write.
+NUMBERS = 2**24
+
+
+def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_likelihood: Tensor) -> None:
+    """Fill ``constant − ½ Σ_f (joint · whitener_f)²``, one row per frame; see the CPU's."""
+    width, rows, size = whitener.shape
+    flat, block = whitener.reshape(width, rows * size), max(1, NUMBERS // (rows * size))
+    with _full_precision():
+        for begin in range(0, len(joint), block):
+            whitened = torch.mm(joint[begin : begin + block], flat).reshape(-1, rows, size)
+            squares = whitened.square_().sum(1)
+            log_likelihood[begin : begin + block] = constant.to(squares.dtype) - 0.5 * squares
+
+
+def add_products(out: Tensor, skipped: int, rows: Tensor, unread: int, matrix: Tensor) -> None:
+    """Add ``rows_{t+unread} @ matrix`` to ``out_{t+skipped}`` of every sequence."""
+    frames = min(out.shape[1] - skipped, rows.shape[1] - unread)
+    with _full_precision():
+        out[:, skipped : skipped + frames].baddbmm_(
+            rows[:, unread : unread + frames], matrix.expand(len(out), -1, -1)
+        )
+
+
+def weighted_moments(joint: Tensor, weights: Tensor, negligible: float, totals: Tensor) -> None:
+    """Add ``Σ_t weights_tk joint_t joint_tᵀ`` to the totals, by dense products."""
+    block = max(1, NUMBERS // joint.shape[1] ** 2)
+    for begin in range(0, len(joint), block):
+        rows, share = joint[begin : begin + block].double(), weights[begin : begin + block].double()
+        share = torch.where(share.abs() > negligible, share, 0.0)
+        products = (rows[:, :, None] * rows[:, None, :]).flatten(1)
+        totals += (share.mT @ products).view_as(totals)
+
+
+def weighted_sums(
+    rows: Tensor, skipped: int, weights: Tensor, unweighted: int, negligible: float, totals: Tensor
+) -> None:
+    """Add ``Σ weights_{t+unweighted,k} rows_{t+skipped}`` to the totals, by dense products."""
+    frames = min(rows.shape[1] - skipped, weights.shape[1] - unweighted)
+    block = max(1, NUMBERS // max(1, len(rows) * rows.shape[2]))
+    for begin in range(0, frames, block):
+        stop = min(begin + block, frames)
+        value = rows[:, skipped + begin : skipped + stop].flatten(0, 1).double()
+        share = weights[:, unweighted + begin : unweighted + stop].flatten(0, 1).double()
+        totals += torch.where(share.abs() > negligible, share, 0.0).mT @ value
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Keep matrix products from rounding float32 to the 10 bits of TF32."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
