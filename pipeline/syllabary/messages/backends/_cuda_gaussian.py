@@ -1,299 +1,327 @@
-"""Sweeps over a Gaussian chain, a block to a chain; ``_gaussian`` says what P and W are.
+"""Sweeps over a Gaussian chain, few threads to a stretch; ``_gaussian`` says what P and W are.
 
-Matrices are flat in their last axis, (B, T, D²), as in ``_block``.
+A message is a covariance and a mean, flat, one behind the other. A thread has some entries of each
+matrix, in registers; they are made for one D, so that a compiler knows which. Matrices are flat in their
+last axis, (B, T, D²), as in ``_block``.
 """
 
 import math
+from functools import cache
+from typing import Any, NamedTuple
 
-from numba import cuda, float64
+import numpy as np
 
-from ._block import WARPS, block_sum, cholesky, invert, kernel, multiply
+from ._block import LANES, SIMULATED, WARPS, block_max, block_sum, cuda, device, kernel
 from ._compiled import Floats
+from ._cuda_stretches import checks, frames_of, number_of, stretches_of_block
 
-__all__ = [
-    "MATRICES",
-    "VECTORS",
-    "draw",
-    "filter_forward",
-    "smooth_backward",
-    "sum_backward",
-    "tangent_backward",
-    "tangent_forward",
-]
+__all__ = ["Sweeps", "sweeps"]
 
-# Shared memory of the hungriest: so many matrices D × D and vectors D.
-MATRICES, VECTORS = 3, 2
+# Entries of a matrix that a thread has, at most.
+OWN = 2 if SIMULATED else 5
+# Roundings by which two messages may differ that are one.
+ROUNDINGS = 64
+# Products of pivots are kept from here to its inverse.
+SMALL = 1e-250
 
 
-@kernel
-def filter_forward(
-    precision: Floats,
-    lower: Floats,
-    precision_mean: Floats,
-    lengths: Floats,
-    means: Floats,
-    covariances: Floats,
-    gain: Floats,
-    totals: Floats,
-    fault: Floats,
-) -> None:
-    """Sum frames out from the first to the last: P_{t+1} = J_{t+1,t+1} − W_t J_{t+1,t}ᵀ.
+class Sweeps(NamedTuple):
+    """Kernels for D dimensions, threads of a block, and numbers of its shared memory."""
 
-    Fills P_t⁻¹, W_t, the means of the chain cut after each frame, and ``totals`` with Σ h_t·m_t
-    and Σ log |P_t|; or ``fault``.
-    """
-    b, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    size, length, energy, volume = means.shape[2], lengths[b], 0.0, 0.0
-    square = size * size
-    scratch, room = cuda.shared.array(WARPS, float64), cuda.shared.array(0, means.dtype)
-    matrix, inverse, steps = room[:square], room[square : 2 * square], room[2 * square : 3 * square]
-    vector, mean = room[3 * square : 3 * square + size], room[3 * square + size :]
-    for t in range(length):
-        cuda.syncthreads()
-        for entry in range(thread, square, threads):
-            i, j = entry // size, entry % size
-            found = precision[b, t, entry]
-            if t > 0 and j <= i:
-                for k in range(size):
-                    found -= steps[i * size + k] * lower[b, t - 1, j * size + k]
-            matrix[entry] = found
-        for i in range(thread, size, threads):
-            found = precision_mean[b, t, i]
-            if t > 0:
-                for k in range(size):
-                    found -= lower[b, t - 1, i * size + k] * mean[k]
-            vector[i] = found
-        log_det = invert(matrix, inverse, size)
-        total = 0.0
-        if -math.inf < log_det < math.inf:
-            for i in range(thread, size, threads):
-                found = inverse[i * size] * vector[0]
-                for k in range(1, size):
-                    found += inverse[i * size + k] * vector[k]
-                mean[i] = found
-                means[b, t, i] = found
-                total += vector[i] * found
-        total = block_sum(total, scratch)
-        if not (-math.inf < log_det < math.inf and -math.inf < total < math.inf):
+    filter_forward: Any
+    smooth_backward: Any
+    threads: int
+    numbers: int
+
+
+@cache
+def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
+    """Make the kernels for ``size`` dimensions and numbers of ``dtype``."""
+    side, square, numbers = size + 1, size**2, size * (size + 1)
+    threads = -(-(side**2) // (OWN * LANES)) * LANES
+    own, allowed = -(-(side**2) // threads), dtype(ROUNDINGS * np.finfo(dtype).eps)
+    zero, one, lost = dtype(0), dtype(1), dtype(math.nan)
+    shared = WARPS + 2 * square + numbers + max(numbers, 2 * side)
+
+    @device
+    def agree(found: Floats, true: Floats, m: int) -> bool:
+        gap = abs(found[m] - true[m])
+        if m < square:
+            i, j = m // size, m % size
+            return gap <= allowed * math.sqrt(true[i * side]) * math.sqrt(true[j * side])
+        return gap <= allowed * (math.sqrt(true[(m - square) * side]) + abs(true[m]))
+
+    first_wrong = checks(agree)
+
+    @kernel
+    def filter_forward(
+        chain: tuple[Floats, Floats, Floats, Floats],
+        seams: tuple[Floats, Floats, Floats, Floats],
+        turn: tuple[int, int],
+        found: tuple[Floats, Floats, Floats],
+        parts: tuple[Floats, Floats],
+        totals: Floats,
+        fault: Floats,
+    ) -> None:
+        """Sum frames out from the first to the last: P_{t+1} = J_{t+1,t+1} − W_t J_{t+1,t}ᵀ.
+
+        Fills P_t⁻¹, W_t, the means of the chain cut after each frame, and ``totals`` with Σ h_t·m_t
+        and Σ log |P_t|; or ``fault``. ``parts`` are the totals and faults of stretches. Of the matrix
+        (P h; hᵀ 0) all pivots but the last are swept, which leaves −P⁻¹, P⁻¹ h and −h·P⁻¹ h.
+        """
+        b, thread = cuda.blockIdx.x, cuda.threadIdx.x
+        precision, lower, vectors, length = chain[0][b], chain[1][b], chain[2][b], chain[3][b]
+        starts, source, target, repeated = seams[0][b], seams[1][b], seams[2][b], seams[3][b]
+        covariances, means, gain = found[0][b], found[1][b], found[2][b]
+        approach, longest = turn
+        ledger = cuda.shared.array(WARPS, np.float64)
+        room = cuda.shared.array(0, covariances.dtype)
+        scratch, link, steps = room[:WARPS], room[WARPS : WARPS + square], room[WARPS + square :]
+        message, rows = room[WARPS + 2 * square :], room[WARPS + 2 * square + numbers :]
+        entries = cuda.local.array(own, covariances.dtype)
+        soon = cuda.local.array(own, covariances.dtype)
+        links = cuda.local.array(own, covariances.dtype)
+        number = number_of(length, longest)
+        k, high = stretches_of_block(number, approach, source, target)
+        while True:
+            if approach == 0:
+                k = first_wrong(starts, source, max(k, 1), high, scratch)
+            if k >= high:
+                break
+            begin, end = frames_of(length, number, k)
+            opening, bad = max(0, begin - approach), -1
+            energy, volume, product = 0.0, 0.0, 1.0
+            is_known = approach == 0
+            if is_known:
+                if thread == 0:
+                    repeated[k] += 1
+                for m in range(thread, numbers, threads):
+                    message[m] = source[k - 1, m]
+                for m in range(thread, square, threads):
+                    link[m] = lower[begin - 1, m]
+            for n in range(own):
+                i, j = (thread + n * threads) // side, (thread + n * threads) % side
+                soon[n] = potential(precision[opening], vectors[opening], i, j)
+            for t in range(opening, end):
+                cuda.syncthreads()
+                if t == begin and k > 0:
+                    energy, volume, product = 0.0, 0.0, 1.0
+                    for m in range(thread, numbers, threads):
+                        starts[k, m] = message[m]
+                is_joined = t > opening or is_known
+                ahead, between = min(t + 1, end - 1), min(t, max(0, len(lower) - 1))
+                for n in range(own):  # asked for a step ahead
+                    i, j = (thread + n * threads) // side, (thread + n * threads) % side
+                    entries[n] = soon[n]
+                    soon[n] = potential(precision[ahead], vectors[ahead], i, j)
+                    if t + 1 < end and i < size and j < size:
+                        links[n] = lower[between, i * size + j]
+                    if is_joined and i < size and j < size:
+                        step = link[i * size] * message[j]
+                        for m in range(1, size):
+                            step += link[i * size + m] * message[m * size + j]
+                        steps[i * size + j] = step
+                        if t >= begin:
+                            gain[t - 1, i * size + j] = step
+                cuda.syncthreads()
+                for n in range(own):
+                    i, j = (thread + n * threads) // side, (thread + n * threads) % side
+                    left, right = max(i, j), min(i, j)
+                    if is_joined and left < size:
+                        for m in range(size):
+                            entries[n] -= steps[left * size + m] * link[right * size + m]
+                    elif is_joined and left == size and right < size:
+                        for m in range(size):
+                            entries[n] -= link[right * size + m] * message[square + m]
+                    if i == 0:
+                        rows[j] = entries[n]
+                for p in range(vectors.shape[1]):  # not a constant, so a loop
+                    cuda.syncthreads()
+                    row = rows[p % 2 * side :]
+                    after = rows[(p + 1) % 2 * side :]
+                    pivot = row[p] if row[p] > 0 else lost
+                    grown, share = product * np.float64(pivot), one / pivot
+                    if SMALL < grown < 1 / SMALL:
+                        product = grown
+                    else:
+                        volume += math.log(product)
+                        product = np.float64(pivot)
+                    for n in range(own):
+                        i, j = (thread + n * threads) // side, (thread + n * threads) % side
+                        if i < side:
+                            if i == p:
+                                entries[n] = -share if j == p else row[j] * share
+                            elif j == p:
+                                entries[n] = row[i] * share
+                            else:
+                                entries[n] -= row[i] * row[j] * share
+                            if i == p + 1:
+                                after[j] = entries[n]
+                for n in range(own):
+                    i, j = (thread + n * threads) // side, (thread + n * threads) % side
+                    if i < size:
+                        m = square + i if j == size else i * size + j
+                        message[m] = entries[n] if j == size else -entries[n]
+                        if j < size:
+                            link[m] = links[n]
+                        if t >= begin and j == size:
+                            means[t, i] = message[m]
+                        elif t >= begin:
+                            covariances[t, m] = message[m]
+                    elif i == size and j == size:
+                        energy -= entries[n]
+                        if bad < 0 and not -math.inf < entries[n] < math.inf:
+                            bad = t
+            cuda.syncthreads()
+            for m in range(thread, numbers, threads):
+                target[k, m] = message[m]
+            if thread == (side**2 - 1) % threads:
+                parts[0][b, k, 0] = energy
+                parts[0][b, k, 1] = volume + math.log(product)
+                parts[1][b, k] = bad
+            k += 1
+            cuda.syncthreads()
+        if cuda.gridDim.y == 1:
+            # The first fault, for what lies behind it is void.
+            energy, volume, early = 0.0, 0.0, -math.inf
+            cuda.syncthreads()
+            for k in range(thread, number, threads):
+                energy += parts[0][b, k, 0]
+                volume += parts[0][b, k, 1]
+                if parts[1][b, k] >= 0:
+                    early = max(early, -float(parts[1][b, k]))
+            energy, volume = block_sum(energy, ledger), block_sum(volume, ledger)
+            early = block_max(early, ledger)
             if thread == 0:
-                fault[b] = t
+                if early > -math.inf:
+                    fault[b] = int(-early)
+                else:
+                    totals[b, 0], totals[b, 1] = energy, volume
+
+    @device
+    def potential(precision: Floats, vector: Floats, i: int, j: int) -> Any:
+        """Entry of (J h; hᵀ 0)."""
+        left, right = max(i, j), min(i, j)
+        if left < size:
+            return precision[left * size + right]
+        return vector[right] if left == size and right < size else zero
+
+    @kernel
+    def smooth_backward(
+        filtered: tuple[Floats, Floats, Floats, Floats],
+        seams: tuple[Floats, Floats, Floats, Floats],
+        turn: tuple[int, int],
+        found: tuple[Floats, Floats, Floats],
+        parts: Floats,
+        sums: Floats,
+        fault: Floats,
+    ) -> None:
+        """Smooth what the forward sweep left: marginals, or where they have no frames, their sums.
+
+        μ_t = m_t − W_tᵀ μ_{t+1};  S_{t+1,t} = −S_{t+1} W_t;  S_t = P_t⁻¹ + W_tᵀ S_{t+1} W_t, a sum of
+        positive terms. ``sums`` (B, 4, D²) receives Σ_{t<T} S_t, Σ_{t>1} S_t, Σ S_{t+1,t}, and S_1;
+        ``parts`` (B, S, 2, D²) are sums of stretches, without the first and the last frame.
+        """
+        b, thread = cuda.blockIdx.x, cuda.threadIdx.x
+        before, centers, gains, length = filtered[0][b], filtered[1][b], filtered[2][b], filtered[3][b]
+        starts, source, target, repeated = seams[0][b], seams[1][b], seams[2][b], seams[3][b]
+        covariances, means, cross = found[0][b], found[1][b], found[2][b]
+        approach, longest = turn
+        room = cuda.shared.array(0, before.dtype)
+        scratch, gain, message = room[:WARPS], room[WARPS : WARPS + square], room[WARPS + square :]
+        product = room[WARPS + square + numbers :]
+        entries = cuda.local.array(own, before.dtype)
+        links = cuda.local.array(own, before.dtype)
+        inner = cuda.local.array(own, np.float64)
+        pairs = cuda.local.array(own, np.float64)
+        number, is_summed = number_of(length, longest), sums.shape[1] > 0
+        if fault[b] >= 0 or length == 0:
             return
-        energy += total
-        volume += log_det
-        for entry in range(thread, square, threads):
-            covariances[b, t, entry] = inverse[entry]
-        if t + 1 < length:
-            multiply(lower[b, t], inverse, steps, size)
-            for entry in range(thread, square, threads):
-                gain[b, t, entry] = steps[entry]
-    if thread == 0:
-        totals[b, 0], totals[b, 1] = energy, volume
-
-
-@kernel
-def smooth_backward(
-    means: Floats, covariances: Floats, cross: Floats, lengths: Floats, fault: Floats
-) -> None:
-    """Turn what the forward sweep left into marginals, in place; ``cross`` comes with the gains.
-
-    μ_t = m_t − W_tᵀ μ_{t+1};  S_{t+1,t} = −S_{t+1} W_t;  S_t = P_t⁻¹ + W_tᵀ S_{t+1} W_t, a sum of
-    positive terms.
-    """
-    b, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    size, length = means.shape[2], lengths[b]
-    square = size * size
-    room = cuda.shared.array(0, means.dtype)
-    steps, product = room[:square], room[square : 2 * square]
-    if fault[b] >= 0:
-        return
-    for t in range(length - 2, -1, -1):
-        for entry in range(thread, square, threads):
-            steps[entry] = cross[b, t, entry]
-        cuda.syncthreads()
-        multiply(covariances[b, t + 1], steps, product, size)
-        for i in range(thread, size, threads):
-            found = means[b, t, i]
-            for k in range(size):
-                found -= steps[k * size + i] * means[b, t + 1, k]
-            means[b, t, i] = found
-        cuda.syncthreads()
-        for entry in range(thread, square, threads):
-            i, j = entry // size, entry % size
-            cross[b, t, entry] = -product[entry]
-            if j <= i:
-                found = covariances[b, t, entry]
-                for k in range(size):
-                    found += steps[k * size + i] * product[k * size + j]
-                covariances[b, t, entry] = found
-                covariances[b, t, j * size + i] = found
-        cuda.syncthreads()
-
-
-@kernel
-def sum_backward(
-    means: Floats, covariances: Floats, gain: Floats, lengths: Floats, fault: Floats, sums: Floats
-) -> None:
-    """Smooth the means in place and sum covariances, holding one at a time.
-
-    ``sums`` (B, 4, D²) receives Σ_{t<T} S_t, Σ_{t>1} S_t, Σ S_{t+1,t}, and S_1.
-    """
-    b, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    size, length = means.shape[2], lengths[b]
-    square = size * size
-    room = cuda.shared.array(0, means.dtype)
-    steps, product, after = room[:square], room[square : 2 * square], room[2 * square : 3 * square]
-    if fault[b] >= 0 or length == 0:
-        return
-    for entry in range(thread, square, threads):
-        after[entry] = covariances[b, length - 1, entry]
-    for t in range(length - 2, -1, -1):
-        for entry in range(thread, square, threads):
-            steps[entry] = gain[b, t, entry]
-        cuda.syncthreads()
-        multiply(after, steps, product, size)
-        for i in range(thread, size, threads):
-            found = means[b, t, i]
-            for k in range(size):
-                found -= steps[k * size + i] * means[b, t + 1, k]
-            means[b, t, i] = found
-        cuda.syncthreads()
-        for entry in range(thread, square, threads):
-            i, j = entry // size, entry % size
-            found = covariances[b, t, entry]
-            for k in range(size):
-                found += steps[k * size + i] * product[k * size + j]
-            sums[b, 1, entry] += after[entry]
-            sums[b, 2, entry] -= product[entry]
-            sums[b, 0, entry] += found
-            after[entry] = found
-        cuda.syncthreads()
-    for entry in range(thread, square, threads):
-        sums[b, 3, entry] = after[entry]
-
-
-@kernel
-def draw(
-    means: Floats,
-    covariances: Floats,
-    gain: Floats,
-    normals: Floats,
-    lengths: Floats,
-    fault: Floats,
-    samples: Floats,
-) -> None:
-    """Draw frames from the last to the first: x_t = m_t − W_tᵀ x_{t+1} + chol(P_t⁻¹) ε_t."""
-    b, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    size, length = means.shape[2], lengths[b]
-    factor = cuda.shared.array(0, means.dtype)
-    if fault[b] >= 0:
-        return
-    for t in range(length - 1, -1, -1):
-        for entry in range(thread, size * size, threads):
-            factor[entry] = covariances[b, t, entry]
-        cholesky(factor, size)
-        for i in range(thread, size, threads):
-            found = means[b, t, i]
-            for k in range(i + 1):
-                found += factor[i * size + k] * normals[b, t, k]
-            if t + 1 < length:
-                for k in range(size):
-                    found -= gain[b, t, k * size + i] * samples[b, t + 1, k]
-            samples[b, t, i] = found
-        cuda.syncthreads()
-
-
-@kernel
-def tangent_forward(
-    filtered: Floats,
-    gain: Floats,
-    d_precision: Floats,
-    d_lower: Floats,
-    centred: Floats,
-    lengths: Floats,
-    d_means: Floats,
-    d_covariances: Floats,
-    d_cross: Floats,
-) -> None:
-    """Leave what ``tangent_backward`` goes on with: a partial sum in ``d_means``, dP_t and dW_t.
-
-    dP_{t+1} = dJ_{t+1,t+1} − dJ_{t+1,t} W_tᵀ − W_t dJ_{t+1,t}ᵀ + W_t dP_t W_tᵀ, in
-    ``d_covariances``; dW_t = (dJ_{t+1,t} − W_t dP_t) P_t⁻¹, in ``d_cross``.
-    """
-    b, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    size, left = centred.shape[2], cuda.shared.array(0, centred.dtype)
-    for t in range(lengths[b]):
-        cuda.syncthreads()
-        if t > 0:
-            multiply(gain[b, t - 1], d_covariances[b, t - 1], left, size)
-            for entry in range(thread, size * size, threads):
-                left[entry] -= d_lower[b, t - 1, entry]
+        k, high = stretches_of_block(number, approach, source, target)
+        while True:
+            if approach == 0:
+                k = first_wrong(starts, source, max(k, 1), high, scratch)
+            if k >= high:
+                break
+            begin, end = frames_of(length, number, number - 1 - k)
+            # The message is that of this frame, and then of those before it.
+            opening = end if approach == 0 else min(end + approach, length) - 1
+            if approach == 0 and thread == 0:
+                repeated[k] += 1
+            for m in range(thread, numbers, threads):
+                if approach == 0:
+                    message[m] = source[k - 1, m]
+                else:
+                    message[m] = before[opening, m] if m < square else centers[opening, m - square]
+                if k == 0 and m >= square:
+                    means[opening, m - square] = message[m]
+                elif k == 0 and not is_summed:
+                    covariances[opening, m] = message[m]
+            for m in range(thread, square, threads):
+                gain[m] = gains[opening - 1, m] if opening > begin else zero
+            for n in range(own):
+                inner[n], pairs[n] = 0, 0
+            for t in range(opening - 1, begin - 1, -1):
+                cuda.syncthreads()
+                for n in range(own):
+                    m = thread + n * threads
+                    if m < numbers:
+                        if t + 1 == end and k > 0:
+                            starts[k, m] = message[m]
+                        # Asked for now, needed two waits later.
+                        entries[n] = before[t, m] if m < square else centers[t, m - square]
+                    if m < square:
+                        links[n] = gains[max(t - 1, 0), m]
+                        i, j = m // size, m % size
+                        entry = message[i * size] * gain[j]
+                        for m_ in range(1, size):
+                            entry += message[i * size + m_] * gain[m_ * size + j]
+                        product[i * side + j] = entry
+                        if t < end and is_summed:
+                            pairs[n] -= entry
+                        elif t < end:
+                            cross[t, m] = -entry
+                    elif m < numbers:
+                        product[(m - square) * side + size] = -message[m]
+                cuda.syncthreads()
+                for n in range(own):
+                    m = thread + n * threads
+                    if m < numbers:
+                        i, j = m - square, size
+                        if m < square:
+                            i, j = max(m // size, m % size), min(m // size, m % size)
+                        for m_ in range(size):
+                            entries[n] += gain[m_ * size + i] * product[m_ * side + j]
+                        message[m] = entries[n]
+                        if t < end and m >= square:
+                            means[t, i] = entries[n]
+                        elif t < end and not is_summed:
+                            covariances[t, m] = entries[n]
+                        elif 0 < t < end:
+                            inner[n] += entries[n]
+                cuda.syncthreads()
+                for n in range(own):
+                    if thread + n * threads < square:
+                        gain[thread + n * threads] = links[n]
             cuda.syncthreads()
-            multiply(left, filtered[b, t - 1], d_cross[b, t - 1], size)
-        for entry in range(thread, size * size, threads):
-            i, j = entry // size, entry % size
-            found = d_precision[b, t, entry]
-            if t > 0:
-                for k in range(size):
-                    found += left[i * size + k] * gain[b, t - 1, j * size + k]
-                    found -= gain[b, t - 1, i * size + k] * d_lower[b, t - 1, j * size + k]
-                d_cross[b, t - 1, entry] = -d_cross[b, t - 1, entry]
-            d_covariances[b, t, entry] = found
-        for i in range(thread, size, threads):
-            found = centred[b, t, i]
-            if t > 0:
-                for k in range(size):
-                    found -= gain[b, t - 1, i * size + k] * d_means[b, t - 1, k]
-            d_means[b, t, i] = found
-
-
-@kernel
-def tangent_backward(
-    filtered: Floats,
-    gain: Floats,
-    covariances: Floats,
-    lengths: Floats,
-    d_means: Floats,
-    d_covariances: Floats,
-    d_cross: Floats,
-) -> None:
-    """Finish the derivatives, last frame first: dμ = J⁻¹ (dh − dJ μ), and dS = −S dJ S.
-
-    dS_t = −P⁻¹ dP P⁻¹ + dWᵀ S W + Wᵀ (S dW + dS W);  dS_{t+1,t} = −(S dW + dS W).
-    """
-    b, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    size, length = d_means.shape[2], lengths[b]
-    square = size * size
-    room = cuda.shared.array(0, d_means.dtype)
-    left, right, vector = room[:square], room[square : 2 * square], room[2 * square :]
-    for t in range(length - 1, -1, -1):
-        multiply(filtered[b, t], d_covariances[b, t], left, size)
-        for i in range(thread, size, threads):
-            found = filtered[b, t, i * size] * d_means[b, t, 0]
-            for k in range(1, size):
-                found += filtered[b, t, i * size + k] * d_means[b, t, k]
-            if t + 1 < length:
-                for k in range(size):
-                    found -= gain[b, t, k * size + i] * d_means[b, t + 1, k]
-            vector[i] = found
-        cuda.syncthreads()
-        for i in range(thread, size, threads):
-            d_means[b, t, i] = vector[i]
-        multiply(left, filtered[b, t], d_covariances[b, t], size)
-        for entry in range(thread, square, threads):
-            d_covariances[b, t, entry] = -d_covariances[b, t, entry]
-        cuda.syncthreads()
-        if t + 1 < length:
-            multiply(covariances[b, t + 1], d_cross[b, t], left, size)
-            multiply(d_covariances[b, t + 1], gain[b, t], right, size)
-            for entry in range(thread, square, threads):
-                right[entry] += left[entry]
+            for n in range(own):
+                m = thread + n * threads
+                if m < numbers:
+                    target[k, m] = message[m]
+                if m < square and is_summed:
+                    parts[b, k, 0, m], parts[b, k, 1, m] = inner[n], pairs[n]
+            k += 1
             cuda.syncthreads()
-            for entry in range(thread, square, threads):
-                i, j = entry // size, entry % size
-                found = d_covariances[b, t, entry]
-                for k in range(size):
-                    found += left[k * size + i] * gain[b, t, k * size + j]
-                    found += gain[b, t, k * size + i] * right[k * size + j]
-                d_covariances[b, t, entry] = found
-                d_cross[b, t, entry] = -right[entry]
+        if cuda.gridDim.y == 1 and is_summed:
             cuda.syncthreads()
+            for m in range(thread, square, threads):
+                total, steps = 0.0, 0.0
+                for k in range(number):
+                    total += parts[b, k, 0, m]
+                    steps += parts[b, k, 1, m]
+                first = target[number - 1, m]
+                if length > 1:
+                    sums[b, 0, m], sums[b, 1, m] = total + first, total + before[length - 1, m]
+                sums[b, 2, m], sums[b, 3, m] = steps, first
+
+    return Sweeps(filter_forward, smooth_backward, threads, shared)

@@ -24,7 +24,7 @@ from torch import Tensor
 from ._block import block_max, cuda, device
 from ._compiled import Floats
 
-__all__ = ["Seams", "checks", "forgotten", "frames_of", "number_of", "seams_for"]
+__all__ = ["Seams", "checks", "forgotten", "frames_of", "most", "number_of", "seams_for"]
 
 # Frames from which a first message is found, and times that wrong stretches are swept side by side: an
 # even number, for messages go from one buffer to the other and end in the first.
@@ -59,9 +59,14 @@ class Seams(NamedTuple):
 
 def seams_for(like: Tensor, numbers: int, longest: int) -> Seams:
     """Room for messages of ``numbers``; sequences (B, T, ...) in stretches of ``longest`` frames."""
-    shape = len(like), max(1, -(-like.shape[1] // longest))
+    shape = len(like), most(like.shape[1], longest)
     starts, ends = like.new_empty((*shape, numbers)), like.new_empty((2, *shape, numbers))
     return Seams(starts, ends, torch.zeros(shape, dtype=torch.int64, device=like.device))
+
+
+def most(frames: int, longest: int) -> int:
+    """Stretches that a sequence may have, at least one."""
+    return max(1, -(-frames // longest))
 
 
 @device

@@ -30,6 +30,7 @@ from . import (
     _derivative,
     cpu,
 )
+from . import _cuda_gaussian_tangent as _tangent
 from ._block import LANES, SIMULATED, WARPS
 from ._cuda_launch import available
 from ._cuda_launch import launch as _launch
@@ -55,7 +56,8 @@ THREADS = 2 if SIMULATED else 256
 # Shared memory that every device grants a block, less what the kernels' fixed arrays take, bytes.
 SHARED_BYTES = 48 * 1024 - 1024
 # Frames of a stretch at most: as many as fill a large GPU once with an hour of one recording.
-DISCRETE_STRETCH = 384
+DISCRETE_STRETCH, GAUSSIAN_STRETCH = 384, 128
+NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 class Found(NamedTuple):
@@ -196,27 +198,30 @@ def lds_marginals(
     sums: Tensor | None,
     totals: Tensor,
     fault: Tensor,
-) -> None:
+) -> Repeated | None:
     """Fill means, covariances and their sums; see ``messages.lds.marginals``."""
     if means.numel() == 0:
-        return
-    spread = torch.zeros_like(precision) if covariances is None else covariances
-    steps = torch.zeros_like(lower) if cross is None else cross
-    spec = _per_gaussian(means)
-    given = _flat(precision, lower), precision_mean, lengths, means
-    _launch(
-        _cuda_gaussian.filter_forward, spec, *given[0], *given[1:], *_flat(spread, steps), totals, fault
-    )
-    if keep == "filter":
-        return
-    if filtered is not None and gain is not None:
-        filtered.copy_(spread)
-        gain.copy_(steps)
-    if sums is None:
-        _launch(_cuda_gaussian.smooth_backward, spec, means, *_flat(spread, steps), lengths, fault)
-    else:
-        flat = _flat(spread, steps, sums)
-        _launch(_cuda_gaussian.sum_backward, spec, means, *flat[:2], lengths, fault, flat[2])
+        return None
+    count, _, size = means.shape
+    if filtered is None or gain is None:
+        filtered, gain = torch.empty_like(precision), torch.empty_like(lower)
+    smooths = keep != "filter"
+    if not smooths and covariances is not None:
+        filtered = covariances
+    left = filtered, torch.empty_like(means) if smooths else means, gain
+    plan = _gaussian_sweeps(means)
+    forward = _filter(plan, (precision, lower, precision_mean, lengths), left, totals, fault)
+    if not smooths:
+        return Repeated(forward.repeated)
+    none = means.new_empty(count, 0, size, size)
+    spread, pairs = (none if part is None else part for part in (covariances, cross))
+    stretches = forward.repeated.shape[1] if sums is not None else 0
+    parts = totals.new_empty(count, stretches, 2, size**2)
+    added = totals.new_empty(count, 0, size**2) if sums is None else sums.flatten(2)
+    given = (*_flat(left[0]), left[1], *_flat(left[2]), lengths)
+    target = ((*_flat(spread), means, *_flat(pairs)), parts, added, fault)
+    backward = _gaussian_stretches(plan.smooth_backward, plan, means, given, target)
+    return Repeated(forward.repeated, backward.repeated)
 
 
 def lds_tangent(
@@ -237,8 +242,8 @@ def lds_tangent(
     spec = _per_gaussian(centred)
     before, steps, spread, *changes = _flat(filtered, gain, covariances, d_precision, d_lower)
     moved = (d_means, *_flat(d_covariances, d_cross))
-    _launch(_cuda_gaussian.tangent_forward, spec, before, steps, *changes, centred, lengths, *moved)
-    _launch(_cuda_gaussian.tangent_backward, spec, before, steps, spread, lengths, *moved)
+    _launch(_tangent.tangent_forward, spec, before, steps, *changes, centred, lengths, *moved)
+    _launch(_tangent.tangent_backward, spec, before, steps, spread, lengths, *moved)
 
 
 def lds_sample(
@@ -253,15 +258,33 @@ def lds_sample(
     """Fill a joint posterior sample; see ``messages.lds.sample``."""
     if samples.numel() == 0:
         return
-    spec = _per_gaussian(samples)
-    means, totals = torch.zeros_like(samples), torch.zeros_like(samples[:, 0, :1], dtype=torch.float64)
-    given, left = _flat(precision, lower), _flat(torch.zeros_like(precision), torch.zeros_like(lower))
-    _launch(
-        _cuda_gaussian.filter_forward,
-        spec,
-        *(*given, precision_mean, lengths, means, *left, totals.repeat(1, 2), fault),
-    )
-    _launch(_cuda_gaussian.draw, spec, means, *left, normals, lengths, fault, samples)
+    means, totals = torch.empty_like(samples), samples.new_empty(len(samples), 2, dtype=torch.float64)
+    left = torch.empty_like(precision), means, torch.empty_like(lower)
+    _filter(_gaussian_sweeps(samples), (precision, lower, precision_mean, lengths), left, totals, fault)
+    flat = _flat(left[0], left[2])
+    _launch(_tangent.draw, _per_gaussian(samples), means, *flat, normals, lengths, fault, samples)
+
+
+def _filter(plan: _cuda_gaussian.Sweeps, chain: Any, left: Any, totals: Tensor, fault: Tensor) -> Any:
+    """Leave P⁻¹, m and W of every frame; the seams."""
+    precision, lower, precision_mean, lengths = chain
+    count, frames, _ = precision_mean.shape
+    number = _cuda_stretches.most(frames, GAUSSIAN_STRETCH)
+    parts = totals.new_empty(count, number, 2), lengths.new_empty(count, number)
+    given = (*_flat(precision, lower), precision_mean, lengths)
+    found = (*_flat(left[0]), left[1], *_flat(left[2]))
+    outcome = found, parts, totals, fault
+    return _gaussian_stretches(plan.filter_forward, plan, precision_mean, given, outcome)
+
+
+def _gaussian_sweeps(means: Tensor) -> _cuda_gaussian.Sweeps:
+    return _cuda_gaussian.sweeps(means.shape[2], NUMBERS[means.dtype])
+
+
+def _gaussian_stretches(kernel: Any, plan: Any, like: Tensor, given: Any, left: Any) -> Any:
+    size, shared = like.shape[2], _shared(like.dtype, plan.numbers)
+    layout = plan.threads, shared, size * (size + 1), GAUSSIAN_STRETCH
+    return _in_stretches(kernel, layout, like, (given,), left)
 
 
 def _settle(
@@ -312,31 +335,36 @@ def _scaled(
         needed = torch.where(smallest < floor, math.inf, floor / smallest)
         floors = torch.where(lengths > 1, needed, floors)
     first, plan = torch.zeros_like(floors), _cuda_strips.layout(evidence.shape[2])
-    forward, backward = _cuda_scaled.sweeps(plan, np.float32 if dtype == torch.float32 else np.float64)
+    forward, backward = _cuda_scaled.sweeps(plan, NUMBERS[dtype])
     seen = evidence.flatten(1), evidence.amax(2), lengths
     there = start, _padded(step, plan.width), shifts, floors, seen
     left = found.filtered.flatten(1), found.log_scales, first
-    seams = [_stretches(forward, plan, evidence, there, left)]
+    shared = _shared(dtype, WARPS + plan.numbers)
+    layout = plan.threads, shared, evidence.shape[2], DISCRETE_STRETCH
+    seams = [_in_stretches(forward, layout, evidence, there, left)]
     if found.states is not None and found.transitions is not None:
         weights, back = torch.empty_like(evidence), _padded(step.mT, plan.width)
         flat = (part.flatten(1) for part in (found.filtered, found.states, weights))
-        seams.append(_stretches(backward, plan, evidence, (back, floor, seen), (*flat, first)))
+        back_given = back, floor, seen
+        seams.append(_in_stretches(backward, layout, evidence, back_given, (*flat, first)))
         _add_pairs(found.filtered, weights, lengths, step, found.transitions)
     if in_logs:
         found.filtered.log_()
     return torch.where(first > 0, -1, 0), Repeated(*(part.repeated for part in seams))
 
 
-def _stretches(
-    kernel: Any, plan: _cuda_strips.Layout, evidence: Tensor, given: Any, left: Any
+def _in_stretches(
+    kernel: Any, layout: tuple[int, int, int, int], like: Tensor, given: Any, left: Any
 ) -> _cuda_stretches.Seams:
-    """Launch a sweep as often as its stretches may need."""
-    count, _, size = evidence.shape
-    seams = _cuda_stretches.seams_for(evidence, size, DISCRETE_STRETCH)
-    shared = _shared(evidence.dtype, WARPS + plan.numbers)
+    """Launch a sweep over (B, T, ...) as often as its stretches may need.
+
+    ``layout`` has threads, bytes of shared memory, numbers of a message, and frames of a stretch.
+    """
+    threads, shared, numbers, longest = layout
+    seams = _cuda_stretches.seams_for(like, numbers, longest)
     for blocks, messages, approach in seams.turns():
-        spec = (count, blocks), plan.threads, shared
-        _launch(kernel, spec, *given, messages, (approach, DISCRETE_STRETCH), *left)
+        spec = (len(like), blocks), threads, shared
+        _launch(kernel, spec, *given, messages, (approach, longest), *left)
     return seams
 
 
@@ -387,7 +415,7 @@ def _per_chain(evidence: Tensor, vectors: int, dtype: torch.dtype | None = None)
 def _per_gaussian(means: Tensor) -> tuple[int, int, int]:
     """Blocks, threads and bytes of shared memory where a block has a chain of D dimensions."""
     count, _, size = means.shape
-    numbers = _cuda_gaussian.MATRICES * size**2 + _cuda_gaussian.VECTORS * size
+    numbers = _tangent.MATRICES * size**2 + _tangent.VECTORS * size
     return count, _threads(size**2), _shared(means.dtype, numbers)
 
 
