@@ -46,7 +46,7 @@ device = cuda.jit(device=True)
 
 
 def bounded(threads: int, blocks: int) -> Any:
-    """Compile a kernel so that a multiprocessor's registers hold ``blocks`` blocks of so many threads."""
+    """Compile a kernel so that the registers are enough for ``blocks`` blocks of so many threads."""
     return kernel if SIMULATED else cuda.jit(launch_bounds=(threads, blocks))
 
 

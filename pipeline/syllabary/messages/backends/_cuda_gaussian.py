@@ -1,4 +1,4 @@
-"""Sweeps over a Gaussian chain, a block of few threads to a stretch; ``_gaussian`` says what P and W are.
+"""Sweeps over a Gaussian chain, few threads to a stretch; ``_gaussian`` says what P and W are.
 
 A message is a covariance and a mean, flat, one behind the other. A thread has some entries of each
 matrix, in registers; they are made for one D, so that a compiler knows which. Matrices are flat in their
@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import float64
 
 from ._block import LANES, SIMULATED, WARPS, block_max, block_sum, bounded, cuda, device
 from ._compiled import Floats
@@ -42,7 +43,7 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
     own, allowed = -(-(side**2) // threads), dtype(ROUNDINGS * np.finfo(dtype).eps)
     zero, one, lost = dtype(0), dtype(1), dtype(math.nan)
     kernel = bounded(threads, 1)
-    shared = WARPS + 2 * square + numbers + max(numbers, 2 * side)
+    shared = 2 * WARPS + 2 * square + numbers + max(numbers, 2 * side)
 
     @device
     def agree(found: Floats, true: Floats, m: int) -> bool:
@@ -83,7 +84,6 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
         starts, source, target, repeated = seams[0][b], seams[1][b], seams[2][b], seams[3][b]
         covariances, means, gain = found[0][b], found[1][b], found[2][b]
         approach, longest = turn
-        ledger = cuda.shared.array(WARPS, np.float64)
         room = cuda.shared.array(0, covariances.dtype)
         scratch, link, steps = room[:WARPS], room[WARPS : WARPS + square], room[WARPS + square :]
         message, rows = room[WARPS + 2 * square :], room[WARPS + 2 * square + numbers :]
@@ -190,6 +190,7 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
         if cuda.gridDim.y == 1:
             # The first fault, for what lies behind it is void.
             energy, volume, early = 0.0, 0.0, -math.inf
+            ledger = cuda.shared.array(0, float64)  # the same memory
             cuda.syncthreads()
             for k in range(thread, number, threads):
                 energy += parts[0][b, k, 0]

@@ -24,7 +24,7 @@ ROUNDINGS = 64
 @cache
 def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
     """Make ``forward`` and ``backward`` for numbers of ``dtype`` and matrices of one layout."""
-    width, groups, rows = layout
+    width, rows = layout.width, layout.rows
     hold, multiply, gather = strips(*layout)
     # Two blocks share a multiprocessor; its registers hold one matrix of float64.
     kernel = bounded(layout.threads, 2 if rows <= HELD // 4 and dtype == np.float32 else 1)

@@ -58,7 +58,7 @@ class Seams(NamedTuple):
 
 
 def seams_for(like: Tensor, numbers: int, longest: int) -> Seams:
-    """Room for messages of ``numbers`` of sequences like (B, T, ...), in stretches of ``longest`` frames."""
+    """Room for messages of so many numbers of sequences like (B, T, ...), cut into stretches."""
     shape = len(like), most(like.shape[1], longest)
     starts, ends = like.new_empty((*shape, numbers)), like.new_empty((2, *shape, numbers))
     return Seams(starts, ends, torch.zeros(shape, dtype=torch.int64, device=like.device))

@@ -216,13 +216,11 @@ def lds_marginals(
     count, _, size = means.shape
     if filtered is None or gain is None:
         filtered, gain = torch.empty_like(precision), torch.empty_like(lower)
-    if keep == "filter":
-        left = covariances, means, gain
-    else:
-        left = filtered, torch.empty_like(means), gain
+    only = keep == "filter"
+    left = covariances if only else filtered, means if only else torch.empty_like(means), gain
     plan = _gaussian_sweeps(means)
     forward = _filter(plan, (precision, lower, precision_mean, lengths), left, totals, fault)
-    if keep == "filter":
+    if only:
         return Repeated(forward.repeated)
     none = means.new_empty(count, 0, size, size)
     found = none if covariances is None else covariances, means, none if cross is None else cross
@@ -231,7 +229,9 @@ def lds_marginals(
     added = totals.new_empty(count, 0, size**2) if sums is None else sums.flatten(2)
     given = (*_flat(left[0]), left[1], *_flat(left[2]), lengths)
     found = (*_flat(found[0]), found[1], *_flat(found[2]))
-    backward = _gaussian_stretches(plan.smooth_backward, plan, means, given, (found, parts, added, fault))
+    backward = _gaussian_stretches(
+        plan.smooth_backward, plan, means, given, (found, parts, added, fault)
+    )
     return Repeated(forward.repeated, backward.repeated)
 
 
@@ -420,7 +420,7 @@ def _add_pairs(before: Tensor, after: Tensor, lengths: Tensor, step: Tensor, pai
     count, frames, size = before.shape
     tiles, number = -(-size // _cuda_pairs.TILE), max(1, -(-(frames - 1) // _cuda_pairs.PIECE))
     pieces = pairs.new_empty((count, number, size, size))
-    spec = (count, number, tiles**2), _cuda_pairs.SIDE**2, 0
+    spec = (count, number, tiles**2), _cuda_pairs.SIDE**2, _shared(before.dtype, 2 * _cuda_pairs.CELLS)
     _launch(_cuda_pairs.sum_pieces, spec, before, after, lengths, pieces)
     spec = (count, -(-size * size // THREADS)), THREADS, 0
     _launch(_cuda_pairs.add_pieces, spec, pieces, lengths, step, pairs)
