@@ -7,7 +7,9 @@ import torch
 from numpy.testing import assert_allclose
 
 from oracles.chains import random_chain, sticky_chain
-from syllabary.messages import hmm
+from oracles.gaussian_chains import switching_chain
+from syllabary.errors import IndefinitePrecision
+from syllabary.messages import hmm, lds
 from syllabary.messages.backends import _cuda_stretches, cuda
 
 pytestmark = [
@@ -38,6 +40,7 @@ def cut(monkeypatch):
 
     def set_(longest, approach):
         monkeypatch.setattr(cuda, "DISCRETE_STRETCH", longest)
+        monkeypatch.setattr(cuda, "GAUSSIAN_STRETCH", longest)
         monkeypatch.setattr(_cuda_stretches, "APPROACH", approach)
 
     return set_
@@ -121,3 +124,85 @@ def test_a_state_that_vanishes_in_one_stretch_is_brought_back_in_another(depth, 
     found = hmm.marginals(*chain, backend="cuda")
     assert_allclose(found.states.cpu(), np.eye(3)[[0] * 30], atol=1e-6)
     assert_same(hmm.marginals(*chain, cache=True, backend="cuda"), chain)
+
+
+def assert_same_gaussian(found, chain, keep="all"):
+    """The processor's answer in float64 and in one pass, relative to the largest entry."""
+    exact = lds.marginals(*(part.cpu().double() for part in chain), keep=keep)
+    close = 3e-4 if chain[2].dtype == torch.float32 else 1e-10
+    parts = [(found.means, exact.means), (found.log_normalizer, exact.log_normalizer)]
+    parts += [] if keep == "sums" else [(found.covariances, exact.covariances)]
+    parts += [(found.cross, exact.cross)] if keep == "all" else []
+    parts += list(zip(found.sums, exact.sums, strict=True)) if keep == "sums" else []
+    for part, true in parts:
+        assert_allclose(part.cpu(), true, rtol=0, atol=close * float(true.abs().max()))
+
+
+def elephant(rng, frames):
+    """A chain that is hardly told anything, and so forgets nothing of what it once was told."""
+    precision, lower = np.zeros((frames, 2, 2)), np.zeros((frames - 1, 2, 2))
+    step = np.linalg.qr(rng.standard_normal((2, 2)))[0]
+    precision[1:] += np.eye(2)
+    precision[:-1] += step.T @ step
+    precision[0] += np.eye(2)
+    lower[:] = -step
+    return precision, lower, rng.standard_normal((frames, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("keep", ["all", "sums"])
+def test_stretches_of_a_forgetful_gaussian_chain_fit_at_once(keep, dtype, rng, cut, repeated):
+    cut(30, 28)
+    chain = on_device(switching_chain(rng, 100, 2, noise=1.0), dtype)
+    assert_same_gaussian(lds.marginals(*chain, keep=keep, backend="cuda"), chain, keep)
+    assert counts(repeated[0]) == [[[0] * 4]] * 2
+
+
+@pytest.mark.parametrize("keep", ["all", "sums", "filter"])
+def test_a_gaussian_chain_that_remembers_goes_in_order(keep, rng, cut, repeated):
+    cut(6, 2)
+    chain = on_device(elephant(rng, 34), torch.float64)
+    assert_same_gaussian(lds.marginals(*chain, keep=keep, backend="cuda"), chain, keep)
+    said = [part for part in repeated[0] if part is not None]
+    assert len(said) == (1 if keep == "filter" else 2)
+    assert counts(said) == [[[0, 1, 2, 3, 3, 3]]] * len(said)
+
+
+def test_gaussian_sequences_of_a_batch_are_cut_each_for_itself(rng, cut):
+    cut(8, 3)
+    lengths = torch.tensor([20, 5, 0, 9])
+    batch = [
+        torch.stack(part)
+        for part in zip(
+            *(on_device(switching_chain(rng, 20, 2), torch.float32) for _ in lengths), strict=True
+        )
+    ]
+    for i, length in enumerate(lengths):
+        batch[0][i, length:] = batch[2][i, length:] = torch.nan
+        batch[1][i, max(length - 1, 0) :] = torch.nan
+    for keep in ("all", "sums"):
+        found = lds.marginals(*batch, lengths=lengths, keep=keep, backend="cuda")
+        for i, T in enumerate(lengths.tolist()):
+            assert not found.means[i, T:].any()
+            if T:
+                own = batch[0][i, :T], batch[1][i, : T - 1], batch[2][i, :T]
+                alone = lds.marginals(*own, keep=keep, backend="cuda")
+                assert torch.equal(found.means[i, :T], alone.means)
+                assert torch.equal(found.log_normalizer[i], alone.log_normalizer)
+                if keep == "all":
+                    assert torch.equal(found.covariances[i, :T], alone.covariances)
+                    assert torch.equal(found.cross[i, : T - 1], alone.cross)
+                else:
+                    pairs = zip(found.sums, alone.sums, strict=True)
+                    assert all(torch.equal(part[i], right) for part, right in pairs)
+
+
+def test_the_frame_of_a_fault_is_named_in_whatever_stretch_it_lies(rng, cut):
+    cut(8, 3)
+    chain = on_device(switching_chain(rng, 40, 2), torch.float32)
+    chain[0][29] = -torch.eye(2)
+    with pytest.raises(IndefinitePrecision, match="frame 29"):
+        lds.marginals(*chain, backend="cuda")
+    chain[2][11, 1] = torch.nan
+    with pytest.raises(IndefinitePrecision, match="frame 11"):
+        lds.marginals(*chain, keep="sums", backend="cuda")

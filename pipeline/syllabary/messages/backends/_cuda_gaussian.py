@@ -10,8 +10,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import float64
 
-from ._block import LANES, SIMULATED, WARPS, block_max, block_sum, cuda, device, kernel
+from ._block import LANES, SIMULATED, WARPS, block_max, block_sum, bounded, cuda, device
 from ._compiled import Floats
 from ._cuda_stretches import checks, frames_of, number_of, stretches_of_block
 
@@ -41,7 +42,8 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
     threads = -(-(side**2) // (OWN * LANES)) * LANES
     own, allowed = -(-(side**2) // threads), dtype(ROUNDINGS * np.finfo(dtype).eps)
     zero, one, lost = dtype(0), dtype(1), dtype(math.nan)
-    shared = WARPS + 2 * square + numbers + max(numbers, 2 * side)
+    kernel = bounded(threads, 1)
+    shared = 2 * WARPS + 2 * square + numbers + max(numbers, 2 * side)
 
     @device
     def agree(found: Floats, true: Floats, m: int) -> bool:
@@ -52,6 +54,14 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
         return gap <= allowed * (math.sqrt(true[(m - square) * side]) + abs(true[m]))
 
     first_wrong = checks(agree)
+
+    @device
+    def dot(left: Floats, across: int, right: Floats, down: int) -> Any:
+        """Sum of products of numbers that lie so far apart."""
+        total = left[0] * right[0]
+        for m in range(1, size):
+            total += left[m * across] * right[m * down]
+        return total
 
     @kernel
     def filter_forward(
@@ -74,7 +84,6 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
         starts, source, target, repeated = seams[0][b], seams[1][b], seams[2][b], seams[3][b]
         covariances, means, gain = found[0][b], found[1][b], found[2][b]
         approach, longest = turn
-        ledger = cuda.shared.array(WARPS, np.float64)
         room = cuda.shared.array(0, covariances.dtype)
         scratch, link, steps = room[:WARPS], room[WARPS : WARPS + square], room[WARPS + square :]
         message, rows = room[WARPS + 2 * square :], room[WARPS + 2 * square + numbers :]
@@ -102,43 +111,38 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
             for n in range(own):
                 i, j = (thread + n * threads) // side, (thread + n * threads) % side
                 soon[n] = potential(precision[opening], vectors[opening], i, j)
+            cuda.syncthreads()
             for t in range(opening, end):
-                cuda.syncthreads()
                 if t == begin and k > 0:
                     energy, volume, product = 0.0, 0.0, 1.0
                     for m in range(thread, numbers, threads):
                         starts[k, m] = message[m]
-                is_joined = t > opening or is_known
-                ahead, between = min(t + 1, end - 1), min(t, max(0, len(lower) - 1))
-                for n in range(own):  # asked for a step ahead
-                    i, j = (thread + n * threads) // side, (thread + n * threads) % side
-                    entries[n] = soon[n]
-                    soon[n] = potential(precision[ahead], vectors[ahead], i, j)
-                    if t + 1 < end and i < size and j < size:
-                        links[n] = lower[between, i * size + j]
-                    if is_joined and i < size and j < size:
-                        step = link[i * size] * message[j]
-                        for m in range(1, size):
-                            step += link[i * size + m] * message[m * size + j]
-                        steps[i * size + j] = step
-                        if t >= begin:
-                            gain[t - 1, i * size + j] = step
-                cuda.syncthreads()
+                is_joined, ahead = t > opening or is_known, min(t + 1, end - 1)
                 for n in range(own):
-                    i, j = (thread + n * threads) // side, (thread + n * threads) % side
-                    left, right = max(i, j), min(i, j)
-                    if is_joined and left < size:
-                        for m in range(size):
-                            entries[n] -= steps[left * size + m] * link[right * size + m]
-                    elif is_joined and left == size and right < size:
-                        for m in range(size):
-                            entries[n] -= link[right * size + m] * message[square + m]
-                    if i == 0:
-                        rows[j] = entries[n]
+                    m = thread + n * threads
+                    i, j = m // side, m % side
+                    entries[n], soon[n] = soon[n], potential(precision[ahead], vectors[ahead], i, j)
+                    if m < square:
+                        links[n] = lower[ahead - 1, m] if ahead > 0 else zero
+                        if is_joined:
+                            steps[m] = dot(link[m // size * size :], 1, message[m % size :], size)
+                cuda.syncthreads()
+                if is_joined:
+                    for n in range(own):
+                        m = thread + n * threads
+                        left, right = max(m // side, m % side), min(m // side, m % side)
+                        if left < size:
+                            entries[n] -= dot(steps[left * size :], 1, link[right * size :], 1)
+                        elif left == size and right < size:
+                            entries[n] -= dot(link[right * size :], 1, message[square:], 1)
+                        if m < square and t >= begin:
+                            gain[t - 1, m] = steps[m]
+                for n in range(own):
+                    if thread + n * threads < side:
+                        rows[thread + n * threads] = entries[n]
                 for p in range(vectors.shape[1]):  # not a constant, so a loop
                     cuda.syncthreads()
-                    row = rows[p % 2 * side :]
-                    after = rows[(p + 1) % 2 * side :]
+                    row, after = rows[p % 2 * side :], rows[(p + 1) % 2 * side :]
                     pivot = row[p] if row[p] > 0 else lost
                     grown, share = product * np.float64(pivot), one / pivot
                     if SMALL < grown < 1 / SMALL:
@@ -159,20 +163,22 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
                                 after[j] = entries[n]
                 for n in range(own):
                     i, j = (thread + n * threads) // side, (thread + n * threads) % side
-                    if i < size:
-                        m = square + i if j == size else i * size + j
-                        message[m] = entries[n] if j == size else -entries[n]
-                        if j < size:
-                            link[m] = links[n]
-                        if t >= begin and j == size:
-                            means[t, i] = message[m]
-                        elif t >= begin:
-                            covariances[t, m] = message[m]
+                    if i < size and j < size:
+                        message[i * size + j] = -entries[n]
+                    elif i < size:
+                        message[square + i] = entries[n]
                     elif i == size and j == size:
                         energy -= entries[n]
                         if bad < 0 and not -math.inf < entries[n] < math.inf:
                             bad = t
-            cuda.syncthreads()
+                    if thread + n * threads < square:
+                        link[thread + n * threads] = links[n]
+                cuda.syncthreads()
+                for m in range(thread, numbers, threads):
+                    if t >= begin and m < square:
+                        covariances[t, m] = message[m]
+                    elif t >= begin:
+                        means[t, m - square] = message[m]
             for m in range(thread, numbers, threads):
                 target[k, m] = message[m]
             if thread == (side**2 - 1) % threads:
@@ -184,6 +190,7 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
         if cuda.gridDim.y == 1:
             # The first fault, for what lies behind it is void.
             energy, volume, early = 0.0, 0.0, -math.inf
+            ledger = cuda.shared.array(0, float64)  # the same memory
             cuda.syncthreads()
             for k in range(thread, number, threads):
                 energy += parts[0][b, k, 0]
@@ -273,9 +280,7 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
                     if m < square:
                         links[n] = gains[max(t - 1, 0), m]
                         i, j = m // size, m % size
-                        entry = message[i * size] * gain[j]
-                        for m_ in range(1, size):
-                            entry += message[i * size + m_] * gain[m_ * size + j]
+                        entry = dot(message[i * size :], 1, gain[j:], size)
                         product[i * side + j] = entry
                         if t < end and is_summed:
                             pairs[n] -= entry
@@ -290,8 +295,7 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
                         i, j = m - square, size
                         if m < square:
                             i, j = max(m // size, m % size), min(m // size, m % size)
-                        for m_ in range(size):
-                            entries[n] += gain[m_ * size + i] * product[m_ * side + j]
+                        entries[n] += dot(gain[i:], size, product[j:], side)
                         message[m] = entries[n]
                         if t < end and m >= square:
                             means[t, i] = entries[n]

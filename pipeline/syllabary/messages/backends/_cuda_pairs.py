@@ -10,14 +10,14 @@ import numpy as np
 from ._block import SIMULATED, cuda, kernel
 from ._compiled import Floats
 
-__all__ = ["PIECE", "SIDE", "TILE", "add_pieces", "sum_pieces"]
+__all__ = ["CELLS", "PIECE", "SIDE", "TILE", "add_pieces", "sum_pieces"]
 
 # Entries of a tile along a side, of a thread, and so threads along a side.
 TILE, OWN = (4, 2) if SIMULATED else (64, 4)
 SIDE = TILE // OWN
 # Frames of a slice, and of a piece at most.
 SLICE, PIECE = 32, 512
-# Entries of a slice, and of a thread; numba takes no products for the sizes of arrays.
+# Entries of a slice, and of a thread (numba takes no products for the sizes of arrays).
 CELLS, ENTRIES = SLICE * TILE, OWN * OWN
 
 
@@ -29,8 +29,8 @@ def sum_pieces(before: Floats, after: Floats, lengths: Floats, pieces: Floats) -
     down, right = cuda.blockIdx.z // tiles * TILE, cuda.blockIdx.z % tiles * TILE
     thread, threads = cuda.threadIdx.x, cuda.blockDim.x
     row, column = thread // SIDE, thread % SIDE
-    left = cuda.shared.array(CELLS, before.dtype)
-    above = cuda.shared.array(CELLS, after.dtype)
+    room = cuda.shared.array(0, before.dtype)
+    left, above = room[:CELLS], room[CELLS:]
     recent = cuda.local.array(ENTRIES, before.dtype)
     total = cuda.local.array(ENTRIES, np.float64)
     for own in range(ENTRIES):

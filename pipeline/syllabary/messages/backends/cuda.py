@@ -387,7 +387,7 @@ def _add_pairs(before: Tensor, after: Tensor, lengths: Tensor, step: Tensor, pai
     count, frames, size = before.shape
     tiles, number = -(-size // _cuda_pairs.TILE), max(1, -(-(frames - 1) // _cuda_pairs.PIECE))
     pieces = pairs.new_empty((count, number, size, size))
-    spec = (count, number, tiles**2), _cuda_pairs.SIDE**2, 0
+    spec = (count, number, tiles**2), _cuda_pairs.SIDE**2, _shared(before.dtype, 2 * _cuda_pairs.CELLS)
     _launch(_cuda_pairs.sum_pieces, spec, before, after, lengths, pieces)
     each = (count, -(-size * size // THREADS)), THREADS, 0
     _launch(_cuda_pairs.add_pieces, each, pieces, lengths, step, pairs)
