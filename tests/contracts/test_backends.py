@@ -18,7 +18,7 @@ FOLDER = "syllabary.messages.backends"
 FUNCTIONS = {
     "hmm_marginals", "hmm_tangent", "hmm_path", "hmm_sample",
     "lds_marginals", "lds_tangent", "lds_sample", "ar_log_likelihood",
-    "add_products", "weighted_moments", "weighted_sums",
+    "add_products", "weighted_moments",
 }  # fmt: skip
 # Rounding of a few frames; a Gaussian's matrices are inverted on the way.
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -151,28 +151,37 @@ def assert_enumerated(chain, backend):
 
 
 @pytest.mark.parametrize("skipped", [(0, 0), (1, 0), (0, 2)], ids=str)
-def test_frames_meet_a_matrix_and_are_summed_under_weights(backend, like, rng, skipped):
-    rows, shares = rng.standard_normal((3, 7, 2, 3)), rng.standard_normal((3, 7, 5))
-    shares[rng.random(shares.shape) < 0.5] = 0
-    begin, matrix = rng.standard_normal((3, 7, 5)), rng.standard_normal((6, 5))
+def test_frames_meet_a_matrix(backend, like, rng, skipped):
+    rows, matrix = rng.standard_normal((3, 7, 2, 3)), rng.standard_normal((6, 5))
+    begin = rng.standard_normal((3, 7, 5))
     count = 7 - max(skipped)
     one, other = (slice(skip, skip + count) for skip in skipped)
-    values, weights, out = tensors([rows, shares, begin], like)
-
-    found = moments.weighted_sums(values, weights, skipped=skipped, backend=backend)
-    assert found.dtype == torch.float64
-    assert_close(found, np.einsum("btij,btk->kij", rows[:, one], shares[:, other]), like)
-
+    values, out = tensors([rows, begin], like)
     products.add_products(out, values, torch.tensor(matrix, **like), skipped=skipped, backend=backend)
     begin[:, one] += rows.reshape(3, 7, 6)[:, other] @ matrix
     assert_close(out, begin, like)
 
 
-def test_second_moments_are_summed_under_weights(backend, like, rng):
-    rows, shares = rng.standard_normal((9, 4)), rng.standard_normal((9, 3))
-    found = moments.weighted_moments(*tensors([rows, shares], like), negligible=0.3, backend=backend)
-    counted = np.where(abs(shares) > 0.3, shares, 0)
-    assert_close(found, np.einsum("tk,ti,tj->kij", counted, rows, rows), like)
+@pytest.mark.parametrize("kind", ["certain", "uncertain", "dynamic"])
+def test_second_moments_are_summed_under_weights(backend, like, rng, kind):
+    shares = rng.standard_normal((2, 9, 3))
+    shares[rng.random(shares.shape) < 0.5] = 0
+    joint = rng.standard_normal((2, 9 - (kind == "dynamic"), 5))
+    covariances, cross = rng.standard_normal((2, 9, 2, 2)), rng.standard_normal((2, 8, 2, 2))
+    covariances += covariances.swapaxes(2, 3)
+    expected = np.einsum("bti,btj->btij", joint, joint)
+    given = {}
+    if kind != "certain":
+        expected[:, :, :2, :2] += covariances[:, -joint.shape[1] :]
+        given["covariances"] = tensors([covariances], like)[0]
+    if kind == "dynamic":
+        expected[:, :, 2:4, 2:4] += covariances[:, :-1]
+        expected[:, :, :2, 2:4] += cross
+        expected[:, :, 2:4, :2] += cross.swapaxes(2, 3)
+        given["cross"] = tensors([cross], like)[0]
+    found = moments.weighted_moments(*tensors([joint, shares], like), **given, backend=backend)
+    assert found.dtype == torch.float64
+    assert_close(found, np.einsum("btk,btij->kij", shares[:, -joint.shape[1] :], expected), like)
 
 
 @pytest.mark.parametrize(("T", "K"), [(1, 3), (4, 1), (1, 1), (3, 4)])

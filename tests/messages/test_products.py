@@ -42,6 +42,10 @@ def threads(request):
     torch.set_num_threads(before)
 
 
+def one_sequence(frames):
+    return [torch.from_numpy(part)[None] for part in frames]
+
+
 def exactly(rows, shares):
     """Second moments in float64, one frame after the other, and the sums of their sizes."""
     found = np.zeros((shares.shape[1], rows.shape[1], rows.shape[1]))
@@ -55,23 +59,38 @@ def exactly(rows, shares):
 
 def test_second_moments(frames, dtype):
     rows, shares = frames
-    found = moments.weighted_moments(*map(torch.from_numpy, frames), negligible=0.0).numpy()
+    found = moments.weighted_moments(*one_sequence(frames), negligible=0.0).numpy()
     expected, sizes = exactly(rows, shares)
     assert np.array_equal(found, found.swapaxes(1, 2))
     assert (abs(found - expected) <= 10 * LOST[dtype] * sizes + NOTHING).all()
     assert abs(found - expected).max() <= LOST[dtype] * sizes.max()
 
 
-def test_sums_of_rows(frames, dtype):
-    halves = [
-        torch.from_numpy(part[: len(part) // 2 * 2].reshape(2, -1, part.shape[1])) for part in frames
-    ]
-    found = moments.weighted_sums(*halves, negligible=0.0).numpy()
-    whole = [half.flatten(0, 1).double().numpy() for half in halves]
-    sizes = abs(whole[1]).T @ abs(whole[0])
-    assert_allclose(
-        found, whole[1].T @ whole[0], rtol=0, atol=10 * LOST[dtype] * max(1, sizes.max(initial=0))
-    )
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_moments_of_what_is_uncertain(rng, dtype, dynamic):
+    """Covariances add to products of means: of a frame, of the one before, and between the two."""
+    size, states, length = 11, 5, 150
+    weights = rng.dirichlet(np.ones(states), (3, length)).astype(dtype)
+    covariances = rng.standard_normal((3, length, size, size)).astype(dtype)
+    covariances += covariances.swapaxes(2, 3)
+    cross = rng.standard_normal((3, length - 1, size, size)).astype(dtype) if dynamic else None
+    counted, width = length - dynamic, (2 if dynamic else 1) * size + 1
+    joint = rng.standard_normal((3, counted, width)).astype(dtype)
+    given = [torch.from_numpy(part) for part in (joint, weights, covariances)]
+    found = moments.weighted_moments(
+        *given[:2], covariances=given[2], cross=torch.from_numpy(cross) if dynamic else None
+    ).numpy()
+    each = np.einsum("bti,btj->btij", joint.astype(float), joint)
+    now, past = slice(0, size), slice(size, 2 * size)
+    each[:, :, now, now] += covariances[:, length - counted :]
+    if dynamic:
+        each[:, :, past, past] += covariances[:, :-1]
+        each[:, :, now, past] += cross
+        each[:, :, past, now] += cross.swapaxes(2, 3)
+    weighted = weights[:, length - counted :].astype(float)
+    expected = np.einsum("btk,btij->kij", weighted, each)
+    sizes = np.einsum("btk,btij->kij", weighted, abs(each))
+    assert_allclose(found, expected, rtol=0, atol=10 * LOST[dtype] * sizes.max())
 
 
 def test_products_are_added(frames, size, dtype, rng):
@@ -84,14 +103,13 @@ def test_products_are_added(frames, size, dtype, rng):
 
 
 def test_no_bit_depends_on_threads(frames, size, rng, threads):
-    rows, shares = map(torch.from_numpy, frames)
+    rows, shares = one_sequence(frames)
     matrix = torch.from_numpy(rng.standard_normal((size[1], size[2]))).to(rows)
 
     def everything():
         return [
             moments.weighted_moments(rows, shares),
-            moments.weighted_sums(rows[None], shares[None]),
-            products.add_products(shares[None].clone(), rows[None], matrix),
+            products.add_products(shares.clone(), rows, matrix),
         ]
 
     found = everything()
@@ -109,20 +127,18 @@ def test_sequences_do_not_see_one_another(rng, dtype):
         assert torch.equal(alone[0], one)
 
 
-def test_what_is_unknown_is_not_lost(rng):
-    """NaN in a share that counts, or in a row, is seen in the sums of its state."""
-    rows, shares = torch.ones(200, 3), torch.full((200, 6), 0.5)
-    shares[150, 2] = torch.nan
-    told = moments.weighted_moments(rows, shares), moments.weighted_sums(rows[None], shares[None])
-    for found in told:
-        assert found[2].isnan().all()
-        assert not found[[0, 1, 3, 4, 5]].isnan().any()
+def test_what_is_unknown_is_not_lost():
+    """NaN in a share is seen in the sums of its state and of no other."""
+    rows, shares = torch.ones(1, 200, 3), torch.full((1, 200, 6), 0.5)
+    shares[0, 150, 2] = torch.nan
+    found = moments.weighted_moments(rows, shares)
+    assert found[2].isnan().all()
+    assert not found[[0, 1, 3, 4, 5]].isnan().any()
 
 
-def test_negligible_shares_cost_nothing_and_are_left_out():
-    rows, shares = torch.ones(_moments.RUN, 2), torch.full((_moments.RUN, 5), 1e-15)
-    shares[3, 1] = 1.0
-    assert moments.weighted_moments(rows, shares)[:, 0, 0].tolist() == [0, 1, 0, 0, 0]
-    found = moments.weighted_sums(rows[None], shares[None])[:, 0]
+def test_negligible_shares_are_left_out():
+    rows, shares = torch.ones(1, _moments.RUN, 2), torch.full((1, _moments.RUN, 5), 1e-15)
+    shares[0, 3, 1] = 1.0
+    found = moments.weighted_moments(rows, shares)[:, 0, 0]
     assert found[4] == 0  # none of its neighbours has a share
     assert_allclose(found[:4], [0, 1, 0, 0], atol=1e-10)

@@ -62,16 +62,15 @@ def features(evidence: PointEvidence, lags: int) -> tuple[Tensor, Tensor]:
 def sums(evidence: PointEvidence, usable: Tensor, states: Tensor, lags: int) -> mniw.Natural:
     """Sums over usable frames, weighted by ``states`` (..., T, K), in float64."""
     size = evidence.latents.shape[-1]
-    width = size * lags + 1
     regressor, latents = features(evidence, lags)
-    joint = torch.cat([regressor, latents], -1).reshape(-1, width + size)
-    shares = torch.where(usable[..., None], states, 0.0).reshape(-1, states.shape[-1])
-    gram = moments.weighted_moments(joint, shares)
+    joint = torch.where(usable[..., None], torch.cat([latents, regressor], -1), 0.0)
+    shape = 1, -1, joint.shape[-1]
+    gram = moments.weighted_moments(joint.reshape(shape), states.reshape(1, -1, states.shape[-1]))
     return mniw.Natural(
-        precision=gram[:, :width, :width].clone(),
-        precision_mean=gram[:, width:, :width].clone(),
-        scatter=gram[:, width:, width:].clone(),
-        observations=shares.sum(0, dtype=torch.float64),
+        precision=gram[:, size:, size:].clone(),
+        precision_mean=gram[:, :size, size:].clone(),
+        scatter=gram[:, :size, :size].clone(),
+        observations=gram[:, -1, -1].clone(),  # the last number of a joint that counts is 1
     )
 
 

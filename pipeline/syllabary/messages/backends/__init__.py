@@ -29,8 +29,8 @@ fill the last ones, which come filled with zeros; those that are None are not wa
 - ``lds_sample(precision, lower, precision_mean, lengths, normals, samples, fault)``
 - ``ar_log_likelihood(joint, whitener, constant, log_likelihood)``
 - ``add_products(out, skipped, rows, unread, matrix)``
-- ``weighted_moments(joint, weights, negligible, totals)``, below the diagonal whatever it likes
-- ``weighted_sums(rows, skipped, weights, unweighted, negligible, totals)``
+- ``weighted_moments(joint, weights, negligible, covariances, cross, totals)``, below the diagonal
+  whatever it likes
 
 ``initial (B or 1, K)`` and ``transition (B or 1, K, K)`` are float64 and may be shared by all
 sequences; everything with a frame axis is float32 or float64, sums over frames are float64.

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-__all__ = ["add_products", "ar_log_likelihood", "weighted_moments", "weighted_sums"]
+__all__ = ["add_products", "ar_log_likelihood", "weighted_moments"]
 
 # That one product may write.
 NUMBERS = 2**24
@@ -32,27 +32,30 @@ def add_products(out: Tensor, skipped: int, rows: Tensor, unread: int, matrix: T
         )
 
 
-def weighted_moments(joint: Tensor, weights: Tensor, negligible: float, totals: Tensor) -> None:
-    """Add ``Σ_t weights_tk joint_t joint_tᵀ`` to the totals, by dense products."""
-    block = max(1, NUMBERS // joint.shape[1] ** 2)
-    for begin in range(0, len(joint), block):
-        rows, share = joint[begin : begin + block].double(), weights[begin : begin + block].double()
-        share = torch.where(share.abs() > negligible, share, 0.0)
-        products = (rows[:, :, None] * rows[:, None, :]).flatten(1)
-        totals += (share.mT @ products).view_as(totals)
-
-
-def weighted_sums(
-    rows: Tensor, skipped: int, weights: Tensor, unweighted: int, negligible: float, totals: Tensor
+def weighted_moments(
+    joint: Tensor,
+    weights: Tensor,
+    negligible: float,
+    covariances: Tensor | None,
+    cross: Tensor | None,
+    totals: Tensor,
 ) -> None:
-    """Add ``Σ weights_{t+unweighted,k} rows_{t+skipped}`` to the totals, by dense products."""
-    frames = min(rows.shape[1] - skipped, weights.shape[1] - unweighted)
-    block = max(1, NUMBERS // max(1, len(rows) * rows.shape[2]))
+    """Add ``Σ_t weights_tk E[joint_t joint_tᵀ]`` to the totals, by dense products."""
+    count, frames, width = joint.shape
+    unweighted, block = weights.shape[1] - frames, max(1, NUMBERS // max(1, count * width**2))
     for begin in range(0, frames, block):
         stop = min(begin + block, frames)
-        value = rows[:, skipped + begin : skipped + stop].flatten(0, 1).double()
-        share = weights[:, unweighted + begin : unweighted + stop].flatten(0, 1).double()
-        totals += torch.where(share.abs() > negligible, share, 0.0).mT @ value
+        now, before = (slice(begin + skip, stop + skip) for skip in (unweighted, unweighted - 1))
+        rows = joint[:, begin:stop].double()
+        products = rows[..., :, None] * rows[..., None, :]
+        if covariances is not None:
+            size = covariances.shape[-1]
+            products[..., :size, :size] += covariances[:, now]
+            if cross is not None:
+                products[..., :size, size : 2 * size] += cross[:, begin:stop]
+                products[..., size : 2 * size, size : 2 * size] += covariances[:, before]
+        share = weights[:, now].flatten(0, 1).double()
+        totals += (share.mT @ products.flatten(0, 1).flatten(1)).view_as(totals)
 
 
 @contextmanager

@@ -28,11 +28,13 @@ from ._compiled import Floats
 from ._sums import Sums, emit_sums, vector_at
 
 __all__ = [
+    "add_exactly",
     "exp",
     "highest",
     "lanes_of",
     "larger",
     "load",
+    "load_between",
     "padded",
     "prefetch",
     "product_of_four",
@@ -42,6 +44,8 @@ __all__ = [
     "reach_of_one",
     "room",
     "splat",
+    "squares_of_four",
+    "squares_of_one",
     "store",
     "total",
     "unknown",
@@ -157,6 +161,22 @@ def load(typing: Any, array: Any, row: Any, column: Any, left: Any, fill: Any) -
 
 
 @intrinsic
+def load_between(typing: Any, array: Any, row: Any, column: Any, begin: Any, left: Any) -> Any:
+    """As ``load`` with zeros, but lanes before ``begin`` are not there either."""
+    lanes = Lanes(array.dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        vector = _vector(lanes)
+        place = _place(context, builder, array, *given[:3])
+        align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
+        before, there = (_mask(builder, end, vector.count) for end in given[3:])
+        mask = builder.and_(builder.not_(before), there)
+        return _call(builder, "masked.load", vector, place, align, mask, _constant(vector, 0.0))
+
+    return lanes(array, *[types.intp] * 4), emit
+
+
+@intrinsic
 def splat(typing: Any, array: Any, value: Any) -> Any:
     """Vector of the array's kind with one value in all its lanes."""
     lanes = Lanes(array.dtype)
@@ -197,6 +217,21 @@ def store(typing: Any, array: Any, row: Any, column: Any, left: Any, value: Any)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, types.intp, value), emit
+
+
+@intrinsic
+def add_exactly(typing: Any, doubles: Any, row: Any, column: Any, value: Any) -> Any:
+    """Add a vector to as many numbers of a matrix of float64."""
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        wide = ir.VectorType(ir.DoubleType(), value.number)
+        place = _place(context, builder, doubles, *given[:3])
+        place = builder.bitcast(place, wide.as_pointer())
+        exact = given[3] if given[3].type == wide else builder.fpext(given[3], wide)
+        builder.store(builder.fadd(builder.load(place, align=8), exact), place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(doubles, types.intp, types.intp, value), emit
 
 
 def _larger(builder: Any, one: Any, other: Any) -> Any:
@@ -328,8 +363,26 @@ def _best(builder: Any, one: Any, other: Any, found: Any) -> Any:
     return _larger(builder, builder.fadd(one, other), found)
 
 
-def _tile(rows: int, start: float, step: Callable[[Any, Any, Any, Any], Any]) -> Any:
+def _kept(builder: Any, place: Any, value: Any, align: int) -> Any:
+    """Return what is to be stored: the sum itself."""
+    return value
+
+
+def _taken_squared(builder: Any, place: Any, value: Any, align: int) -> Any:
+    """Return what was there before, minus the square of the sum."""
+    before = builder.load(place, align=align)
+    return _fused(builder, builder.fneg(value), value, before)
+
+
+def _tile(
+    rows: int,
+    start: float,
+    step: Callable[[Any, Any, Any, Any], Any],
+    left_there: Callable[[Any, Any, Any, int], Any] = _kept,
+) -> Any:
     """Emit ``out[r] = Σ_j left[r, j] right[j]`` for a few rows, whatever sum and product are.
+
+    What is stored of the sums is up to ``left_there``.
 
     Arguments are arrays with the entry at which each begins, counted through the array; row r's
     entry j of ``left`` lies ``r * row_step + j * depth_step`` behind. Rows of ``out`` and
@@ -372,7 +425,8 @@ def _tile(rows: int, start: float, step: Callable[[Any, Any, Any, Any], Any]) ->
                 return _splat(b, b.load(b.gep(source, [behind])), vector)
 
             def finish(b: Any, r: int, column: Any, value: Any) -> None:
-                b.store(value, place(b, target, ir.Constant(number, r), column), align=align)
+                spot = place(b, target, ir.Constant(number, r), column)
+                b.store(left_there(b, spot, value, align), spot, align=align)
 
             sums = Sums(
                 start=lambda b, r, column: _constant(vector, start),
@@ -393,3 +447,5 @@ def _tile(rows: int, start: float, step: Callable[[Any, Any, Any, Any], Any]) ->
 
 product_of_one, product_of_two, product_of_four = (_tile(rows, 0.0, _fused) for rows in (1, 2, 4))
 reach_of_one = _tile(1, -math.inf, _best)
+# ``out[r] −= (Σ_j left[r, j] right[j])²``
+squares_of_one, squares_of_four = (_tile(rows, 0.0, _fused, _taken_squared) for rows in (1, 4))

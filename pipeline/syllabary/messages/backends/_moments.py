@@ -1,11 +1,12 @@
-"""Sums over frames, weighted by each state's probability: of rows, and of their outer products.
+"""Sums over frames of second moments, weighted by each state's probability.
 
-A frame belongs to few states: of a block of frames those that a state has any share in are looked
-at, and no others. A run of them is added up in the precision of the rows, in registers, and runs are
-added up in float64. States, not frames, are shared out among threads, so that no sum depends on them.
+The moments of a frame, those on and above the diagonal in one row, are the same for all states. So
+all states' sums are one product, of the weights with a run of such rows. It is added up in the
+precision of the frames, in registers, and runs are added up in float64. Of four neighbouring states
+that have no share in a run nothing is done. States, not frames, are shared out among threads, four at
+a time, so that no sum depends on them.
 """
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -13,162 +14,171 @@ import torch
 from torch import Tensor
 
 from ._compiled import Floats, kernel
-from ._lanes import lanes_of, load, product_of_four, room, splat, store
+from ._lanes import (
+    BYTES,
+    add_exactly,
+    lanes_of,
+    load,
+    load_between,
+    product_of_four,
+    room,
+    splat,
+    store,
+)
 from ._threads import each
 
-__all__ = ["weighted_moments", "weighted_sums"]
+__all__ = ["weighted_moments"]
 
-# Frames that are looked through at a time, which stay in the second nearest cache with their weights,
-# and those of one run: float32 loses no more by it than by what rounded the rows.
-BLOCK, RUN = 1024, 64
-# Rows of a product that are summed together.
-ROWS = 4
+# Frames of a run: float32 loses no more by it than by what rounded the rows.
+RUN = 128
+# States that are summed together, and vectors of a run's moments, which stay in the nearest cache
+# while all states pass.
+ROWS, COLUMNS = 4, 4
 
 
-def weighted_moments(joint: Tensor, weights: Tensor, negligible: float, totals: Tensor) -> None:
-    """Add ``Σ_t weights_tk joint_t joint_tᵀ`` to the totals: the diagonal and what is above it.
+def weighted_moments(
+    joint: Tensor,
+    weights: Tensor,
+    negligible: float,
+    covariances: Tensor | None,
+    cross: Tensor | None,
+    totals: Tensor,
+) -> None:
+    """Add ``Σ_t weights_tk E[joint_t joint_tᵀ]`` to the totals: the diagonal and what is above it.
 
     Parameters
     ----------
-    joint : (N, W)
-    weights : (N, K)
-        Same dtype. Those of no larger size than ``negligible`` are left out.
+    joint : (B, N, W)
+        Means; of the first D what ``covariances`` tells, and of the D behind them, if there is
+        ``cross``, that they are the first of the frame before.
+    weights : (B, T, K)
+        Same dtype; the last N frames count. Where those of a run of frames are together no larger than
+        ``negligible`` they may be left out.
+    covariances : (B, T, D, D), or None for what is certain
+    cross : (B, N, D, D) or None
+        Covariance of the first D (rows) with the D behind them; N is T − 1.
     totals : (K, W, W) float64
     """
-    rows, shares, found = joint.numpy(), weights.numpy(), totals.numpy()
-    height = -(-rows.shape[1] // ROWS) * ROWS
-
-    def some(first: int, stop: int) -> None:
-        left, right = room(RUN, height, rows.dtype), room(RUN, rows.shape[1], rows.dtype)
-        product = room(height, rows.shape[1], rows.dtype)
-        _add_moments(rows, shares, negligible, first, stop, left, right, product, found)
-
-    _share_out(some, len(found))
-
-
-def weighted_sums(
-    rows: Tensor, skipped: int, weights: Tensor, unweighted: int, negligible: float, totals: Tensor
-) -> None:
-    """Add ``Σ weights_{t+unweighted,k} rows_{t+skipped}`` to the totals, of all sequences.
-
-    Parameters
-    ----------
-    rows : (B, T, W)
-    skipped, unweighted : int
-        First of the rows and of the weights that count; the shorter ones say how many.
-    weights : (B, T', K)
-        Same dtype. Where those of a run of frames are together no larger than ``negligible`` they are
-        left out.
-    totals : (K, W) float64
-    """
-    values, shares, found = rows.numpy(), weights.numpy(), totals.numpy()
-    flat = values.reshape(-1, values.shape[2]), shares.reshape(-1, shares.shape[2])
-    frames = min(values.shape[1] - skipped, shares.shape[1] - unweighted)
-    starts = tuple(
-        np.arange(len(values)) * part.shape[1] + gone
-        for part, gone in ((values, skipped), (shares, unweighted))
+    count, frames, width = joint.shape
+    rows, shares = joint.numpy().reshape(-1, width), weights.numpy()
+    spread, pairs = (
+        np.empty((0, 0), rows.dtype) if part is None else part.numpy().reshape(-1, part.shape[-1] ** 2)
+        for part in (covariances, cross)
     )
+    spans = count, frames, weights.shape[1] - frames
+    size = 0 if covariances is None else covariances.shape[-1]
+    lanes = BYTES // rows.itemsize
+    # A row of moments is written a vector at a time, past its end. An odd number of vectors keeps rows
+    # from getting into each other's way in the cache.
+    vectors = (width * (width + 1) // 2 // lanes + 2) | 1
+    flat, found = shares.reshape(-1, shares.shape[2]), totals.numpy()
 
     def some(first: int, stop: int) -> None:
-        left, right = room(RUN, stop - first, values.dtype), room(RUN, values.shape[2], values.dtype)
-        product = room(ROWS, values.shape[2], values.dtype)
-        _add_sums(*flat, starts, frames, negligible, first, stop, left, right, product, found)
+        left = room(RUN, stop - first, rows.dtype)
+        right, product = (room(many, vectors * lanes, rows.dtype) for many in (RUN, ROWS))
+        own, sums = room(1, width + lanes, rows.dtype), np.zeros((stop - first, vectors * lanes))
+        given = (rows, spread, pairs, size), (flat, spans, negligible, first, stop)
+        _add(*given, own, left, right, product, sums)
+        _unpack(sums, found[first:stop])
 
-    _share_out(some, len(found))
-
-
-def _share_out(work: Callable[[int, int], None], states: int) -> None:
-    """Run ``work(first, stop)`` for as many groups of states as there are threads."""
     threads = torch.get_num_threads()
-    bounds = np.linspace(0, states, min(threads, states) + 1).astype(int).tolist()
-    each(work, list(pairwise(bounds)), threads)
+    groups = -(-len(found) // ROWS)
+    bounds = [min(ROWS * (groups * i // threads), len(found)) for i in range(threads)] + [len(found)]
+    each(some, [task for task in pairwise(bounds) if task[0] < task[1]], threads)
 
 
 @kernel
-def _add_moments(
-    joint: Floats,
-    weights: Floats,
-    negligible: float,
-    first: int,
-    stop: int,
+def _add(
+    frames: tuple[Floats, Floats, Floats, int],
+    shares: tuple[Floats, tuple[int, int, int], float, int, int],
+    own: Floats,
     left: Floats,
     right: Floats,
     product: Floats,
-    totals: Floats,
+    sums: Floats,
 ) -> None:
-    """A block of frames after the other; in it one state after the other."""
-    frames, width = joint.shape
-    lanes, row_width = lanes_of(joint), right.shape[1]
-    its = np.empty(BLOCK, np.int64)
-    for begin in range(0, frames, BLOCK):
-        for k in range(first, stop):
-            count = 0
-            for t in range(begin, min(begin + BLOCK, frames)):
-                its[count] = t  # stays if the share counts; a branch would be foreseen badly
-                count += not abs(weights[t, k]) <= negligible
-            for start in range(0, count, RUN):
-                many = min(RUN, count - start)
-                for r in range(many):
-                    t = its[start + r]
-                    share = splat(left, weights[t, k])
-                    for c in range(0, row_width, lanes):
-                        values = load(joint, t, c, width - c, 0.0)
-                        store(right, r, c, lanes, values)
-                        store(left, r, c, left.shape[1] - c, values * share)
-                _add_run(left, right, many, product, totals[k])
-
-
-@kernel
-def _add_run(left: Floats, right: Floats, count: int, product: Floats, total: Floats) -> None:
-    """Add ``leftᵀ right`` from its diagonal on, of which whole vectors are found."""
-    width, row_width, lanes = len(total), right.shape[1], lanes_of(right)
-    for i in range(0, width, ROWS):
-        # Rows of a product are as far apart as those of ``right``, whose first columns are left out.
-        skipped = i // lanes * lanes
-        product_of_four(
-            product, i * row_width + skipped, left, i, 1, left.shape[1], count,
-            right, skipped, row_width, row_width - skipped,
-        )  # fmt: skip
-    for i in range(width):
-        for j in range(i, width):
-            total[i, j] += product[i, j]
-
-
-@kernel
-def _add_sums(
-    rows: Floats,
-    weights: Floats,
-    starts: tuple[Floats, Floats],
-    frames: int,
-    negligible: float,
-    first: int,
-    stop: int,
-    left: Floats,
-    right: Floats,
-    product: Floats,
-    totals: Floats,
-) -> None:
-    """A run of frames after the other; in it four states after the other, if they have a share."""
-    width, row_width, lanes = rows.shape[1], right.shape[1], lanes_of(rows)
-    share = np.empty(left.shape[1], left.dtype)
-    for i in range(len(starts[0])):
-        for begin in range(0, frames, RUN):
-            many = min(RUN, frames - begin)
+    """A run of frames after the other: its weights, its moments, their product."""
+    joint, covariances, cross, size = frames
+    weights, (count, length, unweighted), negligible, first, stop = shares
+    lanes, share = lanes_of(joint), np.empty(left.shape[1], left.dtype)
+    for i in range(count):
+        for begin in range(0, length, RUN):
+            many = min(RUN, length - begin)
+            here = i * length + begin
+            frame = i * (length + unweighted) + unweighted + begin
             share[:] = 0
             for r in range(many):
-                t = starts[0][i] + begin + r
-                for c in range(0, row_width, lanes):
-                    store(right, r, c, lanes, load(rows, t, c, width - c, 0.0))
-                t = starts[1][i] + begin + r
                 for c in range(0, left.shape[1], lanes):
-                    store(left, r, c, lanes, load(weights, t, first + c, stop - first - c, 0.0))
+                    value = load(weights, frame + r, first + c, stop - first - c, 0.0)
+                    store(left, r, c, lanes, value)
                 for k in range(left.shape[1]):
                     share[k] += abs(left[r, k])
-            for a in range(0, stop - first, ROWS):
-                if not share[a : a + ROWS].sum() <= negligible:
-                    product_of_four(
-                        product, 0, left, a, 1, left.shape[1], many, right, 0, row_width, row_width
-                    )
-                    for k in range(a, min(a + ROWS, stop - first)):
-                        for e in range(width):
-                            totals[first + k, e] += product[k - a, e]
+            if share.sum() <= negligible:
+                continue
+            _second_moments(frames, here, frame, many, own, right)
+            _add_products(left, share, negligible, right, many, product, sums)
+
+
+@kernel
+def _second_moments(
+    frames: tuple[Floats, Floats, Floats, int],
+    first: int,
+    frame: int,
+    many: int,
+    own: Floats,
+    right: Floats,
+) -> None:
+    """Write frames' moments to rows: those of the first number with all, of the second with ..."""
+    joint, covariances, cross, size = frames
+    width, lanes = joint.shape[1], lanes_of(joint)
+    for r in range(many):
+        for c in range(0, width, lanes):
+            store(own, 0, c, lanes, load(joint, first + r, c, width - c, 0.0))
+        at = 0
+        for i in range(width):
+            factor = splat(own, own[0, i])
+            for c in range(i, width, lanes):
+                moment = load(own, 0, c, lanes, 0.0) * factor
+                if i < size:
+                    place = i * size + c
+                    moment = moment + load_between(covariances, frame + r, place, 0, size - c)
+                    if len(cross) > 0:
+                        place = i * size + c - size
+                        moment = moment + load_between(cross, first + r, place, size - c, 2 * size - c)
+                elif i < 2 * size and len(cross) > 0:
+                    place = (i - size) * size + c - size
+                    moment = moment + load_between(covariances, frame + r - 1, place, 0, 2 * size - c)
+                # What lies behind the last of them will be written over.
+                store(right, r, at + c - i, lanes, moment)
+            at += width - i
+
+
+@kernel
+def _add_products(
+    left: Floats, share: Floats, negligible: float, right: Floats, many: int, product: Floats, sums: Floats
+) -> None:
+    """Add ``leftᵀ right``, some columns after the other; in them four states after the other."""
+    row_width, lanes, states = right.shape[1], lanes_of(right), len(sums)
+    columns = COLUMNS * lanes
+    for c in range(0, row_width, columns):
+        several = min(columns, row_width - c)
+        for a in range(0, states, ROWS):
+            if share[a : a + ROWS].sum() <= negligible:
+                continue
+            product_of_four(
+                product, c, left, a, 1, left.shape[1], many, right, c, row_width, several
+            )
+            for k in range(a, min(a + ROWS, states)):
+                for e in range(c, c + several, lanes):
+                    add_exactly(sums, k, e, load(product, k - a, e, lanes, 0.0))
+
+
+@kernel
+def _unpack(sums: Floats, totals: Floats) -> None:
+    """Add rows of moments to matrices, from their diagonal on."""
+    for k in range(len(totals)):
+        at = 0
+        for i in range(totals.shape[1]):
+            for j in range(i, totals.shape[1]):
+                totals[k, i, j] += sums[k, at]
+                at += 1

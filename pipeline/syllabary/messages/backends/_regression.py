@@ -1,11 +1,12 @@
 """How well regressions explain a frame."""
 
-import numpy as np
+import math
+
 import torch
 from torch import Tensor
 
 from ._compiled import Floats, kernel
-from ._lanes import BYTES, load, product_of_four, product_of_one, room, store
+from ._lanes import room, squares_of_four, squares_of_one
 from ._threads import each
 
 __all__ = ["ar_log_likelihood"]
@@ -31,15 +32,17 @@ def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_lik
     rows, scores = joint.numpy(), log_likelihood.numpy()
     width, count, size = whitener.shape
     dtype = rows.dtype
+    # Squares are taken from the constant, so the half of each goes into its factor.
     parts = room(count * width, size, dtype)
-    parts.reshape(count, width, -1)[:, :, :size] = whitener.permute(1, 0, 2).numpy()
+    parts.reshape(count, width, -1)[:, :, :size] = whitener.permute(1, 0, 2).numpy() * math.sqrt(0.5)
     # A factor has zeros before its diagonal.
     first = (whitener != 0).any(-1).to(torch.uint8).argmax(0).numpy()
-    offset = constant.numpy().astype(dtype)
+    offset = room(1, size, dtype)
+    offset[:, :size] = constant.numpy()
 
     def span(start: int, stop: int) -> None:
-        product, total = (room(BLOCK, size, dtype) for _ in range(2))
-        _fill(rows[start:stop], parts, first, offset, product, total, scores[start:stop])
+        block = room(BLOCK, size, dtype)
+        _fill(rows[start:stop], parts, first, offset, block, scores[start:stop])
 
     starts = range(0, len(rows), BLOCK * BLOCKS)
     tasks = [(start, min(start + BLOCK * BLOCKS, len(rows))) for start in starts]
@@ -48,40 +51,29 @@ def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_lik
 
 @kernel
 def _fill(
-    joint: Floats,
-    whitener: Floats,
-    first: Floats,
-    constant: Floats,
-    product: Floats,
-    total: Floats,
-    scores: Floats,
+    joint: Floats, whitener: Floats, first: Floats, constant: Floats, block: Floats, scores: Floats
 ) -> None:
     """Score frames, a block at a time, and in it one row of all states' whiteners after the other."""
     frames, width = joint.shape
-    padded, size = total.shape[1], scores.shape[1]
-    lanes = BYTES // total.itemsize
+    padded, size = block.shape[1], scores.shape[1]
     for begin in range(0, frames, BLOCK):
         many = min(BLOCK, frames - begin)
-        total[:] = 0
+        for r in range(many):
+            block[r] = constant[0]
         for f in range(len(first)):
             depth, row = width - first[f], f * width + first[f]
             for r in range(0, many, 4):
                 at = (begin + r) * width + first[f]
                 if r + 4 <= many:
-                    product_of_four(
-                        product, r * padded, joint, at, width, 1, depth,
+                    squares_of_four(
+                        block, r * padded, joint, at, width, 1, depth,
                         whitener, row * padded, padded, padded,
                     )  # fmt: skip
                     continue
                 for s in range(many - r):
-                    product_of_one(
-                        product, (r + s) * padded, joint, at + s * width, width, 1, depth,
+                    squares_of_one(
+                        block, (r + s) * padded, joint, at + s * width, width, 1, depth,
                         whitener, row * padded, padded, padded,
                     )  # fmt: skip
-            for r in range(many):
-                for k in range(0, padded, lanes):
-                    one = load(product, r, k, lanes, 0.0)
-                    store(total, r, k, lanes, load(total, r, k, lanes, 0.0) + one * one)
         for r in range(many):
-            for k in range(size):
-                scores[begin + r, k] = constant[k] - total[r, k] * np.float32(0.5)
+            scores[begin + r] = block[r, :size]

@@ -6,7 +6,7 @@ is computed in the same order whatever their number, so that no answer depends o
 
 from ._continuous import lds_marginals, lds_sample, lds_tangent
 from ._discrete import hmm_marginals, hmm_path, hmm_sample, hmm_tangent
-from ._moments import weighted_moments, weighted_sums
+from ._moments import weighted_moments
 from ._regression import ar_log_likelihood
 from ._rows import add_products
 
@@ -22,7 +22,6 @@ __all__ = [
     "lds_sample",
     "lds_tangent",
     "weighted_moments",
-    "weighted_sums",
 ]
 
 

@@ -34,7 +34,7 @@ from . import _cuda_gaussian_tangent as _tangent
 from ._block import LANES, SIMULATED, WARPS
 from ._cuda_launch import available
 from ._cuda_launch import launch as _launch
-from ._cuda_products import add_products, ar_log_likelihood, weighted_moments, weighted_sums
+from ._cuda_products import add_products, ar_log_likelihood, weighted_moments
 
 __all__ = [
     "add_products",
@@ -48,7 +48,6 @@ __all__ = [
     "lds_sample",
     "lds_tangent",
     "weighted_moments",
-    "weighted_sums",
 ]
 
 # Threads of a block at most; the simulator's cost milliseconds each, and two show what sharing breaks.

@@ -114,41 +114,31 @@ def sums(
     joint = width + size
     states = weights.shape[-1]
     if change is None:
-        gram, count = _grams(latents, weights, width, dynamic)
+        gram = _grams(latents, weights, dynamic)
+        count = gram[:, -1, -1]  # of the constant with itself
     else:
         total = weights.new_zeros((states, joint * joint), dtype=torch.float64)
         count = weights.new_zeros(states, dtype=torch.float64)
         for own, share, (moved, moved_share) in _pieces(latents, weights, change, dynamic):
-            total += share.mT @ _moments(own, width, dynamic, moved)
-            total += moved_share.mT @ _moments(own, width, dynamic)
+            total += share.mT @ _moments(own, dynamic, moved)
+            total += moved_share.mT @ _moments(own, dynamic)
             count += moved_share.sum(0)
         gram = total.reshape(states, joint, joint)
         gram = (gram + gram.mT) / 2
     return (
-        gram[:, :width, :width].clone(),
-        gram[:, width:, :width].clone(),
-        gram[:, width:, width:].clone(),
-        count,
+        gram[:, size:, size:].clone(),
+        gram[:, :size, size:].clone(),
+        gram[:, :size, :size].clone(),
+        count.clone(),
     )
 
 
-def _grams(latents: Latents, weights: Tensor, width: int, dynamic: bool) -> tuple[Tensor, Tensor]:
-    """Sums of second moments of [s; x], (K, p + D, p + D), and of weights, (K)."""
+def _grams(latents: Latents, weights: Tensor, dynamic: bool) -> Tensor:
+    """Sums of second moments of [x; s], (K, D + p, D + p)."""
     means, covariances, cross = latents
-    reach, size = int(dynamic), means.shape[-1]
-    targets, regressors = _frames(means, dynamic)
-    share = weights[:, reach:]
-    joint = torch.cat([regressors, targets], -1).flatten(0, 1)
-    gram = moments.weighted_moments(joint, share.flatten(0, 1))
-    count = share.flatten(0, 1).sum(0, dtype=torch.float64)
-    gram[:, width:, width:] += moments.weighted_sums(covariances, weights, skipped=(reach, reach))
-    if not dynamic:
-        return gram, count
-    pair = moments.weighted_sums(cross, weights, skipped=(0, 1))
-    gram[:, :size, :size] += moments.weighted_sums(covariances, weights, skipped=(0, 1))
-    gram[:, width:, :size] += pair
-    gram[:, :size, width:] += pair.mT
-    return gram, count
+    joint = torch.cat(_frames(means, dynamic), -1)
+    pairs = cross if dynamic else None
+    return moments.weighted_moments(joint, weights, covariances=covariances, cross=pairs)
 
 
 def node_tangent(regression: Regression, latents: Latents, change: Latents, dynamic: bool) -> Tensor:
@@ -293,31 +283,25 @@ def _pieces(
             yield cut(latents), weights[i, rows].double(), moved
 
 
-def _moments(latents: Latents, width: int, dynamic: bool, change: Latents | None = None) -> Tensor:
-    """Second moments of [s; x] of each frame, or their derivative, (n, (p + D)²)."""
+def _moments(latents: Latents, dynamic: bool, change: Latents | None = None) -> Tensor:
+    """Second moments of [x; s] of each frame, or their derivative, (n, (D + p)²)."""
     means, covariances, cross = latents
     size = means.shape[-1]
-    reach = int(dynamic)
-    count = len(means) - reach
-    joint = means.new_zeros((count, width + size))
-    joint[:, width - 1] = 1
-    joint[:, width:] = means[reach:]
-    if dynamic:
-        joint[:, :size] = means[:-1]
+    joint = torch.cat(_frames(means[None], dynamic), -1)[0]
     if change is None:
         moments = joint[:, :, None] * joint[:, None, :]
     else:
-        moved = torch.zeros_like(joint)
-        moved[:, width:] = change.means[reach:]
-        if dynamic:
-            moved[:, :size] = change.means[:-1]
+        # The constant stays as it is.
+        moved = torch.cat(_frames(change.means[None], dynamic), -1)[0]
+        moved[:, -1] = 0
         moments = moved[:, :, None] * joint[:, None, :] + joint[:, :, None] * moved[:, None, :]
         _, covariances, cross = change
-    moments[:, width:, width:] += covariances[reach:]
+    now, past = slice(0, size), slice(size, 2 * size)
+    moments[:, now, now] += covariances[int(dynamic) :]
     if dynamic:
-        moments[:, :size, :size] += covariances[:-1]
-        moments[:, width:, :size] += cross
-        moments[:, :size, width:] += cross.mT
+        moments[:, past, past] += covariances[:-1]
+        moments[:, now, past] += cross
+        moments[:, past, now] += cross.mT
     return moments.flatten(1)
 
 
