@@ -424,7 +424,7 @@ def _checked(initial: Array, transition: Array, evidence: Array, lengths: Array 
             "potentials of one chain share K."
         )
     for name, potential in (("initial", initial), ("transition", transition)):
-        if not bool((potential < math.inf).all()):
+        if potential.numel() and not float(potential.max()) < math.inf:
             raise BadInput(f"{name} holds NaN or +inf; a log potential is a finite number or -inf.")
     leading = tuple(evidence.shape[:-2])
     return _Chain(
@@ -438,9 +438,8 @@ def _checked(initial: Array, transition: Array, evidence: Array, lengths: Array 
 
 def _refuse(fault: Tensor, leading: tuple[int, ...]) -> None:
     """Raise for the first sequence that has a frame at which no state is possible."""
-    found = (fault >= 0).nonzero()
-    if len(found):
-        sequence = int(found[0, 0])
+    if fault.numel() and int(fault.max()) >= 0:
+        sequence = int((fault >= 0).nonzero()[0, 0])
         raise ImpossibleEvidence(
             f"{name_of(sequence, leading)}frame {int(fault[sequence])}: no state is possible given the "
             "frames before it; give a state a finite potential (a missing frame is a row of zeros), "

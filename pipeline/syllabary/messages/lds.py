@@ -287,9 +287,8 @@ def _checked(precision: Array, lower: Array, precision_mean: Array, lengths: Arr
 
 def _refuse(fault: Tensor, leading: tuple[int, ...]) -> None:
     """Raise if a kernel met a precision that is not positive definite."""
-    found = (fault >= 0).nonzero()
-    if len(found):
-        sequence = int(found[0, 0])
+    if fault.numel() and int(fault.max()) >= 0:
+        sequence = int((fault >= 0).nonzero()[0, 0])
         raise IndefinitePrecision(
             f"{name_of(sequence, leading)}frame {int(fault[sequence])}: the precision given the frames "
             "before it is not positive definite; check the potentials for NaN, and that each state's "

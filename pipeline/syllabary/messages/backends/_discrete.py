@@ -33,8 +33,9 @@ class Chains:
     def __init__(self, initial: Tensor, transition: Tensor) -> None:
         self._initial, self._transition = initial.numpy(), transition.numpy()
         self.shared = len(transition) == 1
-        self._opening = lru_cache(maxsize=4)(lambda i, dtype: _exponential(self._initial[i], dtype))
-        self._steps = lru_cache(maxsize=4)(self._convert)
+        # Of each the last that was asked for: sequences share them, or are done one after the other.
+        self._opening: dict[Any, tuple[Floats, float]] = {}
+        self._steps: dict[Any, Chain] = {}
 
     def logs(self, i: int) -> tuple[Floats, Floats]:
         """Initial and transition log potentials."""
@@ -42,15 +43,22 @@ class Chains:
 
     def opening(self, i: int, dtype: Any) -> tuple[Floats, float]:
         """First states, and the log that was taken out."""
-        return self._opening(i % len(self._initial), dtype)
+        key = i % len(self._initial), dtype
+        found = self._opening.get(key)
+        if found is None:
+            found = _exponential(self._initial[key[0]], dtype)
+            self._opening = {key: found}
+        return found
 
     def steps(self, i: int, dtype: Any) -> Chain:
         """Transitions."""
-        return self._steps(i % len(self._transition), dtype)
-
-    def _convert(self, i: int, dtype: Any) -> Chain:
-        matrix, log = _exponential(self._transition[i], dtype)
-        return Chain(_pad(matrix), _pad(matrix.T), log)
+        key = i % len(self._transition), dtype
+        found = self._steps.get(key)
+        if found is None:
+            matrix, log = _exponential(self._transition[key[0]], dtype)
+            found = Chain(_pad(matrix), _pad(matrix.T), log)
+            self._steps = {key: found}
+        return found
 
 
 def hmm_marginals(

@@ -69,7 +69,7 @@ def room(rows: int, size: int, dtype: Any) -> Floats:
     """Zeros, (rows, padded size), none of whose vectors lies across two lines of the cache."""
     width, itemsize = padded(size, dtype), np.dtype(dtype).itemsize
     memory = np.zeros(rows * width + BYTES // itemsize, dtype)
-    start = -memory.ctypes.data % BYTES // itemsize
+    start = -memory.__array_interface__["data"][0] % BYTES // itemsize
     return memory[start : start + rows * width].reshape(rows, width)
 
 

@@ -98,9 +98,8 @@ def _add(
     sums: Floats,
 ) -> None:
     """A run of frames after the other: its weights, its moments, their product."""
-    joint, covariances, cross, size = frames
     weights, (count, length, unweighted), negligible, first, stop = shares
-    lanes, share = lanes_of(joint), np.empty(left.shape[1], left.dtype)
+    lanes, share = lanes_of(weights), np.empty(left.shape[1], left.dtype)
     for i in range(count):
         for begin in range(0, length, RUN):
             many = min(RUN, length - begin)
@@ -155,7 +154,13 @@ def _second_moments(
 
 @kernel
 def _add_products(
-    left: Floats, share: Floats, negligible: float, right: Floats, many: int, product: Floats, sums: Floats
+    left: Floats,
+    share: Floats,
+    negligible: float,
+    right: Floats,
+    many: int,
+    product: Floats,
+    sums: Floats,
 ) -> None:
     """Add ``leftᵀ right``, some columns after the other; in them four states after the other."""
     row_width, lanes, states = right.shape[1], lanes_of(right), len(sums)
@@ -165,9 +170,7 @@ def _add_products(
         for a in range(0, states, ROWS):
             if share[a : a + ROWS].sum() <= negligible:
                 continue
-            product_of_four(
-                product, c, left, a, 1, left.shape[1], many, right, c, row_width, several
-            )
+            product_of_four(product, c, left, a, 1, left.shape[1], many, right, c, row_width, several)
             for k in range(a, min(a + ROWS, states)):
                 for e in range(c, c + several, lanes):
                     add_exactly(sums, k, e, load(product, k - a, e, lanes, 0.0))

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from . import _scaled
 from ._compiled import Floats
 from ._lanes import room
-from ._stretches import TOGETHER, agree, cut, in_turn
-from ._threads import each
+from ._stretches import SHORTEST, TOGETHER, agree, cut, in_turn
+from ._threads import each, without_subnormals
 
 __all__ = ["FLOOR", "Chain", "Sweep"]
 
@@ -69,18 +69,9 @@ class Sweep:
     ) -> None:
         self.chain, self.evidence, self.threads = chain, evidence, threads
         self.numbers, self.begins = numbers, begins
-        places = [cut(int(number)) for number in frames]
-        approach = [
-            self._approach(begin + at) if len(at) > 2 else 0
-            for begin, at in zip(begins, places, strict=True)
-        ]
-        for i, number in enumerate(frames):
-            places[i] = places[i] if approach[i] else in_turn(int(number))
-        counts = [len(at) - 1 for at in places]
-        opens, total, size = np.cumsum([0, *counts[:-1]]), sum(counts), evidence.shape[1]
-        self.sequence = np.repeat(numbers, counts)
-        self.first = np.concatenate([b + at[:-1] for b, at in zip(begins, places, strict=True)])
-        self.lengths = np.concatenate([np.diff(at) for at in places])
+        counts, self.first, self.lengths, approach = self._cut(frames)
+        opens, total, size = counts.cumsum() - counts, int(counts.sum()), evidence.shape[1]
+        self.sequence, self.approach = np.repeat(numbers, counts), np.repeat(approach, counts)
         self.opens, self.closes, self.lost, self.smoothed = np.zeros((4, total), np.bool_)
         self.opens[opens] = self.closes[opens - 1] = True
         self.shifts = np.full((total, 2), chain.log)
@@ -93,7 +84,6 @@ class Sweep:
         self.behind[self.closes] = 1
         self.openings = np.full(total, np.inf)
         self.failed = np.zeros(numbers.max() + 1, np.bool_)
-        self.approach = np.repeat(approach, counts)
         self.reruns = np.zeros(total, np.int64)
 
     def forward(self, messages: Floats, log_scales: Floats, floor: float) -> None:
@@ -188,6 +178,25 @@ class Sweep:
         self.failed[self.sequence[self.lost]] = True
         transitions *= self.chain.matrix[:, :size]
 
+    def _cut(self, frames: Indices) -> tuple[Indices, Indices, Indices, Indices]:
+        """Stretches of each sequence, where they begin, their frames; each sequence's approach."""
+        if frames.max() < 2 * SHORTEST:
+            none = np.zeros(len(frames), np.int64)
+            return none + 1, self.begins, frames, none
+        places = [cut(int(number)) for number in frames]
+        approach = [
+            self._approach(begin + at) if len(at) > 2 else 0
+            for begin, at in zip(self.begins, places, strict=True)
+        ]
+        for i, number in enumerate(frames):
+            places[i] = places[i] if approach[i] else in_turn(int(number))
+        return (
+            np.array([len(at) - 1 for at in places]),
+            np.concatenate([begin + at[:-1] for begin, at in zip(self.begins, places, strict=True)]),
+            np.concatenate([np.diff(at) for at in places]),
+            np.array(approach),
+        )
+
     def _approach(self, places: Indices) -> int:
         """Frames in which a sequence of some stretches forgets where it came from; 0 if never.
 
@@ -210,6 +219,8 @@ class Sweep:
 
     def _far(self, rows: Indices) -> Indices:
         """Stretches whose first message comes from an approach; the longest first."""
+        if not len(rows):
+            return rows
         rows = rows[self.approach[rows] > 0]
         return rows[np.argsort(-self.approach[rows], kind="stable")]
 
@@ -272,7 +283,8 @@ class Sweep:
     def _side_by_side(self, run: Callable[[Indices], None], rows: Indices) -> None:
         """Run some stretches at a time, longest first, in equal parts for every thread."""
         if len(rows) == 1:
-            each(lambda *_: run(rows), [(0, 1)], 1)
+            with without_subnormals():
+                run(rows)
             return
         # The last frame of a sequence has no pair behind it.
         rows = rows[np.argsort(self.closes[rows] - 2 * self.lengths[rows], kind="stable")]
