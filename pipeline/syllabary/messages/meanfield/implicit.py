@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .. import hmm, lds
-from .links import chain_tangent, inside_of, node_tangent
+from .links import chain_tangent, node_tangent, within
 from .types import Cotangent, Derivative, Evidence, Latents, Optimum, Potentials
 
 __all__ = ["derivative"]
@@ -48,11 +48,9 @@ def derivative(
     d(S + μ μᵀ) for R: see ``priors``.
     """
     latents, marginals = found.latents, found.states
-    inside = inside_of(evidence, lengths)
     regression = potentials.regression
     dynamic = potentials.start is not None
-    g_means = torch.where(inside, cotangent.means, 0.0)
-    g_covariances = torch.where(inside[..., None], cotangent.covariances, 0.0)
+    g_means, g_covariances = (within(part, lengths) for part in cotangent[:2])
     pairs = torch.zeros_like(latents.cross)
     given = (-(g_covariances + g_covariances.mT), pairs, g_means)
 
@@ -63,7 +61,7 @@ def derivative(
         return Latents(*lds.tangent(found.gaussian, *change, lengths=lengths))
 
     def to_states(change: Latents) -> Tensor:
-        return torch.where(inside, node_tangent(regression, latents, change, dynamic), 0.0)
+        return within(node_tangent(regression, latents, change, dynamic), lengths)
 
     def to_latents(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return chain_tangent(regression, latents, weights, dynamic)
@@ -74,7 +72,7 @@ def derivative(
     direct = chain_of_latents(given)
     right_side = to_states(direct)
     if cotangent.states is not None:
-        right_side = right_side + torch.where(inside, cotangent.states, 0.0)
+        right_side = right_side + within(cotangent.states, lengths)
     # Without a step, what the states would answer is left out.
     solution = torch.zeros_like(right_side)
     if evidence.states is not None:

@@ -16,10 +16,10 @@ __all__ = [
     "blocks_of",
     "chain_potentials",
     "chain_tangent",
-    "inside_of",
     "node_potentials",
     "node_tangent",
     "sums",
+    "within",
 ]
 
 # Frames whose second moments are formed at once: they stay in the caches.
@@ -305,10 +305,9 @@ def _moments(latents: Latents, dynamic: bool, change: Latents | None = None) -> 
     return moments.flatten(1)
 
 
-def inside_of(like: Tensor | Evidence, lengths: Tensor | None) -> Tensor:
-    """Tell which frames count, (B, T, 1)."""
-    first = like if isinstance(like, Tensor) else like.mean
-    count, frames = first.shape[:2]
+def within(part: Tensor, lengths: Tensor | None) -> Tensor:
+    """Return (B, T, ...) with zeros in padding; where there is none, what was given."""
     if lengths is None:
-        return torch.ones((count, frames, 1), dtype=torch.bool, device=first.device)
-    return (torch.arange(frames, device=first.device) < lengths[:, None])[..., None]
+        return part
+    inside = torch.arange(part.shape[1], device=part.device) < lengths[:, None]
+    return torch.where(inside.reshape(*inside.shape, *[1] * (part.ndim - 2)), part, 0.0)

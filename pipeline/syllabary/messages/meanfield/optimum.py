@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import hmm, lds
-from .links import chain_potentials, inside_of, node_potentials
+from .links import chain_potentials, node_potentials, within
 from .types import Edges, Evidence, Latents, Optimum, Potentials, Regression
 
 __all__ = ["solve"]
@@ -48,27 +48,26 @@ def solve(
     cache : bool
         Keep what ``derivative`` and ``edges_of`` need; half of the memory.
     """
-    inside = inside_of(evidence, lengths)
-    mean, precision = (torch.where(inside, part, 0.0) for part in evidence[:2])
+    mean, precision = (within(part, lengths) for part in evidence[:2])
     if evidence.states is not None:
-        said = Evidence(mean, precision, torch.where(inside, evidence.states, 0.0))
+        said = Evidence(mean, precision, within(evidence.states, lengths))
         return _given_states(potentials, said, lengths, edges, cache)
     evidence = Evidence(mean, precision)
-    count, frames = inside.shape[:2]
+    count, frames = mean.shape[:2]
     if start is None:
         points = _from_points(potentials, evidence)
         start = _infer_states(potentials, points, edges, lengths, False).states
         assert start is not None
-    weights = torch.where(inside, start.to(evidence.mean.dtype), 0.0)
+    weights = within(start.to(evidence.mean.dtype), lengths)
     best: Optimum | None = None
-    active = torch.arange(count, device=inside.device)
-    least = tolerance * inside[..., 0].sum(-1)
+    active = torch.arange(count, device=mean.device)
+    least = tolerance * (torch.full_like(active, frames) if lengths is None else lengths)
     for _ in range(max(1, sweeps)):
         part = _turn(
             potentials,
-            Evidence(mean[active], precision[active]),
-            weights[active],
-            None if lengths is None else lengths[active],
+            Evidence(_rows(mean, active), _rows(precision, active)),
+            _rows(weights, active),
+            None if lengths is None else _rows(lengths, active),
             _pick(edges, active),
             cache,
         )
@@ -83,7 +82,10 @@ def solve(
         best.converged[active] = settled
         moved = part.states.states
         assert moved is not None
-        weights[active] = moved
+        if len(active) == count:
+            weights = moved
+        else:
+            weights[active] = moved
         active = active[~settled]
         if not len(active) or not frames:
             break
@@ -101,15 +103,14 @@ def _turn(
 ) -> Optimum:
     """Update the latents under these states, then the states."""
     dynamic = potentials.start is not None
-    inside = inside_of(evidence, lengths)
     # Of a pair that reaches into the padding nothing may come back.
-    share = torch.where(inside, weights, 0.0)
+    share = within(weights, lengths)
     gaussian = lds.marginals(
         *chain_potentials(potentials, evidence, share, edges), lengths=lengths, cache=cache
     )
     assert gaussian.covariances is not None and gaussian.cross is not None
     latents = Latents(gaussian.means, gaussian.covariances, gaussian.cross)
-    nodes = torch.where(inside, node_potentials(potentials.regression, latents, dynamic=dynamic), 0.0)
+    nodes = within(node_potentials(potentials.regression, latents, dynamic=dynamic), lengths)
     states = _infer_states(potentials, nodes, edges, lengths, cache)
     assert states.states is not None
     divergence = -gaussian.entropy - states.log_normalizer - _first(potentials, latents, edges)
@@ -126,10 +127,9 @@ def _given_states(
 ) -> Optimum:
     """Find the states from what is said of them, and the latents from the states."""
     assert evidence.states is not None
-    inside = inside_of(evidence, lengths)
     states = _infer_states(potentials, evidence.states, edges, lengths, cache)
     assert states.states is not None
-    share = torch.where(inside, states.states, 0.0)
+    share = within(states.states, lengths)
     gaussian = lds.marginals(
         *chain_potentials(potentials, evidence, share, edges), lengths=lengths, cache=cache
     )
@@ -137,7 +137,7 @@ def _given_states(
     latents = Latents(gaussian.means, gaussian.covariances, gaussian.cross)
     nodes = node_potentials(potentials.regression, latents, dynamic=potentials.start is not None)
     # The log normaliser holds what was said; the model holds what the latents give.
-    swap = torch.where(inside, share * (evidence.states - nodes), 0.0).double().sum((-2, -1))
+    swap = within(share * (evidence.states - nodes), lengths).double().sum((-2, -1))
     divergence = swap - gaussian.entropy - states.log_normalizer - _first(potentials, latents, edges)
     found = _optimum(evidence, gaussian, states, divergence, torch.zeros_like(divergence))
     return found._replace(converged=torch.ones_like(found.converged))
@@ -179,11 +179,10 @@ def _infer_states(
     initial = potentials.initial if edges is None else edges.initial
     if potentials.transition is not None:
         return hmm.marginals(initial, potentials.transition, nodes, lengths=lengths, cache=cache)
-    inside = inside_of(nodes, lengths)
     scores = nodes.double() + initial
     scales = torch.logsumexp(scores, -1)
-    states = torch.where(inside, torch.softmax(scores, -1).to(nodes.dtype), 0.0)
-    scales = torch.where(inside[..., 0], scales, 0.0)
+    states = within(torch.softmax(scores, -1).to(nodes.dtype), lengths)
+    scales = within(scales, lengths)
     return hmm.ChainMarginals(
         states, None, states[:, :1].double().sum(1), scales.sum(-1), scales, states
     )
@@ -239,6 +238,11 @@ def _first(potentials: Potentials, latents: Latents, edges: Edges | None) -> Ten
         moment = latents.covariances[:, frame].double() + mean[:, :, None] * mean[:, None, :]
         total = total + (linear * mean).sum(-1) - 0.5 * (precision * moment).sum((-2, -1))
     return total
+
+
+def _rows(part: Tensor, rows: Tensor) -> Tensor:
+    """Some of the sequences; where they are all, what was given."""
+    return part if len(rows) == len(part) else part[rows]
 
 
 def _pick(edges: Edges | None, rows: Tensor) -> Edges | None:
