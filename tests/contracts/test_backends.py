@@ -150,15 +150,18 @@ def assert_enumerated(chain, backend):
     return found, expected
 
 
-@pytest.mark.parametrize("skipped", [(0, 0), (1, 0), (0, 2)], ids=str)
-def test_frames_meet_a_matrix(backend, like, rng, skipped):
-    rows, matrix = rng.standard_normal((3, 7, 2, 3)), rng.standard_normal((6, 5))
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_frames_meet_matrices(backend, like, rng, count):
+    """Rows of the same frame, of the one before, of the one but the next; shorter ones are left."""
     begin = rng.standard_normal((3, 7, 5))
-    count = 7 - max(skipped)
-    one, other = (slice(skip, skip + count) for skip in skipped)
-    values, out = tensors([rows, begin], like)
-    products.add_products(out, values, torch.tensor(matrix, **like), skipped=skipped, backend=backend)
-    begin[:, one] += rows.reshape(3, 7, 6)[:, other] @ matrix
+    (out,), terms = tensors([begin], like), []
+    for length, skipped in [(7, (0, 0)), (6, (1, 0)), (7, (0, 2))][:count]:
+        rows, matrix = rng.standard_normal((3, length, 2, 3)), rng.standard_normal((6, 5))
+        (values,), number = tensors([rows], like), min(7 - skipped[0], length - skipped[1])
+        terms.append(products.Term(values, torch.tensor(matrix, **like), skipped))
+        one, other = (slice(skip, skip + number) for skip in skipped)
+        begin[:, one] += rows.reshape(3, length, 6)[:, other] @ matrix
+    products.add_products(out, *terms, backend=backend)
     assert_close(out, begin, like)
 
 

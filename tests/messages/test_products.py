@@ -96,7 +96,7 @@ def test_moments_of_what_is_uncertain(rng, dtype, dynamic):
 def test_products_are_added(frames, size, dtype, rng):
     rows, shares = (torch.from_numpy(part)[None] for part in frames)
     matrix = torch.from_numpy(rng.standard_normal((size[1], size[2])).astype(dtype))
-    found = products.add_products(shares.clone(), rows, matrix)
+    found = products.add_products(shares.clone(), products.Term(rows, matrix))
     expected = shares.double() + rows.double() @ matrix.double()
     sizes = float((shares.double() + rows.double().abs() @ matrix.double().abs()).max())
     assert_allclose(found, expected, rtol=0, atol=10 * LOST[dtype] * sizes)
@@ -109,7 +109,7 @@ def test_no_bit_depends_on_threads(frames, size, rng, threads):
     def everything():
         return [
             moments.weighted_moments(rows, shares),
-            products.add_products(shares.clone(), rows, matrix),
+            products.add_products(shares.clone(), products.Term(rows, matrix)),
         ]
 
     found = everything()
@@ -121,9 +121,13 @@ def test_sequences_do_not_see_one_another(rng, dtype):
     """A batch equals its loop, bit for bit, whatever tiles a sequence's end cuts."""
     rows = torch.from_numpy(rng.standard_normal((5, 39, 6)).astype(dtype))
     matrix = torch.from_numpy(rng.standard_normal((6, 20)).astype(dtype))
-    found = products.add_products(torch.zeros(5, 38, 20, dtype=rows.dtype), rows, matrix, skipped=(0, 1))
+    found = products.add_products(
+        torch.zeros(5, 38, 20, dtype=rows.dtype), products.Term(rows, matrix, (0, 1))
+    )
     for row, one in zip(rows, found, strict=True):
-        alone = products.add_products(torch.zeros(1, 38, 20, dtype=rows.dtype), row[None, 1:], matrix)
+        alone = products.add_products(
+            torch.zeros(1, 38, 20, dtype=rows.dtype), products.Term(row[None, 1:], matrix)
+        )
         assert torch.equal(alone[0], one)
 
 

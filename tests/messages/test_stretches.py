@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from oracles.chains import random_chain, sticky_chain
 from syllabary.messages import hmm
-from syllabary.messages.backends import _discrete, _lanes, _stretches, _sweeps
+from syllabary.messages.backends import _discrete, _lanes, _stretches, _sweeps, _tiles
 
 
 @pytest.fixture
@@ -228,9 +228,9 @@ def test_exponentials_of_vectors(dtype, rng):
 @numba.njit
 def _products(left, matrix, one, two, four):
     width, depth = matrix.shape[1], matrix.shape[0]
-    _lanes.product_of_one(one, 0, left, 0, width, 1, depth, matrix, 0, width, width)
-    _lanes.product_of_two(two, 0, left, 0, width, 1, depth, matrix, 0, width, width)
-    _lanes.product_of_four(four, 0, left, 0, width, 1, depth, matrix, 0, width, width)
+    _tiles.product_of_one(one, 0, left, 0, width, 1, depth, matrix, 0, width, width)
+    _tiles.product_of_two(two, 0, left, 0, width, 1, depth, matrix, 0, width, width)
+    _tiles.product_of_four(four, 0, left, 0, width, 1, depth, matrix, 0, width, width)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

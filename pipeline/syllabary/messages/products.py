@@ -1,39 +1,43 @@
-"""Frames' rows times one matrix, added up in place."""
+"""Frames' rows times matrices, added up in place."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .front import backend_for
 
-__all__ = ["add_products"]
+__all__ = ["Term", "add_products"]
+
+
+class Term(NamedTuple):
+    """Rows of frames, and the matrix that each meets."""
+
+    rows: Tensor
+    """(B, T', ...), inner axes of W numbers."""
+    matrix: Tensor
+    """(W, F)"""
+    skipped: tuple[int, int] = (0, 0)
+    """First frames of the sum and first rows that are left out; of what remains the shorter says how
+    many there are."""
 
 
 @torch.no_grad()
-def add_products(
-    out: Tensor,
-    rows: Tensor,
-    matrix: Tensor,
-    *,
-    skipped: tuple[int, int] = (0, 0),
-    backend: str = "auto",
-) -> Tensor:
-    """Add ``rows @ matrix`` to ``out``, frame by frame, without a room for the product.
+def add_products(out: Tensor, *terms: Term, backend: str = "auto") -> Tensor:
+    """Add ``rows @ matrix`` of three terms at most to ``out``, without a room for products.
 
     Parameters
     ----------
     out : (B, T, ...) float32 or float64, contiguous
         Inner axes of F numbers.
-    rows : (B, T', ...)
-        Inner axes of W numbers.
-    matrix : (W, F)
-    skipped : (int, int)
-        First frames of ``out`` and first rows that are left out; of what remains the shorter says how
-        many frames there are.
+    terms
     backend : str
         As for ``hmm.marginals``.
     """
-    target, given = out.view(*out.shape[:2], matrix.shape[1]), rows.flatten(2).contiguous()
-    backend_for(backend, out).add_products(
-        target, skipped[0], given, skipped[1], matrix.to(out.dtype).contiguous()
-    )
+    given = [
+        (term.rows.flatten(2).contiguous(), term.matrix.to(out.dtype).contiguous(), term.skipped)
+        for term in terms
+    ]
+    target = out.view(*out.shape[:2], given[0][1].shape[1])
+    backend_for(backend, out).add_products(target, given)
     return out

@@ -3,7 +3,8 @@
 Read ``cpu``; files that start with an underscore hold its kernels. The discrete chain is
 ``_discrete`` (what is done where a sweep fails), ``_sweeps`` (which stretches are swept together,
 and what happens at their seams; ``_stretches`` says where they are), and the kernels: ``_scaled``
-and ``_logs`` (sweeps), ``_derivative`` (of the marginals) and ``_paths``, on vectors of ``_lanes``.
+and ``_logs`` (sweeps), ``_derivative`` (of the marginals) and ``_paths``, on vectors of ``_lanes`` and
+products of ``_tiles``.
 The Gaussian chain is ``_continuous``, ``_seams`` (its stretches in lanes, and their seams), and the
 kernels: ``_gaussian_lanes`` and ``_gaussian_tangent``, of ``_matrices`` and their ``_products`` in
 ``_columns``, and ``_gaussian``, plain loops where lanes don't help. Both chains multiply by ``_sums``
@@ -28,7 +29,7 @@ fill the last ones, which come filled with zeros; those that are None are not wa
   d_covariances, d_cross)``
 - ``lds_sample(precision, lower, precision_mean, lengths, normals, samples, fault)``
 - ``ar_log_likelihood(joint, whitener, constant, log_likelihood)``
-- ``add_products(out, skipped, rows, unread, matrix)``
+- ``add_products(out, terms)``, three terms at most
 - ``weighted_moments(joint, weights, negligible, covariances, cross, totals)``, below the diagonal
   whatever it likes
 

@@ -1,6 +1,6 @@
 """Products and sums over frames on a GPU: dense ones, which torch's own library is made for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -23,13 +23,14 @@ def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_lik
             log_likelihood[begin : begin + block] = constant.to(squares.dtype) - 0.5 * squares
 
 
-def add_products(out: Tensor, skipped: int, rows: Tensor, unread: int, matrix: Tensor) -> None:
-    """Add ``rows_{t+unread} @ matrix`` to ``out_{t+skipped}`` of every sequence."""
-    frames = min(out.shape[1] - skipped, rows.shape[1] - unread)
-    with _full_precision():
-        out[:, skipped : skipped + frames].baddbmm_(
-            rows[:, unread : unread + frames], matrix.expand(len(out), -1, -1)
-        )
+def add_products(out: Tensor, terms: Sequence[tuple[Tensor, Tensor, tuple[int, int]]]) -> None:
+    """Add ``rows_{t+unread} @ matrix`` to ``out_{t+skipped}`` of every sequence, for all terms."""
+    for rows, matrix, (skipped, unread) in terms:
+        frames = min(out.shape[1] - skipped, rows.shape[1] - unread)
+        with _full_precision():
+            out[:, skipped : skipped + frames].baddbmm_(
+                rows[:, unread : unread + frames], matrix.expand(len(out), -1, -1)
+            )
 
 
 def weighted_moments(

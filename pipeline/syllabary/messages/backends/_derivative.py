@@ -3,8 +3,9 @@
 import numpy as np
 
 from ._compiled import Floats, kernel
-from ._lanes import lanes_of, larger, load, prefetch, product_of_two, quotient, splat, store, total
+from ._lanes import lanes_of, larger, load, prefetch, quotient, splat, store, total
 from ._scaled import AHEAD, PAIR_BLOCK, add_pairs
+from ._tiles import product_of_two
 
 __all__ = ["LOST", "ROOMS", "sweep"]
 

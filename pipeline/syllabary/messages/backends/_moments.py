@@ -14,18 +14,9 @@ import torch
 from torch import Tensor
 
 from ._compiled import Floats, kernel
-from ._lanes import (
-    BYTES,
-    add_exactly,
-    lanes_of,
-    load,
-    load_between,
-    product_of_four,
-    room,
-    splat,
-    store,
-)
+from ._lanes import BYTES, add_exactly, lanes_of, load, load_between, room, splat, store
 from ._threads import each
+from ._tiles import product_of_four
 
 __all__ = ["weighted_moments"]
 

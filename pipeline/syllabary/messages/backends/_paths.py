@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from ._compiled import Floats, kernel
-from ._lanes import highest, lanes_of, larger, load, prefetch, reach_of_one, splat, store, total, unknown
+from ._lanes import highest, lanes_of, larger, load, prefetch, splat, store, total, unknown
+from ._tiles import reach_of_one
 
 __all__ = ["best", "draw", "log_draw", "trace"]
 

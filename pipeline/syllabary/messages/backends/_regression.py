@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from ._compiled import Floats, kernel
-from ._lanes import room, squares_of_four, squares_of_one
+from ._lanes import room
 from ._threads import each
+from ._tiles import squares_of_four, squares_of_one
 
 __all__ = ["ar_log_likelihood"]
 

@@ -11,19 +11,8 @@ import math
 import numpy as np
 
 from ._compiled import Floats, kernel
-from ._lanes import (
-    exp,
-    highest,
-    lanes_of,
-    larger,
-    load,
-    prefetch,
-    product_of_four,
-    product_of_one,
-    splat,
-    store,
-    total,
-)
+from ._lanes import exp, highest, lanes_of, larger, load, prefetch, splat, store, total
+from ._tiles import product_of_four, product_of_one
 
 __all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "rooms"]
 

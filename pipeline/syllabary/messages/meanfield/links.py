@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .. import hmm, moments
 from ..front import zeros
-from ..products import add_products
+from ..products import Term, add_products
 from .types import Edges, Evidence, Latents, Potentials, Regression
 
 __all__ = [
@@ -44,10 +44,12 @@ def node_potentials(regression: Regression, latents: Latents, *, dynamic: bool =
     )
     blocks = blocks_of(regression, means.dtype, dynamic)
     reach = int(dynamic)
-    add_products(scores, covariances, -0.5 * _columns(blocks.own), skipped=(reach, reach))
+    terms = [Term(covariances, -0.5 * _columns(blocks.own), (reach, reach))]
     if dynamic:
-        add_products(scores, cross, _columns(blocks.cross), skipped=(1, 0))
-        add_products(scores, covariances, -0.5 * _columns(blocks.past), skipped=(1, 0))
+        terms.append(Term(cross, _columns(blocks.cross), (1, 0)))
+        terms.append(Term(covariances, -0.5 * _columns(blocks.past), (1, 0)))
+    add_products(scores, *terms)
+    if dynamic:
         scores[:, :1] = 0
     return scores
 
@@ -66,13 +68,17 @@ def chain_potentials(
     lower = zeros((len(mean), max(frames - 1, 0), size, size), mean)
     linear = precision * mean
     reach = int(dynamic)
-    add_products(diagonal, weights, blocks.own.flatten(1), skipped=(reach, reach))
-    add_products(linear, weights, blocks.own_mean, skipped=(reach, reach))
+    now, after = (reach, reach), (0, 1)  # of a frame, and of the next, of which this is the past
+    of_diagonal = [Term(weights, blocks.own.flatten(1), now)]
+    of_linear = [Term(weights, blocks.own_mean, now)]
+    if dynamic:
+        of_diagonal.append(Term(weights, blocks.past.flatten(1), after))
+        of_linear.append(Term(weights, blocks.past_mean, after))
+        add_products(lower, Term(weights, -blocks.cross.flatten(1), after))
+    add_products(diagonal, *of_diagonal)
+    add_products(linear, *of_linear)
     if not dynamic:
         return diagonal, lower, linear
-    add_products(diagonal, weights, blocks.past.flatten(1), skipped=(0, 1))
-    add_products(lower, weights, -blocks.cross.flatten(1), skipped=(0, 1))
-    add_products(linear, weights, blocks.past_mean, skipped=(0, 1))
     if edges is None:
         start = potentials.start
         assert start is not None
