@@ -30,6 +30,7 @@ __all__ = [
     "larger",
     "load",
     "load_between",
+    "log",
     "padded",
     "prefetch",
     "quotient",
@@ -340,5 +341,40 @@ def exp(typing: Any, value: Any) -> Any:
         tiny = builder.fcmp_ordered("<", x, _constant(vector, lowest * math.log(2)))
         kept = builder.select(tiny, _constant(vector, 0.0), scaled)
         return builder.select(builder.fcmp_unordered("uno", x, x), x, kept)
+
+    return value(value), emit
+
+
+@intrinsic
+def log(typing: Any, value: Any) -> Any:
+    """Logarithm of normal float64 numbers above zero.
+
+    x = 2ⁿ m with m around 1, and log m = 2 s (1 + s²/3 + s⁴/5 + ...), s = (m − 1) / (m + 1): its next
+    term is less than a tenth of the rounding.
+    """
+    if value.element != types.float64:
+        return None
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        (x,), vector = given, _vector(value)
+        integers = ir.VectorType(ir.IntType(64), vector.count)
+
+        def whole(number: int) -> Any:
+            return ir.Constant(integers, [ir.Constant(ir.IntType(64), number)] * vector.count)
+
+        bits = builder.bitcast(x, integers)
+        # The bits of √½: what is added to the exponent where m would lie below it.
+        twos = builder.ashr(builder.sub(bits, whole(0x3FE6A09E667F3BCD)), whole(52))
+        m = builder.bitcast(builder.sub(bits, builder.shl(twos, whole(52))), vector)
+        one, n = _constant(vector, 1.0), builder.sitofp(twos, vector)
+        s = builder.fdiv(builder.fsub(m, one), builder.fadd(m, one))
+        square = builder.fmul(s, s)
+        series = _constant(vector, 1 / 21)
+        for power in range(19, 0, -2):
+            series = _call(builder, "fma", vector, series, square, _constant(vector, 1 / power))
+        coarse = round(math.log(2) * 2**30) / 2**30  # whose products with n are exact
+        rest = builder.fmul(n, _constant(vector, float(LOG_TWO - Fraction(coarse))))
+        small = _call(builder, "fma", vector, builder.fadd(s, s), series, rest)
+        return _call(builder, "fma", vector, n, _constant(vector, coarse), small)
 
     return value(value), emit

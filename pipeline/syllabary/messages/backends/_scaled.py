@@ -6,12 +6,10 @@ answer does not depend on which others are there; they come longest first, and d
 one. Matrices and rows are padded to whole vectors with zeros.
 """
 
-import math
-
 import numpy as np
 
 from ._compiled import Floats, kernel
-from ._lanes import exp, highest, lanes_of, larger, load, prefetch, splat, store, total
+from ._lanes import exp, highest, lanes_of, larger, load, log, prefetch, splat, store, total
 from ._tiles import product_of_four, product_of_one
 
 __all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "rooms"]
@@ -26,7 +24,7 @@ AHEAD = 8
 def rooms(rows: int) -> tuple[int, int]:
     """Rows of ``work`` that a sweep over so many stretches needs, forward and backward."""
     whole = -(-rows // 4) * 4
-    return 2 * whole, 2 * whole + 4 + 2 * rows * PAIR_BLOCK
+    return 2 * whole + rows, 2 * whole + 4 + 2 * rows * PAIR_BLOCK
 
 
 @kernel
@@ -72,6 +70,10 @@ def forward(
     size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
     active = len(first)
     below = (active + 3) // 4 * 4
+    density = 2 * below
+    # Of every stretch, in whole vectors, what its frame is divided by, and the largest of its evidence.
+    many = lanes_of(log_scales)
+    scales, tops = np.ones((1, -(-active // many) * many)), np.empty(active)
     work[:] = 0
     for r in range(active):
         for k in range(size):
@@ -84,6 +86,18 @@ def forward(
                 ends[active, k] = work[active, k]
         if active == 0:
             return
+        # One thing after the other for all stretches: none waits long for itself.
+        for r in range(active):
+            frame = first[r] + t
+            top = splat(evidence, -np.inf)
+            for k in range(0, width, lanes):
+                top = larger(top, load(evidence, frame, k, size - k, -np.inf))
+                prefetch(evidence, frame + AHEAD, k)
+            largest = highest(top)
+            tops[r] = largest
+            for k in range(0, width, lanes):
+                seen = exp(load(evidence, frame, k, size - k, -np.inf) - largest)
+                store(work, density + r, k, lanes, seen)
         for r in range(0, active - 1, 4):
             product_of_four(
                 work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width, width
@@ -94,33 +108,31 @@ def forward(
                 work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width, width
             )
         for r in range(active):
-            frame = first[r] + t
             predicted = r if t == 0 and opens[r] else below + r
-            top = splat(evidence, -np.inf)
+            sums = splat(evidence, 0.0)
             for k in range(0, width, lanes):
-                top = larger(top, load(evidence, frame, k, size - k, -np.inf))
-                prefetch(evidence, frame + AHEAD, k)
-            largest, sums = highest(top), splat(evidence, 0.0)
-            for k in range(0, width, lanes):
-                seen = exp(load(evidence, frame, k, size - k, -np.inf) - largest)
-                seen = seen * load(work, predicted, k, lanes, 0.0)
-                store(work, r, k, lanes, seen)
-                sums = sums + seen
+                joint = load(work, density + r, k, lanes, 0.0) * load(work, predicted, k, lanes, 0.0)
+                store(work, r, k, lanes, joint)
+                sums = sums + joint
             scale = np.float64(total(sums))
             if t == 0:
                 openings[r] = scale
             if not floor <= scale < np.inf:
                 lost[r] = True
                 scale = np.float64(np.inf)  # numba refuses to divide by zero
+            scales[0, r] = scale
             share = 1 / scale
             for k in range(0, width, lanes):
                 message = load(work, r, k, lanes, 0.0) * share
                 store(work, r, k, lanes, message)
                 if len(messages) > 0:
                     store(messages, places[r] + t, k, size - k, message)
-            if len(log_scales) > 0:
+        if len(log_scales) > 0:
+            for r in range(0, active, many):
+                store(scales, 0, r, many, log(load(scales, 0, r, many, 1.0)))
+            for r in range(active):
                 shift = shifts[r, 0] if t == 0 and opens[r] else shifts[r, 1]
-                log_scales[frame] = math.log(scale) + largest + shift
+                log_scales[first[r] + t] = scales[0, r] + tops[r] + shift
         t += 1
 
 
