@@ -31,6 +31,7 @@ import numpy as np
 import torch
 from results import add
 
+from syllabary.allocator import keep_freed
 from syllabary.messages import hmm, lds
 from syllabary.messages.backends import _seams, _sweeps
 
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--inside", help=argparse.SUPPRESS)  # what a process of its own does
     given = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed()
     if given.inside:
         exec_inside(given.inside)
         return

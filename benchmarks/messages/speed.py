@@ -5,7 +5,8 @@
 
 Ours and the peers take turns; what counts is the median of the process's CPU time, and only ratios
 mean anything on a shared machine. Before that every solver runs once, for compilation. Where solvers
-answer the same question their answers are compared. Rows are added to benchmarks/results.csv.
+answer the same question their answers are compared. Freed memory is kept for all of them, as the steps
+of the workflow keep it. Rows are added to benchmarks/results.csv.
 """
 
 # ruff: noqa: E402, I001  (libraries count their threads when they are imported)
@@ -25,6 +26,8 @@ import torch
 from messages.problems import Problem, all_problems
 from results import add
 
+from syllabary.allocator import keep_freed
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -34,6 +37,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="of the sequences' length")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed()
     makers = all_problems(given.scale)
     for name in given.problems or makers:
         if name not in makers:

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from . import __version__, steps
+from .allocator import keep_freed
 
 __all__ = ["app", "main"]
 
@@ -49,6 +50,7 @@ def main() -> None:
     import logging
 
     logging.basicConfig(level="INFO", format="%(levelname)s %(name)s: %(message)s")
+    keep_freed()
     try:
         app()
     except steps.SyllabaryError as error:

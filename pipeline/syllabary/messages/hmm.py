@@ -5,6 +5,7 @@ probabilities, whose exponentials sum to less than one.
 """
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -135,12 +136,13 @@ def marginals(
         raise UnknownName(f"no keep {keep!r}. Known: {', '.join(KEEP)}.")
     chain = _checked(initial, transition, evidence, lengths)
     count, frames, size = chain.evidence.shape
-    smoothed = keep != "filter"
-    states = front.zeros((count, frames, size), chain.evidence) if keep != "sums" else None
-    sums = chain.evidence.new_zeros((count, size, size), dtype=torch.float64) if smoothed else None
-    first = chain.evidence.new_zeros((count, size), dtype=torch.float64) if smoothed else None
-    log_scales = front.zeros((count, frames), chain.evidence, torch.float64)
-    filtered = front.zeros((count, frames, size), chain.evidence) if cache and keep == "all" else None
+    smoothed, padded = keep != "filter", front.has_padding(chain.lengths, frames)
+    room = partial(front.zeros, like=chain.evidence)
+    states = room((count, frames, size), padded=padded) if keep != "sums" else None
+    sums = room((count, size, size), dtype=torch.float64) if smoothed else None
+    first = room((count, size), dtype=torch.float64) if smoothed else None
+    log_scales = room((count, frames), dtype=torch.float64, padded=padded)
+    filtered = room((count, frames, size), padded=padded) if cache and keep == "all" else None
     fault = torch.full_like(chain.lengths, -1)
     backend_for(backend, chain.evidence).hmm_marginals(
         *chain[:4], keep, states, filtered, sums, first, log_scales, fault
@@ -403,7 +405,7 @@ def ar_log_likelihood(
     whitener = torch.cat(parts, 1).permute(2, 1, 0).to(latents.dtype).contiguous()
     constant = 0.5 * (log_det - dimensions * math.log(2 * math.pi))
     joint = torch.cat([latents, regressors], -1).reshape(-1, width + dimensions).contiguous()
-    scores = front.zeros((len(joint), size), joint)
+    scores = front.zeros((len(joint), size), joint, padded=False)
     backend_for(backend, latents).ar_log_likelihood(joint, whitener, constant, scores)
     return scores.reshape(*latents.shape[:-1], size)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import IndefinitePrecision, ShapeError, UnknownName
-from .front import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of, zeros
+from .front import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, has_padding, name_of, zeros
 
 __all__ = ["GaussianMarginals", "GaussianSums", "GaussianTangent", "marginals", "sample", "tangent"]
 
@@ -110,8 +110,10 @@ def marginals(
     pairs = max(frames - 1, 0)
     like = chain.precision_mean
 
+    padded = has_padding(chain.lengths, frames)
+
     def room(*shape: int) -> Tensor:
-        return zeros((count, *shape), like)
+        return zeros((count, *shape), like, padded=padded)
 
     means = room(frames, size)
     covariances = room(frames, size, size) if keep != "sums" else None

@@ -15,7 +15,8 @@ together.
 
 A backend offers ``available()``, true where its machine is there, and the functions below. They
 get tensors that a front has checked and allocated, with one leading axis of B sequences, and
-fill the last ones, which come filled with zeros; those that are None are not wanted.
+fill the last ones, which come filled with zeros, but for those with a frame axis: they hold zeros
+only where sequences have padding. Those that are None are not wanted.
 
 - ``hmm_marginals(initial, transition, evidence, lengths, keep, states, filtered, transitions,
   first, log_scales, fault)``
