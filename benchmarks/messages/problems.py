@@ -16,6 +16,10 @@ from syllabary.priors import arhmm, slds
 from syllabary.priors._evidence import GaussianEvidence, PointEvidence
 
 Solver = Callable[[], list[np.ndarray]]
+# A batch whose sequences share one model has covariances that no data change: they are found once for
+# all. Ours are given potentials of every frame and sequence, and find covariances of each; so does this
+# peer, each of whose sequences has a model of its own.
+OWN = "dynamax with a model for each"
 
 
 class Problem(NamedTuple):
@@ -46,9 +50,9 @@ def all_problems(scale: float = 1.0) -> dict[str, Callable[[], Problem]]:
         "smoother": lambda: smoother("Gaussian smoother, D = 10", 1, frames(100_000), 10,
                                      {"dynamax": 20}),
         "smoother-4": lambda: smoother("Gaussian smoother, 32 sequences, D = 4", 32, frames(1000), 4,
-                                       {"dynamax": 15}),
+                                       {"dynamax": 15, OWN: 15}),
         "smoother-10": lambda: smoother("Gaussian smoother, 32 sequences, D = 10", 32, frames(1000), 10,
-                                        {"dynamax": 5}),
+                                        {"dynamax": 5, OWN: 5}),
         "regression": lambda: regression(frames(100_000), 100, 10, 3, {"jax-moseq": 18}),
         "arhmm": lambda: arhmm_sweep(frames(10_000), 100, 10, 3, {"jax-moseq": 8}),
         "slds": lambda: slds_sweep(frames(20_000), 50, 10, {"dynamax": 20}),
@@ -145,7 +149,7 @@ def smoother(name: str, count: int, frames: int, size: int, goals: dict[str, flo
         found = lds.marginals(*given)
         return [found.means.numpy(), found.covariances.numpy(), found.cross.mT.numpy()]
 
-    def dynamax() -> Solver:
+    def dynamax(*, own: bool) -> Solver:
         import jax
         import jax.numpy as jnp
         from dynamax.linear_gaussian_ssm.inference import lgssm_smoother, make_lgssm_params
@@ -153,18 +157,23 @@ def smoother(name: str, count: int, frames: int, size: int, goals: dict[str, flo
         parts = (np.zeros(size), np.eye(size), weights, noise, np.eye(size), seen_noise)
         model = make_lgssm_params(*(jnp.asarray(part, jnp.float32) for part in parts))
 
-        def one(emissions):
+        def one(model, emissions):
             found = lgssm_smoother(model, emissions)
             # It hands over E[x_t x_{t+1}ᵀ]; the covariance is what all others mean.
             means = found.smoothed_means
             cross = found.smoothed_cross_covariances - means[:-1, :, None] * means[1:, None, :]
             return means, found.smoothed_covariances, cross
 
-        run = jax.jit(jax.vmap(one) if count > 1 else one)
+        if own:
+            model = jax.tree.map(lambda part: jnp.repeat(part[None], count, 0), model)
+        if count > 1:
+            one = jax.vmap(one, in_axes=(0 if own else None, 0))
+        run = jax.jit(one)
         emissions = jnp.asarray(seen if count > 1 else seen[0])
-        return lambda: [np.asarray(part) for part in jax.block_until_ready(run(emissions))]
+        return lambda: [np.asarray(part) for part in jax.block_until_ready(run(model, emissions))]
 
-    return Problem(name, count * frames, goals, ours, {"dynamax": dynamax()})
+    makers = {"dynamax": lambda: dynamax(own=False), OWN: lambda: dynamax(own=True)}
+    return Problem(name, count * frames, goals, ours, {peer: makers[peer]() for peer in goals})
 
 
 def autoregression(frames: int, states: int, size: int, lags: int) -> tuple[np.ndarray, ...]:

@@ -127,6 +127,7 @@ def forward(
                 store(work, r, k, lanes, message)
                 if len(messages) > 0:
                     store(messages, places[r] + t, k, size - k, message)
+                    prefetch(messages, places[r] + t + AHEAD, k)
         if len(log_scales) > 0:
             for r in range(0, active, many):
                 store(scales, 0, r, many, log(load(scales, 0, r, many, 1.0)))
