@@ -20,6 +20,7 @@ __all__ = [
     "Standard",
     "Statistics",
     "divergence",
+    "expected_precision",
     "expected_stats",
     "from_standard",
     "log_normalizer",
@@ -105,17 +106,26 @@ def log_normalizer(natural: Natural) -> Tensor:
 @torch.no_grad()
 def expected_stats(natural: Natural) -> Statistics:
     """Means of the statistics."""
-    mean, column_covariance, scale, degrees = to_standard(natural)
-    rows = mean.shape[-2]
-    precision = degrees[..., None, None] * _inverse(scale)
+    standard = to_standard(natural)
+    mean, rows = standard.mean, standard.mean.shape[-2]
+    precision, log_det = expected_precision(standard)
     precision_weights = precision @ mean
-    log_det = _digamma(degrees, rows) + rows * math.log(2) - _log_det(scale)
     return Statistics(
-        neg_half_weights_gram=-0.5 * (mean.mT @ precision_weights + rows * column_covariance),
+        neg_half_weights_gram=-0.5 * (mean.mT @ precision_weights + rows * standard.column_covariance),
         noise_precision_weights=precision_weights,
         neg_half_noise_precision=-0.5 * precision,
         half_log_det=0.5 * log_det,
     )
+
+
+@torch.no_grad()
+def expected_precision(standard: Standard) -> tuple[Tensor, Tensor]:
+    """Means of Q⁻¹, (..., D, D), and of log |Q⁻¹|, (...) nats."""
+    rows = standard.mean.shape[-2]
+    factor = torch.linalg.cholesky(standard.scale)
+    log_det = -2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    log_det = _digamma(standard.degrees, rows) + rows * math.log(2) + log_det
+    return standard.degrees[..., None, None] * torch.cholesky_inverse(factor), log_det
 
 
 @torch.no_grad()
@@ -138,10 +148,9 @@ def to_standard(natural: Natural) -> Standard:
     """Textbook parameters of the natural ones."""
     rows, columns = natural.precision_mean.shape[-2:]
     factor = torch.linalg.cholesky(natural.precision)
-    mean = torch.cholesky_solve(natural.precision_mean.mT, factor).mT
     whitened = torch.linalg.solve_triangular(factor, natural.precision_mean.mT, upper=False)
     return Standard(
-        mean=mean,
+        mean=torch.linalg.solve_triangular(factor.mT, whitened, upper=True).mT,
         column_covariance=torch.cholesky_inverse(factor),
         scale=natural.scatter - whitened.mT @ whitened,
         degrees=natural.observations - rows - columns - 1,

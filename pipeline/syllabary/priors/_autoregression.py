@@ -130,9 +130,7 @@ def scores(
         precision = torch.cholesky_inverse(factor)
         log_det = -2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     else:
-        expected = mniw.expected_stats(dynamics)
-        precision = -2 * expected.neg_half_noise_precision
-        log_det = 2 * expected.half_log_det
+        precision, log_det = mniw.expected_precision(standard)
     regressor, latents = features(evidence, lags)
     spread = None if at_mean else standard.column_covariance
     return hmm.ar_log_likelihood(latents, regressor, standard.mean, spread, precision, log_det)
@@ -143,7 +141,7 @@ def pull(
 ) -> Tensor:
     """Gradient of the scores by the latents, summed with the states' weights, (..., T, D)."""
     standard = mniw.to_standard(dynamics)
-    precision = -2 * mniw.expected_stats(dynamics).neg_half_noise_precision
+    precision, _ = mniw.expected_precision(standard)
     regressor, latents = features(evidence, lags)
     size = latents.shape[-1]
     share = torch.where(usable[..., None], states, 0.0).to(latents.dtype)

@@ -54,15 +54,13 @@ def learn(base: mniw.Natural, dynamics: mniw.Natural) -> mniw.Natural:
     states = mniw.Natural(*(part[used] for part in dynamics))
     standard = mniw.to_standard(states)
     count, size, _ = standard.mean.shape
-    # E Q⁻¹ of every state, and E log |Q⁻¹|.
-    precision = -2 * mniw.expected_stats(states).neg_half_noise_precision
-    log_det = 2 * mniw.expected_stats(states).half_log_det.mean()
+    precision, log_det = mniw.expected_precision(standard)
     mean = torch.linalg.solve(precision.sum(0), (precision @ standard.mean).sum(0))
     apart = standard.mean - mean
     spread = size * standard.column_covariance + apart.mT @ precision @ apart
     variance = spread.diagonal(dim1=-2, dim2=-1).sum(0) / (count * size)
     pooled = torch.linalg.inv(precision.mean(0))
-    degrees = _degrees(torch.linalg.slogdet(pooled).logabsdet, log_det, size)
+    degrees = _degrees(torch.linalg.slogdet(pooled).logabsdet, log_det.mean(), size)
     found = mniw.from_standard(
         mniw.Standard(
             mean=mean,

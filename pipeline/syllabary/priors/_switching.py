@@ -40,13 +40,9 @@ class Cache(NamedTuple):
 
 def regression(natural: mniw.Natural) -> meanfield.Regression:
     """Return the means that links need, of regressions with a leading axis of states."""
-    mean, column_covariance, _, _ = mniw.to_standard(natural)
-    expected = mniw.expected_stats(natural)
+    standard = mniw.to_standard(natural)
     return meanfield.Regression(
-        mean,
-        column_covariance,
-        -2 * expected.neg_half_noise_precision,
-        2 * expected.half_log_det,
+        standard.mean, standard.column_covariance, *mniw.expected_precision(standard)
     )
 
 

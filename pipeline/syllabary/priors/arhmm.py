@@ -275,5 +275,4 @@ def _potentials(
         first = dirichlet.expected_stats(parameters.initial).log_probability
         rows = dirichlet.expected_stats(parameters.transition).log_probability
     scores = _autoregression.scores(parameters.dynamics, evidence, lags(parameters), at_mean=at_mean)
-    scores = torch.where(usable[..., None], scores, 0.0)
-    return (first, rows, scores), usable
+    return (first, rows, scores.masked_fill_(~usable[..., None], 0.0)), usable
