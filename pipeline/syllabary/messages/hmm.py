@@ -136,7 +136,7 @@ def marginals(
         raise UnknownName(f"no keep {keep!r}. Known: {', '.join(KEEP)}.")
     chain = _checked(initial, transition, evidence, lengths)
     count, frames, size = chain.evidence.shape
-    smoothed, padded = keep != "filter", front.has_padding(chain.lengths, frames)
+    smoothed, padded = keep != "filter", front.has_padding(lengths, frames)
     room = partial(front.zeros, like=chain.evidence)
     states = room((count, frames, size), padded=padded) if keep != "sums" else None
     sums = room((count, size, size), dtype=torch.float64) if smoothed else None

@@ -110,7 +110,7 @@ def marginals(
     pairs = max(frames - 1, 0)
     like = chain.precision_mean
 
-    padded = has_padding(chain.lengths, frames)
+    padded = has_padding(lengths, frames)
 
     def room(*shape: int) -> Tensor:
         return zeros((count, *shape), like, padded=padded)

@@ -60,7 +60,7 @@ NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 class Found(NamedTuple):
-    """Where sweeps over discrete chains leave what they find; all filled with zeros."""
+    """Where sweeps over discrete chains leave what they find; zeros in padding."""
 
     filtered: Tensor
     """(B, T, K)"""
