@@ -15,7 +15,7 @@ from ._tiles import product_of_four, product_of_one
 __all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "rooms"]
 
 # Frames of a stretch whose pair sums are added up together.
-PAIR_BLOCK = 32
+PAIR_BLOCK = 96
 # Frames that are asked for ahead of their turn: walking back through many stretches at a time is
 # not what processors foresee.
 AHEAD = 8

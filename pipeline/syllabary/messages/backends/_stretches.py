@@ -28,11 +28,14 @@ LIMITS = {
 
 
 def cut(frames: int) -> NDArray[np.int64]:
-    """First frame of every stretch, and the number of frames, where stretches advance together."""
-    if frames < SHORTEST * TOGETHER:
-        number = max(1, frames // SHORTEST)
-    else:
-        number = TOGETHER * -(-frames // (TOGETHER * LONGEST))
+    """First frame of every stretch, and the number of frames, where stretches advance together.
+
+    An even number of times as many as one call of a kernel advances: so that two threads have as much
+    to do.
+    """
+    times = -(-frames // (TOGETHER * LONGEST))
+    times += times % 2 if times > 1 else 0
+    number = TOGETHER * times if frames >= SHORTEST * TOGETHER else max(1, frames // SHORTEST)
     return np.arange(number + 1) * frames // number
 
 
