@@ -49,10 +49,10 @@ def main() -> None:
     parser.add_argument("--inside", help=argparse.SUPPRESS)  # what a process of its own does
     given = parser.parse_args()
     torch.set_num_threads(1)
-    keep_freed()
     if given.inside:
         exec_inside(given.inside)
         return
+    keep_freed()
     for name in given.questions or known:
         if name not in known:
             parser.error(f"no question {name!r}; known are {', '.join(known)}")
@@ -129,6 +129,7 @@ def exec_inside(case: str) -> None:
     if case.startswith("throughput"):
         _, count, begin = case.split(",")
         torch.set_num_threads(int(count))
+        keep_freed()
         chain, other = discrete(100_000, 100), gaussian(100_000, 10)
         hmm.marginals(*chain), lds.marginals(*other)
         while time.time() < float(begin):

@@ -19,7 +19,7 @@ __all__ = ["FLOOR", "Chain", "Sweep"]
 FLOOR = {np.dtype(kind): 1e9 * float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
 # Frames of approach that are tried. Twice as many are taken, everywhere, as forgetting takes here
 # and there; still less than the shortest stretch.
-TRIED = (16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 255)
+TRIED = (24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 255)
 # Where more than one in so many seams failed forwards, stretches wait for one another backwards.
 PUT_OFF = 4
 
@@ -208,12 +208,12 @@ class Sweep:
         # Numbers in 1e-6..1 in an order without pattern: multiples of the golden ratio.
         tilted = 1e-6 ** (np.arange(1, size + 1) * 0.6180339887 % 1)
         messages = np.repeat([np.ones(size), tilted], len(seen), axis=0).astype(self.evidence.dtype)
-        done = 0
+        number, first, done = len(seen), np.concatenate([seen, seen]), 0
         for frames in TRIED:
-            first = np.tile(seen + done, 2)
-            messages = self._carry(first, np.full(len(first), frames - done), messages)
+            lengths = np.full(2 * number, frames - done)
+            messages = self._carry(first + done, lengths, messages)
             done = frames
-            if agree(*np.split(messages, 2)).all():
+            if agree(messages[:number], messages[number:]).all():
                 return 2 * done
         return 0
 
