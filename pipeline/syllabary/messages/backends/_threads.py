@@ -1,9 +1,11 @@
 """Tasks of one call on ``torch.get_num_threads()`` threads of our own."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -18,20 +20,32 @@ def sequences(lengths: Tensor) -> list[tuple[int, int]]:
 
 def each(work: Callable[[int, int], None], tasks: Sequence[tuple[int, int]], threads: int) -> None:
     """Run ``work`` for every task, on as many threads as there are, at most one for each task."""
-    workers = min(threads, len(tasks))
     queue = iter(tasks)  # shared: whoever is free takes the next
 
-    def drain(_: int) -> None:
+    def drain() -> None:
         with without_subnormals():
             for task in queue:
                 work(*task)
 
-    if workers <= 1:
-        drain(0)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(drain, range(workers)):
-            pass
+    helpers = [_helpers().submit(drain) for _ in range(min(threads, len(tasks)) - 1)]
+    try:
+        drain()
+    finally:
+        # Who has not come by now, busy elsewhere, isn't needed any more.
+        helping = [helper for helper in helpers if not helper.cancel()]
+        wait(helping)
+    for helper in helping:
+        helper.result()
+
+
+@cache
+def _helpers() -> ThreadPoolExecutor:
+    """Threads that stay: a new one may wait milliseconds beside an idle processor."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="messages")
+
+
+if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
+    os.register_at_fork(after_in_child=_helpers.cache_clear)
 
 
 @contextmanager
