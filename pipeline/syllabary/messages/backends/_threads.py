@@ -28,6 +28,9 @@ def each(work: Callable[[int, int], None], tasks: Sequence[tuple[int, int]], thr
                 work(*task)
 
     helpers = [_helpers().submit(drain) for _ in range(min(threads, len(tasks)) - 1)]
+    if not helpers:
+        drain()
+        return
     try:
         drain()
     finally:
