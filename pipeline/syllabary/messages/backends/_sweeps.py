@@ -131,7 +131,9 @@ class Sweep:
         """
         size = self.evidence.shape[1]
         # Sums of pairs wait until their stretch is sure, so no more than some stretches at a time.
-        waves = -(-len(self.first) // (2 * TOGETHER * self.threads))
+        # So do frames that are filtered anew: half as many.
+        together = TOGETHER if len(states) else TOGETHER // 2
+        waves = -(-len(self.first) // (2 * together * self.threads))
         wave = -(-len(self.first) // waves)
         pairs, low = np.empty((wave, size, size)), 0
         transitions[self.numbers] = 0
@@ -169,7 +171,8 @@ class Sweep:
         for high in range(len(self.first), 0, -wave):
             low = max(0, high - wave)
             rows = np.arange(low, high)[~self.failed[self.sequence[low:high]]]
-            self._side_by_side(run, rows[self.closes[rows] | (self.approach[rows] > 0)])
+            sure = rows[self.closes[rows] | (self.approach[rows] > 0)]
+            self._side_by_side(run, sure, together)
             seams = rows[~self.closes[rows]]
             if len(seams):
                 self._check(settle, seams, agree(self.behind[seams], self.tops[seams + 1]))
@@ -280,7 +283,9 @@ class Sweep:
         _scaled.backward(self.chain.transposed, starts, *given, *target, ends, lost, work)
         return ends, lost
 
-    def _side_by_side(self, run: Callable[[Indices], None], rows: Indices) -> None:
+    def _side_by_side(
+        self, run: Callable[[Indices], None], rows: Indices, together: int = TOGETHER
+    ) -> None:
         """Run some stretches at a time, longest first, in equal parts for every thread."""
         if len(rows) == 1:
             with without_subnormals():
@@ -288,7 +293,7 @@ class Sweep:
             return
         # The last frame of a sequence has no pair behind it.
         rows = rows[np.argsort(self.closes[rows] - 2 * self.lengths[rows], kind="stable")]
-        parts = min(len(rows), self.threads * -(-len(rows) // (TOGETHER * self.threads)))
+        parts = min(len(rows), self.threads * -(-len(rows) // (together * self.threads)))
         bounds = [len(rows) * part // parts for part in range(parts)] + [len(rows)]
         each(lambda begin, end: run(rows[begin:end]), list(pairwise(bounds)), self.threads)
 
