@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from syllabary import steps
+from syllabary.allocator import keep_freed
 
 job = snakemake  # noqa: F821  (Snakemake puts this name here)
 
@@ -29,6 +30,7 @@ known = inspect.signature(step).parameters
 # What the machine offers reaches a step by its name, without being a parameter of the rule.
 machine = job.config.get("machine") or {}
 arguments = {k: v for k, v in {**machine, **job.params, **files}.items() if k in known}
+keep_freed()
 try:
     step(**arguments)
 except steps.SyllabaryError as error:

@@ -19,7 +19,7 @@ __all__ = ["FLOOR", "Chain", "Sweep"]
 FLOOR = {np.dtype(kind): 1e9 * float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
 # Frames of approach that are tried. Twice as many are taken, everywhere, as forgetting takes here
 # and there; still less than the shortest stretch.
-TRIED = (24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 255)
+TRIED = (32, 48, 64, 96, 128, 192, 255)
 # Where more than one in so many seams failed forwards, stretches wait for one another backwards.
 PUT_OFF = 4
 

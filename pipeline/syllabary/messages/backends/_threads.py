@@ -34,6 +34,8 @@ def each(work: Callable[[int, int], None], tasks: Sequence[tuple[int, int]], thr
     try:
         drain()
     finally:
+        for _ in queue:  # after an error
+            pass
         # Who has not come by now, busy elsewhere, isn't needed any more.
         helping = [helper for helper in helpers if not helper.cancel()]
         wait(helping)
