@@ -124,7 +124,7 @@ def path(frames: int, states: int, goals: dict[str, float]) -> Problem:
         from hmmlearn import _hmmc
 
         seen = evidence[0].astype(np.float64)
-        return lambda: [np.asarray(_hmmc.viterbi(*logs, seen)[1])]
+        return lambda: [np.asarray(_hmmc.viterbi(first, rows, seen)[1])]
 
     return Problem(f"Viterbi, K = {states}", frames, goals, ours, {"hmmlearn": hmmlearn()})
 
