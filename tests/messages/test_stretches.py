@@ -226,6 +226,25 @@ def test_exponentials_of_vectors(dtype, rng):
 
 
 @numba.njit
+def _logarithms(values, out):
+    lanes = _lanes.lanes_of(values)
+    for k in range(0, len(values[0]), lanes):
+        left = len(values[0]) - k
+        _lanes.store(out, 0, k, left, _lanes.log(_lanes.load(values, 0, k, left, 1.0)))
+
+
+def test_logarithms_of_vectors(rng):
+    numbers = np.finfo(np.float64)
+    root = np.sqrt(0.5)
+    edges = [1, 0.5, 2, root, np.nextafter(root, 0), np.nextafter(root, 1), numbers.tiny, numbers.max]
+    near_one = 1 + np.concatenate([[numbers.eps, -numbers.epsneg], rng.uniform(-1e-3, 1e-3, 500)])
+    values = np.concatenate([edges, near_one, np.exp(rng.uniform(-700, 700, 1000))])[None]
+    out = np.empty_like(values)
+    _logarithms(values, out)
+    assert_allclose(out[0], np.log(values[0].astype(np.longdouble)), rtol=4 * numbers.eps)
+
+
+@numba.njit
 def _products(left, matrix, one, two, four):
     width, depth = matrix.shape[1], matrix.shape[0]
     _tiles.product_of_one(one, 0, left, 0, width, 1, depth, matrix, 0, width, width)
