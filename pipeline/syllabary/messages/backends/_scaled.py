@@ -30,6 +30,8 @@ def rooms(rows: int) -> tuple[int, int]:
 @kernel
 def forward(
     matrix: Floats,
+    rows: Floats,
+    leads: Floats,
     starts: Floats,
     opens: Floats,
     shifts: Floats,
@@ -51,44 +53,58 @@ def forward(
     ----------
     matrix : (K, padded K)
         P.
-    starts : (R, K)
-        Message before the first frame of a stretch; where it ``opens`` a sequence, π₀.
-    shifts : (R, 2)
+    rows : (R) int
+        Stretches to sweep, those with most frames first; S is the number of all.
+    leads : (S) int
+        Frames before a stretch from which it is approached; 0 where it ``opens`` a sequence.
+    starts : (S, K)
+        Message before the first frame of the approach; where a stretch ``opens`` a sequence, π₀. Becomes
+        that before the first frame of the stretch.
+    opens : (S) bool
+    shifts : (S, 2)
         Logs that were taken out of π₀ and of P.
     evidence : (N, K)
-        All frames of all sequences; a stretch has ``lengths`` frames from ``first`` on.
+        All frames of all sequences; a stretch has ``lengths`` (S) frames from ``first`` (S) on.
     floor : float
         The least c_t that has lost nothing.
     messages : (N', K) or (0, K)
-        Filled from row ``places`` on, if there is room at all.
+        Filled from row ``places`` (R) on, if there is room at all.
     log_scales : (N) or (0)
         log c_t, filled if there is room.
-    ends, openings, lost : (R, K), (R), (R)
-        Last message, c_1, and whether a c_t fell below ``floor``: all is void from there on.
-    work : (2 R and more, padded K)
+    ends, openings, lost : (S, K), (S), (S)
+        Last message, c_1 of a sequence, and whether a c_t fell below ``floor``: all is void from there on.
+    work : (``rooms``, padded K)
     """
     size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
-    active = len(first)
+    active = len(rows)
     below = (active + 3) // 4 * 4
     density = 2 * below
     # Of every stretch, in whole vectors, what its frame is divided by, and the largest of its evidence.
     many = lanes_of(log_scales)
     scales, tops = np.ones((1, -(-active // many) * many)), np.empty(active)
-    work[:] = 0
+    lead, steps = np.empty(active, np.int64), np.empty(active, np.int64)
+    work[: density + active] = 0
     for r in range(active):
+        row = rows[r]
+        lead[r], steps[r] = leads[row], leads[row] + lengths[row]
+        lost[row] = False
         for k in range(size):
-            work[r, k] = starts[r, k]
+            work[r, k] = starts[row, k]
     t = 0
     while True:
-        while active > 0 and (lengths[active - 1] == t or lost[active - 1]):
+        while active > 0 and (steps[active - 1] == t or lost[rows[active - 1]]):
             active -= 1
             for k in range(size):
-                ends[active, k] = work[active, k]
+                ends[rows[active], k] = work[active, k]
         if active == 0:
             return
         # One thing after the other for all stretches: none waits long for itself.
         for r in range(active):
-            frame = first[r] + t
+            row = rows[r]
+            if t == lead[r]:
+                for k in range(size):
+                    starts[row, k] = work[r, k]
+            frame = first[row] - lead[r] + t
             top = splat(evidence, -np.inf)
             for k in range(0, width, lanes):
                 top = larger(top, load(evidence, frame, k, size - k, -np.inf))
@@ -108,39 +124,47 @@ def forward(
                 work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width, width
             )
         for r in range(active):
-            predicted = r if t == 0 and opens[r] else below + r
+            row, opening = rows[r], t == 0 and opens[rows[r]]
+            predicted = r if opening else below + r
             sums = splat(evidence, 0.0)
             for k in range(0, width, lanes):
                 joint = load(work, density + r, k, lanes, 0.0) * load(work, predicted, k, lanes, 0.0)
                 store(work, r, k, lanes, joint)
                 sums = sums + joint
             scale = np.float64(total(sums))
-            if t == 0:
-                openings[r] = scale
+            if opening:
+                openings[row] = scale
             if not floor <= scale < np.inf:
-                lost[r] = True
+                lost[row] = True
                 scale = np.float64(np.inf)  # numba refuses to divide by zero
             scales[0, r] = scale
             share = 1 / scale
+            place = places[r] + t - lead[r]
+            kept = len(messages) > 0 and t >= lead[r]
             for k in range(0, width, lanes):
                 message = load(work, r, k, lanes, 0.0) * share
                 store(work, r, k, lanes, message)
-                if len(messages) > 0:
-                    store(messages, places[r] + t, k, size - k, message)
-                    prefetch(messages, places[r] + t + AHEAD, k)
+                if kept:
+                    store(messages, place, k, size - k, message)
+                    prefetch(messages, place + AHEAD, k)
         if len(log_scales) > 0:
             for r in range(0, active, many):
                 store(scales, 0, r, many, log(load(scales, 0, r, many, 1.0)))
             for r in range(active):
-                shift = shifts[r, 0] if t == 0 and opens[r] else shifts[r, 1]
-                log_scales[first[r] + t] = scales[0, r] + tops[r] + shift
+                row = rows[r]
+                if t >= lead[r]:
+                    shift = shifts[row, 0] if t == 0 and opens[row] else shifts[row, 1]
+                    log_scales[first[row] - lead[r] + t] = scales[0, r] + tops[r] + shift
         t += 1
 
 
 @kernel
 def backward(
     matrix: Floats,
+    rows: Floats,
+    leads: Floats,
     starts: Floats,
+    closes: Floats,
     evidence: Floats,
     first: Floats,
     lengths: Floats,
@@ -165,54 +189,58 @@ def backward(
     ----------
     matrix : (K, padded K)
         Pᵀ.
-    starts : (R, K)
-        β of the frame behind a stretch.
-    evidence, first, lengths
-        As for ``forward``; the frame behind a stretch is read too.
+    rows, leads, evidence, first, lengths
+        As for ``forward``, but a lead lies behind its stretch, whose frame behind is read too; 0 where
+        it ``closes`` (S) a sequence.
+    starts : (S, K)
+        β behind the approach; becomes β of the frame behind the stretch.
     floor : float
         The least n_t that has lost nothing.
-    openings : (R)
+    openings : (S)
         c_1 of stretches that open a sequence, infinite for the others.
-    filtered, states : (N', K) or (0, K)
-        a_t, and room for marginals, from row ``places`` on; may be one array. Where there is
-        none messages are carried back, and nothing else is done.
+    filtered, states : (N', K)
+        a_t, and room for marginals, from row ``places`` (R) on; may be one array.
     pairs, slots : (R', K, K) float64, (R)
         Entry ``slots`` is filled with Σ_t a_t(j) w_{t+1}(k) / n_t: times P, it is the sum.
-    ends, lost : (R, K), (R)
+    ends, lost : (S, K), (S)
         β of the first frame, and whether an n_t fell below ``floor``.
-    work : (2 R and more, padded K)
+    work : (``rooms``, padded K)
     """
     size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
-    active = len(first)
+    active = len(rows)
     below = (active + 3) // 4 * 4
     sums = 2 * below
     before = sums + 4
     after = before + active * PAIR_BLOCK
-    smooth = len(filtered) > 0
-    work[:sums] = 0
+    lead, steps = np.empty(active, np.int64), np.empty(active, np.int64)
+    work[:before] = 0
     for r in range(active):
-        if smooth:
-            pairs[slots[r]] = 0
+        row = rows[r]
+        lead[r], steps[r] = leads[row], leads[row] + lengths[row] - closes[row]
+        lost[row] = False
+        pairs[slots[r]] = 0
         for k in range(size):
-            work[r, k] = starts[r, k]
-    n, filled = 0, 0
+            work[r, k] = starts[row, k]
+        if closes[row]:
+            for k in range(size):
+                states[places[r] + steps[r], k] = filtered[places[r] + steps[r], k]
+    n = 0
     while True:
-        while active > 0 and (lengths[active - 1] == n or lost[active - 1]):
+        while active > 0 and (steps[active - 1] == n or lost[rows[active - 1]]):
             active -= 1
             for k in range(size):
-                ends[active, k] = work[active, k]
-            if filled > 0:
-                at = active * PAIR_BLOCK
+                ends[rows[active], k] = work[active, k]
+            filled, at = (n - lead[active]) % PAIR_BLOCK, active * PAIR_BLOCK
+            if n > lead[active] and filled > 0:
                 add_pairs(work, before + at, after + at, filled, sums, pairs[slots[active]])
         if active == 0:
             return
-        if filled == PAIR_BLOCK:
-            for r in range(active):
-                at = r * PAIR_BLOCK
-                add_pairs(work, before + at, after + at, filled, sums, pairs[slots[r]])
-            filled = 0
         for r in range(active):
-            behind = first[r] + lengths[r] - n
+            row = rows[r]
+            if n == lead[r]:
+                for k in range(size):
+                    starts[row, k] = work[r, k]
+            behind = first[row] + steps[r] - n
             top = splat(evidence, -np.inf)
             for k in range(0, width, lanes):
                 top = larger(top, load(evidence, behind, k, size - k, -np.inf))
@@ -238,9 +266,10 @@ def backward(
             largest = np.float64(highest(top))
             largest = largest if largest > 0 else np.inf  # numba refuses to divide by zero
             peak = 1 / largest
-            if smooth:
-                place = places[r] + lengths[r] - 1 - n
-                slot, masses = before + r * PAIR_BLOCK + filled, splat(work, 0.0)
+            if n >= lead[r]:
+                place = places[r] + steps[r] - 1 - n
+                at, filled = r * PAIR_BLOCK, (n - lead[r]) % PAIR_BLOCK
+                slot, masses = before + at + filled, splat(work, 0.0)
                 for k in range(0, width, lanes):
                     message = load(filtered, place, k, size - k, 0.0)
                     prefetch(filtered, place - AHEAD, k)
@@ -248,20 +277,21 @@ def backward(
                     message = message * load(work, product, k, lanes, 0.0)
                     masses = masses + message
                 mass = np.float64(total(masses))
-                opening = openings[r] if n + 1 == lengths[r] else np.inf
+                opening = openings[rows[r]] if n + 1 == steps[r] else np.inf
                 if not mass >= floor or not opening * (mass / largest) >= floor:
-                    lost[r] = True
+                    lost[rows[r]] = True
                     mass = np.float64(np.inf)
                 share = 1 / mass
                 for k in range(0, width, lanes):
                     marginal = load(work, slot, k, lanes, 0.0) * load(work, product, k, lanes, 0.0)
                     store(states, place, k, size - k, marginal * share)
                     weighted = load(work, r, k, lanes, 0.0) * share
-                    store(work, after + r * PAIR_BLOCK + filled, k, lanes, weighted)
+                    store(work, after + at + filled, k, lanes, weighted)
+                if filled == PAIR_BLOCK - 1:
+                    add_pairs(work, before + at, after + at, PAIR_BLOCK, sums, pairs[slots[r]])
             for k in range(0, width, lanes):
                 store(work, r, k, lanes, load(work, product, k, lanes, 0.0) * peak)
         n += 1
-        filled += 1 if smooth else 0
 
 
 @kernel

@@ -1,6 +1,8 @@
 """Sweeps over sequences that share their transitions: stretches, seams, threads."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from . import _scaled
 from ._compiled import Floats
 from ._lanes import room
+from ._scaled import rooms
 from ._stretches import SHORTEST, TOGETHER, agree, cut, in_turn
 from ._threads import each, without_subnormals
 
@@ -69,46 +72,42 @@ class Sweep:
     ) -> None:
         self.chain, self.evidence, self.threads = chain, evidence, threads
         self.numbers, self.begins = numbers, begins
+        self._rooms: dict[int, list[Floats]] = defaultdict(list)
         counts, self.first, self.lengths, approach = self._cut(frames)
         opens, total, size = counts.cumsum() - counts, int(counts.sum()), evidence.shape[1]
-        self.sequence, self.approach = np.repeat(numbers, counts), np.repeat(approach, counts)
+        self.sequence, self.approach = numbers.repeat(counts), approach.repeat(counts)
         self.opens, self.closes, self.lost, self.smoothed = np.zeros((4, total), np.bool_)
         self.opens[opens] = self.closes[opens - 1] = True
         self.shifts = np.full((total, 2), chain.log)
         self.shifts[opens, 0] = [log for _, log in openings]
         # Messages that enter and leave a stretch, forwards and backwards.
-        self.starts, self.ends, self.behind, self.tops = np.full(
-            (4, total, size), np.nan, evidence.dtype
-        )
+        self.starts, self.behind = np.ones((2, total, size), evidence.dtype)
+        self.ends, self.tops = np.full((2, total, size), np.nan, evidence.dtype)
         self.starts[opens] = [first for first, _ in openings]
-        self.behind[self.closes] = 1
         self.openings = np.full(total, np.inf)
         self.failed = np.zeros(numbers.max() + 1, np.bool_)
-        self.reruns = np.zeros(total, np.int64)
+        self.reruns, self._known = np.zeros((2, total), np.int64)
 
     def forward(self, messages: Floats, log_scales: Floats, floor: float) -> None:
         """Filter into ``messages`` (N, K), or nowhere if it has no rows, and ``log_scales`` (N)."""
+        leads = np.where(self.opens, 0, self.approach)
 
-        def filter_(rows: Indices) -> None:
-            self._filter(rows, messages, self.first[rows], log_scales, floor)
-
-        def run(rows: Indices) -> None:
-            far = self._far(rows[~self.opens[rows]])
-            if len(far):
-                first = self.first[far] - self.approach[far]
-                self.starts[far] = self._carry(first, self.approach[far])
-            filter_(rows)
+        def filter_(rows: Indices, leads: Indices) -> None:
+            self._filter(rows, leads, messages, self.first[rows], log_scales, floor)
 
         def settle(begin: int, end: int) -> None:
             for row in range(begin, end):
                 if not self.lost[row - 1] and not agree(self.starts[row], self.ends[row - 1]):
                     self.starts[row] = self.ends[row - 1]
                     self.reruns[row] += 1
-                    filter_(np.array([row]))
+                    filter_(np.array([row]), self._known)
 
-        self._side_by_side(run, np.flatnonzero(self.opens | (self.approach > 0)))
-        if not self.opens.all():
-            seams = np.flatnonzero(~self.opens)
+        sure = self.opens | (leads > 0)
+        self.starts[~sure] = np.nan
+        steps = leads + self.lengths
+        self._side_by_side(lambda rows: filter_(rows, leads), sure.nonzero()[0], steps)
+        if len(self.first) > len(self.numbers):
+            seams = (~self.opens).nonzero()[0]
             self._check(settle, seams, agree(self.starts[seams], self.ends[seams - 1]))
             for rows in np.split(np.arange(len(self.first)), np.flatnonzero(self.opens)[1:]):
                 if PUT_OFF * self.reruns[rows].sum() > len(rows):
@@ -136,27 +135,23 @@ class Sweep:
         waves = -(-len(self.first) // (2 * together * self.threads))
         wave = -(-len(self.first) // waves)
         pairs, low = np.empty((wave, size, size)), 0
+        leads = np.where(self.closes, 0, self.approach)
+        steps = leads + self.lengths - self.closes
+        sure = self.closes | (leads > 0)
+        self.behind[~sure] = np.nan
         transitions[self.numbers] = 0
 
-        def smooth(rows: Indices) -> None:
+        def smooth(rows: Indices, leads: Indices) -> None:
             before, after, places = filtered, states, self.first[rows]
             if not len(states):
-                places = np.arange(len(rows)) * self.lengths[rows[0]]
-                before = after = np.empty((len(rows) * self.lengths[rows[0]], size), states.dtype)
-                self._filter(rows, before, places, log_scales, floor)
-            last = (places + self.lengths[rows] - 1)[self.closes[rows]]
-            after[last] = before[last]
-            self._smooth(rows, before, places, after, (pairs, rows - low), floor)
-            self.smoothed[rows] = True
+                lengths = self.lengths[rows]
+                places = lengths.cumsum() - lengths
+                before = after = np.empty((lengths.sum(), size), states.dtype)
+                order = np.argsort(-lengths, kind="stable")
+                self._filter(rows[order], self._known, before, places[order], log_scales, floor)
+            self._smooth(rows, leads, before, places, after, (pairs, rows - low), floor)
             opens = self.opens[rows]
             first[self.sequence[rows[opens]]] = after[places[opens]]
-
-        def run(rows: Indices) -> None:
-            far = self._far(rows[~self.closes[rows]])
-            if len(far):
-                behind = self.first[far] + self.lengths[far]
-                self.behind[far] = self._carry_back(behind, self.approach[far])
-            smooth(rows)
 
         def settle(begin: int, end: int) -> None:
             for row in range(end - 1, begin - 1, -1):
@@ -165,14 +160,13 @@ class Sweep:
                     self.reruns[row] += 1
                     rows = np.array([row])
                     if self.smoothed[row] and filtered is states and len(states):
-                        self._filter(rows, filtered, self.first[rows], log_scales, floor)
-                    smooth(rows)
+                        self._filter(rows, self._known, filtered, self.first[rows], log_scales, floor)
+                    smooth(rows, self._known)
 
         for high in range(len(self.first), 0, -wave):
             low = max(0, high - wave)
             rows = np.arange(low, high)[~self.failed[self.sequence[low:high]]]
-            sure = rows[self.closes[rows] | (self.approach[rows] > 0)]
-            self._side_by_side(run, sure, together)
+            self._side_by_side(lambda rows: smooth(rows, leads), rows[sure[rows]], steps, together)
             seams = rows[~self.closes[rows]]
             if len(seams):
                 self._check(settle, seams, agree(self.behind[seams], self.tops[seams + 1]))
@@ -213,50 +207,45 @@ class Sweep:
         messages = np.repeat([np.ones(size), tilted], len(seen), axis=0).astype(self.evidence.dtype)
         number, first, done = len(seen), np.concatenate([seen, seen]), 0
         for frames in TRIED:
-            lengths = np.full(2 * number, frames - done)
-            messages = self._carry(first + done, lengths, messages)
+            messages = self._carry(first + done, frames - done, messages)
             done = frames
             if agree(messages[:number], messages[number:]).all():
                 return 2 * done
         return 0
 
-    def _far(self, rows: Indices) -> Indices:
-        """Stretches whose first message comes from an approach; the longest first."""
-        if not len(rows):
-            return rows
-        rows = rows[self.approach[rows] > 0]
-        return rows[np.argsort(-self.approach[rows], kind="stable")]
-
-    def _carry(self, first: Indices, lengths: Indices, starts: Floats | None = None) -> Floats:
+    def _carry(self, first: Indices, frames: int, starts: Floats) -> Floats:
         """Messages behind so many frames."""
-        starts = self._flat(len(first)) if starts is None else starts
-        own = starts, np.zeros(len(first), np.bool_), np.zeros((len(first), 2))
-        given = self.evidence, first, lengths, FLOOR[starts.dtype]
-        return self._run_forward(own, given, (starts[:0], first, np.empty(0)))[0]
-
-    def _carry_back(self, first: Indices, lengths: Indices) -> Floats:
-        """Messages that arrive at ``first`` from so many frames behind it."""
-        starts = self._flat(len(first))
-        given = self.evidence, first, lengths, 0.0, np.zeros(len(first))
-        target = starts[:0], first, starts[:0], np.empty((0, 0, 0)), first
-        return self._run_backward(starts, given, target)[0]
-
-    def _flat(self, number: int) -> Floats:
-        return np.ones((number, self.evidence.shape[1]), self.evidence.dtype)
+        number, ends = len(first), np.empty_like(starts)
+        rows, none = np.arange(number), np.zeros(number, np.int64)
+        nowhere = starts[:0], none, np.empty(0)
+        with self._room(rooms(number)[0]) as work:
+            _scaled.forward(
+                self.chain.matrix, rows, none, starts, none > 0, np.zeros((number, 2)), self.evidence,
+                first, none + frames, FLOOR[starts.dtype], *nowhere, ends, np.empty(number), none > 0, work,
+            )  # fmt: skip
+        return ends
 
     def _filter(
-        self, rows: Indices, messages: Floats, places: Indices, log_scales: Floats, floor: float
+        self,
+        rows: Indices,
+        leads: Indices,
+        messages: Floats,
+        places: Indices,
+        log_scales: Floats,
+        floor: float,
     ) -> None:
         """Filter stretches into ``messages`` from ``places`` on."""
-        own = self.starts[rows], self.opens[rows], self.shifts[rows]
-        given = self.evidence, self.first[rows], self.lengths[rows], floor
-        found = self._run_forward(own, given, (messages, places, log_scales))
-        self.ends[rows], openings, self.lost[rows] = found
-        self.openings[rows] = np.where(self.opens[rows], openings, np.inf)
+        with self._room(rooms(len(rows))[0]) as work:
+            _scaled.forward(
+                self.chain.matrix, rows, leads, self.starts, self.opens, self.shifts, self.evidence,
+                self.first, self.lengths, floor, messages, places, log_scales, self.ends, self.openings,
+                self.lost, work,
+            )  # fmt: skip
 
     def _smooth(
         self,
         rows: Indices,
+        leads: Indices,
         filtered: Floats,
         places: Indices,
         states: Floats,
@@ -264,35 +253,38 @@ class Sweep:
         floor: float,
     ) -> None:
         """Smooth stretches and fill their sums of pairs."""
-        steps = self.lengths[rows] - self.closes[rows]
-        given = self.evidence, self.first[rows], steps, floor, self.openings[rows]
-        found = self._run_backward(self.behind[rows], given, (filtered, places, states, *pairs))
-        self.tops[rows], self.lost[rows] = found
+        with self._room(rooms(len(rows))[1]) as work:
+            _scaled.backward(
+                self.chain.transposed, rows, leads, self.behind, self.closes, self.evidence, self.first,
+                self.lengths, floor, self.openings, filtered, places, states, *pairs, self.tops, self.lost,
+                work,
+            )  # fmt: skip
+        self.smoothed[rows] = True
 
-    def _run_forward(self, own: Any, given: Any, target: Any) -> tuple[Floats, Floats, Floats]:
-        number, size = own[0].shape
-        ends, openings = np.empty_like(own[0]), np.empty(number)
-        lost, work = np.zeros(number, np.bool_), room(_scaled.rooms(number)[0], size, ends.dtype)
-        _scaled.forward(self.chain.matrix, *own, *given, *target, ends, openings, lost, work)
-        return ends, openings, lost
-
-    def _run_backward(self, starts: Floats, given: Any, target: Any) -> tuple[Floats, Floats]:
-        number, size = starts.shape
-        ends, lost = np.empty_like(starts), np.zeros(number, np.bool_)
-        work = room(_scaled.rooms(number)[1], size, ends.dtype)
-        _scaled.backward(self.chain.transposed, starts, *given, *target, ends, lost, work)
-        return ends, lost
+    @contextmanager
+    def _room(self, rows: int) -> Iterator[Floats]:
+        """Room for a kernel to work in, which the next one finds in the cache."""
+        kept = self._rooms[rows]
+        try:
+            work = kept.pop()
+        except IndexError:
+            work = room(rows, self.evidence.shape[1], self.evidence.dtype)
+        yield work
+        kept.append(work)
 
     def _side_by_side(
-        self, run: Callable[[Indices], None], rows: Indices, together: int = TOGETHER
+        self,
+        run: Callable[[Indices], None],
+        rows: Indices,
+        steps: Indices,
+        together: int = TOGETHER,
     ) -> None:
-        """Run some stretches at a time, longest first, in equal parts for every thread."""
+        """Run some stretches at a time, most steps first, in equal parts for every thread."""
         if len(rows) == 1:
             with without_subnormals():
                 run(rows)
             return
-        # The last frame of a sequence has no pair behind it.
-        rows = rows[np.argsort(self.closes[rows] - 2 * self.lengths[rows], kind="stable")]
+        rows = rows[np.argsort(-steps[rows], kind="stable")]
         parts = min(len(rows), self.threads * -(-len(rows) // (together * self.threads)))
         bounds = [len(rows) * part // parts for part in range(parts)] + [len(rows)]
         each(lambda begin, end: run(rows[begin:end]), list(pairwise(bounds)), self.threads)
