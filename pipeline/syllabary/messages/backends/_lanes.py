@@ -322,25 +322,24 @@ def exp(typing: Any, value: Any) -> Any:
     whole, exponent, bias = (ir.IntType(32), 23, 127) if single else (ir.IntType(64), 52, 1023)
     degree, digits, lowest = (7, 11, -126) if single else (13, 30, -1022)
     coarse = round(math.log(2) * 2**digits) / 2**digits  # whose products with n are exact
+    # Numbers this large have no fraction, and a number added to them lies in their lowest bits.
+    large = 1.5 * 2**exponent + bias
 
     def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         (x,), vector = given, _vector(value)
         integers = ir.VectorType(whole, vector.count)
-        twos = _call(builder, "rint", vector, builder.fmul(x, _constant(vector, 1 / math.log(2))))
-        rest = x
+        moved = _call(builder, "fma", vector, x, _constant(vector, 1 / math.log(2)), _constant(vector, large))
+        twos, rest = builder.fsub(moved, _constant(vector, large)), x
         for part in (coarse, float(LOG_TWO - Fraction(coarse))):
             rest = _call(builder, "fma", vector, twos, _constant(vector, -part), rest)
         series = _constant(vector, 1 / math.factorial(degree))
         for power in range(degree - 1, -1, -1):
             term = _constant(vector, 1 / math.factorial(power))
             series = _call(builder, "fma", vector, series, rest, term)
-        offset = ir.Constant(integers, [ir.Constant(whole, bias)] * vector.count)
         shift = ir.Constant(integers, [ir.Constant(whole, exponent)] * vector.count)
-        bits = builder.shl(builder.add(builder.fptosi(twos, integers), offset), shift)
-        scaled = builder.fmul(series, builder.bitcast(bits, vector))
+        power = builder.bitcast(builder.shl(builder.bitcast(moved, integers), shift), vector)
         tiny = builder.fcmp_ordered("<", x, _constant(vector, lowest * math.log(2)))
-        kept = builder.select(tiny, _constant(vector, 0.0), scaled)
-        return builder.select(builder.fcmp_unordered("uno", x, x), x, kept)
+        return builder.select(tiny, _constant(vector, 0.0), builder.fmul(series, power))
 
     return value(value), emit
 
