@@ -16,6 +16,8 @@ __all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "rooms"]
 
 # Frames of a stretch whose pair sums are added up together.
 PAIR_BLOCK = 96
+# Frames of a stretch whose logs are taken together.
+LOG_BLOCK = 64
 # Frames that are asked for ahead of their turn: walking back through many stretches at a time is
 # not what processors foresee.
 AHEAD = 8
@@ -69,7 +71,7 @@ def forward(
         The least c_t that has lost nothing.
     messages : (N', K) or (0, K)
         Filled from row ``places`` (R) on, if there is room at all.
-    log_scales : (N) or (0)
+    log_scales : (1, N) or (1, 0)
         log c_t, filled if there is room.
     ends, openings, lost : (S, K), (S), (S)
         Last message, c_1 of a sequence, and whether a c_t fell below ``floor``: all is void from there on.
@@ -79,14 +81,14 @@ def forward(
     active = len(rows)
     below = (active + 3) // 4 * 4
     density = 2 * below
-    # Of every stretch, in whole vectors, what its frame is divided by, and the largest of its evidence.
-    many = lanes_of(log_scales)
-    scales, tops = np.ones((1, -(-active // many) * many)), np.empty(active)
-    lead, steps = np.empty(active, np.int64), np.empty(active, np.int64)
+    # Of some frames of every stretch, what it is divided by, and the logs of what else it was.
+    scales, shares = np.ones((active, LOG_BLOCK)), np.zeros((active, LOG_BLOCK))
+    lead, steps, begin = np.empty(active, np.int64), np.empty(active, np.int64), np.empty(active, np.int64)
     work[: density + active] = 0
     for r in range(active):
         row = rows[r]
         lead[r], steps[r] = leads[row], leads[row] + lengths[row]
+        begin[r] = first[row] - lead[r]
         lost[row] = False
         for k in range(size):
             work[r, k] = starts[row, k]
@@ -96,6 +98,8 @@ def forward(
             active -= 1
             for k in range(size):
                 ends[rows[active], k] = work[active, k]
+            if t % LOG_BLOCK > 0:
+                write_logs(scales, shares, active, lead[active], t, begin[active], log_scales)
         if active == 0:
             return
         # One thing after the other for all stretches: none waits long for itself.
@@ -104,13 +108,13 @@ def forward(
             if t == lead[r]:
                 for k in range(size):
                     starts[row, k] = work[r, k]
-            frame = first[row] - lead[r] + t
+            frame = begin[r] + t
             top = splat(evidence, -np.inf)
             for k in range(0, width, lanes):
                 top = larger(top, load(evidence, frame, k, size - k, -np.inf))
                 prefetch(evidence, frame + AHEAD, k)
             largest = highest(top)
-            tops[r] = largest
+            shares[r, t % LOG_BLOCK] = largest + shifts[row, 1]
             for k in range(0, width, lanes):
                 seen = exp(load(evidence, frame, k, size - k, -np.inf) - largest)
                 store(work, density + r, k, lanes, seen)
@@ -134,10 +138,11 @@ def forward(
             scale = np.float64(total(sums))
             if opening:
                 openings[row] = scale
+                shares[r, 0] += shifts[row, 0] - shifts[row, 1]
             if not floor <= scale < np.inf:
                 lost[row] = True
                 scale = np.float64(np.inf)  # numba refuses to divide by zero
-            scales[0, r] = scale
+            scales[r, t % LOG_BLOCK] = scale
             share = 1 / scale
             place = places[r] + t - lead[r]
             kept = len(messages) > 0 and t >= lead[r]
@@ -147,15 +152,24 @@ def forward(
                 if kept:
                     store(messages, place, k, size - k, message)
                     prefetch(messages, place + AHEAD, k)
-        if len(log_scales) > 0:
-            for r in range(0, active, many):
-                store(scales, 0, r, many, log(load(scales, 0, r, many, 1.0)))
-            for r in range(active):
-                row = rows[r]
-                if t >= lead[r]:
-                    shift = shifts[row, 0] if t == 0 and opens[row] else shifts[row, 1]
-                    log_scales[first[row] - lead[r] + t] = scales[0, r] + tops[r] + shift
         t += 1
+        if t % LOG_BLOCK == 0:
+            for r in range(active):
+                write_logs(scales, shares, r, lead[r], t, begin[r], log_scales)
+
+
+@kernel
+def write_logs(
+    scales: Floats, shares: Floats, r: int, lead: int, stop: int, begin: int, log_scales: Floats
+) -> None:
+    """Add up the logs of the last frames before ``stop`` that are no longer those of the lead."""
+    many, last = lanes_of(scales), (stop - 1) // LOG_BLOCK * LOG_BLOCK
+    if log_scales.shape[1] == 0:
+        return
+    for t in range(max(last, lead), stop, many):
+        left = stop - t
+        found = log(load(scales, r, t - last, left, 1.0)) + load(shares, r, t - last, left, 0.0)
+        store(log_scales, 0, begin + t, left, found)
 
 
 @kernel
@@ -278,7 +292,7 @@ def backward(
                     masses = masses + message
                 mass = np.float64(total(masses))
                 opening = openings[rows[r]] if n + 1 == steps[r] else np.inf
-                if not mass >= floor or not opening * (mass / largest) >= floor:
+                if not mass >= floor or not opening * (mass * peak) >= floor:
                     lost[rows[r]] = True
                     mass = np.float64(np.inf)
                 share = 1 / mass

@@ -217,7 +217,7 @@ class Sweep:
         """Messages behind so many frames."""
         number, ends = len(first), np.empty_like(starts)
         rows, none = np.arange(number), np.zeros(number, np.int64)
-        nowhere = starts[:0], none, np.empty(0)
+        nowhere = starts[:0], none, np.empty((1, 0))
         with self._room(rooms(number)[0]) as work:
             _scaled.forward(
                 self.chain.matrix, rows, none, starts, none > 0, np.zeros((number, 2)), self.evidence,
@@ -238,8 +238,8 @@ class Sweep:
         with self._room(rooms(len(rows))[0]) as work:
             _scaled.forward(
                 self.chain.matrix, rows, leads, self.starts, self.opens, self.shifts, self.evidence,
-                self.first, self.lengths, floor, messages, places, log_scales, self.ends, self.openings,
-                self.lost, work,
+                self.first, self.lengths, floor, messages, places, log_scales[None], self.ends,
+                self.openings, self.lost, work,
             )  # fmt: skip
 
     def _smooth(
