@@ -24,6 +24,7 @@ from ._compiled import Floats
 
 __all__ = [
     "add_exactly",
+    "compact",
     "exp",
     "highest",
     "lanes_of",
@@ -132,6 +133,17 @@ def lanes_of(typing: Any, array: Any) -> Any:
         return ir.Constant(ir.IntType(64), number)
 
     return types.int64(array), emit
+
+
+@intrinsic
+def compact(typing: Any) -> Any:
+    """Let the compiler not unroll the kernel's loops: rows have a few vectors, and setting up would take longer."""
+
+    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        builder.function.attributes.add("optsize")
+        return context.get_dummy_value()
+
+    return types.void(), emit
 
 
 @intrinsic
@@ -328,7 +340,9 @@ def exp(typing: Any, value: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         (x,), vector = given, _vector(value)
         integers = ir.VectorType(whole, vector.count)
-        moved = _call(builder, "fma", vector, x, _constant(vector, 1 / math.log(2)), _constant(vector, large))
+        moved = _call(
+            builder, "fma", vector, x, _constant(vector, 1 / math.log(2)), _constant(vector, large)
+        )
         twos, rest = builder.fsub(moved, _constant(vector, large)), x
         for part in (coarse, float(LOG_TWO - Fraction(coarse))):
             rest = _call(builder, "fma", vector, twos, _constant(vector, -part), rest)

@@ -9,7 +9,7 @@ one. Matrices and rows are padded to whole vectors with zeros.
 import numpy as np
 
 from ._compiled import Floats, kernel
-from ._lanes import exp, highest, lanes_of, larger, load, log, prefetch, splat, store, total
+from ._lanes import compact, exp, highest, lanes_of, larger, load, log, prefetch, splat, store, total
 from ._tiles import product_of_four, product_of_one
 
 __all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "rooms"]
@@ -77,13 +77,18 @@ def forward(
         Last message, c_1 of a sequence, and whether a c_t fell below ``floor``: all is void from there on.
     work : (``rooms``, padded K)
     """
+    compact()
     size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
     active = len(rows)
     below = (active + 3) // 4 * 4
     density = 2 * below
     # Of some frames of every stretch, what it is divided by, and the logs of what else it was.
     scales, shares = np.ones((active, LOG_BLOCK)), np.zeros((active, LOG_BLOCK))
-    lead, steps, begin = np.empty(active, np.int64), np.empty(active, np.int64), np.empty(active, np.int64)
+    lead, steps, begin = (
+        np.empty(active, np.int64),
+        np.empty(active, np.int64),
+        np.empty(active, np.int64),
+    )
     work[: density + active] = 0
     for r in range(active):
         row = rows[r]
@@ -220,6 +225,7 @@ def backward(
         β of the first frame, and whether an n_t fell below ``floor``.
     work : (``rooms``, padded K)
     """
+    compact()
     size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
     active = len(rows)
     below = (active + 3) // 4 * 4
