@@ -19,7 +19,7 @@ from torch import Tensor
 from . import _derivative, _logs, _paths
 from ._compiled import Floats
 from ._lanes import room
-from ._sweeps import FLOOR, Chain, Sweep
+from ._sweeps import FLOOR, Chain, Indices, Sweep
 from ._threads import each, sequences, without_subnormals
 
 __all__ = ["hmm_marginals", "hmm_path", "hmm_sample", "hmm_tangent"]
@@ -33,30 +33,30 @@ class Chains:
     def __init__(self, initial: Tensor, transition: Tensor) -> None:
         self._initial, self._transition = initial.numpy(), transition.numpy()
         self.shared = len(transition) == 1
-        # Of each the last that was asked for: sequences share them, or are done one after the other.
-        self._opening: dict[Any, tuple[Floats, float]] = {}
+        # The last that was asked for: sequences share it, or are done one after the other.
         self._steps: dict[Any, Chain] = {}
 
     def logs(self, i: int) -> tuple[Floats, Floats]:
         """Initial and transition log potentials."""
         return self._initial[i % len(self._initial)], self._transition[i % len(self._transition)]
 
-    def opening(self, i: int, dtype: Any) -> tuple[Floats, float]:
-        """First states, and the log that was taken out."""
-        key = i % len(self._initial), dtype
-        found = self._opening.get(key)
-        if found is None:
-            found = _exponential(self._initial[key[0]], dtype)
-            self._opening = {key: found}
-        return found
+    def openings(self, numbers: Indices, dtype: Any) -> tuple[Floats, Floats]:
+        """First states of sequences, and the logs that were taken out."""
+        logs = self._initial[numbers % len(self._initial)]
+        shifts = logs.max(1)
+        shifts[~np.isfinite(shifts)] = 0
+        return np.exp(logs - shifts[:, None]).astype(dtype), shifts
 
     def steps(self, i: int, dtype: Any) -> Chain:
         """Transitions."""
         key = i % len(self._transition), dtype
         found = self._steps.get(key)
         if found is None:
-            matrix, log = _exponential(self._transition[key[0]], dtype)
-            found = Chain(_pad(matrix), _pad(matrix.T), log)
+            logs = self._transition[key[0]]
+            shift = float(logs.max())
+            shift = shift if math.isfinite(shift) else 0.0
+            matrix = np.exp(logs - shift).astype(dtype)
+            found = Chain(_pad(matrix), _pad(matrix.T), shift)
             self._steps = {key: found}
         return found
 
@@ -249,7 +249,8 @@ def _attempts(
         if left:
             in_logs(i, length)
 
-    each(alone, tasks, threads)
+    if tasks:
+        each(alone, tasks, threads)
 
 
 def _begin(
@@ -261,9 +262,12 @@ def _begin(
     seen = frames[which].astype(dtype, copy=False)
     numbers = np.zeros(1, np.int64) if alone else np.array([number for number, _ in tasks])
     spans = numbers, numbers * seen.shape[1], np.array([length for _, length in tasks])
-    openings = [chains.opening(number, dtype) for number, _ in tasks]
     seen = seen.reshape(-1, seen.shape[-1])
-    return which, seen, Sweep(chains.steps(i, dtype), openings, seen, *spans, threads)
+    return (
+        which,
+        seen,
+        Sweep(chains.steps(i, dtype), chains.openings(numbers, dtype), seen, *spans, threads),
+    )
 
 
 def _filter(sweep: Sweep, messages: Floats, log_scales: Floats) -> None:
@@ -280,13 +284,6 @@ def _filter(sweep: Sweep, messages: Floats, log_scales: Floats) -> None:
         sweep.failed[:] = True
     else:
         sweep.forward(messages, log_scales, floor / smallest)
-
-
-def _exponential(log: Floats, dtype: Any) -> tuple[Floats, float]:
-    """Exponential over its largest entry, and the log of that entry."""
-    shift = float(log.max())
-    shift = shift if math.isfinite(shift) else 0.0
-    return np.exp(log - shift).astype(dtype), shift
 
 
 def _pad(matrix: Floats) -> Floats:

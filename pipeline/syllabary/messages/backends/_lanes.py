@@ -137,7 +137,7 @@ def lanes_of(typing: Any, array: Any) -> Any:
 
 @intrinsic
 def compact(typing: Any) -> Any:
-    """Let the compiler not unroll the kernel's loops: rows have a few vectors, and setting up would take longer."""
+    """Keep the kernel's loops as they are: what unrolling sets up takes longer than a few vectors."""
 
     def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         builder.function.attributes.add("optsize")

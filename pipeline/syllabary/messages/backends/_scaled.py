@@ -74,7 +74,7 @@ def forward(
     log_scales : (1, N) or (1, 0)
         log c_t, filled if there is room.
     ends, openings, lost : (S, K), (S), (S)
-        Last message, c_1 of a sequence, and whether a c_t fell below ``floor``: all is void from there on.
+        Last message, c_1 of a sequence, and whether a c_t fell below ``floor``: void from there on.
     work : (``rooms``, padded K)
     """
     compact()

@@ -1,7 +1,7 @@
 """Sweeps over sequences that share their transitions: stretches, seams, threads."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from ._scaled import rooms
 from ._stretches import SHORTEST, TOGETHER, agree, cut, in_turn
 from ._threads import each, without_subnormals
 
-__all__ = ["FLOOR", "Chain", "Sweep"]
+__all__ = ["FLOOR", "Chain", "Indices", "Sweep"]
 
 # Below the smallest normal number a term counts as zero, and no sum from here on misses it.
 FLOOR = {np.dtype(kind): 1e9 * float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
@@ -44,7 +44,7 @@ class Sweep:
     Parameters
     ----------
     chain : Chain
-    openings : B of ((K), float)
+    openings : (B, K) and (B)
         First states as numbers in 0..1, and the log that was taken out.
     evidence : (N, K)
         Frames of all sequences.
@@ -63,7 +63,7 @@ class Sweep:
     def __init__(
         self,
         chain: Chain,
-        openings: Sequence[tuple[Floats, float]],
+        openings: tuple[Floats, Floats],
         evidence: Floats,
         numbers: Indices,
         begins: Indices,
@@ -79,11 +79,11 @@ class Sweep:
         self.opens, self.closes, self.lost, self.smoothed = np.zeros((4, total), np.bool_)
         self.opens[opens] = self.closes[opens - 1] = True
         self.shifts = np.full((total, 2), chain.log)
-        self.shifts[opens, 0] = [log for _, log in openings]
+        self.shifts[opens, 0] = openings[1]
         # Messages that enter and leave a stretch, forwards and backwards.
         self.starts, self.behind = np.ones((2, total, size), evidence.dtype)
         self.ends, self.tops = np.full((2, total, size), np.nan, evidence.dtype)
-        self.starts[opens] = [first for first, _ in openings]
+        self.starts[opens] = openings[0]
         self.openings = np.full(total, np.inf)
         self.failed = np.zeros(numbers.max() + 1, np.bool_)
         self.reruns, self._known = np.zeros((2, total), np.int64)
@@ -221,7 +221,8 @@ class Sweep:
         with self._room(rooms(number)[0]) as work:
             _scaled.forward(
                 self.chain.matrix, rows, none, starts, none > 0, np.zeros((number, 2)), self.evidence,
-                first, none + frames, FLOOR[starts.dtype], *nowhere, ends, np.empty(number), none > 0, work,
+                first, none + frames, FLOOR[starts.dtype], *nowhere, ends, np.empty(number), none > 0,
+                work,
             )  # fmt: skip
         return ends
 
@@ -256,8 +257,8 @@ class Sweep:
         with self._room(rooms(len(rows))[1]) as work:
             _scaled.backward(
                 self.chain.transposed, rows, leads, self.behind, self.closes, self.evidence, self.first,
-                self.lengths, floor, self.openings, filtered, places, states, *pairs, self.tops, self.lost,
-                work,
+                self.lengths, floor, self.openings, filtered, places, states, *pairs, self.tops,
+                self.lost, work,
             )  # fmt: skip
         self.smoothed[rows] = True
 
