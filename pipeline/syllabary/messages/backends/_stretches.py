@@ -18,7 +18,7 @@ from ._compiled import Floats
 __all__ = ["SHORTEST", "TOGETHER", "agree", "cut", "in_turn"]
 
 # Frames of a stretch, and stretches that one call of a kernel advances.
-SHORTEST, LONGEST, TOGETHER = 512, 2048, 8
+SHORTEST, LONGEST, TOGETHER = 512, 4096, 8
 # Frames of a stretch that waits for its neighbour.
 ALONE = 8192
 # What two messages may differ by that are one: relative, 64 roundings; and what counts as zero.

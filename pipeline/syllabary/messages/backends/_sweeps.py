@@ -25,6 +25,8 @@ FLOOR = {np.dtype(kind): 1e9 * float(np.finfo(kind).tiny) for kind in (np.float3
 TRIED = (32, 48, 64, 96, 128, 192, 255)
 # Where more than one in so many seams failed forwards, stretches wait for one another backwards.
 PUT_OFF = 4
+# Memory for frames that are filtered anew, bytes.
+ANEW = 6_000_000
 
 
 Indices = NDArray[np.int64]
@@ -130,8 +132,10 @@ class Sweep:
         """
         size = self.evidence.shape[1]
         # Sums of pairs wait until their stretch is sure, so no more than some stretches at a time.
-        # So do frames that are filtered anew: half as many.
-        together = TOGETHER if len(states) else TOGETHER // 2
+        together = TOGETHER
+        if not len(states):
+            stretch = int(self.lengths.max()) * size * self.evidence.itemsize
+            together = max(1, min(TOGETHER // 2, ANEW // (stretch * self.threads)))
         waves = -(-len(self.first) // (2 * together * self.threads))
         wave = -(-len(self.first) // waves)
         pairs, low = np.empty((wave, size, size)), 0
