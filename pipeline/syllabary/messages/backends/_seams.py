@@ -26,7 +26,7 @@ __all__ = ["Lanes", "Message", "Stretches", "Swept"]
 # Frames from which a message is found that is not known.
 APPROACH = 64
 # Frames of a stretch, at least and about at most, and lanes that are filled together.
-SHORTEST, LONGEST, LANES = 512, 1536, 16
+SHORTEST, LONGEST, LANES = 512, 4096, 16
 
 # Matrices (..., D, D) and vectors (..., D).
 Message = tuple[Floats, Floats]
