@@ -245,20 +245,27 @@ def test_logarithms_of_vectors(rng):
 
 
 @numba.njit
-def _products(left, matrix, one, two, four):
+def _products(left, matrix, columns, one, two, four):
     width, depth = matrix.shape[1], matrix.shape[0]
     _tiles.product_of_one(one, 0, left, 0, width, 1, depth, matrix, 0, width, width)
-    _tiles.product_of_two(two, 0, left, 0, width, 1, depth, matrix, 0, width, width)
-    _tiles.product_of_four(four, 0, left, 0, width, 1, depth, matrix, 0, width, width)
+    _tiles.product_of_two(two, 0, left, 0, width, 1, depth, matrix, 0, width, columns)
+    _tiles.product_of_four(four, 0, left, 0, width, 1, depth, matrix, 0, width, columns)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("size", [1, 16, 17, 100, 300])
+@pytest.mark.parametrize("size", [1, 8, 16, 17, 25, 100, 104, 105, 300])
 def test_a_row_of_a_product_is_the_same_in_any_company(dtype, size, rng):
+    """And where only half of the last vector is summed: what is behind it is left alone."""
     left, matrix = (_lanes.room(rows, size, dtype) for rows in (4, size))
-    left[:, :size], matrix[:, :size] = rng.random((4, size)), rng.random((size, size))
-    found = [_lanes.room(rows, size, dtype) for rows in (1, 2, 4)]
-    _products(left, matrix, *found)
-    assert_allclose(found[2], left[:, :size] @ matrix, rtol=size * np.finfo(dtype).eps)
+    left[:, :size], matrix[:] = rng.random((4, size)), rng.random(matrix.shape)
+    columns = _tiles.columns_of(size, left)
+    assert size <= columns < size + 64 // left.itemsize // 2
+    found = [np.full_like(_lanes.room(rows, size, dtype), -1) for rows in (1, 2, 4)]
+    _products(left, matrix, columns, *found)
+    assert_allclose(
+        found[2][:, :columns], left[:, :size] @ matrix[:, :columns], rtol=size * np.finfo(dtype).eps
+    )
     for few in found[:2]:
-        assert_array_equal(few, found[2][: len(few)])
+        assert_array_equal(few[:, :columns], found[2][: len(few), :columns])
+    for several in found[1:]:
+        assert (several[:, columns:] == -1).all()

@@ -5,7 +5,7 @@ import numpy as np
 from ._compiled import Floats, kernel
 from ._lanes import lanes_of, larger, load, prefetch, quotient, splat, store, total
 from ._scaled import AHEAD, PAIR_BLOCK, add_pairs
-from ._tiles import product_of_two
+from ._tiles import columns_of, product_of_two
 
 __all__ = ["LOST", "ROOMS", "sweep"]
 
@@ -54,14 +54,14 @@ def sweep(
     work : (ROOMS, padded K)
     """
     frames, size = states.shape
-    width, lanes = matrix.shape[1], lanes_of(states)
+    width, lanes, columns = matrix.shape[1], lanes_of(states), columns_of(size, work)
     for t in range(frames):
         if t > 0:
             for k in range(0, width, lanes):
                 sure = load(filtered, t - 1, k, size - k, 0.0)
                 store(work, 0, k, lanes, sure)
                 store(work, 1, k, lanes, sure * load(moved, t - 1, k, size - k, 0.0))
-            product_of_two(work, 2 * width, work, 0, width, 1, size, matrix, 0, width, width)
+            product_of_two(work, 2 * width, work, 0, width, 1, size, matrix, 0, width, columns)
         sums = splat(work, 0.0)
         for k in range(0, width, lanes):
             change = load(direction, t, k, size - k, 0.0)
@@ -83,7 +83,7 @@ def sweep(
         # The newest of the block are w_{t+1} / prediction, and that times h_{t+1}.
         newest, paired = (after + filled) * width, t + 1 < frames
         if paired:
-            product_of_two(work, 2 * width, work, newest, width, 1, size, transposed, 0, width, width)
+            product_of_two(work, 2 * width, work, newest, width, 1, size, transposed, 0, width, columns)
         sums, missing = splat(work, 0.0), splat(work, 0.0)
         for k in range(0, width, lanes):
             change = load(direction, t, k, size - k, 0.0)

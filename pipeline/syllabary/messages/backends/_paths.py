@@ -6,7 +6,7 @@ import numpy as np
 
 from ._compiled import Floats, kernel
 from ._lanes import highest, lanes_of, larger, load, prefetch, splat, store, total, unknown
-from ._tiles import reach_of_one
+from ._tiles import columns_of, reach_of_one
 
 __all__ = ["best", "draw", "log_draw", "trace"]
 
@@ -21,12 +21,12 @@ def best(initial: Floats, matrix: Floats, evidence: Floats, scores: Floats, work
     ``matrix`` (K, padded K) holds log transitions; ``work`` (1, padded K) is overwritten.
     """
     frames, size = evidence.shape
-    width, lanes = matrix.shape[1], lanes_of(evidence)
+    width, lanes, columns = matrix.shape[1], lanes_of(evidence), columns_of(size, work)
     for k in range(size):
         work[0, k] = initial[k]
     for t in range(frames):
         if t > 0:
-            reach_of_one(work, 0, scores, (t - 1) * size, 0, 1, size, matrix, 0, width, width)
+            reach_of_one(work, 0, scores, (t - 1) * size, 0, 1, size, matrix, 0, width, columns)
         top, strange = splat(work, -np.inf), splat(work, 0.0)
         for k in range(0, width, lanes):
             score = load(work, 0, k, lanes, 0.0) + load(evidence, t, k, size - k, -np.inf)

@@ -72,16 +72,16 @@ def _products(sign: int, *, update: bool) -> Any:
                     return value if sign > 0 else b.fneg(value)
 
                 def start(b: Any, r: int, column: Any) -> Any:
-                    there = to(b, b.add(first, whole(r)), column)
+                    there = to(b, b.add(first, whole(r)), column.at)
                     return b.load(there, align=align) if update else _constant(vector, 0.0)
 
                 def finish(b: Any, r: int, column: Any, value: Any) -> None:
-                    b.store(value, to(b, b.add(first, whole(r)), column), align=align)
+                    b.store(value, to(b, b.add(first, whole(r)), column.at), align=align)
 
                 sums = Sums(
                     start=start,
                     weight=weight,
-                    entry=lambda b, k, column: b.load(of(b, k, column), align=align),
+                    entry=lambda b, k, column: b.load(of(b, k, column.at), align=align),
                     step=lambda b, weight, entry, found: _call(b, "fma", vector, weight, entry, found),
                     finish=finish,
                 )

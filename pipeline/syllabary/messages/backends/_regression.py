@@ -8,7 +8,7 @@ from torch import Tensor
 from ._compiled import Floats, kernel
 from ._lanes import room
 from ._threads import each
-from ._tiles import squares_of_four, squares_of_one
+from ._tiles import columns_of, squares_of_four, squares_of_one
 
 __all__ = ["ar_log_likelihood"]
 
@@ -57,6 +57,7 @@ def _fill(
     """Score frames, a block at a time, and in it one row of all states' whiteners after the other."""
     frames, width = joint.shape
     padded, size = block.shape[1], scores.shape[1]
+    columns = columns_of(size, block)
     for begin in range(0, frames, BLOCK):
         many = min(BLOCK, frames - begin)
         for r in range(many):
@@ -68,13 +69,13 @@ def _fill(
                 if r + 4 <= many:
                     squares_of_four(
                         block, r * padded, joint, at, width, 1, depth,
-                        whitener, row * padded, padded, padded,
+                        whitener, row * padded, padded, columns,
                     )  # fmt: skip
                     continue
                 for s in range(many - r):
                     squares_of_one(
                         block, (r + s) * padded, joint, at + s * width, width, 1, depth,
-                        whitener, row * padded, padded, padded,
+                        whitener, row * padded, padded, columns,
                     )  # fmt: skip
         for r in range(many):
             scores[begin + r] = block[r, :size]

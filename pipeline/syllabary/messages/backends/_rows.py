@@ -9,7 +9,7 @@ from torch import Tensor
 from ._compiled import Floats, kernel
 from ._lanes import lanes_of, load, room, store
 from ._threads import each
-from ._tiles import added_of_four, added_of_one
+from ._tiles import added_of_four, added_of_one, columns_of
 
 __all__ = ["TERMS", "add_products"]
 
@@ -61,6 +61,7 @@ def _add(
 ) -> None:
     """A block of frames after the other; in it one term after the other."""
     width, across, lanes = out.shape[1], sums.shape[1], lanes_of(out)
+    columns = columns_of(width, sums)
     sequence, frames, start, stop = places
     for begin in range(start, stop, BLOCK):
         end = min(begin + BLOCK, stop)
@@ -75,11 +76,11 @@ def _add(
                 at = (t - begin) * across
                 if many == 4:
                     added_of_four(
-                        sums, at, rows[n], place, depth, 1, depth, matrices[n], 0, across, across
+                        sums, at, rows[n], place, depth, 1, depth, matrices[n], 0, across, columns
                     )
                 else:
                     added_of_one(
-                        sums, at, rows[n], place, depth, 1, depth, matrices[n], 0, across, across
+                        sums, at, rows[n], place, depth, 1, depth, matrices[n], 0, across, columns
                     )
                 t += many
         for t in range(begin, end):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ._compiled import Floats, kernel
 from ._lanes import compact, exp, highest, lanes_of, larger, load, log, prefetch, splat, store, total
-from ._tiles import product_of_four, product_of_one
+from ._tiles import columns_of, product_of_four, product_of_one
 
 __all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "rooms"]
 
@@ -79,6 +79,7 @@ def forward(
     """
     compact()
     size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
+    columns = columns_of(size, evidence)
     active = len(rows)
     below = (active + 3) // 4 * 4
     density = 2 * below
@@ -125,12 +126,12 @@ def forward(
                 store(work, density + r, k, lanes, seen)
         for r in range(0, active - 1, 4):
             product_of_four(
-                work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width, width
+                work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width, columns
             )
         if active % 4 == 1:
             r = active - 1
             product_of_one(
-                work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width, width
+                work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width, columns
             )
         for r in range(active):
             row, opening = rows[r], t == 0 and opens[rows[r]]
@@ -227,6 +228,7 @@ def backward(
     """
     compact()
     size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
+    columns = columns_of(size, evidence)
     active = len(rows)
     below = (active + 3) // 4 * 4
     sums = 2 * below
@@ -271,12 +273,12 @@ def backward(
                 store(work, r, k, lanes, seen * load(work, r, k, lanes, 0.0))
         for r in range(0, active - 1, 4):
             product_of_four(
-                work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width, width
+                work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width, columns
             )
         if active % 4 == 1:
             r = active - 1
             product_of_one(
-                work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width, width
+                work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width, columns
             )
         for r in range(active):
             product = below + r
@@ -318,10 +320,11 @@ def backward(
 def add_pairs(work: Floats, before: int, after: int, filled: int, sums: int, pairs: Floats) -> None:
     """Add ``beforeᵀ after`` of so many rows of ``work`` to the sums, by way of four rows of it."""
     size, width = pairs.shape[0], work.shape[1]
+    columns = columns_of(size, work)
     for j in range(0, size, 4):
         product_of_four(
             work, sums * width, work, before * width + j, 1, width, filled,
-            work, after * width, width, width,
+            work, after * width, width, columns,
         )  # fmt: skip
         for i in range(min(4, size - j)):
             for k in range(size):

@@ -5,7 +5,16 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
-__all__ = ["Sums", "emit_sums", "vector_at"]
+__all__ = ["Column", "Sums", "emit_sums", "low_half", "vector_at"]
+
+
+class Column(NamedTuple):
+    """A vector of every row."""
+
+    at: Any
+    """Vectors before it."""
+    half: bool
+    """Whether only its first half is there."""
 
 
 class Sums(NamedTuple):
@@ -23,8 +32,10 @@ class Sums(NamedTuple):
     """(row, column, sum), stored."""
 
 
-def emit_sums(builder: Any, rows: int, most: int, columns: Any, depth: Any, sums: Sums) -> None:
-    """Emit the sums over ``depth`` ≥ 1 of a few rows and any number of columns.
+def emit_sums(
+    builder: Any, rows: int, most: int, columns: Any, depth: Any, sums: Sums, halved: Any = None
+) -> None:
+    """Emit the sums over ``depth`` ≥ 1 of a few rows and any columns, of which the last may be halved.
 
     Columns are taken in groups of at most ``most`` whose sums are held in registers; the last two
     groups are about equal, for a small one waits for its own sums.
@@ -48,12 +59,18 @@ def emit_sums(builder: Any, rows: int, most: int, columns: Any, depth: Any, sums
     half = builder.lshr(builder.add(ahead, whole(1)), whole(1))
     fair = builder.select(builder.icmp_signed("<=", ahead, whole(2 * most)), half, whole(most))
     several = builder.select(builder.icmp_signed("<=", ahead, whole(most)), ahead, fair)
-    switch = builder.switch(several, tail)
-    for count in range(1, most + 1):
+    kinds = [(count, False) for count in range(1, most + 1)]
+    case = several
+    if halved is not None:
+        kinds += [(count, True) for count in range(1, most + 1)]
+        ends = builder.and_(halved, builder.icmp_signed("==", several, ahead))
+        case = builder.select(ends, builder.add(several, whole(most)), several)
+    switch = builder.switch(case, tail)
+    for kind, (count, short) in enumerate(kinds, 1):
         block = builder.append_basic_block(f"columns{count}")
-        switch.add_case(whole(count), block)
+        switch.add_case(whole(kind), block)
         builder.position_at_end(block)
-        places = [builder.add(first, whole(c)) for c in range(count)]
+        places = [Column(builder.add(first, whole(c)), short and c == count - 1) for c in range(count)]
         begun = [sums.start(builder, r, place) for r in range(rows) for place in places]
         loop = builder.append_basic_block(f"loop{count}")
         after = builder.append_basic_block(f"after{count}")
@@ -70,7 +87,9 @@ def emit_sums(builder: Any, rows: int, most: int, columns: Any, depth: Any, sums
         added = []
         for r in range(rows):
             weight = sums.weight(builder, r, j)
-            added += [sums.step(builder, weight, row[c], held[r * count + c]) for c in range(count)]
+            for c, place in enumerate(places):
+                factor = low_half(builder, weight) if place.half else weight
+                added.append(sums.step(builder, factor, row[c], held[r * count + c]))
         following = builder.add(j, whole(1))
         j.add_incoming(following, loop)
         for one, value in zip(held, added, strict=True):
@@ -85,6 +104,13 @@ def emit_sums(builder: Any, rows: int, most: int, columns: Any, depth: Any, sums
     first.add_incoming(builder.add(first, several), tail)
     builder.branch(head)
     builder.position_at_end(done)
+
+
+def low_half(builder: Any, vector: Any) -> Any:
+    """First half of a vector."""
+    number = vector.type.count // 2
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), number), list(range(number)))
+    return builder.shuffle_vector(vector, vector, lanes)
 
 
 def vector_at(builder: Any, pointer: Any, offset: Any, vector: Any) -> Any:

@@ -12,12 +12,14 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from ._lanes import REGISTERS, Lanes, _call, _constant, _data, _larger, _splat, _vector
-from ._sums import Sums, emit_sums, vector_at
+from ._compiled import Floats, kernel
+from ._lanes import REGISTERS, Lanes, _call, _constant, _data, _larger, _splat, _vector, lanes_of
+from ._sums import Column, Sums, emit_sums, vector_at
 
 __all__ = [
     "added_of_four",
     "added_of_one",
+    "columns_of",
     "product_of_four",
     "product_of_one",
     "product_of_two",
@@ -25,6 +27,13 @@ __all__ = [
     "squares_of_four",
     "squares_of_one",
 ]
+
+
+@kernel
+def columns_of(size: int, array: Floats) -> int:
+    """Columns to sum for a row of so many numbers: whole halves of the array's vectors."""
+    half = lanes_of(array) // 2
+    return (size + half - 1) // half * half
 
 
 def _fused(builder: Any, one: Any, other: Any, added: Any) -> Any:
@@ -63,7 +72,8 @@ def _tile(
 
     Arguments are arrays with the entry at which each begins, counted through the array; row r's
     entry j of ``left`` lies ``r * row_step + j * depth_step`` behind. Rows of ``out`` and
-    ``right`` are ``width`` apart, and ``columns`` of them, whole vectors, are summed; ``depth`` ≥ 1.
+    ``right`` are ``width`` apart, and ``columns`` of them, whole halves of vectors, are summed;
+    ``depth`` ≥ 1.
     """
     # In registers: sums, a row of the matrix for all of them, and one weight. No more than eight,
     # for each number of columns is compiled.
@@ -88,32 +98,36 @@ def _tile(
 
         def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             vector, number, align = _vector(lanes), given[1].type, out.dtype.bitwidth // 8
+            narrow = ir.VectorType(vector.element, vector.count // 2)
             to, into, from_, begin, across, along, depth, by, at, width, columns = given
             target = builder.gep(_data(context, builder, out, to), [into])
             source = builder.gep(_data(context, builder, left, from_), [begin])
             matrix = builder.gep(_data(context, builder, right, by), [at])
 
-            def place(b: Any, pointer: Any, row: Any, column: Any) -> Any:
-                behind = b.mul(column, ir.Constant(number, lanes.number))
-                return vector_at(b, pointer, b.add(b.mul(row, width), behind), vector)
+            def place(b: Any, pointer: Any, row: Any, column: Column) -> Any:
+                behind = b.mul(column.at, ir.Constant(number, lanes.number))
+                kind = narrow if column.half else vector
+                return vector_at(b, pointer, b.add(b.mul(row, width), behind), kind)
 
             def weight(b: Any, r: int, j: Any) -> Any:
                 behind = b.add(b.mul(across, ir.Constant(number, r)), b.mul(along, j))
                 return _splat(b, b.load(b.gep(source, [behind])), vector)
 
-            def finish(b: Any, r: int, column: Any, value: Any) -> None:
+            def finish(b: Any, r: int, column: Column, value: Any) -> None:
                 spot = place(b, target, ir.Constant(number, r), column)
                 b.store(left_there(b, spot, value, align), spot, align=align)
 
             sums = Sums(
-                start=lambda b, r, column: _constant(vector, start),
+                start=lambda b, r, column: _constant(narrow if column.half else vector, start),
                 weight=weight,
                 entry=lambda b, j, column: b.load(place(b, matrix, j, column), align=align),
                 step=step,
                 finish=finish,
             )
-            vectors = builder.udiv(columns, ir.Constant(number, lanes.number))
-            emit_sums(builder, rows, most, vectors, depth, sums)
+            lane = ir.Constant(number, lanes.number - 1)
+            vectors = builder.udiv(builder.add(columns, lane), ir.Constant(number, lanes.number))
+            half = builder.icmp_signed("!=", builder.and_(columns, lane), ir.Constant(number, 0))
+            emit_sums(builder, rows, most, vectors, depth, sums, half)
             return context.get_dummy_value()
 
         numbers = [types.intp] * 4
