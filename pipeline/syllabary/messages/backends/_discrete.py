@@ -260,14 +260,12 @@ def _begin(
     (i, length), alone = tasks[0], len(tasks) == 1
     which = (slice(i, i + 1), slice(0, length)) if alone else (slice(None), slice(None))
     seen = frames[which].astype(dtype, copy=False)
-    numbers = np.zeros(1, np.int64) if alone else np.array([number for number, _ in tasks])
+    own = np.array([number for number, _ in tasks])
+    numbers = np.zeros(1, np.int64) if alone else own
     spans = numbers, numbers * seen.shape[1], np.array([length for _, length in tasks])
     seen = seen.reshape(-1, seen.shape[-1])
-    return (
-        which,
-        seen,
-        Sweep(chains.steps(i, dtype), chains.openings(numbers, dtype), seen, *spans, threads),
-    )
+    sweep = Sweep(chains.steps(i, dtype), chains.openings(own, dtype), seen, *spans, threads)
+    return which, seen, sweep
 
 
 def _filter(sweep: Sweep, messages: Floats, log_scales: Floats) -> None:
