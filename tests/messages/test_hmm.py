@@ -1,5 +1,6 @@
 """Marginals of hidden Markov chains against enumerated paths, and laws."""
 
+import math
 import sys
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles.chains import enumerate_filter, enumerate_paths, random_chain
 from oracles.differences import gradient
 from syllabary.errors import BadInput, ImpossibleEvidence, ShapeError, UnknownName
-from syllabary.messages import hmm
+from syllabary.messages import front, hmm
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -113,6 +114,16 @@ def test_gradient_of_log_normalizer_is_the_expected_statistics(rng):
 
         # Central differences of step 1e-5: rounding 1e-14 * 40 / 1e-5.
         assert_allclose(statistics, gradient(log_normalizer, chain[position]), atol=1e-7)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 7, 9, 127, 128, 129, 1000])
+def test_zeros_at_the_end_of_a_row_change_no_bit_of_its_sum(frames, rng):
+    row = torch.from_numpy(rng.standard_normal(frames))
+    rows = torch.zeros(3, 1303, dtype=torch.float64)
+    rows[1, :frames] = row
+    (alone,), several = front.sum_rows(row[None]), front.sum_rows(rows)
+    assert_array_equal(several, [0, alone, 0])
+    assert_allclose(alone, math.fsum(row.tolist()), atol=1e-13)
 
 
 @pytest.mark.parametrize("keep", ["all", "filter", "sums"])
