@@ -133,9 +133,10 @@ def sum_rows(array: Tensor) -> Tensor:
     if array.device.type != "cpu":
         return array.sum(-1)
     count, frames = array.shape
-    blocks = np.zeros((count, frames // BLOCK + 1, BLOCK))
-    blocks.reshape(count, -1)[:, :frames] = array.numpy()
-    return torch.from_numpy(blocks.sum(-1).cumsum(-1)[:, -1].copy())
+    blocks = frames // BLOCK + 1
+    whole = np.zeros((count, blocks * BLOCK))
+    whole[:, :frames] = array.numpy()
+    return torch.from_numpy(whole.reshape(count, blocks, BLOCK).sum(-1).cumsum(-1)[:, -1].copy())
 
 
 def name_of(sequence: int, leading: tuple[int, ...]) -> str:
