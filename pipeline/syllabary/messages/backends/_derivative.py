@@ -106,7 +106,7 @@ def sweep(
                 return False
             filled += 2
             if filled == block or t == 0:
-                add_pairs(work, before, after, filled, 4, pairs)
+                add_pairs(work, before, after, 0, filled, 4, pairs)
                 filled = 0
         mean, sums = total(sums), splat(work, 0.0)
         for k in range(0, width, lanes):

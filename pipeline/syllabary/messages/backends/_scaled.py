@@ -8,9 +8,21 @@ one. Matrices and rows are padded to whole vectors with zeros.
 
 import numpy as np
 
-from ._compiled import Floats, kernel
-from ._lanes import compact, exp, highest, lanes_of, larger, load, log, prefetch, splat, store, total
-from ._tiles import columns_of, product_of_four, product_of_one
+from syllabary.messages.backends._compiled import Floats, kernel
+from syllabary.messages.backends._lanes import (
+    compact,
+    exp,
+    highest,
+    lanes_of,
+    larger,
+    load,
+    log,
+    prefetch,
+    splat,
+    store,
+    total,
+)
+from syllabary.messages.backends._tiles import columns_of, product_of_four, product_of_one
 
 __all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "rooms"]
 
@@ -26,7 +38,7 @@ AHEAD = 8
 def rooms(rows: int) -> tuple[int, int]:
     """Rows of ``work`` that a sweep over so many stretches needs, forward and backward."""
     whole = -(-rows // 4) * 4
-    return 2 * whole + rows, 2 * whole + 4 + 2 * rows * PAIR_BLOCK
+    return 2 * whole + rows, whole + 4 + (rows + whole) * PAIR_BLOCK
 
 
 @kernel
@@ -230,11 +242,12 @@ def backward(
     size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
     columns = columns_of(size, evidence)
     active = len(rows)
-    below = (active + 3) // 4 * 4
-    sums = 2 * below
+    # Rows of messages, which times ``peaks`` are β; of sums; of a_t and w_{t+1} of a block of frames.
+    sums = (active + 3) // 4 * 4
     before = sums + 4
     after = before + active * PAIR_BLOCK
     lead, steps = np.empty(active, np.int64), np.empty(active, np.int64)
+    peaks = np.ones(active, evidence.dtype)
     work[:before] = 0
     for r in range(active):
         row = rows[r]
@@ -248,83 +261,79 @@ def backward(
                 states[places[r] + steps[r], k] = filtered[places[r] + steps[r], k]
     n = 0
     while True:
+        slot = n % PAIR_BLOCK
         while active > 0 and (steps[active - 1] == n or lost[rows[active - 1]]):
             active -= 1
             for k in range(size):
-                ends[rows[active], k] = work[active, k]
-            filled, at = (n - lead[active]) % PAIR_BLOCK, active * PAIR_BLOCK
-            if n > lead[active] and filled > 0:
-                add_pairs(work, before + at, after + at, filled, sums, pairs[slots[active]])
+                ends[rows[active], k] = work[active, k] * peaks[active]
+            at, unpaired = active * PAIR_BLOCK, max(0, lead[active] - n + slot)
+            if slot > unpaired:
+                add_pairs(work, before + at, after + at, unpaired, slot, sums, pairs[slots[active]])
         if active == 0:
             return
         for r in range(active):
             row = rows[r]
             if n == lead[r]:
                 for k in range(size):
-                    starts[row, k] = work[r, k]
+                    starts[row, k] = work[r, k] * peaks[r]
             behind = first[row] + steps[r] - n
             top = splat(evidence, -np.inf)
             for k in range(0, width, lanes):
                 top = larger(top, load(evidence, behind, k, size - k, -np.inf))
                 prefetch(evidence, behind - AHEAD, k)
-            largest = highest(top)
+            largest, peak = highest(top), peaks[r]
             for k in range(0, width, lanes):
                 seen = exp(load(evidence, behind, k, size - k, -np.inf) - largest)
-                store(work, r, k, lanes, seen * load(work, r, k, lanes, 0.0))
+                message = load(work, r, k, lanes, 0.0) * peak
+                store(work, after + r * PAIR_BLOCK + slot, k, lanes, seen * message)
         for r in range(0, active - 1, 4):
-            product_of_four(
-                work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width, columns
-            )
+            at, apart = (after + r * PAIR_BLOCK + slot) * width, PAIR_BLOCK * width
+            product_of_four(work, r * width, work, at, apart, 1, size, matrix, 0, width, columns)
         if active % 4 == 1:
             r = active - 1
-            product_of_one(
-                work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width, columns
-            )
+            at = (after + r * PAIR_BLOCK + slot) * width
+            product_of_one(work, r * width, work, at, 0, 1, size, matrix, 0, width, columns)
         for r in range(active):
-            product = below + r
-            top = splat(work, 0.0)
+            place, inside = places[r] + steps[r] - 1 - n, n >= lead[r]
+            top, masses = splat(work, 0.0), splat(work, 0.0)
             for k in range(0, width, lanes):
-                top = larger(top, load(work, product, k, lanes, 0.0))
+                product = load(work, r, k, lanes, 0.0)
+                top = larger(top, product)
+                if inside:
+                    masses = masses + load(filtered, place, k, size - k, 0.0) * product
+                    prefetch(filtered, place - AHEAD, k)
             largest = np.float64(highest(top))
             largest = largest if largest > 0 else np.inf  # numba refuses to divide by zero
-            peak = 1 / largest
-            if n >= lead[r]:
-                place = places[r] + steps[r] - 1 - n
-                at, filled = r * PAIR_BLOCK, (n - lead[r]) % PAIR_BLOCK
-                slot, masses = before + at + filled, splat(work, 0.0)
-                for k in range(0, width, lanes):
-                    message = load(filtered, place, k, size - k, 0.0)
-                    prefetch(filtered, place - AHEAD, k)
-                    store(work, slot, k, lanes, message)
-                    message = message * load(work, product, k, lanes, 0.0)
-                    masses = masses + message
-                mass = np.float64(total(masses))
-                opening = openings[rows[r]] if n + 1 == steps[r] else np.inf
-                if not mass >= floor or not opening * (mass * peak) >= floor:
-                    lost[rows[r]] = True
-                    mass = np.float64(np.inf)
-                share = 1 / mass
-                for k in range(0, width, lanes):
-                    marginal = load(work, slot, k, lanes, 0.0) * load(work, product, k, lanes, 0.0)
-                    store(states, place, k, size - k, marginal * share)
-                    weighted = load(work, r, k, lanes, 0.0) * share
-                    store(work, after + at + filled, k, lanes, weighted)
-                if filled == PAIR_BLOCK - 1:
-                    add_pairs(work, before + at, after + at, PAIR_BLOCK, sums, pairs[slots[r]])
+            peaks[r] = 1 / largest
+            if not inside:
+                continue
+            mass = np.float64(total(masses))
+            opening = openings[rows[r]] if n + 1 == steps[r] else np.inf
+            if not mass >= floor or not opening * (mass / largest) >= floor:
+                lost[rows[r]] = True
+                mass = np.float64(np.inf)
+            share, at = 1 / mass, r * PAIR_BLOCK
             for k in range(0, width, lanes):
-                store(work, r, k, lanes, load(work, product, k, lanes, 0.0) * peak)
+                message = load(filtered, place, k, size - k, 0.0) * share
+                store(work, before + at + slot, k, lanes, message)
+                store(states, place, k, size - k, message * load(work, r, k, lanes, 0.0))
+            if slot == PAIR_BLOCK - 1:
+                unpaired = max(0, lead[r] - n + slot)
+                add_pairs(work, before + at, after + at, unpaired, PAIR_BLOCK, sums, pairs[slots[r]])
         n += 1
 
 
 @kernel
-def add_pairs(work: Floats, before: int, after: int, filled: int, sums: int, pairs: Floats) -> None:
-    """Add ``beforeᵀ after`` of so many rows of ``work`` to the sums, by way of four rows of it."""
-    size, width = pairs.shape[0], work.shape[1]
+def add_pairs(
+    work: Floats, before: int, after: int, begin: int, end: int, sums: int, pairs: Floats
+) -> None:
+    """Add ``beforeᵀ after`` of such rows of ``work`` to the sums, by way of four rows of it."""
+    size, width, many = pairs.shape[0], work.shape[1], end - begin
     columns = columns_of(size, work)
     for j in range(0, size, 4):
         product_of_four(
-            work, sums * width, work, before * width + j, 1, width, filled,
-            work, after * width, width, columns,
+            work, sums * width, work, (before + begin) * width + j, 1, width, many,
+            work, (after + begin) * width, width, columns,
         )  # fmt: skip
         for i in range(min(4, size - j)):
             for k in range(size):
