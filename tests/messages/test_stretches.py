@@ -100,6 +100,43 @@ def test_stretches_give_what_one_pass_gives(keep, dtype, sweeps, monkeypatch, rn
             assert_allclose(one, other, rtol=0, atol=close * max(1, float(abs(other).max())))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("seed", range(20))
+def test_batches_in_very_short_stretches_match_a_pass_in_logs(seed, dtype, monkeypatch, threads):
+    """Lengths, approaches, groups and threads at random, so that every way through a sweep is taken."""
+    rng = np.random.default_rng(seed)
+    K, count, T = rng.choice([1, 5, 8, 9, 16, 17, 25, 33]), rng.integers(1, 5), rng.integers(1, 500)
+    shortest = int(rng.choice([20, 40, 64]))
+    for module in (_stretches, _sweeps):
+        monkeypatch.setattr(module, "SHORTEST", shortest)
+        monkeypatch.setattr(module, "TOGETHER", int(rng.choice([2, 3, 5, 8])))
+    monkeypatch.setattr(_stretches, "LONGEST", shortest * int(rng.integers(1, 6)))
+    monkeypatch.setattr(_stretches, "ALONE", int(rng.choice([30, 100, 8192])))
+    monkeypatch.setattr(_sweeps, "TRIED", (1, 2, 4, 8) if rng.random() < 0.5 else (3, 9))
+    monkeypatch.setattr(_sweeps, "PUT_OFF", int(rng.choice([0, 4, 100])))
+    monkeypatch.setattr(_sweeps, "ANEW", int(rng.choice([100, 6_000_000])))
+    threads(int(rng.integers(1, 4)))
+    stay, nats = rng.choice([0.5, 0.9, 0.9999]), rng.choice([0.1, 1.0, 3.0])
+    initial = np.log(rng.dirichlet(np.ones(K)))
+    transition = np.log(stay * np.eye(K) + (1 - stay) * rng.dirichlet(np.ones(K), K))
+    lengths = rng.integers(0, T + 1, count)
+    lengths[rng.integers(count)] = T
+    evidence = (nats * rng.standard_normal((count, T, K))).astype(dtype)
+    evidence[np.arange(T) >= lengths[:, None]] = np.nan
+    found = hmm.marginals(initial, transition, evidence, lengths=lengths, cache=bool(seed % 2))
+    sums = hmm.marginals(initial, transition, evidence, lengths=lengths, keep="sums")
+    for one in ("transitions", "initial", "log_scales"):
+        assert_array_equal(getattr(sums, one), getattr(found, one))
+    close = 5e-5 if dtype == np.float32 else 1e-9
+    for i in np.flatnonzero(lengths):
+        own = lengths[i]
+        states, pairs, total = in_logs(initial, transition, evidence[i, :own].astype(float))
+        assert_allclose(found.states[i, :own], states, rtol=0, atol=close)
+        assert_allclose(found.transitions[i], pairs, rtol=0, atol=close * own)
+        assert_allclose(found.log_normalizer[i], total, rtol=0, atol=close * max(own, abs(total)))
+        assert not found.states[i, own:].any()
+
+
 @pytest.mark.parametrize("keep", ["all", "sums"])
 @pytest.mark.parametrize("cache", [False, True])
 def test_stretches_that_had_a_wrong_start_are_done_again(keep, cache, sweeps, monkeypatch, rng):
