@@ -143,7 +143,7 @@ class Sweep:
         steps = leads + self.lengths - self.closes
         sure = self.closes | (leads > 0)
         self.behind[~sure] = np.nan
-        transitions[self.numbers] = 0
+        steps_exactly = self.chain.matrix[:, :size].astype(np.float64)
 
         def smooth(rows: Indices, leads: Indices) -> None:
             before, after, places = filtered, states, self.first[rows]
@@ -175,9 +175,11 @@ class Sweep:
             if len(seams):
                 self._check(settle, seams, agree(self.behind[seams], self.tops[seams + 1]))
             for row in rows[::-1]:
-                transitions[self.sequence[row]] += pairs[row - low]
+                sums = transitions[self.sequence[row]]
+                np.add(0 if self.closes[row] else sums, pairs[row - low], out=sums)
+                if self.opens[row]:
+                    sums *= steps_exactly
         self.failed[self.sequence[self.lost]] = True
-        transitions *= self.chain.matrix[:, :size]
 
     def _cut(self, frames: Indices) -> tuple[Indices, Indices, Indices, Indices]:
         """Stretches of each sequence, where they begin, their frames; each sequence's approach."""
