@@ -26,7 +26,13 @@ def best(initial: Floats, matrix: Floats, evidence: Floats, scores: Floats, work
         work[0, k] = initial[k]
     for t in range(frames):
         if t > 0:
-            reach_of_one(work, 0, scores, (t - 1) * size, 0, 1, size, matrix, 0, width, columns)
+            # Down the matrix and up again: what the nearest cache still holds of it comes first.
+            step = 1 if t % 2 == 1 else -1
+            begin = 0 if step > 0 else size - 1
+            reach_of_one(
+                work, 0, scores, (t - 1) * size + begin, 0, step, size,
+                matrix, begin * width, step * width, columns,
+            )  # fmt: skip
         top, strange = splat(work, -np.inf), splat(work, 0.0)
         for k in range(0, width, lanes):
             score = load(work, 0, k, lanes, 0.0) + load(evidence, t, k, size - k, -np.inf)

@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 from ._compiled import Floats, kernel
 from ._lanes import REGISTERS, Lanes, _call, _constant, _data, _larger, _splat, _vector, lanes_of
-from ._sums import Column, Sums, emit_sums, vector_at
+from ._sums import Column, Sums, emit_sums, low_half, vector_at
 
 __all__ = [
     "added_of_four",
@@ -36,12 +36,34 @@ def columns_of(size: int, array: Floats) -> int:
     return (size + half - 1) // half * half
 
 
+Step = Callable[[Any, Any, Any, Any], Any]
+
+
 def _fused(builder: Any, one: Any, other: Any, added: Any) -> Any:
     return _call(builder, "fma", one.type, one, other, added)
 
 
-def _best(builder: Any, one: Any, other: Any, found: Any) -> Any:
-    return _larger(builder, builder.fadd(one, other), found)
+def _adding(builder: Any, vector: Any) -> Step:
+    """Prepare sums of products."""
+    return _fused
+
+
+def _comparing(builder: Any, vector: Any) -> Step:
+    """Prepare the largest of sums.
+
+    AMD's units that add are those that compare, and others multiply. So a number is added to one times
+    the other, and the compiler is not told that it is one.
+    """
+    number = ir.IntType(32 if isinstance(vector.element, ir.FloatType) else 64)
+    one = builder.bitcast(ir.Constant(vector.element, 1.0), number)
+    hidden = builder.asm(ir.FunctionType(number, [number]), "", "=r,0", [one], False)
+    unit = _splat(builder, builder.bitcast(hidden, vector.element), vector)
+
+    def best(builder: Any, one: Any, other: Any, found: Any) -> Any:
+        factor = unit if other.type == vector else low_half(builder, unit)
+        return _larger(builder, _fused(builder, other, factor, one), found)
+
+    return best
 
 
 def _kept(builder: Any, place: Any, value: Any, align: int) -> Any:
@@ -63,7 +85,7 @@ def _taken_squared(builder: Any, place: Any, value: Any, align: int) -> Any:
 def _tile(
     rows: int,
     start: float,
-    step: Callable[[Any, Any, Any, Any], Any],
+    prepare: Callable[[Any, Any], Step],
     left_there: Callable[[Any, Any, Any, int], Any] = _kept,
 ) -> Any:
     """Emit ``out[r] = Σ_j left[r, j] right[j]`` for a few rows, whatever sum and product are.
@@ -121,7 +143,7 @@ def _tile(
                 start=lambda b, r, column: _constant(narrow if column.half else vector, start),
                 weight=weight,
                 entry=lambda b, j, column: b.load(place(b, matrix, j, column), align=align),
-                step=step,
+                step=prepare(builder, vector),
                 finish=finish,
             )
             lane = ir.Constant(number, lanes.number - 1)
@@ -136,9 +158,9 @@ def _tile(
     return tile
 
 
-product_of_one, product_of_two, product_of_four = (_tile(rows, 0.0, _fused) for rows in (1, 2, 4))
-reach_of_one = _tile(1, -math.inf, _best)
+product_of_one, product_of_two, product_of_four = (_tile(rows, 0.0, _adding) for rows in (1, 2, 4))
+reach_of_one = _tile(1, -math.inf, _comparing)
 # ``out[r] += Σ_j left[r, j] right[j]``
-added_of_one, added_of_four = (_tile(rows, 0.0, _fused, _added) for rows in (1, 4))
+added_of_one, added_of_four = (_tile(rows, 0.0, _adding, _added) for rows in (1, 4))
 # ``out[r] −= (Σ_j left[r, j] right[j])²``
-squares_of_one, squares_of_four = (_tile(rows, 0.0, _fused, _taken_squared) for rows in (1, 4))
+squares_of_one, squares_of_four = (_tile(rows, 0.0, _adding, _taken_squared) for rows in (1, 4))
