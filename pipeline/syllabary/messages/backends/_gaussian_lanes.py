@@ -27,6 +27,7 @@ from ._columns import (
     within,
 )
 from ._compiled import Floats, kernel
+from ._lanes import compact
 from ._matrices import add_noise, invert, mirror, multiply, multiply_negative, subtract_from_lower
 from ._products import product as times
 from ._products import subtract
@@ -69,6 +70,7 @@ def filter_forward(
     fault : (lanes,) int64
         Receives the step whose P is not positive definite, or −1.
     """
+    compact()
     precision, lower, linear = chain
     inverse, matrix, gain, link, root, _ = matrices(size, work)
     mean, vector, pivots, _, _, _ = vectors(size, work)
@@ -152,6 +154,7 @@ def smooth_backward(
     found : covariances, means, gain
         Flat; receive S, μ and S_{t+1,t} if ``write``.
     """
+    compact()
     after, gain, product, _, _, _ = matrices(size, work)
     mean, vector, _, _, _, _ = vectors(size, work)
     covariances, means, gains = found
