@@ -76,7 +76,7 @@ def test_a_backend_offers_the_functions_that_the_front_page_names(name):
     front_page = registry.importlib.import_module(FOLDER).__doc__
     assert all(function in front_page for function in set(module.__all__))
     if not module.available():
-        pytest.skip(f"backend {name!r} has no machine here; its other tests are left out")
+        pytest.skip(f"backend {name!r} has no machine here; 'make test' simulates it too")
 
 
 def test_marginals_match_enumeration(backend, chain):

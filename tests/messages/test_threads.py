@@ -59,7 +59,7 @@ def test_calls_of_many_threads_wait_for_no_others():
     assert not any(call.is_alive() for call in calls)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_has_threads_of_its_own():
     done_by(2)

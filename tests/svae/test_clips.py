@@ -66,7 +66,9 @@ def test_a_movie_follows_the_states_own_dynamics(model):
     weights = model.parameters.dynamics
     width = weights.precision.shape[-1]
     if width != 4:
-        pytest.skip("of one lag: other priors look further back, or not at all")
+        pytest.skip(
+            "the expected movie is written for one lag; this prior looks further back, or not at all"
+        )
     mean = torch.linalg.solve(weights.precision, weights.precision_mean.mT).mT.numpy()
     k, movie = int(found.syllable[0]), found.latents[0]
     expected = movie[:10] @ mean[k][:, :3].T + mean[k][:, 3]

@@ -8,8 +8,8 @@ one. Matrices and rows are padded to whole vectors with zeros.
 
 import numpy as np
 
-from syllabary.messages.backends._compiled import Floats, kernel
-from syllabary.messages.backends._lanes import (
+from ._compiled import Floats, kernel
+from ._lanes import (
     compact,
     exp,
     highest,
@@ -22,7 +22,7 @@ from syllabary.messages.backends._lanes import (
     store,
     total,
 )
-from syllabary.messages.backends._tiles import columns_of, product_of_four, product_of_one
+from ._tiles import columns_of, product_of_four, product_of_one
 
 __all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "rooms"]
 

@@ -88,7 +88,7 @@ class Sweep:
         self.starts[opens] = openings[0]
         self.openings = np.full(total, np.inf)
         self.failed = np.zeros(numbers.max() + 1, np.bool_)
-        self.reruns, self._known = np.zeros((2, total), np.int64)
+        self.reruns, self.no_leads = np.zeros((2, total), np.int64)
 
     def forward(self, messages: Floats, log_scales: Floats, floor: float) -> None:
         """Filter into ``messages`` (N, K), or nowhere if it has no rows, and ``log_scales`` (N)."""
@@ -102,7 +102,7 @@ class Sweep:
                 if not self.lost[row - 1] and not agree(self.starts[row], self.ends[row - 1]):
                     self.starts[row] = self.ends[row - 1]
                     self.reruns[row] += 1
-                    filter_(np.array([row]), self._known)
+                    filter_(np.array([row]), self.no_leads)
 
         sure = self.opens | (leads > 0)
         self.starts[~sure] = np.nan
@@ -152,7 +152,7 @@ class Sweep:
                 places = lengths.cumsum() - lengths
                 before = after = np.empty((lengths.sum(), size), states.dtype)
                 order = np.argsort(-lengths, kind="stable")
-                self._filter(rows[order], self._known, before, places[order], log_scales, floor)
+                self._filter(rows[order], self.no_leads, before, places[order], log_scales, floor)
             self._smooth(rows, leads, before, places, after, (pairs, rows - low), floor)
             opens = self.opens[rows]
             first[self.sequence[rows[opens]]] = after[places[opens]]
@@ -164,8 +164,8 @@ class Sweep:
                     self.reruns[row] += 1
                     rows = np.array([row])
                     if self.smoothed[row] and filtered is states and len(states):
-                        self._filter(rows, self._known, filtered, self.first[rows], log_scales, floor)
-                    smooth(rows, self._known)
+                        self._filter(rows, self.no_leads, filtered, self.first[rows], log_scales, floor)
+                    smooth(rows, self.no_leads)
 
         for high in range(len(self.first), 0, -wave):
             low = max(0, high - wave)
