@@ -115,6 +115,23 @@ def score(
     typer.echo(steps.compare(labels, truth))
 
 
+@app.command(name="compare-results")
+def compare_results(
+    first: Annotated[Path, typer.Argument(help="Results of a study.")],
+    second: Annotated[Path, typer.Argument(help="Results of the same study, made elsewhere.")],
+    rename: Annotated[
+        list[str],
+        typer.Option(
+            help="OLD=NEW, a name in FIRST and in SECOND; OLD ending with '.' or '/' begins a name."
+        ),
+    ] = [],  # noqa: B006
+) -> None:
+    """Compare two results of one study bit for bit; the exit code is 1 if they differ."""
+    text, equal = steps.compare_results(first, second, rename)
+    typer.echo(text)
+    raise typer.Exit(0 if equal else 1)
+
+
 def _workflow() -> Path:
     """Return where Snakefile, workflow and profiles lie: in the wheel, or in the checkout."""
     package = Path(__file__).parent

@@ -3,7 +3,8 @@
 A step reads its settings, calls the rooms that do the work, and records what made each
 file. In the order in which data flow: ``recordings`` (simulate, extract, check), ``heading``
 (train_heading), ``models`` (reduce, fit, segment, evaluate), ``results`` (summarize, score, suggest,
-export, draw), ``choice`` (select); ``study`` is what the workflow and the command line ask before and
+export, draw), ``choice`` (select);
+``comparison`` (compare_results); ``study`` is what the workflow and the command line ask before and
 beside them.
 
 Rooms are imported inside the steps that need them, so that ``code_of`` can tell which code
@@ -13,6 +14,7 @@ a step depends on, and so that importing this package is quick.
 from ..errors import SyllabaryError
 from ..provenance import code_of
 from .choice import select
+from .comparison import compare_results
 from .heading import train_heading
 from .models import evaluate, fit, reduce, segment
 from .recordings import check, extract, simulate
@@ -33,6 +35,7 @@ __all__ = [
     "check",
     "code_of",
     "compare",
+    "compare_results",
     "convert",
     "draw",
     "evaluate",
