@@ -27,10 +27,10 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from syllabary.priors import arhmm
 from syllabary.provenance import generator
+from syllabary.reduction.latents import LatentSeries
 from syllabary.simulate import latent
-from syllabary.svae import durations, training
-from syllabary.svae.latents import LatentSeries
 from syllabary.svae.settings import ModelSettings
+from syllabary.svae.training import durations, em
 
 LAGS = 3
 FPS = 30.28
@@ -97,7 +97,7 @@ def compare(
 def ours(latents: list[np.ndarray], kept: list[int], held_out: list[int], target_s: float) -> tuple:
     start = time.process_time()
     series = {str(i): LatentSeries(latents[i], np.ones(len(latents[i]), bool)) for i in kept}
-    fitted = training.fit(series, ModelSettings(), target_duration_s=target_s, fps=FPS, seed=0)
+    fitted = em.fit(series, ModelSettings(), target_duration_s=target_s, fps=FPS, seed=0)
     spent = time.process_time() - start
     evidence = [
         arhmm.PointEvidence(torch.from_numpy(x), torch.ones(len(x), dtype=torch.bool)) for x in latents

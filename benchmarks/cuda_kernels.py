@@ -25,7 +25,8 @@ from numba import cuda as compiler
 from numba.core.types import BaseTuple
 
 from syllabary.messages import hmm, lds
-from syllabary.messages.backends import _cuda_launch, cuda
+from syllabary.messages.backends import cuda
+from syllabary.messages.backends.cuda import launch
 
 ARCHITECTURES = {"sm_80": (8, 0), "sm_90": (9, 0)}
 # Sizes of chains, the largest that kernels are meant for first: a kernel is compiled for some of them.
@@ -37,7 +38,7 @@ def launches(dtype: torch.dtype) -> dict:
     found = {}
 
     def note(kernel, spec, *arguments):
-        types = tuple(numba.typeof(_cuda_launch._each(part, torch.Tensor.numpy)) for part in arguments)
+        types = tuple(numba.typeof(launch._each(part, torch.Tensor.numpy)) for part in arguments)
         function = kernel.py_func
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
         found.setdefault((name, kernel), (types, *spec[1:]))

@@ -24,9 +24,9 @@ from results import add
 
 from syllabary.expfam import dirichlet, mniw, niw
 from syllabary.priors import arhmm, slds
-from syllabary.priors._evidence import Cotangent, GaussianEvidence, Local, PointEvidence, total
-from syllabary.svae.networks._skip import capped
-from syllabary.svae.pca import Pca
+from syllabary.priors.interface import Cotangent, GaussianEvidence, Local, PointEvidence, total
+from syllabary.reduction.pca import Pca
+from syllabary.svae.networks.base import capped
 
 FRAMES = 128
 FEATURES = 8

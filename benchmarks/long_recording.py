@@ -18,10 +18,13 @@ import numpy as np
 import torch
 from results import add
 
+from syllabary.reduction import pca
+from syllabary.reduction.latents import LatentSeries
 from syllabary.study import Config
-from syllabary.svae import discovery, inference, pca, settling
-from syllabary.svae.latents import LatentSeries
+from syllabary.svae import segmentation
+from syllabary.svae.discovery import discovery
 from syllabary.svae.model import Model
+from syllabary.svae.training import clamped
 
 POSE, MOTION = 10, 3
 
@@ -62,7 +65,7 @@ def model_of(states: int, rng: np.random.Generator) -> Model:
     series = {name: recording(rng, 5000) for name in ("a", "b")}
     found = discovery.find(series, short, target_duration_s=0.4, fps=30.0, seed=1)
     said = {name: torch.from_numpy(one) for name, one in found.evidence.items()}
-    fitted = settling.fit(series, said, settings, fps=30.0, seed=1)
+    fitted = clamped.fit(series, said, settings, fps=30.0, seed=1)
     found = found._replace(recognition=found.recognition.reorder(fitted.order))
     blank = pca.Pca(
         mean=np.zeros((80, 80)), components=np.zeros((POSE, 80, 80)), scale=np.ones(POSE),
@@ -87,9 +90,9 @@ def main() -> None:
     for whose, taught in (("the recogniser's word", False), ("the teacher's word", True)):
         heard = {**learned.recognition, "taught": torch.tensor(taught)}
         model = dataclasses.replace(learned, recognition=heard)
-        inference.segment(model, start)  # compile
+        segmentation.segment(model, start)  # compile
         before, begun = peak_gb(), time.process_time()
-        found = inference.segment(model, series)
+        found = segmentation.segment(model, series)
         seconds, states = time.process_time() - begun, found.states.shape[1]
         case = f"{asked.ticks} ticks, K = {states}, D = {size}, 30 % missing, {whose}"
         print(

@@ -30,10 +30,12 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parent))
 from results import add
 
-from syllabary.depth import arena as arenas
-from syllabary.depth import background, camera, extraction, sources, ticks
+from syllabary.depth import extraction, sources, ticks
+from syllabary.depth.arena import background
+from syllabary.depth.arena import geometry as arenas
 from syllabary.depth.crops import Cutter
 from syllabary.depth.heading.decode import decode
+from syllabary.depth.lens import camera
 from syllabary.depth.settings import ExtractSettings
 from syllabary.provenance import Provenance
 from syllabary.records import tables

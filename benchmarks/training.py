@@ -31,23 +31,20 @@ from recovery import studies
 from results import add
 from torch import nn
 
+from syllabary.machine import one_thread
 from syllabary.provenance import generator
+from syllabary.reduction import reduction
+from syllabary.reduction.latents import LatentSeries
+from syllabary.reduction.settings import ReduceSettings
 from syllabary.study import Config
-from syllabary.svae import (
-    discovery,
-    gradients,
-    objective,
-    pieces,
-    potentials,
-    reduction,
-    settling,
-    training,
-)
-from syllabary.svae.autoencoder import build
-from syllabary.svae.joint import Trainer
-from syllabary.svae.latents import LatentSeries
-from syllabary.svae.schedule import learning_rate
-from syllabary.svae.settings import ModelSettings, ReduceSettings
+from syllabary.svae import latent_evidence
+from syllabary.svae.discovery import discovery
+from syllabary.svae.networks import likelihood
+from syllabary.svae.networks.autoencoder import build
+from syllabary.svae.settings import ModelSettings
+from syllabary.svae.training import clamped, em, gradients, windows
+from syllabary.svae.training.joint import Trainer
+from syllabary.svae.training.schedule import learning_rate
 
 SEED = 1
 TARGET_S = 0.4
@@ -85,7 +82,7 @@ class Clock:
 class Structured:
     """Joint training as it is shipped, an epoch at a time."""
 
-    def __init__(self, trainer: Trainer, fitted: training.Fitted):
+    def __init__(self, trainer: Trainer, fitted: em.Fitted):
         self.trainer = trainer
         self.rows = trainer.epochs(trainer.begin(fitted))
 
@@ -101,7 +98,7 @@ class Structured:
         with (
             mock.patch.multiple(prior, **{n: clock.timed("messages", getattr(prior, n)) for n in PRIOR}),
             mock.patch.multiple(
-                pieces, **{n: clock.timed("messages", getattr(pieces, n)) for n in BORDERS}
+                windows, **{n: clock.timed("messages", getattr(windows, n)) for n in BORDERS}
             ),
             mock.patch.object(gradients, "through_optimum", watched),
         ):
@@ -125,8 +122,8 @@ class Plain:
         trainer, settings = self.trainer, self.trainer.training
         rng = generator(SEED, "plain", self.turn)
         lengths = [len(one.observed) for one in trainer.series]
-        cuts = pieces.cut(lengths, settings.window_frames, settings.buffer_frames, rng)
-        groups = pieces.batches(cuts, settings.batch_windows, rng)
+        cuts = windows.cut(lengths, settings.window_frames, settings.buffer_frames, rng)
+        groups = windows.batches(cuts, settings.batch_windows, rng)
         for group in groups:
             self._step(group, settings.epochs * len(groups), rng)
         self.turn += 1
@@ -140,7 +137,7 @@ class Plain:
         crops, rng = trainer.open(index), generator(SEED, "plain", "score", index)
         values, information = trainer.known[index][:2]
         total = 0.0
-        for start, heights, observed in crops.blocks(potentials.BLOCK):
+        for start, heights, observed in crops.blocks(latent_evidence.BLOCK):
             rows = slice(start, start + len(heights))
             image = torch.from_numpy(heights).float() * crops.height_step_mm
             seen = torch.from_numpy(observed)
@@ -148,7 +145,7 @@ class Plain:
             total += float(_bound(decoder, image, seen, *given, trainer.builds[index], rng).sum())
         return total
 
-    def _step(self, group: list[pieces.Piece], total: int, rng: np.random.Generator) -> None:
+    def _step(self, group: list[windows.Piece], total: int, rng: np.random.Generator) -> None:
         trainer, (encoder, decoder) = self.trainer, self.trainer.networks
         images, seens, values, information, build = [], [], [], [], []
         for piece in group:
@@ -161,7 +158,7 @@ class Plain:
             build.append(trainer.builds[piece.recording].expand_as(values[-1]))
         whole = [torch.cat(part) for part in (images, seens, values, information, build)]
         trainer.optimizer.zero_grad(set_to_none=True)
-        scale = -1 / max(int(objective.scored_pixels(whole[1], decoder.used).sum()), 1)
+        scale = -1 / max(int(likelihood.scored_pixels(whole[1], decoder.used).sum()), 1)
         # As many frames at once as in ours.
         for image, seen, center, told, own in zip(
             *(part.split(gradients.AT_ONCE) for part in whole), strict=True
@@ -193,7 +190,7 @@ def _bound(
     center = precision * mean / whole
     drawn = center + torch.from_numpy(rng.standard_normal(tuple(mean.shape))) / whole.sqrt()
     divergence = 0.5 * (1 / whole + center.square() - 1 + whole.log()).sum(-1)
-    found = objective.log_likelihood(
+    found = likelihood.log_likelihood(
         image, seen, decoder(drawn + build), decoder.log_variance(), decoder.used, decoder.outliers
     )
     return found - divergence
@@ -201,18 +198,18 @@ def _bound(
 
 def prepare(
     settings: ModelSettings, series: Mapping[str, LatentSeries], fps: float
-) -> tuple[training.Fitted, dict[str, torch.Tensor] | None]:
+) -> tuple[em.Fitted, dict[str, torch.Tensor] | None]:
     """What joint training begins with, by few sweeps."""
     few = {"restarts": 1, "sweeps": 5}
     if settings.discovery is None:
         short = settings.training.model_copy(update={**few, "restart_sweeps": 10, "latent_sweeps": 10})
         chosen = settings.model_copy(update={"training": short})
-        return training.fit(series, chosen, target_duration_s=TARGET_S, fps=fps, seed=SEED), None
+        return em.fit(series, chosen, target_duration_s=TARGET_S, fps=fps, seed=SEED), None
     learner = settings.discovery.recogniser.model_copy(update={"epochs": 1})
     short = settings.discovery.model_copy(update={**few, "rounds": 0, "recogniser": learner})
     found = discovery.find(series, short, target_duration_s=TARGET_S, fps=fps, seed=SEED)
     said = {name: torch.from_numpy(one) for name, one in found.evidence.items()}
-    fitted = settling.fit(series, said, settings, fps=fps, seed=SEED)
+    fitted = clamped.fit(series, said, settings, fps=fps, seed=SEED)
     return fitted, {name: one[:, fitted.order] for name, one in said.items()}
 
 
@@ -279,7 +276,7 @@ def main() -> None:
             with study.crops(name) as recording:
                 series[name] = way.latents(recording)
         print(f"registered: {way.template is not None}", flush=True)
-        with training.one_thread():
+        with one_thread("torch"):
             for title, change in (("shipped default", {}), ("without discovery", {"discovery": None})):
                 compare(title, shipped.model_copy(update=change), study, way, series, asked.turns)
 

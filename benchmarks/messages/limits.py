@@ -31,9 +31,10 @@ import numpy as np
 import torch
 from results import add
 
-from syllabary.allocator import keep_freed
+from syllabary.machine import keep_freed
 from syllabary.messages import hmm, lds
-from syllabary.messages.backends import _seams, _sweeps
+from syllabary.messages.backends.cpu.hmm import chunks as hmm_chunks
+from syllabary.messages.backends.cpu.lds import chunks as lds_chunks
 
 ROUNDS = 5
 
@@ -199,11 +200,11 @@ def slow() -> None:
 
     chain = discrete(100_000, 25, stay=0.99999, nats=0.0)
     work = lambda: hmm.marginals(*chain)  # noqa: E731
-    ours, whole = cpu_time(work, in_one_piece(_sweeps, work))
+    ours, whole = cpu_time(work, in_one_piece(hmm_chunks, work))
     say("HMM that hardly mixes, K = 25", "time over one pass", ours / whole)
     still = gaussian(100_000, 10, seen=1e-6)
     work = lambda: lds.marginals(*still)  # noqa: E731
-    ours, whole = cpu_time(work, in_one_piece(_seams, work))
+    ours, whole = cpu_time(work, in_one_piece(lds_chunks, work))
     say("Gaussian chain that hardly forgets, D = 10", "time over one pass in lanes", ours / whole)
 
 

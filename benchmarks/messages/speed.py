@@ -26,7 +26,7 @@ import torch
 from messages.problems import Problem, Solver, all_problems
 from results import add
 
-from syllabary.allocator import keep_freed
+from syllabary.machine import keep_freed
 
 # A turn, s: a call of milliseconds is made again and again, as training makes it, so that what it works
 # on does not first come from where the others have driven it.

@@ -18,9 +18,12 @@ import torch
 
 from recovery.studies import MADE, Study, write
 from syllabary.provenance import generator
-from syllabary.svae import autoencoder, objective, pca, potentials, reduction
-from syllabary.svae.latents import LatentSeries
-from syllabary.svae.settings import ModelSettings, ReduceSettings
+from syllabary.reduction import pca, reduction
+from syllabary.reduction.latents import LatentSeries
+from syllabary.reduction.settings import ReduceSettings
+from syllabary.svae import latent_evidence
+from syllabary.svae.networks import autoencoder, likelihood
+from syllabary.svae.settings import ModelSettings
 from syllabary.syllables import changepoints
 from syllabary.syllables.settings import ChangepointSettings
 
@@ -113,7 +116,9 @@ def of_autoencoder(study: Study, seed: int) -> Latents:
     found = {}
     for name in study.recordings:
         with study.crops(name) as recording:
-            found[name] = potentials.of_crops(networks.encoder, recording, given.series[name])[0].numpy()
+            found[name] = latent_evidence.of_crops(networks.encoder, recording, given.series[name])[
+                0
+            ].numpy()
     seen = np.concatenate([found[name][given.series[name].observed] for name in study.trained])
     variance, turn = np.linalg.eigh(np.cov(seen.T))
     whiten = turn / np.sqrt(variance)
@@ -154,12 +159,12 @@ def _train(
             )
             latents, _ = networks.encoder(image, seen, means, precisions)
             decoder = networks.decoder
-            likelihood = objective.log_likelihood(
+            log_density = likelihood.log_likelihood(
                 image, seen, decoder(latents), decoder.log_variance(), decoder.used
             )
             optimizer.zero_grad()
             # Nats per pixel.
-            (-likelihood.sum() / objective.scored_pixels(seen, decoder.used).sum()).backward()
+            (-log_density.sum() / likelihood.scored_pixels(seen, decoder.used).sum()).backward()
             optimizer.step()
             schedule.step()
     for crops in files.values():

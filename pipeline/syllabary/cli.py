@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from . import __version__, steps
-from .allocator import keep_freed
+from .machine import keep_freed
 
 __all__ = ["app", "main"]
 

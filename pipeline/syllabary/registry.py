@@ -14,9 +14,6 @@ from .errors import UnknownName
 
 __all__ = ["find", "names"]
 
-# Files that serve the whole folder and are nobody's choice in a config.
-SHARED = frozenset({"settings"})
-
 
 def names(folder: str) -> list[str]:
     """Return the names a package offers, sorted.
@@ -25,7 +22,7 @@ def names(folder: str) -> list[str]:
     ----------
     folder : str
         Dotted name of a package, such as ``"syllabary.depth.readers"``. Files whose name
-        starts with an underscore, and ``settings``, are not offered.
+        starts with an underscore, and those that the package lists in ``SHARED``, are not offered.
     """
     spec = importlib.util.find_spec(folder)
     if spec is None or not spec.submodule_search_locations:
@@ -36,7 +33,8 @@ def names(folder: str) -> list[str]:
         for entry in entries
         if entry.suffix == ".py" or (entry.is_dir() and (entry / "__init__.py").exists())
     }
-    return sorted(name for name in found - SHARED if not name.startswith("_"))
+    shared = getattr(importlib.import_module(folder), "SHARED", ())
+    return sorted(name for name in found - set(shared) if not name.startswith("_"))
 
 
 def find(folder: str, name: str) -> ModuleType:

@@ -21,9 +21,10 @@ from .errors import BadInput, BadSetting
 from .export.settings import ExportSettings
 from .figures.settings import DrawSettings
 from .records import annotations, tsv
+from .reduction.settings import ReduceSettings
 from .settings import Field, Settings, read
 from .simulate.settings import SimulateSettings
-from .svae.settings import DiscoverySettings, EvaluateSettings, ModelSettings, ReduceSettings
+from .svae.settings import DiscoverySettings, EvaluateSettings, ModelSettings
 from .syllables.settings import ChangepointSettings, SelectSettings, SuggestSettings, SummarizeSettings
 
 __all__ = [
@@ -367,7 +368,7 @@ def require_sources(config: Config, recordings: pd.DataFrame) -> None:
     BadInput
         A line for each recording that cannot be read.
     """
-    from .depth import outline
+    from .depth.arena import outline
     from .depth.sources import require
 
     faults = []

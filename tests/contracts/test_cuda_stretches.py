@@ -10,7 +10,8 @@ from oracles.chains import random_chain, sticky_chain
 from oracles.gaussian_chains import switching_chain
 from syllabary.errors import IndefinitePrecision
 from syllabary.messages import hmm, lds
-from syllabary.messages.backends import _cuda_stretches, cuda
+from syllabary.messages.backends import cuda
+from syllabary.messages.backends.cuda import chunks
 
 pytestmark = [
     pytest.mark.skipif(not cuda.available(), reason="no GPU, and not in the simulator"),
@@ -41,7 +42,7 @@ def cut(monkeypatch):
     def set_(longest, approach):
         monkeypatch.setattr(cuda, "DISCRETE_STRETCH", longest)
         monkeypatch.setattr(cuda, "GAUSSIAN_STRETCH", longest)
-        monkeypatch.setattr(_cuda_stretches, "APPROACH", approach)
+        monkeypatch.setattr(chunks, "APPROACH", approach)
 
     return set_
 

@@ -6,8 +6,8 @@ import torch
 
 from syllabary import registry
 from syllabary.errors import ShapeError
-from syllabary.svae import pca
-from syllabary.svae.networks._skip import capped
+from syllabary.reduction import pca
+from syllabary.svae.networks.base import capped
 
 NETWORKS = registry.names("syllabary.svae.networks")
 FRAMES, SIZE, D = 7, (20, 18), 3

@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles.depth_scene import INTERVAL_MS, render, stroll, write_session
 from syllabary.depth.bridging import bridge
 from syllabary.depth.heading.decode import Headings
-from syllabary.depth.tracking import Track
+from syllabary.depth.tracking.tracker import Track
 from syllabary.records.crops import Crops
 
 TIME = np.array([0.0, 0.1, 0.2, 0.5, 0.6, 0.7, 1.7, 1.8])

@@ -3,9 +3,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from oracles.depth_scene import CAMERA, CX, CY, FLOOR_MM, FOCAL, pear, render, write_session
-from syllabary.depth import arena, extraction
-from syllabary.depth.camera import Camera
+from syllabary.depth import extraction
+from syllabary.depth.arena import geometry
 from syllabary.depth.crops import Cutter, size_factor
+from syllabary.depth.lens.camera import Camera
 from syllabary.depth.settings import ArenaSettings, CropSettings, ExtractSettings, TrackingSettings
 from syllabary.errors import BadInput
 from syllabary.records.crops import Crops
@@ -14,7 +15,7 @@ from syllabary.records.crops import Crops
 @pytest.fixture(scope="module")
 def empty():
     lens = Camera(FOCAL, FOCAL, CX, CY)
-    return arena.find(render(None, 0, 0), lens, ArenaSettings(), where="m1")
+    return geometry.find(render(None, 0, 0), lens, ArenaSettings(), where="m1")
 
 
 def cut(empty, x, y, heading, body=None):

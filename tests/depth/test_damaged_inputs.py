@@ -28,8 +28,6 @@ FINE, REFUSED, BROKEN = 0, 1, 2
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     # What the step imports is imported before the first fork.
-    from syllabary.depth import extraction, preview, sources  # noqa: F401
-    from syllabary.depth.settings import ExtractSettings  # noqa: F401
 
     steps.code_of("extract")
     return small_recordings.recordings(tmp_path_factory.mktemp("whole"))

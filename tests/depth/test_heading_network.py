@@ -9,10 +9,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from oracles.depth_scene import CAMERA, CX, CY, FOCAL, pear, render
 from syllabary import steps
-from syllabary.depth import arena
-from syllabary.depth.camera import Camera
-from syllabary.depth.heading import evidence, lessons, model, training
+from syllabary.depth.arena import geometry
+from syllabary.depth.heading import evidence, model
 from syllabary.depth.heading.decode import decode
+from syllabary.depth.heading_training import examples, training
+from syllabary.depth.lens.camera import Camera
 from syllabary.depth.settings import (
     ArenaSettings,
     ExtractSettings,
@@ -20,7 +21,7 @@ from syllabary.depth.settings import (
     HeadingTrainingSettings,
     TrackingSettings,
 )
-from syllabary.depth.tracking import Tracker
+from syllabary.depth.tracking.tracker import Tracker
 from syllabary.errors import BadInput
 from syllabary.provenance import Provenance
 from syllabary.records.crops import Crops
@@ -49,7 +50,7 @@ def test_the_word_changes_sign_with_the_end(rng):
 
 @pytest.mark.parametrize("size", [0.7, 1.0, 1.25])
 def test_shipped_weights_know_the_narrow_end(size):
-    empty = arena.find(render(None, 0, 0), Camera(FOCAL, FOCAL, CX, CY), ArenaSettings(), where="m1")
+    empty = geometry.find(render(None, 0, 0), Camera(FOCAL, FOCAL, CX, CY), ArenaSettings(), where="m1")
 
     def body(along, across):
         return pear(along, across, length=80 * size, width=36 * size, height=34 * size)
@@ -135,8 +136,8 @@ def test_crops_teach_what_frames_teach(scene, extract):
     path = extract(scene.path)
     with Crops(path) as crops:
         heading = crops.scalars["heading_rad"].to_numpy()[scene.kept]
-    frames = lessons.of_recording(scene.path, settings, heading)
-    crops = lessons.of_crops(path, settings.tracking)
+    frames = examples.of_recording(scene.path, settings, heading)
+    crops = examples.of_crops(path, settings.tracking)
     assert len(frames) == len(crops) == scene.kept.sum()
     spread = np.sqrt(np.mean((crops - frames) ** 2, axis=0))
     assert np.median(spread) < 0.1
@@ -148,8 +149,8 @@ def test_crops_teach_what_frames_teach(scene, extract):
 def test_truth_from_behind_turns_the_features(scene):
     settings = ExtractSettings.model_validate({"camera": CAMERA})
     heading = scene.heading_rad[scene.kept]
-    there = lessons.of_recording(scene.path, settings, heading)
-    back = lessons.of_recording(scene.path, settings, heading + np.pi)
+    there = examples.of_recording(scene.path, settings, heading)
+    back = examples.of_recording(scene.path, settings, heading + np.pi)
     assert_array_equal(there, back * evidence.SIGNS)
 
 
@@ -166,7 +167,7 @@ def test_the_step_learns_from_simulated_mice_and_crops(scene, extract, tmp_path)
     assert made.seed == 3
     assert list(made.inputs) == ["/".join(crops.parts[-2:])]
     # Little as it is, it knows the narrow end of bodies it has not seen.
-    asked = lessons.of_crops(crops, TrackingSettings())
+    asked = examples.of_crops(crops, TrackingSettings())
     assert np.mean(model.word(model.load(weights[0]), asked) > 0) > 0.9
 
 

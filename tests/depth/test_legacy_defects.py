@@ -9,7 +9,8 @@ from numpy.testing import assert_array_equal
 
 from oracles.depth_scene import CAMERA, INTERVAL_MS, pear, render, stroll, write_session
 from syllabary.depth import extraction
-from syllabary.depth.heading import evidence, lessons, model
+from syllabary.depth.heading import evidence, model
+from syllabary.depth.heading_training import examples
 from syllabary.depth.settings import ExtractSettings
 from syllabary.records.crops import Crops
 
@@ -48,7 +49,7 @@ def test_13_the_flip_classifier_is_asked_about_what_it_was_taught(tmp_path, extr
     assert (raw[behind] > 0).mean() > 5 * (taught[behind] > 0).mean() + 0.05
     # Ours: what the network is taught of a recording is bit for bit what it is asked about.
     settings = ExtractSettings.model_validate({"camera": CAMERA})
-    ours = lessons.of_recording(source, settings, heading)
+    ours = examples.of_recording(source, settings, heading)
     seen_ahead = np.where(np.cos(axis - heading)[:, None] > 0, features, features * evidence.SIGNS)
     assert_array_equal(ours, seen_ahead)
 

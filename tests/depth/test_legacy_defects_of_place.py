@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from syllabary.depth import arena, camera
+from syllabary.depth.arena import geometry
+from syllabary.depth.lens import camera
 from syllabary.depth.settings import ArenaSettings, CameraSettings, TrackingSettings
-from syllabary.depth.tracking import Tracker
+from syllabary.depth.tracking.tracker import Tracker
 
 SHAPE = 424, 512
 FLOOR_MM = 673.5
@@ -33,7 +34,7 @@ def older_mm_per_px(depth_mm):
 
 def level_arena(mask):
     depth = np.where(mask, round(FLOOR_MM), 0).astype(np.uint16)
-    return arena.within(mask, depth, kinect(), ArenaSettings(), where="m1")
+    return geometry.within(mask, depth, kinect(), ArenaSettings(), where="m1")
 
 
 def rectangle(left, right, top, bottom):
@@ -131,7 +132,7 @@ class TestDefect9:
     def test_same_arena_every_time(self, bucket):
         areas = [self.older(bucket, np.random.default_rng(seed)) for seed in range(5)]
         assert np.ptp(areas) > 0.001 * max(areas)
-        masks = [arena.find(bucket, kinect(), ArenaSettings(), where="m1").mask for _ in range(5)]
+        masks = [geometry.find(bucket, kinect(), ArenaSettings(), where="m1").mask for _ in range(5)]
         for mask in masks[1:]:
             assert_array_equal(mask, masks[0])
         assert masks[0].any()

@@ -6,10 +6,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from oracles.depth_scene import CX, CY, FOCAL, pear, render
-from syllabary.depth import arena, scalars, ticks
-from syllabary.depth.camera import Camera
+from syllabary.depth import scalars, ticks
+from syllabary.depth.arena import geometry
+from syllabary.depth.lens.camera import Camera
 from syllabary.depth.settings import ArenaSettings, ExtractSettings, TrackingSettings
-from syllabary.depth.tracking import Tracker, foreground
+from syllabary.depth.tracking.tracker import Tracker, foreground
 from syllabary.errors import BadSetting
 from syllabary.records.crops import Crops
 from syllabary.settings import read
@@ -17,7 +18,7 @@ from syllabary.settings import read
 
 @pytest.fixture(scope="module")
 def empty():
-    return arena.find(render(None, 0, 0), Camera(FOCAL, FOCAL, CX, CY), ArenaSettings(), where="m1")
+    return geometry.find(render(None, 0, 0), Camera(FOCAL, FOCAL, CX, CY), ArenaSettings(), where="m1")
 
 
 @pytest.mark.parametrize(

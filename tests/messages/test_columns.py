@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from syllabary.messages.backends import _matrices, _products
-from syllabary.messages.backends._columns import gather, scatter
-from syllabary.messages.backends._lanes import BYTES, padded, room
+from syllabary.messages.backends.cpu.lds import matrices as kernels
+from syllabary.messages.backends.cpu.lds.columns import gather, scatter
+from syllabary.messages.backends.cpu.simd import small_products
+from syllabary.messages.backends.cpu.simd.vectors import BYTES, padded, room
 
 
 @numba.njit
@@ -48,24 +49,24 @@ def columns(values, dtype):
 
 @numba.njit
 def multiplied(size, left, right, out):
-    _matrices.multiply(size, left, right, out)
+    kernels.multiply(size, left, right, out)
 
 
 @numba.njit
 def part_multiplied(size, rows, depth, left, right, out):
     """Of Aᵀ B the first rows, a sum over the first entries only."""
-    _products.product(rows, depth, size, out, 0, size, 1, left, 0, 1, size, right, 0, size, 1)
+    small_products.product(rows, depth, size, out, 0, size, 1, left, 0, 1, size, right, 0, size, 1)
 
 
 @numba.njit
 def subtracted(size, out, left, right):
-    _matrices.subtract_from_lower(size, out, left, size, 1, right, 1, size)
-    _matrices.mirror(size, size, out)
+    kernels.subtract_from_lower(size, out, left, size, 1, right, 1, size)
+    kernels.mirror(size, size, out)
 
 
 @numba.njit
 def inverted(size, matrix, factor, root, pivots, out):
-    _matrices.invert(size, matrix, factor, root, pivots, out)
+    kernels.invert(size, matrix, factor, root, pivots, out)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from syllabary.messages import moments, products
-from syllabary.messages.backends import _moments
+from syllabary.messages.backends.cpu.links import moments as kernels
 
 # Half a rounding times the root of the frames of a run, relative to the sum of sizes; subnormal
 # numbers count as nothing.
@@ -141,7 +141,7 @@ def test_what_is_unknown_is_not_lost():
 
 
 def test_negligible_shares_are_left_out():
-    rows, shares = torch.ones(1, _moments.RUN, 2), torch.full((1, _moments.RUN, 5), 1e-15)
+    rows, shares = torch.ones(1, kernels.RUN, 2), torch.full((1, kernels.RUN, 5), 1e-15)
     shares[0, 3, 1] = 1.0
     found = moments.weighted_moments(rows, shares)[:, 0, 0]
     assert found[4] == 0  # none of its neighbours has a share

@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles.gaussian_chains import switching_chain
 from syllabary.errors import IndefinitePrecision
 from syllabary.messages import lds
-from syllabary.messages.backends import _continuous, _seams, cpu
+from syllabary.messages.backends import cpu
+from syllabary.messages.backends.cpu.lds import calls, chunks
 
 FRAMES = 5000
 
@@ -34,7 +35,7 @@ def uncut(monkeypatch):
 
     def answer(function, *arguments, **settings):
         with monkeypatch.context() as inside:
-            inside.setattr(_seams, "cut", lambda frames: np.array([0, frames]))
+            inside.setattr(chunks, "cut", lambda frames: np.array([0, frames]))
             return function(*arguments, **settings)
 
     return answer
@@ -68,32 +69,32 @@ def assert_same(found, expected, dtype):
 def test_stretches_of_a_forgetful_chain_fit_at_once(dtype, rng, repeated, uncut):
     chain = forgetful(rng, dtype)
     found = lds.marginals(*chain)
-    assert repeated == [_continuous.Repeated(0, 0)]
+    assert repeated == [calls.Repeated(0, 0)]
     assert_same(found, uncut(lds.marginals, *chain), dtype)
 
 
 def test_stretches_of_a_chain_that_remembers_are_swept_again(rng, repeated, uncut):
     chain = elephant(rng, np.float64)
     found = lds.marginals(*chain)
-    assert repeated[0].forward > _continuous.SLOW  # then it goes back in one piece
+    assert repeated[0].forward > calls.SLOW  # then it goes back in one piece
     assert repeated[0].backward == 0
     assert_same(found, uncut(lds.marginals, *chain), np.float64)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_wrong_messages_are_found_out_on_the_way_back_too(dtype, rng, repeated, uncut, monkeypatch):
-    monkeypatch.setattr(_seams, "APPROACH", 1)
-    monkeypatch.setattr(_continuous, "SLOW", 10**6)
+    monkeypatch.setattr(chunks, "APPROACH", 1)
+    monkeypatch.setattr(calls, "SLOW", 10**6)
     chain = forgetful(rng, dtype)
     found = lds.marginals(*chain)
-    seams = len(_seams.cut(FRAMES)) - 2
-    assert repeated[0] == _continuous.Repeated(seams, seams)
+    seams = len(chunks.cut(FRAMES)) - 2
+    assert repeated[0] == calls.Repeated(seams, seams)
     assert_same(found, uncut(lds.marginals, *chain), dtype)
 
 
 @pytest.mark.parametrize("approach", [1, 64])
 def test_derivatives_do_not_see_stretches(approach, rng, repeated, uncut, monkeypatch):
-    monkeypatch.setattr(_seams, "APPROACH", approach)
+    monkeypatch.setattr(chunks, "APPROACH", approach)
     chain = forgetful(rng, np.float64)
     found = lds.marginals(*chain, cache=True)
     change = rng.standard_normal((FRAMES, 3, 3))
@@ -111,12 +112,12 @@ def test_derivatives_do_not_see_stretches(approach, rng, repeated, uncut, monkey
 
 @pytest.mark.parametrize("approach", [1, 64])
 def test_samples_do_not_see_stretches(approach, rng, repeated, uncut, monkeypatch):
-    monkeypatch.setattr(_seams, "APPROACH", approach)
-    monkeypatch.setattr(_continuous, "SLOW", 10**6)
+    monkeypatch.setattr(chunks, "APPROACH", approach)
+    monkeypatch.setattr(calls, "SLOW", 10**6)
     chain = forgetful(rng, np.float64)
     drawn = lds.sample(*chain, np.random.default_rng(1))
-    seams = len(_seams.cut(FRAMES)) - 2
-    assert repeated[-1] == _continuous.Repeated(*(seams * (approach == 1),) * 2)
+    seams = len(chunks.cut(FRAMES)) - 2
+    assert repeated[-1] == calls.Repeated(*(seams * (approach == 1),) * 2)
     expected = uncut(lds.sample, *chain, np.random.default_rng(1))
     assert_allclose(drawn, expected, rtol=0, atol=1e-11 * float(expected.abs().max()))
 
@@ -124,7 +125,7 @@ def test_samples_do_not_see_stretches(approach, rng, repeated, uncut, monkeypatc
 def test_samples_of_a_chain_that_remembers_are_drawn_in_one_piece(rng, repeated, uncut):
     chain = elephant(rng, np.float64)
     drawn = lds.sample(*chain, np.random.default_rng(1))
-    assert repeated[-1].forward > _continuous.SLOW
+    assert repeated[-1].forward > calls.SLOW
     assert repeated[-1].backward == 0
     expected = uncut(lds.sample, *chain, np.random.default_rng(1))
     assert_allclose(drawn, expected, rtol=0, atol=1e-9 * float(expected.abs().max()))

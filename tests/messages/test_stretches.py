@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from oracles.chains import random_chain, sticky_chain
 from syllabary.messages import hmm
-from syllabary.messages.backends import _discrete, _lanes, _stretches, _sweeps, _tiles
+from syllabary.messages.backends.cpu.hmm import calls, chunks, cuts
+from syllabary.messages.backends.cpu.simd import tiles, vectors
 
 
 @pytest.fixture
@@ -26,19 +27,19 @@ def sweeps(monkeypatch):
     """Every sweep that a call makes, in order."""
     made = []
 
-    class Seen(_sweeps.Sweep):
+    class Seen(chunks.Sweep):
         def __init__(self, *given):
             super().__init__(*given)
             made.append(self)
 
-    monkeypatch.setattr(_discrete, "Sweep", Seen)
+    monkeypatch.setattr(calls, "Sweep", Seen)
     return made
 
 
 def in_one_pass(monkeypatch, function):
     with monkeypatch.context() as patch:
         for name in ("cut", "in_turn"):
-            patch.setattr(_sweeps, name, lambda frames: np.array([0, frames]))
+            patch.setattr(chunks, name, lambda frames: np.array([0, frames]))
         return function()
 
 
@@ -60,12 +61,12 @@ def in_logs(initial, transition, evidence):
 
 @pytest.mark.parametrize("frames", [1, 511, 1023, 1024, 4095, 4096, 12_289, 100_000])
 def test_stretches_cover_a_sequence_and_are_longer_than_any_approach(frames):
-    for places in (_stretches.cut(frames), _stretches.in_turn(frames)):
+    for places in (cuts.cut(frames), cuts.in_turn(frames)):
         assert places[0] == 0
         assert places[-1] == frames
         assert (np.diff(places) > 0).all()
-    lengths = np.diff(_stretches.cut(frames))
-    assert len(lengths) == 1 or lengths.min() > 2 * max(_sweeps.TRIED)
+    lengths = np.diff(cuts.cut(frames))
+    assert len(lengths) == 1 or lengths.min() > 2 * max(chunks.TRIED)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -107,14 +108,14 @@ def test_batches_in_very_short_stretches_match_a_pass_in_logs(seed, dtype, monke
     rng = np.random.default_rng(seed)
     K, count, T = rng.choice([1, 5, 8, 9, 16, 17, 25, 33]), rng.integers(1, 5), rng.integers(1, 500)
     shortest = int(rng.choice([20, 40, 64]))
-    for module in (_stretches, _sweeps):
+    for module in (cuts, chunks):
         monkeypatch.setattr(module, "SHORTEST", shortest)
         monkeypatch.setattr(module, "TOGETHER", int(rng.choice([2, 3, 5, 8])))
-    monkeypatch.setattr(_stretches, "LONGEST", shortest * int(rng.integers(1, 6)))
-    monkeypatch.setattr(_stretches, "ALONE", int(rng.choice([30, 100, 8192])))
-    monkeypatch.setattr(_sweeps, "TRIED", (1, 2, 4, 8) if rng.random() < 0.5 else (3, 9))
-    monkeypatch.setattr(_sweeps, "PUT_OFF", int(rng.choice([0, 4, 100])))
-    monkeypatch.setattr(_sweeps, "ANEW", int(rng.choice([100, 6_000_000])))
+    monkeypatch.setattr(cuts, "LONGEST", shortest * int(rng.integers(1, 6)))
+    monkeypatch.setattr(cuts, "ALONE", int(rng.choice([30, 100, 8192])))
+    monkeypatch.setattr(chunks, "TRIED", (1, 2, 4, 8) if rng.random() < 0.5 else (3, 9))
+    monkeypatch.setattr(chunks, "PUT_OFF", int(rng.choice([0, 4, 100])))
+    monkeypatch.setattr(chunks, "ANEW", int(rng.choice([100, 6_000_000])))
     threads(int(rng.integers(1, 4)))
     stay, nats = rng.choice([0.5, 0.9, 0.9999]), rng.choice([0.1, 1.0, 3.0])
     initial = np.log(rng.dirichlet(np.ones(K)))
@@ -149,8 +150,8 @@ def test_stretches_that_had_a_wrong_start_are_done_again(keep, cache, sweeps, mo
 
     whole = in_one_pass(monkeypatch, answer)
     for share in (4, 0):  # whether the sweep back is put off after what was seen forwards
-        monkeypatch.setattr(_sweeps, "PUT_OFF", share)
-        monkeypatch.setattr(_sweeps.Sweep, "_approach", lambda self, places: 2)
+        monkeypatch.setattr(chunks, "PUT_OFF", share)
+        monkeypatch.setattr(chunks.Sweep, "_approach", lambda self, places: 2)
         found = answer()
         seams = len(sweeps[-1].first) - 1
         assert seams == 7
@@ -243,10 +244,10 @@ def test_sums_alone_take_no_memory_that_grows_like_the_evidence(rng):
 
 @numba.njit
 def _exponentials(values, out):
-    lanes = _lanes.lanes_of(values)
+    lanes = vectors.lanes_of(values)
     for k in range(0, len(values[0]), lanes):
         left = len(values[0]) - k
-        _lanes.store(out, 0, k, left, _lanes.exp(_lanes.load(values, 0, k, left, 0.0)))
+        vectors.store(out, 0, k, left, vectors.exp(vectors.load(values, 0, k, left, 0.0)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -264,10 +265,10 @@ def test_exponentials_of_vectors(dtype, rng):
 
 @numba.njit
 def _logarithms(values, out):
-    lanes = _lanes.lanes_of(values)
+    lanes = vectors.lanes_of(values)
     for k in range(0, len(values[0]), lanes):
         left = len(values[0]) - k
-        _lanes.store(out, 0, k, left, _lanes.log(_lanes.load(values, 0, k, left, 1.0)))
+        vectors.store(out, 0, k, left, vectors.log(vectors.load(values, 0, k, left, 1.0)))
 
 
 def test_logarithms_of_vectors(rng):
@@ -284,20 +285,20 @@ def test_logarithms_of_vectors(rng):
 @numba.njit
 def _products(left, matrix, columns, one, two, four):
     width, depth = matrix.shape[1], matrix.shape[0]
-    _tiles.product_of_one(one, 0, left, 0, width, 1, depth, matrix, 0, width, width)
-    _tiles.product_of_two(two, 0, left, 0, width, 1, depth, matrix, 0, width, columns)
-    _tiles.product_of_four(four, 0, left, 0, width, 1, depth, matrix, 0, width, columns)
+    tiles.product_of_one(one, 0, left, 0, width, 1, depth, matrix, 0, width, width)
+    tiles.product_of_two(two, 0, left, 0, width, 1, depth, matrix, 0, width, columns)
+    tiles.product_of_four(four, 0, left, 0, width, 1, depth, matrix, 0, width, columns)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("size", [1, 8, 16, 17, 25, 100, 104, 105, 300])
 def test_a_row_of_a_product_is_the_same_in_any_company(dtype, size, rng):
     """And where only half of the last vector is summed: what is behind it is left alone."""
-    left, matrix = (_lanes.room(rows, size, dtype) for rows in (4, size))
+    left, matrix = (vectors.room(rows, size, dtype) for rows in (4, size))
     left[:, :size], matrix[:] = rng.random((4, size)), rng.random(matrix.shape)
-    columns = _tiles.columns_of(size, left)
+    columns = tiles.columns_of(size, left)
     assert size <= columns < size + 64 // left.itemsize // 2
-    found = [np.full_like(_lanes.room(rows, size, dtype), -1) for rows in (1, 2, 4)]
+    found = [np.full_like(vectors.room(rows, size, dtype), -1) for rows in (1, 2, 4)]
     _products(left, matrix, columns, *found)
     assert_allclose(
         found[2][:, :columns], left[:, :size] @ matrix[:, :columns], rtol=size * np.finfo(dtype).eps

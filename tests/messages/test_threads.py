@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from syllabary.messages.backends._threads import each
+from syllabary.messages.backends.cpu.threads import each
 
 TASKS = [(i, i + 1) for i in range(20)]
 

@@ -6,8 +6,9 @@ from scipy.stats import invwishart
 from oracles import arhmm as oracle
 from syllabary.errors import BadInput, BadSetting
 from syllabary.expfam import dirichlet, mniw
-from syllabary.priors import _autoregression, _parameters, _start, arhmm
-from syllabary.priors._evidence import total
+from syllabary.priors import arhmm
+from syllabary.priors.blocks import autoregression, global_parameters, initialization
+from syllabary.priors.interface import total
 from syllabary.settings import read
 
 SETTINGS = arhmm.Settings(states=6, lags=2, kappa=50.0)
@@ -95,7 +96,7 @@ def test_scores_are_means_over_the_law_of_the_parameters(recordings, parameters,
     error = np.linalg.solve(factor, (latents[t].numpy() - predicted)[..., None])[..., 0]
     log_det = 2 * np.log(np.einsum("nii->ni", factor)).sum(1)
     values = -0.5 * ((error**2).sum(1) + log_det + 4 * np.log(2 * np.pi))
-    found = _autoregression.scores(parameters.dynamics, evidence(latents), SETTINGS.lags)
+    found = autoregression.scores(parameters.dynamics, evidence(latents), SETTINGS.lags)
     assert abs(float(found[t, k]) - values.mean()) < 5 * values.std() / np.sqrt(draws)
 
 
@@ -167,7 +168,7 @@ def test_a_full_step_is_the_conjugate_posterior_and_a_part_is_on_the_way(recordi
 
 def test_divergence_is_zero_at_the_prior_and_positive_elsewhere(parameters):
     even = torch.full_like(parameters.weights, 1 / 6)
-    prior = _parameters.unseen(SETTINGS, even, parameters.kappa, parameters.base)
+    prior = global_parameters.unseen(SETTINGS, even, parameters.kappa, parameters.base)
     assert abs(float(arhmm.divergence(prior, SETTINGS))) < 1e-9
     assert float(arhmm.divergence(parameters, SETTINGS)) > 1
 
@@ -186,15 +187,17 @@ def test_a_state_split_at_random_is_joined_and_different_ones_are_not(rng):
     dynamics = oracle.draw_dynamics(rng, 3, 4)
     latents, states = oracle.draw(rng, dynamics, 3000)
     one = evidence(torch.from_numpy(latents))
-    usable = _autoregression.usable(one.observed, 1)
+    usable = autoregression.usable(one.observed, 1)
     halves = torch.from_numpy(np.where(states == 2, 3 + (np.arange(3000) // 40) % 2, states))
-    statistics = _start.labelled(one, usable, halves, settings.states, settings.lags)
+    statistics = initialization.labelled(one, usable, halves, settings.states, settings.lags)
     start = arhmm.initial(settings, [one.latents], None, np.random.default_rng(0))
     joined = arhmm.merge(start, statistics, settings)
     seen = joined.dynamics.observations - start.base.observations
     expected = torch.bincount(torch.from_numpy(states)[1:], minlength=8).double()
     torch.testing.assert_close(seen.sort().values, expected.sort().values)
-    whole = _start.labelled(one, usable, torch.from_numpy(states), settings.states, settings.lags)
+    whole = initialization.labelled(
+        one, usable, torch.from_numpy(states), settings.states, settings.lags
+    )
     assert arhmm.merge(start, whole, settings) is None
 
 
@@ -202,10 +205,12 @@ def test_scraps_of_states_are_given_up(rng):
     settings = arhmm.Settings(states=8, lags=1, kappa=50.0)
     latents, states = oracle.draw(rng, oracle.draw_dynamics(rng, 3, 4), 3000)
     one = evidence(torch.from_numpy(latents))
-    usable = _autoregression.usable(one.observed, 1)
+    usable = autoregression.usable(one.observed, 1)
     odd = states.copy()
     odd[[100, 700, 1500, 2200]] = 5
-    statistics = _start.labelled(one, usable, torch.from_numpy(odd), settings.states, settings.lags)
+    statistics = initialization.labelled(
+        one, usable, torch.from_numpy(odd), settings.states, settings.lags
+    )
     start = arhmm.initial(settings, [one.latents], None, np.random.default_rng(0))
     after = arhmm.merge(start, statistics, settings)
     seen = after.dynamics.observations - start.base.observations
@@ -239,9 +244,11 @@ def test_bouts_of_samples_last_as_long_as_those_of_the_data_however_sticky(rng):
     latents, states = oracle.draw(rng, dynamics, 3000)
     settings = arhmm.Settings(states=3, lags=1, kappa=1e6)
     one = evidence(torch.from_numpy(latents))
-    usable = _autoregression.usable(one.observed, 1)
+    usable = autoregression.usable(one.observed, 1)
     start = arhmm.initial(settings, [one.latents], None, rng)
-    known = _start.labelled(one, usable, torch.from_numpy(states), settings.states, settings.lags)
+    known = initialization.labelled(
+        one, usable, torch.from_numpy(states), settings.states, settings.lags
+    )
     drawn = arhmm.sample(arhmm.update(start, known, settings), rng, T=3000).states
     changes = int((drawn[1:] != drawn[:-1]).sum())
     assert changes == pytest.approx((states[1:] != states[:-1]).sum(), rel=0.2)

@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from oracles import arhmm as oracle
-from svae.test_training import FPS, components
+from svae.training.test_em import FPS, components
 from syllabary import registry
 from syllabary.expfam import mniw
-from syllabary.priors._evidence import GaussianEvidence, PointEvidence, total
+from syllabary.priors.interface import GaussianEvidence, PointEvidence, total
 from syllabary.svae import clips
 from syllabary.svae.model import Model
 from syllabary.svae.settings import ModelSettings
-from syllabary.svae.training import Fitted
+from syllabary.svae.training.em import Fitted
 
 PRIORS = registry.names("syllabary.priors")
 

@@ -10,15 +10,15 @@ from numpy.testing import assert_allclose
 from scipy.stats import norm
 
 from oracles import processes as oracle
-from svae import test_joint
-from svae.test_joint import FPS, SIZE, study  # noqa: F401  (a fixture)
-from svae.test_training import components as small_pca
+from svae.training import test_joint
+from svae.training.test_joint import FPS, SIZE, study  # noqa: F401  (a fixture)
+from svae.training.test_em import components as small_pca
 from syllabary.priors import arhmm, slds
 from syllabary.records.crops import Crops
-from syllabary.svae import potentials, training
+from syllabary.svae import latent_evidence
 from syllabary.svae.model import Model
 from syllabary.svae.networks import pca as linear
-from syllabary.svae.objective import log_likelihood
+from syllabary.svae.networks.likelihood import log_likelihood
 from syllabary.svae.scores import bound as bound_of
 from syllabary.svae.scores import (
     chain,
@@ -33,6 +33,7 @@ from syllabary.svae.scores import (
     views,
 )
 from syllabary.svae.settings import EvaluateSettings, ModelSettings
+from syllabary.svae.training import em
 
 # Pixels are float32: of the about 1000 nats of a problem, 1e-5 are rounding.
 ROUNDING = 0.02
@@ -311,7 +312,7 @@ def test_all_scores_of_a_recording_with_every_kind_of_model(study, kind):  # noq
     else:
         quick = {"restarts": 1, "restart_sweeps": 2, "sweeps": 2, "latent_sweeps": 2}
         chosen = ModelSettings(prior=kind, prior_settings=prior, training=quick)
-        fitted = training.fit(latents, chosen, target_duration_s=0.3, fps=FPS, seed=1)
+        fitted = em.fit(latents, chosen, target_duration_s=0.3, fps=FPS, seed=1)
     model = Model.of(chosen, fitted, reduction, fps=FPS)
     with Crops(paths["m0"]) as crops:
         found = table(model, crops, QUICK, np.random.default_rng(1))
@@ -356,7 +357,7 @@ def test_nothing_seen_has_no_score(study, tmp_path):  # noqa: F811
 
 
 def write_short(path, frames, rng, *, seen=True):
-    from svae.test_pca import write
+    from reduction.test_pca import write
 
     heights = rng.integers(10, 40, (frames, *SIZE))
     observed = np.full(heights.shape, seen)
@@ -368,7 +369,7 @@ def test_a_model_of_points_is_scored_as_if_its_latents_were_seen_with_noise(stud
     paths, reduction, latents, _ = study
     quick = {"restarts": 1, "restart_sweeps": 4, "sweeps": 4}
     chosen = ModelSettings(prior_settings={"states": 4, "lags": 1}, training=quick)
-    fitted = training.fit(latents, chosen, target_duration_s=0.3, fps=FPS, seed=1)
+    fitted = em.fit(latents, chosen, target_duration_s=0.3, fps=FPS, seed=1)
     assert isinstance(fitted.parameters, arhmm.Parameters)
     points = Model.of(chosen, fitted, reduction, fps=FPS)
     noisy = dataclasses.replace(
@@ -429,7 +430,7 @@ def test_a_bound_is_that_of_the_prior_itself(study):  # noqa: F811
     model = Model.of(ModelSettings(prior="slds"), fitted, reduction, fps=FPS)
     with Crops(paths["m0"]) as crops:
         score = bound_of(model, crops, rng=np.random.default_rng(1))
-        evidence = potentials.linear(latents["m0"], 1e4)
+        evidence = latent_evidence.linear(latents["m0"], 1e4)
     local = slds.infer(fitted.parameters, evidence, sweeps=50)
     known = open_recording_potential(evidence)
     found = chain.optimum(

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from syllabary import steps
-from syllabary.allocator import keep_freed
+from syllabary.machine import keep_freed
 
 job = snakemake  # noqa: F821  (Snakemake puts this name here)
 

@@ -10,9 +10,11 @@ import numpy.typing as npt
 from recovery.latents import Latents
 from recovery.studies import Study
 from syllabary import registry
-from syllabary.svae import potentials, training
-from syllabary.svae.latents import LatentSeries
+from syllabary.machine import one_thread
+from syllabary.reduction.latents import LatentSeries
+from syllabary.svae import latent_evidence
 from syllabary.svae.settings import ModelSettings
+from syllabary.svae.training import em
 
 Said = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]
 # Stickiness on both sides of what the duration of change points asks for.
@@ -37,7 +39,7 @@ def recover(study: Study, latents: Latents, setting: Mapping[str, Any], seed: in
     if setting.get("filled"):
         series = {name: filled(one) for name, one in series.items()}
     chosen = ModelSettings(prior_settings={"kappa": setting["kappa"]})
-    fitted = training.fit(
+    fitted = em.fit(
         {name: series[name] for name in study.trained},
         chosen,
         target_duration_s=latents.target_s,
@@ -45,9 +47,9 @@ def recover(study: Study, latents: Latents, setting: Mapping[str, Any], seed: in
         seed=seed,
     )
     prior, said = registry.find("syllabary.priors", chosen.prior), {}
-    with training.one_thread():
+    with one_thread("torch"):
         for name, one in series.items():
-            local = prior.infer(fitted.parameters, potentials.points(one), paths=True)
+            local = prior.infer(fitted.parameters, latent_evidence.points(one), paths=True)
             said[name] = local.path.numpy(), local.states.float().numpy()
     return said
 

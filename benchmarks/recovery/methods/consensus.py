@@ -18,7 +18,7 @@ from recovery import decoding, latents
 from recovery.methods import _points, kinematics
 from recovery.studies import Study
 from syllabary.provenance import generator
-from syllabary.svae import recogniser
+from syllabary.svae.discovery import classifier
 from syllabary.svae.settings import RecogniserSettings
 
 LATENTS = ("pca",)
@@ -50,22 +50,22 @@ def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.Said:
     }
     said = {}
     with torch.no_grad():
-        seen = {name: recogniser.features(moving.series[name]) for name in study.recordings}
+        seen = {name: classifier.features(moving.series[name]) for name in study.recordings}
     own = RecogniserSettings()
     for turn in range(ROUNDS):
         found = {}
         for fold in range(FOLDS):
             rest = [name for i, name in enumerate(study.trained) if i % FOLDS != fold]
             rng = generator(seed, "consensus", turn, fold)
-            net = recogniser.train([seen[n] for n in rest], [soft[n] for n in rest], own, rng)
+            net = classifier.train([seen[n] for n in rest], [soft[n] for n in rest], own, rng)
             for i, name in enumerate(study.trained):
                 if i % FOLDS == fold:
-                    found[name] = np.exp(recogniser.evidence(net, seen[name])).astype(np.float32)
+                    found[name] = np.exp(classifier.evidence(net, seen[name])).astype(np.float32)
         soft |= found
     rng = generator(seed, "consensus")
     names = study.trained
-    net = recogniser.train([seen[n] for n in names], [soft[n] for n in names], own, rng)
+    net = classifier.train([seen[n] for n in names], [soft[n] for n in names], own, rng)
     for name in study.recordings:
-        states = np.exp(recogniser.evidence(net, seen[name]))
+        states = np.exp(classifier.evidence(net, seen[name]))
         said[name] = decoding.path(states, STAY), states.astype(np.float32)
     return said

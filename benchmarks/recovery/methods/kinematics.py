@@ -16,7 +16,7 @@ from recovery import latents
 from recovery.methods import _points
 from recovery.studies import Study
 from syllabary.records.crops import Crops
-from syllabary.svae.latents import LatentSeries
+from syllabary.reduction.latents import LatentSeries
 
 LATENTS = ("pca",)
 SETTINGS = _points.scan(smooth_ticks=1.5) | {

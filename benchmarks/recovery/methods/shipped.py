@@ -8,8 +8,9 @@ from recovery import latents
 from recovery.methods._points import Said
 from recovery.studies import Study
 from syllabary.records.annotations import Annotations
+from syllabary.reduction import reduction
 from syllabary.study import Config
-from syllabary.svae import inference, learning, reduction
+from syllabary.svae import fitting, segmentation
 from syllabary.svae.model import Model
 from syllabary.svae.settings import ModelSettings
 
@@ -34,7 +35,7 @@ def recover_with(
     study, said = Study(folder), {}
     for name in study.recordings:
         with study.crops(name) as recording:
-            found = inference.segment(model, model.latents(recording), recording)
+            found = segmentation.segment(model, model.latents(recording), recording)
             said[name] = found.path, found.states
     return said
 
@@ -47,13 +48,18 @@ def learn(
 ) -> Model:
     """Train a model of any settings on the training animals."""
     study, given = Study(folder), latents.load(folder, "reduction")
-    way = reduction.load(folder / "reduction.h5", settings)
+    way = reduction.load(
+        folder / "reduction.h5",
+        registration=settings.registration,
+        kinematics=settings.kinematics,
+        build=settings.build,
+    )
     series = {}
     for name in study.trained:
         with study.crops(name) as recording:
             series[name] = way.latents(recording)
     paths = {name: study.path(name) for name in study.trained}
-    return learning.learn(
+    return fitting.learn(
         series, paths, settings, way,
         target_duration_s=given.target_s, fps=study.fps, seed=seed, labels=labels,
     )[0]  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .heading.decode import Headings
-from .tracking import Track
+from .tracking.tracker import Track
 
 __all__ = ["bridge"]
 

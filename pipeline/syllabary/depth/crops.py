@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput
-from .arena import Arena
+from .arena.geometry import Arena
 from .settings import CropSettings, TrackingSettings
-from .tracking import foreground
+from .tracking.tracker import foreground
 from .windows import Window
 
 __all__ = ["Crop", "Cutter", "size_factor"]

@@ -7,25 +7,26 @@ windows are turned upright. Blocks are only a way to read: their size changes no
 
 import contextlib
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from ..machine import one_thread
 from ..progress import track as progress
 from ..provenance import Provenance
 from ..records.crops import CropsWriter
-from . import arena as arenas
-from . import background, bridging, camera, legacy, preview, scalars, sources, ticks
-from .arena import Arena
+from . import bridging, legacy, preview, scalars, sources, ticks
+from .arena import background
+from .arena import geometry as arenas
+from .arena.geometry import Arena
 from .blocks import read_ahead
 from .crops import Cutter, size_factor
 from .heading import flips
 from .heading.decode import Headings, decode
+from .lens import camera
 from .settings import ExtractSettings
 from .ticks import Ticks
-from .tracking import Track, Tracker
+from .tracking.tracker import Track, Tracker
 from .windows import Windows
 
 __all__ = ["extract", "locate"]
@@ -69,7 +70,7 @@ def extract(
     BadInput, NoFloor
         The recording is not whole; there is no floor in it.
     """
-    with _one_thread():
+    with one_thread("opencv"):
         if sources.is_extracted(source):
             flips.refuse(flip_list, source)
             sources.require(source)
@@ -199,14 +200,3 @@ def _tracking(track: Track, headings: Headings, clock: Ticks, arena: Arena) -> d
     }
     columns = {name: scalars.spread_over_ticks(value, clock) for name, value in values.items()}
     return {**columns, "found": scalars.spread_over_ticks(track.found.astype(np.float64), clock) == 1}
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """OpenCV's own threads gain nothing on small images and take cores from other recordings."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)

@@ -17,15 +17,16 @@ import numpy.typing as npt
 from ..errors import BadInput
 from ..provenance import Provenance
 from ..records.crops import CropsWriter
-from . import arena as arenas
-from . import camera, scalars, ticks
-from .arena import Arena
+from . import scalars, ticks
+from .arena import geometry as arenas
+from .arena.geometry import Arena
 from .heading import evidence
+from .lens import camera
 from .readers import _hdf5
 from .readers._recording import require_shape
 from .settings import ExtractSettings, TrackingSettings
-from .shape import measure, seen_from_above
-from .tracking import Mouse, Track, tail_kernel
+from .tracking.shape import measure, seen_from_above
+from .tracking.tracker import Mouse, Track, tail_kernel
 
 __all__ = ["PREFIX", "SCALARS", "SUFFIXES", "convert", "require"]
 

@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from .arena import Arena
+from .arena.geometry import Arena
 from .ticks import Ticks
-from .tracking import Track
+from .tracking.tracker import Track
 
 __all__ = ["columns", "rate", "spread_over_ticks"]
 

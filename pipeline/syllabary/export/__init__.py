@@ -8,4 +8,7 @@ columns mean, and their units, is written once, in ``_columns``.
 In reading order: ``settings``, ``_columns``, ``csv``, ``parquet``, ``moseq``.
 """
 
-__all__ = ["csv", "moseq", "parquet", "settings"]
+# Modules that serve the others; every other file of the folder is one that users name.
+SHARED: tuple[str, ...] = ("settings",)
+
+__all__ = ["SHARED"]

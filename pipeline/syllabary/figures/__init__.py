@@ -15,21 +15,13 @@ Every axis is labelled "quantity (unit)". Colors are RGB between 0 and 1; images
 ``[row, column]``, arena positions mm, y downwards.
 """
 
-__all__ = [
-    "comparison",
-    "components",
+# Modules that serve the others; every other file of the folder is one that users name.
+SHARED: tuple[str, ...] = (
     "crowd",
     "decoded",
-    "durations",
-    "ethogram",
-    "quality",
     "report",
-    "scalars",
-    "scores",
     "settings",
     "study",
-    "training",
-    "trajectories",
-    "transitions",
-    "usage",
-]
+)
+
+__all__ = ["SHARED"]

@@ -40,7 +40,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 # Modules of this folder that are not figures themselves.
-OTHERS = frozenset({"crowd", "decoded", "report", "study"})
 FORMATS = frozenset({"png", "svg", "pdf"})
 
 
@@ -76,7 +75,7 @@ class Drawings:
 
 def names() -> list[str]:
     """Return the names of the figures, which are the names of the files in this folder."""
-    return [name for name in registry.names("syllabary.figures") if name not in OTHERS]
+    return registry.names("syllabary.figures")
 
 
 def file_stem(name: str) -> str:
@@ -113,7 +112,7 @@ def require_choices(settings: DrawSettings) -> dict[str, ModuleType]:
         )
     _colors.palette(1, settings.palette)
     chosen = names() if settings.figures is None else settings.figures
-    return {name: registry.find("syllabary.figures", name) for name in chosen if name not in OTHERS}
+    return {name: registry.find("syllabary.figures", name) for name in chosen}
 
 
 def draw_all(

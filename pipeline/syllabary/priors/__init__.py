@@ -36,4 +36,10 @@ Sequences run on axis -2 of latents (..., T, D) and of states (..., T, K); ``len
 tells how many frames count. z_t drives the step *into* frame t.
 """
 
-__all__ = ["arhmm", "gmm", "hmm", "lds", "slds"]
+# Modules that serve the others; every other file of the folder is one that users name.
+SHARED: tuple[str, ...] = (
+    "blocks",
+    "interface",
+)
+
+__all__ = ["SHARED"]

@@ -22,9 +22,8 @@ from torch import Tensor
 from ..expfam import dirichlet, mniw
 from ..messages import hmm
 from ..settings import Field
-from . import _autoregression, _merging, _parameters, _start, _sticky
-from ._evidence import Cotangent, Filtered, Local, PointEvidence, Sample, Tangent
-from ._parameters import (
+from .blocks import autoregression, global_parameters, initialization, merging, sticky
+from .blocks.global_parameters import (
     Parameters,
     Statistics,
     dimensions,
@@ -35,6 +34,7 @@ from ._parameters import (
     update,
     with_kappa,
 )
+from .interface import Cotangent, Filtered, Local, PointEvidence, Sample, Tangent
 
 __all__ = [
     "Evidence",
@@ -60,7 +60,7 @@ Evidence = PointEvidence
 adapt = learn
 
 
-class Settings(_parameters.Settings):
+class Settings(global_parameters.Settings):
     """Strengths of the prior; latents are whitened, so that none depends on their units."""
 
     lags: int = Field(3, ge=1, le=20, description="past frames that predict a frame, L")
@@ -88,7 +88,7 @@ def initial(
     BadInput
         No frame has all its predecessors.
     """
-    prior, statistics = _start.guess(settings, settings.lags, latents, lengths, rng)
+    prior, statistics = initialization.guess(settings, settings.lags, latents, lengths, rng)
     return update(prior, statistics, settings)
 
 
@@ -127,7 +127,7 @@ def infer(
     statistics = Statistics(
         initial=dirichlet.Natural(first),
         transition=dirichlet.Natural(steps),
-        dynamics=_autoregression.sums(evidence, usable, chain.states, lags(parameters)),
+        dynamics=autoregression.sums(evidence, usable, chain.states, lags(parameters)),
     )
     log_normalizer = chain.log_normalizer
     return Local(
@@ -169,20 +169,20 @@ def tangent(
         For models whose posterior is found by iteration; here one tangent is the answer.
     """
     evidence, lengths = local.cache
-    known = _autoregression.usable(evidence.observed, lags(parameters), lengths)
+    known = autoregression.usable(evidence.observed, lags(parameters), lengths)
     potentials, _ = _potentials(parameters, evidence, lengths)
     chain = hmm.marginals(*potentials, lengths=lengths, cache=True)
     direction = torch.zeros_like(local.states) if cotangent.states is None else cotangent.states
     change = hmm.tangent(potentials[1], chain, direction, lengths=lengths)
     by_latents = torch.where(evidence.observed[..., None], cotangent.means, 0.0)
-    by_latents = by_latents + _autoregression.pull(
+    by_latents = by_latents + autoregression.pull(
         parameters.dynamics, evidence, known, change.states, lags(parameters)
     )
     size = change.states.shape[-1]
     statistics = Statistics(
         initial=dirichlet.Natural(change.states[..., 0, :].double().reshape(-1, size).sum(0)),
         transition=dirichlet.Natural(change.transitions.reshape(-1, size, size).sum(0)),
-        dynamics=_autoregression.sums(evidence, known, change.states, lags(parameters)),
+        dynamics=autoregression.sums(evidence, known, change.states, lags(parameters)),
     )
     exact = torch.zeros_like(local.log_normalizer)
     return Tangent(
@@ -230,14 +230,14 @@ def sample(
         Frames to draw.
     """
     standard = mniw.to_standard(parameters.dynamics)
-    rows = _sticky.counted(parameters.transition, parameters.kappa).numpy()
+    rows = sticky.counted(parameters.transition, parameters.kappa).numpy()
     if local is None:
         past = np.zeros((lags(parameters), dimensions(parameters)))
-        first = _sticky.mean(parameters.initial).numpy()
+        first = sticky.mean(parameters.initial).numpy()
     else:
         past = local.means[-lags(parameters) :].flip(0).double().numpy()
         first = local.states[-1].double().numpy() @ rows
-    return _autoregression.draw(standard, first / first.sum(), rows, past, rng, T)
+    return autoregression.draw(standard, first / first.sum(), rows, past, rng, T)
 
 
 def merge(
@@ -248,15 +248,15 @@ def merge(
     At most ``share`` of the states in use join. None where there is nothing to propose. The bound
     of the proposal is known after the next ``infer``: keep what is higher.
     """
-    rows = _sticky.concentrations(parameters.weights, settings.alpha, parameters.kappa)
+    rows = sticky.concentrations(parameters.weights, settings.alpha, parameters.kappa)
     counts = statistics.transition.concentration
-    into = _merging.joins(counts, statistics.dynamics, rows, parameters.base, share)
+    into = merging.joins(counts, statistics.dynamics, rows, parameters.base, share)
     dropped = torch.zeros_like(into, dtype=torch.bool)
     if torch.equal(into, torch.arange(len(into))):
-        dropped = _merging.scraps(statistics.dynamics)
+        dropped = merging.scraps(statistics.dynamics)
         if not dropped.any():
             return None
-    return update(parameters, Statistics(*_merging.gather(*statistics, into, dropped)), settings)
+    return update(parameters, Statistics(*merging.gather(*statistics, into, dropped)), settings)
 
 
 def _potentials(
@@ -267,12 +267,12 @@ def _potentials(
     at_mean: bool = False,
 ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
     """Log potentials of the chain, expected or at the mean parameters, and the usable frames."""
-    usable = _autoregression.usable(evidence.observed, lags(parameters), lengths)
+    usable = autoregression.usable(evidence.observed, lags(parameters), lengths)
     if at_mean:
-        first = _sticky.mean(parameters.initial).log()
-        rows = _sticky.counted(parameters.transition, parameters.kappa).log()
+        first = sticky.mean(parameters.initial).log()
+        rows = sticky.counted(parameters.transition, parameters.kappa).log()
     else:
         first = dirichlet.expected_stats(parameters.initial).log_probability
         rows = dirichlet.expected_stats(parameters.transition).log_probability
-    scores = _autoregression.scores(parameters.dynamics, evidence, lags(parameters), at_mean=at_mean)
+    scores = autoregression.scores(parameters.dynamics, evidence, lags(parameters), at_mean=at_mean)
     return (first, rows, scores.masked_fill_(~usable[..., None], 0.0)), usable

@@ -14,9 +14,16 @@ from torch import Tensor
 from .. import settings as base_settings
 from ..expfam import dirichlet, mniw
 from ..settings import Field
-from . import _autoregression, _natural, _parameters, _start, _sticky, _switching
-from ._evidence import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent, add
-from ._parameters import dimensions
+from .blocks import (
+    autoregression,
+    global_parameters,
+    initialization,
+    natural_gradient,
+    sticky,
+    switching,
+)
+from .blocks.global_parameters import dimensions
+from .interface import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent, add
 
 __all__ = [
     "Evidence",
@@ -79,14 +86,14 @@ def initial(
     rng: np.random.Generator,
 ) -> Parameters:
     """Guess the kinds: clusters of latents taken as points; see ``slds.initial``."""
-    known = _parameters.Settings(
+    known = global_parameters.Settings(
         states=settings.states,
         gamma=float(max(settings.states, 1000)),
         extra_degrees=settings.extra_degrees,
         coefficient_variance=settings.coefficient_variance,
         noise_floor=settings.noise_floor,
     )
-    prior, statistics = _start.guess(known, 0, latents, lengths, rng)
+    prior, statistics = initialization.guess(known, 0, latents, lengths, rng)
     blank = Parameters(_shares(settings), prior.dynamics, prior.base)
     counts = dirichlet.Natural(statistics.dynamics.observations)
     return update(blank, Statistics(counts, statistics.dynamics), settings)
@@ -105,8 +112,8 @@ def infer(
     cache: bool = True,
 ) -> Local:
     """Return the posterior of latents and kinds, each the best given the other; see ``slds.infer``."""
-    given = _switching.potentials(parameters.shares, None, None, parameters.dynamics)
-    local = _switching.infer(
+    given = switching.potentials(parameters.shares, None, None, parameters.dynamics)
+    local = switching.infer(
         given,
         evidence,
         lengths,
@@ -116,7 +123,7 @@ def infer(
         paths=paths,
         cache=cache,
     )
-    sums = _switching.sums(local)
+    sums = switching.sums(local)
     return local._replace(statistics=Statistics(dirichlet.Natural(sums.observations), sums))
 
 
@@ -130,10 +137,10 @@ def tangent(
     damping: float | None = None,
 ) -> Tangent:
     """Gradient by evidence and global parameters of a scalar; see ``slds.tangent``."""
-    found, change = _switching.tangent(
+    found, change = switching.tangent(
         local, cotangent, tolerance=tolerance, iterations=iterations, damping=damping
     )
-    sums = _switching.sums(local, change)
+    sums = switching.sums(local, change)
     return found._replace(statistics=Statistics(dirichlet.Natural(sums.observations), sums))
 
 
@@ -145,9 +152,9 @@ def filter(
     inputs: None = None,
 ) -> Filtered:
     """Return how probable every frame is, the parameters at their means; the past tells nothing."""
-    shares = _sticky.mean(parameters.shares)
+    shares = sticky.mean(parameters.shares)
     rows = shares.expand(len(shares), -1)
-    return _switching.filter(parameters.dynamics, None, shares, rows, evidence, lengths)
+    return switching.filter(parameters.dynamics, None, shares, rows, evidence, lengths)
 
 
 def sample(
@@ -158,10 +165,10 @@ def sample(
     T: int,
 ) -> Sample:
     """Draw T frames, the parameters at their means; what was before tells nothing."""
-    shares = _sticky.mean(parameters.shares).numpy()
+    shares = sticky.mean(parameters.shares).numpy()
     past = np.zeros((0, dimensions(parameters)))
     rows = np.broadcast_to(shares, (len(shares), len(shares)))
-    return _autoregression.draw(mniw.to_standard(parameters.dynamics), shares, rows, past, rng, T)
+    return autoregression.draw(mniw.to_standard(parameters.dynamics), shares, rows, past, rng, T)
 
 
 def divergence(parameters: Parameters, settings: Settings) -> Tensor:
@@ -184,13 +191,13 @@ def update(
     """Step along the natural gradient; a full step is the conjugate posterior. See ``slds.update``."""
     prior = Statistics(_shares(settings), parameters.base)
     current = Statistics(*parameters[:2])
-    found = _natural.step(current, add(prior, statistics), rate, cotangent)
+    found = natural_gradient.step(current, add(prior, statistics), rate, cotangent)
     return parameters._replace(**found._asdict())
 
 
 def adapt(parameters: Parameters) -> Parameters:
     """Learn what the kinds have in common: the prior that makes them most probable."""
-    return _parameters.learn(parameters)
+    return global_parameters.learn(parameters)
 
 
 def reorder(parameters: Parameters, order: Tensor) -> Parameters:

@@ -10,9 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from ..expfam import dirichlet, mniw
-from . import _autoregression, _parameters, _start, _sticky, _switching
-from ._evidence import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent
-from ._parameters import (
+from .blocks import autoregression, global_parameters, initialization, sticky, switching
+from .blocks.global_parameters import (
     Parameters,
     Statistics,
     dimensions,
@@ -22,6 +21,7 @@ from ._parameters import (
     update,
     with_kappa,
 )
+from .interface import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent
 
 __all__ = [
     "Evidence",
@@ -45,7 +45,7 @@ Evidence = GaussianEvidence
 adapt = learn
 
 
-class Settings(_parameters.Settings):
+class Settings(global_parameters.Settings):
     """Strengths of the prior; latents are whitened, so that none depends on their units."""
 
 
@@ -56,7 +56,7 @@ def initial(
     rng: np.random.Generator,
 ) -> Parameters:
     """Guess the states: clusters of latents taken as points; see ``slds.initial``."""
-    prior, statistics = _start.guess(settings, 0, latents, lengths, rng)
+    prior, statistics = initialization.guess(settings, 0, latents, lengths, rng)
     return update(prior, statistics, settings)
 
 
@@ -73,8 +73,8 @@ def infer(
     cache: bool = True,
 ) -> Local:
     """Return the posterior of latents and states, each the best given the other; see ``slds.infer``."""
-    given = _switching.potentials(parameters.initial, parameters.transition, None, parameters.dynamics)
-    local = _switching.infer(
+    given = switching.potentials(parameters.initial, parameters.transition, None, parameters.dynamics)
+    local = switching.infer(
         given,
         evidence,
         lengths,
@@ -84,8 +84,8 @@ def infer(
         paths=paths,
         cache=cache,
     )
-    first, steps = _switching.total_states(local)
-    statistics = Statistics(first, steps, _switching.sums(local))
+    first, steps = switching.total_states(local)
+    statistics = Statistics(first, steps, switching.sums(local))
     return local._replace(statistics=statistics)
 
 
@@ -99,13 +99,13 @@ def tangent(
     damping: float | None = None,
 ) -> Tangent:
     """Gradient by evidence and global parameters of a scalar; see ``slds.tangent``."""
-    found, change = _switching.tangent(
+    found, change = switching.tangent(
         local, cotangent, tolerance=tolerance, iterations=iterations, damping=damping
     )
     assert change.transitions is not None
     first = dirichlet.Natural(change.states[:, :1].double().sum((0, 1)))
     steps = dirichlet.Natural(change.transitions)
-    return found._replace(statistics=Statistics(first, steps, _switching.sums(local, change)))
+    return found._replace(statistics=Statistics(first, steps, switching.sums(local, change)))
 
 
 def filter(
@@ -116,9 +116,9 @@ def filter(
     inputs: None = None,
 ) -> Filtered:
     """Predict what is seen of every frame from what was seen before, parameters at their means."""
-    first = _sticky.mean(parameters.initial)
-    rows = _sticky.counted(parameters.transition, parameters.kappa)
-    return _switching.filter(parameters.dynamics, None, first, rows, evidence, lengths)
+    first = sticky.mean(parameters.initial)
+    rows = sticky.counted(parameters.transition, parameters.kappa)
+    return switching.filter(parameters.dynamics, None, first, rows, evidence, lengths)
 
 
 def sample(
@@ -129,11 +129,11 @@ def sample(
     T: int,
 ) -> Sample:
     """Draw a sequence of T frames, the parameters at their means; goes on from ``local``."""
-    rows = _sticky.counted(parameters.transition, parameters.kappa).numpy()
+    rows = sticky.counted(parameters.transition, parameters.kappa).numpy()
     if local is None:
-        first = _sticky.mean(parameters.initial).numpy()
+        first = sticky.mean(parameters.initial).numpy()
     else:
         first = local.states[-1].double().numpy() @ rows
     past = np.zeros((0, dimensions(parameters)))
     standard = mniw.to_standard(parameters.dynamics)
-    return _autoregression.draw(standard, first / first.sum(), rows, past, rng, T)
+    return autoregression.draw(standard, first / first.sum(), rows, past, rng, T)

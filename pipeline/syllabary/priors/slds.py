@@ -20,9 +20,16 @@ from torch import Tensor
 
 from ..expfam import dirichlet, mniw, niw
 from ..messages import meanfield
-from . import _autoregression, _natural, _parameters, _start, _sticky, _switching
-from ._evidence import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent, add
-from ._parameters import dimensions, learn, reorder, with_kappa
+from .blocks import (
+    autoregression,
+    global_parameters,
+    initialization,
+    natural_gradient,
+    sticky,
+    switching,
+)
+from .blocks.global_parameters import dimensions, learn, reorder, with_kappa
+from .interface import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent, add
 
 __all__ = [
     "Evidence",
@@ -50,7 +57,7 @@ adapt = learn
 START_COUNT = 1.0
 
 
-class Settings(_parameters.Settings):
+class Settings(global_parameters.Settings):
     """Strengths of the prior; latents are whitened, so that none depends on their units."""
 
 
@@ -106,13 +113,13 @@ def initial(
     BadInput
         No two frames in a row are observed.
     """
-    prior, statistics = _start.guess(settings, 1, latents, lengths, rng)
+    prior, statistics = initialization.guess(settings, 1, latents, lengths, rng)
     blank = from_autoregression(prior)
     nothing = niw.Natural(*(torch.zeros_like(part) for part in blank.start))
     return update(blank, Statistics(nothing, *statistics), settings)
 
 
-def from_autoregression(parameters: _parameters.Parameters) -> Parameters:
+def from_autoregression(parameters: global_parameters.Parameters) -> Parameters:
     """Take over what an AR-HMM of one lag has learned; the law of x_1 has seen nothing."""
     size = dimensions(parameters)
     unit = torch.eye(size, dtype=torch.float64)
@@ -164,7 +171,7 @@ def infer(
     cache : bool
         Keep what ``tangent`` needs; half of the memory.
     """
-    local = _switching.infer(
+    local = switching.infer(
         _potentials(parameters),
         evidence,
         lengths,
@@ -175,8 +182,8 @@ def infer(
         paths=paths,
         cache=cache,
     )
-    first, steps = _switching.total_states(local)
-    statistics = Statistics(_switching.start_sums(local), first, steps, _switching.sums(local))
+    first, steps = switching.total_states(local)
+    statistics = Statistics(switching.start_sums(local), first, steps, switching.sums(local))
     return local._replace(statistics=statistics)
 
 
@@ -202,15 +209,15 @@ def tangent(
     tolerance, iterations, damping
         Of the solver, see ``meanfield.derivative``; 0 iterations hold the states fixed.
     """
-    found, change = _switching.tangent(
+    found, change = switching.tangent(
         local, cotangent, tolerance=tolerance, iterations=iterations, damping=damping
     )
     assert change.transitions is not None
     statistics = Statistics(
-        start=_switching.start_sums(local, change),
+        start=switching.start_sums(local, change),
         initial=dirichlet.Natural(change.states[:, :1].double().sum((0, 1))),
         transition=dirichlet.Natural(change.transitions),
-        dynamics=_switching.sums(local, change),
+        dynamics=switching.sums(local, change),
     )
     return found._replace(statistics=statistics)
 
@@ -223,9 +230,9 @@ def filter(
     inputs: None = None,
 ) -> Filtered:
     """Predict what is seen of every frame from what was seen before, parameters at their means."""
-    first = _sticky.mean(parameters.initial)
-    rows = _sticky.counted(parameters.transition, parameters.kappa)
-    return _switching.filter(parameters.dynamics, parameters.start, first, rows, evidence, lengths)
+    first = sticky.mean(parameters.initial)
+    rows = sticky.counted(parameters.transition, parameters.kappa)
+    return switching.filter(parameters.dynamics, parameters.start, first, rows, evidence, lengths)
 
 
 def sample(
@@ -246,15 +253,15 @@ def sample(
     T : int
         Frames to draw.
     """
-    rows = _sticky.counted(parameters.transition, parameters.kappa).numpy()
+    rows = sticky.counted(parameters.transition, parameters.kappa).numpy()
     if local is None:
         past = niw.to_standard(parameters.start).mean[None].numpy()
-        first = _sticky.mean(parameters.initial).numpy()
+        first = sticky.mean(parameters.initial).numpy()
     else:
         past = local.means[-1:].double().numpy()
         first = local.states[-1].double().numpy() @ rows
     standard = mniw.to_standard(parameters.dynamics)
-    return _autoregression.draw(standard, first / first.sum(), rows, past, rng, T)
+    return autoregression.draw(standard, first / first.sum(), rows, past, rng, T)
 
 
 def divergence(parameters: Parameters, settings: Settings) -> Tensor:
@@ -264,7 +271,7 @@ def divergence(parameters: Parameters, settings: Settings) -> Tensor:
         niw.divergence(parameters.start, prior.start)
         + dirichlet.divergence(parameters.initial, prior.initial)
         + mniw.divergence(parameters.dynamics, prior.dynamics).sum()
-        + _sticky.divergence(
+        + sticky.divergence(
             parameters.transition,
             parameters.weights,
             alpha=settings.alpha,
@@ -297,8 +304,8 @@ def update(
     """
     current = Statistics(*parameters[:4])
     target = add(_prior(parameters, settings), statistics)
-    found = _natural.step(current, target, rate, cotangent)
-    weights = _sticky.update_weights(
+    found = natural_gradient.step(current, target, rate, cotangent)
+    weights = sticky.update_weights(
         parameters.weights,
         dirichlet.expected_stats(found.transition).log_probability,
         alpha=settings.alpha,
@@ -356,12 +363,12 @@ def regauge(parameters: Parameters, shift: Tensor, scale: Tensor) -> Parameters:
 
 
 def _potentials(parameters: Parameters) -> meanfield.Potentials:
-    return _switching.potentials(
+    return switching.potentials(
         parameters.initial, parameters.transition, parameters.start, parameters.dynamics
     )
 
 
 def _prior(parameters: Parameters, settings: Settings) -> Statistics:
     """Natural parameters of the prior."""
-    prior = _parameters.unseen(settings, parameters.weights, parameters.kappa, parameters.base)
+    prior = global_parameters.unseen(settings, parameters.weights, parameters.kappa, parameters.base)
     return Statistics(parameters.start_base, prior.initial, prior.transition, prior.dynamics)

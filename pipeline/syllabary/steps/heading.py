@@ -28,7 +28,8 @@ def train_heading(*, weights: Path, settings: Section, seed: int, crops: Sequenc
     crops
         ``crops.h5`` of recordings whose head ends were looked at and put right; give each.
     """
-    from ..depth.heading import lessons, model, training
+    from ..depth.heading import model
+    from ..depth.heading_training import examples, training
     from ..depth.settings import HeadingTrainingSettings, TrackingSettings
     from ..progress import track
 
@@ -37,14 +38,14 @@ def train_heading(*, weights: Path, settings: Section, seed: int, crops: Sequenc
         _simulated(chosen, seed, animal)
         for animal in track(range(chosen.animals), "simulate mice", unit="mice")
     ]
-    corrected = [lessons.of_crops(path, TrackingSettings()) for path in crops]
+    corrected = [examples.of_crops(path, TrackingSettings()) for path in crops]
     network = training.train(simulated, corrected, chosen, generator(seed, "train_heading"))
     model.save(weights, network, made_by("train_heading", chosen, crops, seed=seed))
 
 
 def _simulated(chosen: "HeadingTrainingSettings", seed: int, animal: int) -> "npt.NDArray[np.float64]":
     """Film one mouse, track it, and return what its frames look like with the head ahead."""
-    from ..depth.heading import lessons
+    from ..depth.heading_training import examples
     from ..depth.settings import ExtractSettings
     from ..records import tables
     from ..simulate import acquisition, variety
@@ -77,6 +78,6 @@ def _simulated(chosen: "HeadingTrainingSettings", seed: int, animal: int) -> "np
         )
         truth = tables.read(folder / "truth.parquet", tables.TRUTH)
         headings = truth.loc[~truth["dropped"], "heading_rad"].to_numpy("float64")
-        return lessons.of_recording(
+        return examples.of_recording(
             folder, ExtractSettings.model_validate({"camera": calibration}), headings
         )

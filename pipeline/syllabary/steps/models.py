@@ -36,8 +36,8 @@ def reduce(
     """
     from ..records import tables
     from ..records.crops import Crops
-    from ..svae import reduction
-    from ..svae.settings import ReduceSettings
+    from ..reduction import reduction
+    from ..reduction.settings import ReduceSettings
     from ..syllables import changepoints as borders
     from ..syllables.settings import ChangepointSettings
 
@@ -93,9 +93,9 @@ def fit(
     from ..records import annotations as human
     from ..records import tables
     from ..records.crops import Crops
+    from ..reduction import reduction as ways
     from ..svae import clips as movies
-    from ..svae import learning
-    from ..svae import reduction as ways
+    from ..svae import fitting
     from ..svae.settings import ModelSettings
     from ..syllables import changepoints as borders
 
@@ -103,7 +103,9 @@ def fit(
     used = accepted(crops, quality)
     inputs = [*used, pca, changepoints, *([annotations] if annotations else [])]
     provenance = made_by("fit", chosen, inputs, seed=seed)
-    reduction = ways.load(pca, chosen)
+    reduction = ways.load(
+        pca, registration=chosen.registration, kinematics=chosen.kinematics, build=chosen.build
+    )
     latents, places, times = {}, {}, {}
     frames_per_s = []
     for path in used:
@@ -116,7 +118,7 @@ def fit(
     labelled = human.read(annotations, times, strict=False) if annotations else {}
     for name, said in labelled.items():
         log.info("%s: people labelled %d ticks", name, said.labelled.sum())
-    found, rows = learning.learn(
+    found, rows = fitting.learn(
         latents,
         places,
         chosen,
@@ -153,7 +155,7 @@ def segment(
     from ..records import tables
     from ..records.crops import Crops
     from ..records.posterior import Posterior
-    from ..svae import inference
+    from ..svae import segmentation
     from ..svae.model import Model
     from ..syllables import decode
     from ..syllables import names as naming
@@ -163,7 +165,7 @@ def segment(
     fitted = Model.load(model)
     with Crops(crops) as recording:
         series = fitted.latents(recording)
-        found = inference.segment(fitted, series, recording)
+        found = segmentation.segment(fitted, series, recording)
         table = decode.labels(
             recording.frame,
             recording.time_s,

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from .. import registry
 from ..expfam import mniw
+from ..machine import one_thread
 from ..provenance import generator
 from ..records.clips import Clips
+from .latent_evidence import BLOCK
 from .model import Model
-from .potentials import BLOCK
-from .training import one_thread
 
 __all__ = ["decode"]
 
@@ -38,7 +38,7 @@ def decode(model: Model, *, seed: int) -> Clips:
     seed : int
         Of the study; draws the simulated sequences.
     """
-    with one_thread():
+    with one_thread("torch"):
         return _decode(model, seed)
 
 

@@ -13,16 +13,16 @@ from .. import registry
 from ..errors import BadInput
 from ..provenance import Provenance
 from ..records.crops import Crops
+from ..reduction.latents import LatentSeries
+from ..reduction.pca import Pca
+from ..reduction.reduction import Reduction, of_pca
 from ..settings import read
 from . import checkpoint
-from .autoencoder import Networks, build
-from .discovery import Discovered
-from .latents import LatentSeries
-from .pca import Pca
-from .recognition import Recognition
-from .reduction import Reduction, of_pca
+from .discovery.discovery import Discovered
+from .discovery.labeler import Recognition
+from .networks.autoencoder import Networks, build
 from .settings import ModelSettings
-from .training import Fitted
+from .training.em import Fitted
 
 __all__ = ["Model"]
 

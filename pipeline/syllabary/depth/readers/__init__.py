@@ -12,4 +12,7 @@ whole) and ``_calibration`` (an Azure Kinect's lens), ``hdf5`` and ``_hdf5``, ``
 folder), ``archive`` (a packed folder). Nothing is ever written beside a raw recording.
 """
 
-__all__ = ["archive", "avi", "dat", "hdf5", "mkv", "session"]
+# Every file of the folder without an underscore is a reader.
+SHARED: tuple[str, ...] = ()
+
+__all__ = ["SHARED"]

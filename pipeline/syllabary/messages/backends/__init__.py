@@ -40,4 +40,7 @@ sequences; everything with a frame axis is float32 or float64, sums over frames 
 positive definite; or −1.
 """
 
-__all__ = ["cpu", "cuda"]
+# Modules that serve the others; every other file of the folder is one that users name.
+SHARED: tuple[str, ...] = ("compiled",)
+
+__all__ = ["SHARED"]

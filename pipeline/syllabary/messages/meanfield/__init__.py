@@ -20,16 +20,7 @@ doi:10.48550/arXiv.2305.16543, there by another iteration.
 from .implicit import derivative
 from .links import node_potentials, sums
 from .optimum import solve
-from .types import (
-    Cotangent,
-    Derivative,
-    Edges,
-    Evidence,
-    Latents,
-    Optimum,
-    Potentials,
-    Regression,
-)
+from .types import Cotangent, Derivative, Edges, Evidence, Latents, Optimum, Potentials, Regression
 from .windows import edges_of
 
 __all__ = [

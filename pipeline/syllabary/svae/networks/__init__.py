@@ -19,4 +19,11 @@ what its frames give one by one. Every initial weight is drawn from ``rng``.
 Notation: N frames in any order, H x W pixels, D latent dimensions, whitened.
 """
 
-__all__ = ["conv", "pca"]
+# Modules that serve the others; every other file of the folder is one that users name.
+SHARED: tuple[str, ...] = (
+    "autoencoder",
+    "base",
+    "likelihood",
+)
+
+__all__ = ["SHARED"]

@@ -15,16 +15,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...reduction.pca import Pca
 from ...settings import Field
-from ..pca import Pca
-from . import _skip
+from . import base
 
 __all__ = ["Decoder", "Encoder", "Settings"]
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
-class Settings(_skip.Settings):
+class Settings(base.Settings):
     """Size of the correction."""
 
     channels: tuple[int, ...] = Field(
@@ -36,7 +36,7 @@ class Settings(_skip.Settings):
     hidden: int = Field(256, ge=1, description="units of the layer between images and latents")
 
 
-class Encoder(_skip.Encoder):
+class Encoder(base.Encoder):
     """The PCA's latents and information, corrected by what the image shows.
 
     Parameters
@@ -70,7 +70,7 @@ class Encoder(_skip.Encoder):
         return shift, log_scale
 
 
-class Decoder(_skip.Decoder):
+class Decoder(base.Decoder):
     """The PCA's heights, corrected by an image made of the latents.
 
     Parameters

@@ -1,5 +1,5 @@
 """The linear network: the components of ``reduce`` both ways; only the noise is learned."""
 
-from ._skip import Decoder, Encoder, Settings
+from .base import Decoder, Encoder, Settings
 
 __all__ = ["Decoder", "Encoder", "Settings"]

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from ...records.crops import Crops
-from .. import potentials
+from .. import latent_evidence
 from ..model import Model
-from ..objective import sample_marginals
+from ..networks.likelihood import sample_marginals
 from .chain import optimum
 from .recording import Recording, open_recording
 from .views import log_density
@@ -71,8 +71,8 @@ def bound(model: Model, crops: Crops | Recording, *, rng: np.random.Generator, d
             extra=None if known.extra is None else known.extra[None, ticks],
         )
         total -= float(found.divergence.sum())
-        for start in range(0, len(ticks), potentials.BLOCK):
-            rows = slice(start, start + potentials.BLOCK)
+        for start in range(0, len(ticks), latent_evidence.BLOCK):
+            rows = slice(start, start + latent_evidence.BLOCK)
             view = known.pixels(ticks[rows])
             counts = view.counts()
             frames += int((counts > 0).sum())

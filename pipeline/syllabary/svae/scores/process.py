@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...expfam import mniw, niw
-from ...priors import _autoregression, _sticky
+from ...priors.blocks import autoregression, sticky
 
 __all__ = ["Law", "Process", "process", "stationary"]
 
@@ -64,13 +64,13 @@ def process(parameters: Any) -> Process:
         Of ``arhmm``, ``slds``, ``lds``, ``hmm`` or ``gmm``.
     """
     if hasattr(parameters, "transition"):
-        rows = _sticky.counted(parameters.transition, parameters.kappa).clamp(min=SMALLEST)
+        rows = sticky.counted(parameters.transition, parameters.kappa).clamp(min=SMALLEST)
     else:
-        shares = _sticky.mean(parameters.shares)
+        shares = sticky.mean(parameters.shares)
         rows = shares.expand(len(shares), -1)
     standard = mniw.to_standard(parameters.dynamics)
     weights, offsets = standard.mean[..., :-1], standard.mean[..., -1]
-    noise = _autoregression.noise(standard)
+    noise = autoregression.noise(standard)
     size = offsets.shape[-1]
     start = None
     if weights.shape[-1]:

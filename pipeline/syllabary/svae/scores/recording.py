@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from ... import registry
-from ...priors._evidence import GaussianEvidence
+from ...priors.interface import GaussianEvidence
 from ...records.crops import Crops
-from .. import inference, potentials, registration
-from ..latents import LatentSeries
+from ...reduction import registration
+from ...reduction.latents import LatentSeries
+from ...reduction.pca import Pca
+from .. import latent_evidence, segmentation
 from ..model import Model
-from ..networks._skip import Decoder
-from ..pca import Pca
+from ..networks.base import Decoder
 from .chain import Potential
 from .process import Process, process
 from .views import Components, Pixels
@@ -66,7 +67,7 @@ class Recording(NamedTuple):
 
     def build(self) -> Tensor:
         """Return the animal's own mean pose, which latents are without: (pose,)."""
-        return potentials.build(self.series)
+        return latent_evidence.build(self.series)
 
     def potential(self, ticks: Tensor, *, motion: bool = True) -> Potential:
         """Return what the recogniser says of ticks (...), as potentials (..., D, D) and (..., D).
@@ -101,7 +102,7 @@ def open_recording(model: Model, crops: Crops | Recording) -> Recording:
         return crops
     series = model.latents(crops)
     crops = registration.view(crops, series.shifts)
-    evidence: Any = inference._evidence(model, series, crops, inference._said(model, series))
+    evidence: Any = segmentation._evidence(model, series, crops, segmentation._said(model, series))
     prior = registry.find("syllabary.priors", model.settings.prior)
     assert evidence.mean.shape[-1] == prior.dimensions(model.parameters)
     decoder = model.networks().decoder.requires_grad_(False)

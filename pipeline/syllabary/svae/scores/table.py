@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...machine import one_thread
 from ...records.crops import Crops
 from ..model import Model
 from ..settings import EvaluateSettings
-from ..training import one_thread
 from .bound import Score, bound
 from .importance import iwae
 from .prediction import predictive
@@ -31,7 +31,7 @@ def table(
         ``samples``, ``frames``, ``nats_per_frame``, ``nats_per_pixel``; NaN where nothing could be
         scored, and per pixel where none was.
     """
-    with one_thread():
+    with one_thread("torch"):
         rows = list(_rows(model, open_recording(model, crops), settings, rng))
     return pd.DataFrame(rows)
 

@@ -6,9 +6,9 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from .. import objective
-from ..networks._skip import Decoder
-from ..pca import Pca
+from ...reduction.pca import Pca
+from ..networks import likelihood
+from ..networks.base import Decoder
 from .chain import Potential
 
 __all__ = ["Components", "Pixels", "View", "log_density", "potential"]
@@ -62,13 +62,13 @@ class Pixels(NamedTuple):
         scored = self.observed[rows] & self.decoder.used
         log_variance, outliers = self.decoder.log_variance(), self.decoder.outliers
         heights = torch.where(scored, self.heights[rows], 0)
-        share = objective.inliers(heights - expected.view_as(heights), log_variance, outliers)
+        share = likelihood.inliers(heights - expected.view_as(heights), log_variance, outliers)
         precision = torch.where(scored, torch.exp(-log_variance) * share, 0)
         return heights.flatten(1), precision.flatten(1)
 
     def score(self, latents: Tensor, rows: Tensor) -> Tensor:
         """Return the log density of all measured pixels, as in training."""
-        return objective.log_likelihood(
+        return likelihood.log_likelihood(
             self.heights[rows],
             self.observed[rows],
             self.decoder(latents + self.build),
@@ -79,7 +79,7 @@ class Pixels(NamedTuple):
 
     def counts(self) -> Tensor:
         """Return the number of scored pixels of each frame, (M,) int64."""
-        return objective.scored_pixels(self.observed, self.decoder.used)
+        return likelihood.scored_pixels(self.observed, self.decoder.used)
 
 
 class Components(NamedTuple):

@@ -1,0 +1,66 @@
+"""Teach the heading network from bodies whose head end is known."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ...errors import BadInput
+from ..heading import model
+from ..heading.evidence import FEATURES, ODD, SIGNS
+from ..settings import HeadingTrainingSettings
+
+__all__ = ["train"]
+
+Array = npt.NDArray[np.float64]
+
+
+def train(
+    simulated: Sequence[Array],
+    corrected: Sequence[Array],
+    settings: HeadingTrainingSettings,
+    rng: np.random.Generator,
+) -> model.Network:
+    """Fit the network by logistic regression.
+
+    Parameters
+    ----------
+    simulated, corrected : sequence of (n, len(FEATURES))
+        Features of one recording each, seen with the head ahead; from the other end they are the
+        other class. Every recording of a kind counts the same, however long.
+
+    Raises
+    ------
+    BadInput
+        There is no example.
+    """
+    kinds = [[part for part in kind if len(part)] for kind in (simulated, corrected)]
+    shares = (1 - settings.corrected_share, settings.corrected_share) if all(kinds) else (1.0, 1.0)
+    if not any(kinds):
+        raise BadInput("no frame shows a mouse of known heading: nothing to learn head and tail from.")
+    features = np.concatenate([part for kind in kinds for part in kind])
+    weight = np.concatenate([
+        np.full(len(part), share / len(kind) / len(part))
+        for kind, share in zip(kinds, shares, strict=True)
+        for part in kind
+    ])  # fmt: skip
+    center = np.where(np.arange(len(FEATURES)) < len(ODD), 0.0, weight @ features)
+    scale = np.sqrt(weight @ (features - center) ** 2)
+    scale = np.where(scale > 0, scale, 1.0)
+    x, counts = torch.from_numpy((features - center) / scale), torch.from_numpy(weight)
+    signs = torch.from_numpy(SIGNS)
+    into = torch.from_numpy(rng.standard_normal((len(FEATURES), settings.units)) / len(FEATURES) ** 0.5)
+    bias, out = torch.zeros(2, settings.units, dtype=torch.float64)
+    parameters = [part.requires_grad_() for part in (into, bias.clone(), out.clone())]
+    into, bias, out = parameters
+    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate)
+    for _ in range(settings.epochs):
+        seen = x + settings.feature_noise * torch.from_numpy(rng.standard_normal(x.shape))
+        nats = (torch.tanh(seen @ into + bias) - torch.tanh(seen * signs @ into + bias)) @ out / 2
+        nats = model.BOUND * torch.tanh(nats / model.BOUND)
+        loss = counts @ torch.nn.functional.softplus(-nats)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return model.Network(center, scale, *(part.detach().numpy().copy() for part in parameters))

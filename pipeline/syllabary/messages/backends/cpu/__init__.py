@@ -1,0 +1,30 @@
+"""The processor: how sequences are handed to the kernels of the files beside this one.
+
+Sequences, and stretches of long ones, run in parallel on ``torch.get_num_threads()`` threads; each
+is computed in the same order whatever their number, so that no answer depends on it.
+"""
+
+from .hmm.calls import hmm_marginals, hmm_path, hmm_sample, hmm_tangent
+from .lds.calls import lds_marginals, lds_sample, lds_tangent
+from .links.moments import weighted_moments
+from .links.products import add_products
+from .links.regression import ar_log_likelihood
+
+__all__ = [
+    "add_products",
+    "ar_log_likelihood",
+    "available",
+    "hmm_marginals",
+    "hmm_path",
+    "hmm_sample",
+    "hmm_tangent",
+    "lds_marginals",
+    "lds_sample",
+    "lds_tangent",
+    "weighted_moments",
+]
+
+
+def available() -> bool:
+    """Whether this machine can run the kernels: always."""
+    return True

@@ -1,0 +1,125 @@
+"""Derivative of the marginals of a discrete chain along a change of the evidence."""
+
+import numpy as np
+
+from ...compiled import Floats, kernel
+from ..simd.tiles import columns_of, product_of_two
+from ..simd.vectors import lanes_of, larger, load, prefetch, quotient, splat, store, total
+from .scaled import AHEAD, PAIR_BLOCK, add_pairs
+
+__all__ = ["LOST", "ROOMS", "sweep"]
+
+# Mass that a frame's pairs may miss, in units of the rounding; what they sum up is some ten.
+LOST = 100
+# Rows of ``work``: two factors and their products, four sums, and a block of pairs.
+ROOMS = 8 + 2 * PAIR_BLOCK
+
+
+@kernel
+def sweep(
+    matrix: Floats,
+    transposed: Floats,
+    filtered: Floats,
+    states: Floats,
+    direction: Floats,
+    floor: float,
+    limit: float,
+    moved: Floats,
+    pairs: Floats,
+    ratio: Floats,
+    work: Floats,
+) -> bool:
+    """Fill the derivatives of the marginals, and of the sums of pairs but for the factor P(j, k).
+
+    Of the log messages, centred under the marginals: that of the filtered message is f_t = dl_t +
+    (averages of f_{t-1} over where the chain came from), the other h_t = dl_t + g_t, with g_t the
+    averages of h_{t+1} over where it goes. With w_t the marginal, ``ratio`` is w_t over the
+    prediction of frame t, so that the pair of t and t + 1 is a_t(j) P(j, k) ratio_{t+1}(k); it
+    changes by f_t(j) + h_{t+1}(k). A prediction below ``floor`` counts as zero.
+
+    The derivative of w_t(k) is w_t(k) (f_t + h_t − dl_t)(k), centred.
+
+    False where pairs do not add up to w_t, but for ``limit``: then a_t has lost what later frames
+    bring back. Where they do, they are the true ones: of all a_t(j) P(j, k) r(k) for some a_t and r
+    only one has both margins right.
+
+    Parameters
+    ----------
+    matrix, transposed : (K, padded K)
+        P and Pᵀ.
+    filtered, states, direction : (T, K)
+        a_t, w_t and dl_t.
+    moved, pairs, ratio : (T, K), (K, K) float64, (T, K)
+        Filled; ``moved`` holds f_t on the way.
+    work : (ROOMS, padded K)
+    """
+    frames, size = states.shape
+    width, lanes, columns = matrix.shape[1], lanes_of(states), columns_of(size, work)
+    for t in range(frames):
+        if t > 0:
+            for k in range(0, width, lanes):
+                sure = load(filtered, t - 1, k, size - k, 0.0)
+                store(work, 0, k, lanes, sure)
+                store(work, 1, k, lanes, sure * load(moved, t - 1, k, size - k, 0.0))
+            product_of_two(work, 2 * width, work, 0, width, 1, size, matrix, 0, width, columns)
+        sums = splat(work, 0.0)
+        for k in range(0, width, lanes):
+            change = load(direction, t, k, size - k, 0.0)
+            state = load(states, t, k, size - k, 0.0)
+            if t > 0:
+                predicted = load(work, 2, k, lanes, 0.0)
+                change = change + quotient(load(work, 3, k, lanes, 0.0), predicted, floor)
+                store(ratio, t, k, size - k, quotient(state, predicted, floor))
+            store(work, 0, k, lanes, change)
+            sums = sums + state * change
+        mean = total(sums)
+        for k in range(0, width, lanes):
+            store(moved, t, k, size - k, load(work, 0, k, lanes, 0.0) - mean)
+    pairs[:] = 0
+    tiny = np.finfo(states.dtype).tiny
+    block = (len(work) - 8) // 2
+    before, after, filled = 8, 8 + block, 0
+    for t in range(frames - 1, -1, -1):
+        # The newest of the block are w_{t+1} / prediction, and that times h_{t+1}.
+        newest, paired = (after + filled) * width, t + 1 < frames
+        if paired:
+            product_of_two(work, 2 * width, work, newest, width, 1, size, transposed, 0, width, columns)
+        sums, missing = splat(work, 0.0), splat(work, 0.0)
+        for k in range(0, width, lanes):
+            change = load(direction, t, k, size - k, 0.0)
+            state = load(states, t, k, size - k, 0.0)
+            for array in (filtered, states, direction, moved, ratio):
+                prefetch(array, t - AHEAD, k)
+            if paired:
+                predicted, sure = load(work, 2, k, lanes, 0.0), load(filtered, t, k, size - k, 0.0)
+                change = change + quotient(load(work, 3, k, lanes, 0.0), predicted, tiny)
+                ahead = load(moved, t, k, size - k, 0.0)
+                store(work, before + filled, k, lanes, sure * ahead)
+                store(work, before + filled + 1, k, lanes, sure)
+                missed = state - sure * predicted
+                missed = larger(missed, missed * -1.0)
+                missing = missing + missed
+            store(work, 0, k, lanes, change)
+            sums = sums + state * change
+        if paired:
+            if not total(missing) <= limit:
+                return False
+            filled += 2
+            if filled == block or t == 0:
+                add_pairs(work, before, after, 0, filled, 4, pairs)
+                filled = 0
+        mean, sums = total(sums), splat(work, 0.0)
+        for k in range(0, width, lanes):
+            state = load(states, t, k, size - k, 0.0)
+            change = load(work, 0, k, lanes, 0.0) - mean
+            share = load(ratio, t, k, size - k, 0.0)
+            store(work, after + filled, k, lanes, share)
+            store(work, after + filled + 1, k, lanes, share * change)
+            change = change + load(moved, t, k, size - k, 0.0) - load(direction, t, k, size - k, 0.0)
+            store(work, 0, k, lanes, change)
+            sums = sums + state * change
+        mean = total(sums)
+        for k in range(0, width, lanes):
+            state = load(states, t, k, size - k, 0.0)
+            store(moved, t, k, size - k, state * (load(work, 0, k, lanes, 0.0) - mean))
+    return True

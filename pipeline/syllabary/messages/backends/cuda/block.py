@@ -1,0 +1,204 @@
+"""What the threads of a block do together: sums, largest entries, small dense matrices.
+
+The same text runs on a device and in numba's simulator. On a device the 32 threads of a warp
+exchange numbers by shuffles and warps through shared memory; the simulator has no shuffles, so
+there a warp is one thread. Sums are added in an order that depends on the number of threads
+alone, so that no answer changes from run to run.
+
+Everything here is called by all threads of a block at once. ``scratch`` is a shared array of
+``WARPS`` entries; a function first waits until its last user has read it. Matrices are flat,
+``matrix[i * size + j]``: numba cuts no two-dimensional array out of shared memory.
+"""
+
+import math
+from typing import Any
+
+from numba import config, cuda
+
+from ..compiled import Floats
+
+__all__ = [
+    "LANES",
+    "SIMULATED",
+    "WARPS",
+    "block_argmax",
+    "block_max",
+    "block_sum",
+    "bounded",
+    "cholesky",
+    "cuda",
+    "device",
+    "invert",
+    "kernel",
+    "multiply",
+    "warp_sum",
+]
+
+SIMULATED = bool(config.ENABLE_CUDASIM)
+LANES = 1 if SIMULATED else 32
+WARPS = 32
+EVERYONE = 0xFFFFFFFF
+
+# No fastmath, which would let the compiler forget infinities and NaN. No cache on disk: it knows a
+# kernel by its own file, and would miss a change in this one.
+kernel = cuda.jit
+device = cuda.jit(device=True)
+
+
+def bounded(threads: int, blocks: int) -> Any:
+    """Compile a kernel for so many threads, ``blocks`` of whose blocks share a multiprocessor."""
+    return kernel if SIMULATED else cuda.jit(launch_bounds=(threads, blocks))
+
+
+if SIMULATED:
+    # The simulator swaps a function's ``cuda`` for the running block's and swaps it back when the
+    # first thread leaves, under the feet of the others. So here it is looked up at every use.
+    from numba.cuda.simulator.kernel import _get_kernel_context
+
+    class _RunningBlock:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(_get_kernel_context(), name)
+
+    cuda = _RunningBlock()
+
+    def device(function: Any) -> Any:
+        """Leave a function as it is."""
+        return function
+
+
+@device
+def warp_sum(value: Any) -> Any:
+    """Sum over a warp, in every one of its threads."""
+    offset = LANES // 2
+    while offset > 0:
+        value += cuda.shfl_xor_sync(EVERYONE, value, offset)
+        offset //= 2
+    return value
+
+
+@device
+def block_sum(value: Any, scratch: Floats) -> Any:
+    """Sum over the block, in every thread."""
+    value = warp_sum(value)
+    cuda.syncthreads()
+    if cuda.threadIdx.x % LANES == 0:
+        scratch[cuda.threadIdx.x // LANES] = value
+    cuda.syncthreads()
+    total = scratch[0]
+    for warp in range(1, cuda.blockDim.x // LANES):
+        total += scratch[warp]
+    return total
+
+
+@device
+def block_max(value: Any, scratch: Floats) -> Any:
+    """Largest over the block, in every thread; no thread may bring NaN."""
+    offset = LANES // 2
+    while offset > 0:
+        other = cuda.shfl_xor_sync(EVERYONE, value, offset)
+        value = other if other > value else value
+        offset //= 2
+    cuda.syncthreads()
+    if cuda.threadIdx.x % LANES == 0:
+        scratch[cuda.threadIdx.x // LANES] = value
+    cuda.syncthreads()
+    largest = scratch[0]
+    for warp in range(1, cuda.blockDim.x // LANES):
+        largest = scratch[warp] if scratch[warp] > largest else largest
+    return largest
+
+
+@device
+def block_argmax(value: Any, index: int, scratch: Floats, places: Floats) -> Any:
+    """Index of the largest over the block, the lowest of equals, in every thread.
+
+    ``places`` is a second scratch, of integers.
+    """
+    offset = LANES // 2
+    while offset > 0:
+        other = cuda.shfl_xor_sync(EVERYONE, value, offset)
+        place = cuda.shfl_xor_sync(EVERYONE, index, offset)
+        if other > value or (other == value and place < index):
+            value, index = other, place
+        offset //= 2
+    cuda.syncthreads()
+    if cuda.threadIdx.x % LANES == 0:
+        scratch[cuda.threadIdx.x // LANES] = value
+        places[cuda.threadIdx.x // LANES] = index
+    cuda.syncthreads()
+    largest, found = scratch[0], places[0]
+    for warp in range(1, cuda.blockDim.x // LANES):
+        other, place = scratch[warp], places[warp]
+        if other > largest or (other == largest and place < found):
+            largest, found = other, place
+    return found
+
+
+@device
+def multiply(left: Floats, right: Floats, out: Floats, size: int) -> None:
+    """Matrix product; whoever reads ``out`` waits first."""
+    for entry in range(cuda.threadIdx.x, size * size, cuda.blockDim.x):
+        i, j = entry // size, entry % size
+        found = left[i * size] * right[j]
+        for k in range(1, size):
+            found += left[i * size + k] * right[k * size + j]
+        out[entry] = found
+
+
+@device
+def cholesky(matrix: Floats, size: int) -> float:
+    """Turn the lower half of a symmetric matrix into its factor; log det, or NaN.
+
+    Every thread finds the pivot of a column for itself and so knows whether to go on.
+    """
+    log_det = 0.0
+    for j in range(size):
+        cuda.syncthreads()
+        pivot = matrix[j * size + j]
+        for k in range(j):
+            pivot -= matrix[j * size + k] * matrix[j * size + k]
+        if not pivot > 0:
+            return math.nan
+        log_det += math.log(pivot)
+        root = math.sqrt(pivot)
+        cuda.syncthreads()
+        for i in range(j + cuda.threadIdx.x, size, cuda.blockDim.x):
+            found = matrix[i * size + j]
+            for k in range(j):
+                found -= matrix[i * size + k] * matrix[j * size + k]
+            matrix[i * size + j] = root if i == j else found / root
+    cuda.syncthreads()
+    return log_det
+
+
+@device
+def invert(matrix: Floats, inverse: Floats, size: int) -> float:
+    """Inverse of a symmetric matrix of which the lower half is read, and overwritten; log det, or NaN.
+
+    ``inverse`` first receives L⁻¹ above the diagonal, transposed: a column to a thread. Then the
+    entries of L⁻ᵀ L⁻¹ are handed out.
+    """
+    log_det = cholesky(matrix, size)
+    if not -math.inf < log_det < math.inf:
+        return math.nan
+    for j in range(cuda.threadIdx.x, size, cuda.blockDim.x):
+        inverse[j * size + j] = 1 / matrix[j * size + j]
+        for i in range(j + 1, size):
+            found = matrix[i * size + j] * inverse[j * size + j]
+            for k in range(j + 1, i):
+                found += matrix[i * size + k] * inverse[j * size + k]
+            inverse[j * size + i] = -found / matrix[i * size + i]
+    cuda.syncthreads()
+    for entry in range(cuda.threadIdx.x, size * size, cuda.blockDim.x):
+        i, j = entry // size, entry % size
+        if j <= i:
+            found = inverse[i * size + i] * inverse[j * size + i]
+            for k in range(i + 1, size):
+                found += inverse[i * size + k] * inverse[j * size + k]
+            matrix[i * size + j] = found
+            matrix[j * size + i] = found
+    cuda.syncthreads()
+    for entry in range(cuda.threadIdx.x, size * size, cuda.blockDim.x):
+        inverse[entry] = matrix[entry]
+    cuda.syncthreads()
+    return log_det

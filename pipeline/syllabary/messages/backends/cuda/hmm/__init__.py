@@ -1,0 +1,3 @@
+"""The discrete chain on a GPU: ``scaled`` and ``logs`` (passes), ``tangent``, ``paths``, ``pairs``."""
+
+__all__ = ["logs", "pairs", "paths", "scaled", "tangent"]

@@ -1,0 +1,74 @@
+"""Expected numbers of steps of discrete chains: sums of outer products over frames, in tiles.
+
+A block has a tile of the K × K sums and a piece of the frames, and a thread some entries of the tile in
+registers. Frames come through shared memory, a slice at a time; slices are added up in the numbers' own
+precision and their sums in float64. A second kernel adds the pieces, in order.
+"""
+
+import numpy as np
+
+from ...compiled import Floats
+from ..block import SIMULATED, cuda, kernel
+
+__all__ = ["CELLS", "PIECE", "SIDE", "TILE", "add_pieces", "sum_pieces"]
+
+# Entries of a tile along a side, of a thread, and so threads along a side.
+TILE, OWN = (4, 2) if SIMULATED else (64, 4)
+SIDE = TILE // OWN
+# Frames of a slice, and of a piece at most.
+SLICE, PIECE = 32, 512
+# Entries of a slice, and of a thread (numba takes no products for the sizes of arrays).
+CELLS, ENTRIES = SLICE * TILE, OWN * OWN
+
+
+@kernel
+def sum_pieces(before: Floats, after: Floats, lengths: Floats, pieces: Floats) -> None:
+    """Fill pieces (B, P, K, K) float64 with Σ_t before_t(j) after_{t+1}(k) over their frames."""
+    i, piece, size = cuda.blockIdx.x, cuda.blockIdx.y, pieces.shape[3]
+    tiles = (size + TILE - 1) // TILE
+    down, right = cuda.blockIdx.z // tiles * TILE, cuda.blockIdx.z % tiles * TILE
+    thread, threads = cuda.threadIdx.x, cuda.blockDim.x
+    row, column = thread // SIDE, thread % SIDE
+    room = cuda.shared.array(0, before.dtype)
+    left, above = room[:CELLS], room[CELLS:]
+    recent = cuda.local.array(ENTRIES, before.dtype)
+    total = cuda.local.array(ENTRIES, np.float64)
+    for own in range(ENTRIES):
+        total[own] = 0
+    first = PIECE * piece
+    last = min(first + PIECE, lengths[i] - 1)
+    for opening in range(first, last, SLICE):
+        cuda.syncthreads()
+        for entry in range(thread, CELLS, threads):
+            t, m = opening + entry // TILE, entry % TILE
+            left[entry] = before[i, t, down + m] if t < last and down + m < size else 0
+            above[entry] = after[i, t + 1, right + m] if t < last and right + m < size else 0
+        cuda.syncthreads()
+        for own in range(ENTRIES):
+            recent[own] = 0
+        for entry in range(0, CELLS, TILE):
+            for m in range(OWN):
+                number = left[entry + row + m * SIDE]
+                for n in range(OWN):
+                    recent[m * OWN + n] += number * above[entry + column + n * SIDE]
+        for own in range(ENTRIES):
+            total[own] += recent[own]
+    for m in range(OWN):
+        for n in range(OWN):
+            j, k = down + row + m * SIDE, right + column + n * SIDE
+            if j < size and k < size:
+                pieces[i, piece, j, k] = total[m * OWN + n]
+
+
+@kernel
+def add_pieces(pieces: Floats, lengths: Floats, transition: Floats, pairs: Floats) -> None:
+    """Add ``P(j, k)`` times the sum of the pieces to the pairs, an entry to a thread."""
+    i, size = cuda.blockIdx.x, pairs.shape[2]
+    entry = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
+    if entry >= size * size:
+        return
+    j, k = entry // size, entry % size
+    total = 0.0
+    for piece in range((lengths[i] - 1 + PIECE - 1) // PIECE):
+        total += pieces[i, piece, j, k]
+    pairs[i, j, k] += total * transition[i % transition.shape[0], j, k]

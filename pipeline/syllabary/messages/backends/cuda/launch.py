@@ -1,0 +1,52 @@
+"""How kernels are launched on a GPU, if there is one, or in numba's simulator."""
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from numba import cuda
+from numba.core.errors import NumbaPerformanceWarning
+from torch import Tensor
+
+from ....errors import BadInput
+from .block import SIMULATED
+
+__all__ = ["available", "launch"]
+
+
+@cache
+def available() -> bool:
+    """Whether there is an NVIDIA GPU, and numba-cuda to compile for it; or the simulator runs."""
+    return SIMULATED or (torch.cuda.is_available() and find_spec("numba_cuda") is not None)
+
+
+def launch(kernel: Any, spec: tuple[Any, int, int], *arguments: Any) -> None:
+    """Run a kernel on torch's current stream; ``spec`` is grid, threads, and bytes of shared memory."""
+    grid, threads, shared = spec
+    if SIMULATED:
+        views = [_each(part, Tensor.numpy) for part in arguments]
+        kernel[grid, threads, 0, shared](*views)
+        return
+    device = next(part.device for part in arguments if isinstance(part, Tensor))
+    if device.type != "cuda" or not available():
+        raise BadInput(
+            "backend 'cuda' needs tensors of an NVIDIA GPU and numba-cuda, but these are on "
+            f"{device} and numba-cuda is {'here' if find_spec('numba_cuda') else 'missing'}; "
+            "move them with .to('cuda'), and install syllabary[gpu]."
+        )
+    stream = torch.cuda.current_stream(device).cuda_stream
+    with cuda.gpus[device.index], warnings.catch_warnings():
+        # A grid of few chains is what was asked for.
+        warnings.simplefilter("ignore", NumbaPerformanceWarning)
+        views = [_each(part, cuda.as_cuda_array) for part in arguments]
+        kernel[grid, threads, cuda.external_stream(stream), shared](*views)
+
+
+def _each(argument: Any, view: Callable[[Tensor], Any]) -> Any:
+    """A kernel's argument, tensors in it as it sees them."""
+    if isinstance(argument, tuple):
+        return tuple(_each(part, view) for part in argument)
+    return view(argument) if isinstance(argument, Tensor) else argument

@@ -1,0 +1,3 @@
+"""The Gaussian chain on a GPU: ``sweeps``, and ``tangent`` (draws and derivatives)."""
+
+__all__ = ["sweeps", "tangent"]

@@ -1,0 +1,331 @@
+"""Sweeps over a Gaussian chain, few threads to a stretch; ``_gaussian`` says what P and W are.
+
+A message is a covariance and a mean, flat, one behind the other. A thread has some entries of each
+matrix, in registers; they are made for one D, so that a compiler knows which. Matrices are flat in their
+last axis, (B, T, D²), as in ``_block``.
+"""
+
+import math
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import float64
+
+from ...compiled import Floats
+from ..block import LANES, SIMULATED, WARPS, block_max, block_sum, bounded, cuda, device
+from ..chunks import checks, frames_of, number_of, stretches_of_block
+
+__all__ = ["Sweeps", "sweeps"]
+
+# Entries of a matrix that a thread has, at most.
+OWN = 2 if SIMULATED else 5
+# Roundings by which two messages may differ that are one.
+ROUNDINGS = 64
+# Products of pivots are kept from here to its inverse.
+SMALL = 1e-250
+
+
+class Sweeps(NamedTuple):
+    """Kernels for D dimensions, threads of a block, and numbers of its shared memory."""
+
+    filter_forward: Any
+    smooth_backward: Any
+    threads: int
+    numbers: int
+
+
+@cache
+def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
+    """Make the kernels for ``size`` dimensions and numbers of ``dtype``."""
+    side, square, numbers = size + 1, size**2, size * (size + 1)
+    threads = -(-(side**2) // (OWN * LANES)) * LANES
+    own, allowed = -(-(side**2) // threads), dtype(ROUNDINGS * np.finfo(dtype).eps)
+    zero, one, lost = dtype(0), dtype(1), dtype(math.nan)
+    kernel = bounded(threads, 1)
+    shared = 2 * WARPS + 2 * square + numbers + max(numbers, 2 * side)
+
+    @device
+    def agree(found: Floats, true: Floats, m: int) -> bool:
+        gap = abs(found[m] - true[m])
+        if m < square:
+            i, j = m // size, m % size
+            return gap <= allowed * math.sqrt(true[i * side]) * math.sqrt(true[j * side])
+        return gap <= allowed * (math.sqrt(true[(m - square) * side]) + abs(true[m]))
+
+    first_wrong = checks(agree)
+
+    @device
+    def dot(left: Floats, across: int, right: Floats, down: int) -> Any:
+        """Sum of products of numbers that lie so far apart."""
+        total = left[0] * right[0]
+        for m in range(1, size):
+            total += left[m * across] * right[m * down]
+        return total
+
+    @kernel
+    def filter_forward(
+        chain: tuple[Floats, Floats, Floats, Floats],
+        seams: tuple[Floats, Floats, Floats, Floats],
+        turn: tuple[int, int],
+        found: tuple[Floats, Floats, Floats],
+        parts: tuple[Floats, Floats],
+        totals: Floats,
+        fault: Floats,
+    ) -> None:
+        """Sum frames out from the first to the last: P_{t+1} = J_{t+1,t+1} − W_t J_{t+1,t}ᵀ.
+
+        Fills P_t⁻¹, W_t, the means of the chain cut after each frame, and ``totals`` with Σ h_t·m_t
+        and Σ log |P_t|; or ``fault``. ``parts`` are the totals and faults of stretches. Of the matrix
+        (P h; hᵀ 0) all pivots but the last are swept, which leaves −P⁻¹, P⁻¹ h and −h·P⁻¹ h.
+        """
+        b, thread = cuda.blockIdx.x, cuda.threadIdx.x
+        precision, lower, vectors, length = chain[0][b], chain[1][b], chain[2][b], chain[3][b]
+        starts, source, target, repeated = seams[0][b], seams[1][b], seams[2][b], seams[3][b]
+        covariances, means, gain = found[0][b], found[1][b], found[2][b]
+        approach, longest = turn
+        room = cuda.shared.array(0, covariances.dtype)
+        scratch, link, steps = room[:WARPS], room[WARPS : WARPS + square], room[WARPS + square :]
+        message, rows = room[WARPS + 2 * square :], room[WARPS + 2 * square + numbers :]
+        entries = cuda.local.array(own, covariances.dtype)
+        soon = cuda.local.array(own, covariances.dtype)
+        links = cuda.local.array(own, covariances.dtype)
+        number = number_of(length, longest)
+        k, high = stretches_of_block(number, approach, source, target)
+        while True:
+            if approach == 0:
+                k = first_wrong(starts, source, max(k, 1), high, scratch)
+            if k >= high:
+                break
+            begin, end = frames_of(length, number, k)
+            opening, bad = max(0, begin - approach), -1
+            energy, volume, product = 0.0, 0.0, 1.0
+            is_known = approach == 0
+            if is_known:
+                if thread == 0:
+                    repeated[k] += 1
+                for m in range(thread, numbers, threads):
+                    message[m] = source[k - 1, m]
+                for m in range(thread, square, threads):
+                    link[m] = lower[begin - 1, m]
+            for n in range(own):
+                i, j = (thread + n * threads) // side, (thread + n * threads) % side
+                soon[n] = potential(precision[opening], vectors[opening], i, j)
+            cuda.syncthreads()
+            for t in range(opening, end):
+                if t == begin and k > 0:
+                    energy, volume, product = 0.0, 0.0, 1.0
+                    for m in range(thread, numbers, threads):
+                        starts[k, m] = message[m]
+                is_joined, ahead = t > opening or is_known, min(t + 1, end - 1)
+                for n in range(own):
+                    m = thread + n * threads
+                    i, j = m // side, m % side
+                    entries[n], soon[n] = soon[n], potential(precision[ahead], vectors[ahead], i, j)
+                    if m < square:
+                        links[n] = lower[ahead - 1, m] if ahead > 0 else zero
+                        if is_joined:
+                            steps[m] = dot(link[m // size * size :], 1, message[m % size :], size)
+                cuda.syncthreads()
+                if is_joined:
+                    for n in range(own):
+                        m = thread + n * threads
+                        left, right = max(m // side, m % side), min(m // side, m % side)
+                        if left < size:
+                            entries[n] -= dot(steps[left * size :], 1, link[right * size :], 1)
+                        elif left == size and right < size:
+                            entries[n] -= dot(link[right * size :], 1, message[square:], 1)
+                        if m < square and t >= begin:
+                            gain[t - 1, m] = steps[m]
+                for n in range(own):
+                    if thread + n * threads < side:
+                        rows[thread + n * threads] = entries[n]
+                for p in range(vectors.shape[1]):  # not a constant, so a loop
+                    cuda.syncthreads()
+                    row, after = rows[p % 2 * side :], rows[(p + 1) % 2 * side :]
+                    pivot = row[p] if row[p] > 0 else lost
+                    grown, share = product * np.float64(pivot), one / pivot
+                    if SMALL < grown < 1 / SMALL:
+                        product = grown
+                    else:
+                        volume += math.log(product)
+                        product = np.float64(pivot)
+                    for n in range(own):
+                        i, j = (thread + n * threads) // side, (thread + n * threads) % side
+                        if i < side:
+                            if i == p:
+                                entries[n] = -share if j == p else row[j] * share
+                            elif j == p:
+                                entries[n] = row[i] * share
+                            else:
+                                entries[n] -= row[i] * row[j] * share
+                            if i == p + 1:
+                                after[j] = entries[n]
+                for n in range(own):
+                    i, j = (thread + n * threads) // side, (thread + n * threads) % side
+                    if i < size and j < size:
+                        message[i * size + j] = -entries[n]
+                    elif i < size:
+                        message[square + i] = entries[n]
+                    elif i == size and j == size:
+                        energy -= entries[n]
+                        if bad < 0 and not -math.inf < entries[n] < math.inf:
+                            bad = t
+                    if thread + n * threads < square:
+                        link[thread + n * threads] = links[n]
+                cuda.syncthreads()
+                for m in range(thread, numbers, threads):
+                    if t >= begin and m < square:
+                        covariances[t, m] = message[m]
+                    elif t >= begin:
+                        means[t, m - square] = message[m]
+            for m in range(thread, numbers, threads):
+                target[k, m] = message[m]
+            if thread == (side**2 - 1) % threads:
+                parts[0][b, k, 0] = energy
+                parts[0][b, k, 1] = volume + math.log(product)
+                parts[1][b, k] = bad
+            k += 1
+            cuda.syncthreads()
+        if cuda.gridDim.y == 1:
+            # The first fault, for what lies behind it is void.
+            energy, volume, early = 0.0, 0.0, -math.inf
+            ledger = cuda.shared.array(0, float64)  # the same memory
+            cuda.syncthreads()
+            for k in range(thread, number, threads):
+                energy += parts[0][b, k, 0]
+                volume += parts[0][b, k, 1]
+                if parts[1][b, k] >= 0:
+                    early = max(early, -float(parts[1][b, k]))
+            energy, volume = block_sum(energy, ledger), block_sum(volume, ledger)
+            early = block_max(early, ledger)
+            if thread == 0:
+                if early > -math.inf:
+                    fault[b] = int(-early)
+                else:
+                    totals[b, 0], totals[b, 1] = energy, volume
+
+    @device
+    def potential(precision: Floats, vector: Floats, i: int, j: int) -> Any:
+        """Entry of (J h; hᵀ 0)."""
+        left, right = max(i, j), min(i, j)
+        if left < size:
+            return precision[left * size + right]
+        return vector[right] if left == size and right < size else zero
+
+    @kernel
+    def smooth_backward(
+        filtered: tuple[Floats, Floats, Floats, Floats],
+        seams: tuple[Floats, Floats, Floats, Floats],
+        turn: tuple[int, int],
+        found: tuple[Floats, Floats, Floats],
+        parts: Floats,
+        sums: Floats,
+        fault: Floats,
+    ) -> None:
+        """Smooth what the forward sweep left: marginals, or where they have no frames, their sums.
+
+        μ_t = m_t − W_tᵀ μ_{t+1};  S_{t+1,t} = −S_{t+1} W_t;  S_t = P_t⁻¹ + W_tᵀ S_{t+1} W_t, a sum of
+        positive terms. ``sums`` (B, 4, D²) receives Σ_{t<T} S_t, Σ_{t>1} S_t, Σ S_{t+1,t}, and S_1;
+        ``parts`` (B, S, 2, D²) are sums of stretches, without the first and the last frame.
+        """
+        b, thread = cuda.blockIdx.x, cuda.threadIdx.x
+        before, centers, gains, length = filtered[0][b], filtered[1][b], filtered[2][b], filtered[3][b]
+        starts, source, target, repeated = seams[0][b], seams[1][b], seams[2][b], seams[3][b]
+        covariances, means, cross = found[0][b], found[1][b], found[2][b]
+        approach, longest = turn
+        room = cuda.shared.array(0, before.dtype)
+        scratch, gain, message = room[:WARPS], room[WARPS : WARPS + square], room[WARPS + square :]
+        product = room[WARPS + square + numbers :]
+        entries = cuda.local.array(own, before.dtype)
+        links = cuda.local.array(own, before.dtype)
+        inner = cuda.local.array(own, np.float64)
+        pairs = cuda.local.array(own, np.float64)
+        number, is_summed = number_of(length, longest), sums.shape[1] > 0
+        if fault[b] >= 0 or length == 0:
+            return
+        k, high = stretches_of_block(number, approach, source, target)
+        while True:
+            if approach == 0:
+                k = first_wrong(starts, source, max(k, 1), high, scratch)
+            if k >= high:
+                break
+            begin, end = frames_of(length, number, number - 1 - k)
+            # The message is that of this frame, and then of those before it.
+            opening = end if approach == 0 else min(end + approach, length) - 1
+            if approach == 0 and thread == 0:
+                repeated[k] += 1
+            for m in range(thread, numbers, threads):
+                if approach == 0:
+                    message[m] = source[k - 1, m]
+                else:
+                    message[m] = before[opening, m] if m < square else centers[opening, m - square]
+                if k == 0 and m >= square:
+                    means[opening, m - square] = message[m]
+                elif k == 0 and not is_summed:
+                    covariances[opening, m] = message[m]
+            for m in range(thread, square, threads):
+                gain[m] = gains[opening - 1, m] if opening > begin else zero
+            for n in range(own):
+                inner[n], pairs[n] = 0, 0
+            for t in range(opening - 1, begin - 1, -1):
+                cuda.syncthreads()
+                for n in range(own):
+                    m = thread + n * threads
+                    if m < numbers:
+                        if t + 1 == end and k > 0:
+                            starts[k, m] = message[m]
+                        # Asked for now, needed two waits later.
+                        entries[n] = before[t, m] if m < square else centers[t, m - square]
+                    if m < square:
+                        links[n] = gains[max(t - 1, 0), m]
+                        i, j = m // size, m % size
+                        entry = dot(message[i * size :], 1, gain[j:], size)
+                        product[i * side + j] = entry
+                        if t < end and is_summed:
+                            pairs[n] -= entry
+                        elif t < end:
+                            cross[t, m] = -entry
+                    elif m < numbers:
+                        product[(m - square) * side + size] = -message[m]
+                cuda.syncthreads()
+                for n in range(own):
+                    m = thread + n * threads
+                    if m < numbers:
+                        i, j = m - square, size
+                        if m < square:
+                            i, j = max(m // size, m % size), min(m // size, m % size)
+                        entries[n] += dot(gain[i:], size, product[j:], side)
+                        message[m] = entries[n]
+                        if t < end and m >= square:
+                            means[t, i] = entries[n]
+                        elif t < end and not is_summed:
+                            covariances[t, m] = entries[n]
+                        elif 0 < t < end:
+                            inner[n] += entries[n]
+                cuda.syncthreads()
+                for n in range(own):
+                    if thread + n * threads < square:
+                        gain[thread + n * threads] = links[n]
+            cuda.syncthreads()
+            for n in range(own):
+                m = thread + n * threads
+                if m < numbers:
+                    target[k, m] = message[m]
+                if m < square and is_summed:
+                    parts[b, k, 0, m], parts[b, k, 1, m] = inner[n], pairs[n]
+            k += 1
+            cuda.syncthreads()
+        if cuda.gridDim.y == 1 and is_summed:
+            cuda.syncthreads()
+            for m in range(thread, square, threads):
+                total, steps = 0.0, 0.0
+                for k in range(number):
+                    total += parts[b, k, 0, m]
+                    steps += parts[b, k, 1, m]
+                first = target[number - 1, m]
+                if length > 1:
+                    sums[b, 0, m], sums[b, 1, m] = total + first, total + before[length - 1, m]
+                sums[b, 2, m], sums[b, 3, m] = steps, first
+
+    return Sweeps(filter_forward, smooth_backward, threads, shared)

@@ -1,0 +1,106 @@
+"""A vector times a matrix that the threads of a block hold in registers.
+
+A thread has two columns of so many rows, a strip, and reads the vector from shared memory: each of
+its numbers serves two products. Strips of the same columns are added up in shared memory. The sum of
+the vector comes for nothing with it, one product late: that is how messages are normalised without a
+wait of their own. Matrices too large for registers are read from where they lie, which is near:
+blocks of a multiprocessor share its cache.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+from ..compiled import Floats
+from .block import LANES, SIMULATED, cuda, device
+
+__all__ = ["Layout", "Strips", "layout", "strips"]
+
+# States whose transitions fit into registers, and that a warp has to itself; threads of a block.
+HELD, WARP, MOST = (4, 2, 8) if SIMULATED else (128, 32, 1024)
+
+
+class Layout(NamedTuple):
+    """How a matrix K by K is handed out to a block."""
+
+    width: int
+    """K or more: twice the threads that have a strip of the same rows."""
+    groups: int
+    """Strips of a column."""
+    rows: int
+    """Rows of a strip in registers; 0 if the matrix stays where it lies."""
+
+    @property
+    def threads(self) -> int:
+        """Threads of a block: at least one for every entry of a vector."""
+        return self.groups * self.width // 2
+
+    @property
+    def numbers(self) -> int:
+        """Shared memory of a vector and of the sums of strips."""
+        return self.width + self.groups * (self.width + 1)
+
+
+def layout(size: int) -> Layout:
+    """Whole warps for ``size`` states; strips of fours, so that similar sizes share a kernel."""
+    whole = max(2, LANES)
+    width = -(-size // whole) * whole
+    groups = 2 if size <= WARP or 2 * width > MOST else 4
+    rows = -(-size // (4 * groups)) * 4 if size <= HELD else 0
+    return Layout(width, groups, min(rows, width // groups))
+
+
+class Strips(NamedTuple):
+    """What a block does with a matrix; all threads call it at once."""
+
+    hold: Callable[..., None]
+    """(matrix, own): fill a thread's strip."""
+    multiply: Callable[..., None]
+    """(vector, matrix, own, sums): leave sums of strips; wait before and after."""
+    gather: Callable[..., tuple[Any, Any]]
+    """(sums, k): entry k of the product, and the sum of the vector."""
+
+
+@cache
+def strips(width: int, groups: int, rows: int) -> Strips:
+    """Make the functions for one layout; a matrix is flat, (width²), padded with zeros."""
+    half = width // 2
+
+    @device
+    def hold(matrix: Floats, own: Floats) -> None:
+        part = matrix[cuda.threadIdx.x // half * rows * width + cuda.threadIdx.x % half :]
+        for r in range(rows):
+            own[r] = part[r * width]
+            own[rows + r] = part[r * width + half]
+
+    @device
+    def multiply(vector: Floats, matrix: Floats, own: Floats, sums: Floats) -> None:
+        group, column = cuda.threadIdx.x // half, cuda.threadIdx.x % half
+        left, right, total = sums.dtype.type(0), sums.dtype.type(0), sums.dtype.type(0)
+        if rows > 0:
+            part = vector[group * rows : group * rows + rows]
+            for r in range(rows):
+                number = part[r]
+                left += number * own[r]
+                right += number * own[rows + r]
+                total += number
+        else:
+            for j in range(group, width, groups):
+                number = vector[j]
+                left += number * matrix[j * width + column]
+                right += number * matrix[j * width + column + half]
+                total += number
+        sums[group * width + column] = left
+        sums[group * width + column + half] = right
+        if column == 0:
+            sums[groups * width + group] = total
+
+    @device
+    def gather(sums: Floats, k: int) -> tuple[Any, Any]:
+        product, total = sums[k], sums[groups * width]
+        for group in range(1, groups):
+            product += sums[group * width + k]
+            total += sums[groups * width + group]
+        return product, total
+
+    return Strips(hold, multiply, gather)

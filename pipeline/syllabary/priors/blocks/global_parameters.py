@@ -1,0 +1,201 @@
+"""Settings and parameters that the sticky models share, and what can be done to them without data."""
+
+from typing import Any, NamedTuple, TypeVar
+
+import pydantic
+import torch
+from torch import Tensor
+
+from ... import settings as base_settings
+from ...expfam import dirichlet, mniw
+from ...settings import Field
+from ..interface import add
+from . import natural_gradient, population, sticky
+
+__all__ = [
+    "Parameters",
+    "Record",
+    "Settings",
+    "Statistics",
+    "dimensions",
+    "divergence",
+    "lags",
+    "learn",
+    "reorder",
+    "unseen",
+    "update",
+    "with_kappa",
+]
+
+Record = TypeVar("Record", bound=tuple[Any, ...])
+
+
+class Settings(base_settings.Settings):
+    """Strengths of the prior; latents are whitened, so that none depends on their units."""
+
+    states: int = Field(50, ge=1, le=1000, description="most states K there can be")
+    alpha: float = Field(5.7, gt=0, description="concentration of transitions from a state")
+    gamma: float = Field(
+        1000.0, gt=0, description="concentration of the states' shares, at least their number"
+    )
+    kappa: float | None = Field(
+        None,
+        ge=0,
+        description="pseudo-count of staying in a state; solved from the target duration if not given",
+    )
+    extra_degrees: float = Field(
+        2.0, gt=1, description="degrees of freedom of a state's noise above the latent dimensions"
+    )
+    coefficient_variance: float = Field(
+        10.0, gt=0, description="prior variance of the coefficients, in units of the noise"
+    )
+    noise_floor: float = Field(
+        1e-4, gt=0, description="least noise variance expected before any data, latents having 1"
+    )
+
+    start_window: int = Field(
+        9, ge=1, description="frames over which motion is averaged to guess the states, odd"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _sound(self) -> "Settings":
+        if self.gamma < self.states:
+            raise ValueError(f"gamma {self.gamma:g} is below the number of states, {self.states}")
+        if self.start_window % 2 == 0:
+            raise ValueError(f"start_window {self.start_window} is even")
+        return self
+
+
+class Parameters(NamedTuple):
+    """Posterior of the global parameters, and what their prior needs beside the settings."""
+
+    initial: dirichlet.Natural
+    """(K,)"""
+    transition: dirichlet.Natural
+    """(K, K), rows from, columns to."""
+    dynamics: mniw.Natural
+    """(K, ...) of W_k (D, L D + 1) and Q_k (D, D)."""
+    weights: Tensor
+    """(K,) beta, shares of the states."""
+    kappa: Tensor
+    """() pseudo-count of staying."""
+    base: mniw.Natural
+    """Prior of every state's dynamics."""
+
+
+class Statistics(NamedTuple):
+    """Expected counts and sums that add to the natural parameters."""
+
+    initial: dirichlet.Natural
+    """(K,) counts."""
+    transition: dirichlet.Natural
+    """(K, K) counts."""
+    dynamics: mniw.Natural
+    """(K, ...) sums of s sᵀ, x sᵀ, x xᵀ, and frames."""
+
+
+def unseen(settings: Settings, weights: Tensor, kappa: Tensor, base: mniw.Natural) -> Parameters:
+    """Return parameters that have seen no data."""
+    states = len(weights)
+    return Parameters(
+        initial=dirichlet.Natural(torch.full_like(weights, settings.alpha / states)),
+        transition=dirichlet.Natural(sticky.concentrations(weights, settings.alpha, kappa)),
+        dynamics=mniw.Natural(*(part.expand(states, *part.shape).clone() for part in base)),
+        weights=weights,
+        kappa=kappa,
+        base=base,
+    )
+
+
+def with_kappa(parameters: Record, kappa: float) -> Record:
+    """Return the same posterior counts under another stickiness."""
+    own: Any = parameters
+    change = kappa - own.kappa
+    states = len(own.weights)
+    rows = own.transition.concentration + change * torch.eye(states, dtype=torch.float64)
+    return own._replace(
+        transition=dirichlet.Natural(rows), kappa=torch.tensor(kappa, dtype=torch.float64)
+    )
+
+
+def dimensions(parameters: Any) -> int:
+    """Return the dimensions D of the latents."""
+    return int(parameters.base.scatter.shape[-1])
+
+
+def reorder(parameters: Record, order: Tensor) -> Record:
+    """Renumber the states: the new state i is the old ``order[i]``."""
+    own: Any = parameters
+    return own._replace(
+        initial=dirichlet.Natural(own.initial.concentration[order]),
+        transition=dirichlet.Natural(own.transition.concentration[order][:, order]),
+        dynamics=mniw.Natural(*(part[order] for part in own.dynamics)),
+        weights=own.weights[order],
+    )
+
+
+def learn(parameters: Record) -> Record:
+    """Learn what the states' dynamics have in common: the prior that makes them most probable.
+
+    Never lowers the bound; the sums of every state stay as they are.
+    """
+    own: Any = parameters
+    base = population.learn(own.base, own.dynamics)
+    shifted = (now + new - old for now, new, old in zip(own.dynamics, base, own.base, strict=True))
+    return own._replace(dynamics=mniw.Natural(*shifted), base=base)
+
+
+def lags(parameters: Any) -> int:
+    """Return the past frames L that predict a frame."""
+    size, width = parameters.base.precision_mean.shape[-2:]
+    return int((width - 1) // size)
+
+
+def divergence(parameters: Parameters, settings: Settings) -> Tensor:
+    """Return how far the global parameters are from their prior, () nats."""
+    prior = unseen(settings, parameters.weights, parameters.kappa, parameters.base)
+    return (
+        dirichlet.divergence(parameters.initial, prior.initial)
+        + mniw.divergence(parameters.dynamics, prior.dynamics).sum()
+        + sticky.divergence(
+            parameters.transition,
+            parameters.weights,
+            alpha=settings.alpha,
+            gamma=settings.gamma,
+            kappa=parameters.kappa,
+        )
+    )
+
+
+def update(
+    parameters: Parameters,
+    statistics: Statistics,
+    settings: Settings,
+    *,
+    rate: float = 1.0,
+    cotangent: Statistics | None = None,
+) -> Parameters:
+    """Step along the natural gradient; a full step is the conjugate posterior.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    statistics : Statistics
+        Of all the data, or of a part scaled up to all.
+    settings : Settings
+    rate : float
+        0 stays, 1 is the whole step.
+    cotangent : Statistics, optional
+        Gradient of the rest of the objective by the expected statistics.
+    """
+    prior = unseen(settings, parameters.weights, parameters.kappa, parameters.base)
+    target = add(Statistics(*prior[:3]), statistics)
+    found = natural_gradient.step(Statistics(*parameters[:3]), target, rate, cotangent)
+    weights = sticky.update_weights(
+        parameters.weights,
+        dirichlet.expected_stats(found.transition).log_probability,
+        alpha=settings.alpha,
+        gamma=settings.gamma,
+        kappa=parameters.kappa,
+    )
+    return Parameters(*found, weights=weights, kappa=parameters.kappa, base=parameters.base)

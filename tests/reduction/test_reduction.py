@@ -1,0 +1,317 @@
+"""From crops to latents and back, and models that go that way."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from reduction.registered import FPS, PIXEL_MM, PROVENANCE, animals, tracked, write
+from syllabary.errors import BadInput
+from syllabary.priors import slds
+from syllabary.priors.interface import GaussianEvidence
+from syllabary.records.crops import Crops
+from syllabary.reduction import reduction
+from syllabary.reduction.latents import LatentSeries
+from syllabary.reduction.settings import ReduceSettings
+from syllabary.svae import clips, latent_evidence, scores, segmentation
+from syllabary.svae.model import Model
+from syllabary.svae.networks.likelihood import expected_log_density, log_likelihood, sample_marginals
+from syllabary.svae.settings import EvaluateSettings, ModelSettings
+from syllabary.svae.training import em, gradients, joint, windows
+
+REDUCE = ReduceSettings(components=3, frames=900, shift_sd_mm=PIXEL_MM)
+ALL = {"registration": True, "kinematics": True, "build": True}
+GAP = 40
+
+
+def settings(network="conv", **rest):
+    sizes = {"channels": [4, 8], "hidden": 16, "outliers": 0.002} if network == "conv" else {}
+    return ModelSettings(
+        network=network,
+        network_settings=sizes,
+        prior="slds",
+        prior_settings={"states": 4},
+        training={
+            "restarts": 1, "restart_sweeps": 3, "sweeps": 3, "latent_sweeps": 3, "epochs": 2,
+            "window_frames": 64, "buffer_frames": 8, "batch_windows": 2,
+        },
+        **(ALL | rest),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Crops of three tracked recordings, one of them with a gap, and both reductions in a file."""
+    rng = np.random.default_rng(4)
+    folder = tmp_path_factory.mktemp("reduction")
+    paths = {}
+    for i in range(3):
+        heights, shifts = animals(rng, 300)
+        frame = np.arange(300)
+        frame[GAP : GAP + 2] = -1
+        observed = np.broadcast_to((frame >= 0)[:, None, None], heights.shape) & (
+            rng.random(heights.shape) > 0.02
+        )
+        path = folder / f"m{i}.h5"
+        paths[path.stem] = write(path, heights, observed, frame=frame, scalars=tracked(rng, shifts))
+    found = reduction.fit(list(paths.values()), REDUCE, seed=1)
+    reduction.save(folder / "pca.h5", found, PROVENANCE)
+    return paths, folder / "pca.h5", found
+
+
+def load(path, settings):
+    return reduction.load(
+        path,
+        registration=settings.registration,
+        kinematics=settings.kinematics,
+        build=settings.build,
+    )
+
+
+def latents_of(study, chosen):
+    found = load(study[1], chosen)
+    series = {}
+    for name, path in study[0].items():
+        with Crops(path) as crops:
+            series[name] = found.latents(crops)
+    return found, series
+
+
+def test_what_is_written_is_read_and_a_model_gets_what_it_asks_for(study):
+    _, path, found = study
+    assert list(found) == ["plain", "registered"]
+    for group, one in found.items():
+        again = load(path, ModelSettings(registration=group == "registered", kinematics=True))
+        for name, value in one.tensors().items():
+            assert_array_equal(again.tensors()[name], value, err_msg=name)
+    reduction.save(path.with_name("again.h5"), found, PROVENANCE)
+    assert path.read_bytes() == path.with_name("again.h5").read_bytes()
+    plain = load(path, ModelSettings())
+    assert plain.template is None and not plain.build and plain.motion_mean.shape == (0,)
+    assert (plain.pose_noise == 0).all()
+    assert plain.outlier_sd == 0 < found["registered"].outlier_sd == ReduceSettings().outlier_sd
+    with pytest.raises(BadInput, match="no reduction: build missing"):
+        tensors = plain.tensors()
+        del tensors["build"]
+        reduction.Reduction.from_tensors(tensors)
+
+
+def test_latents_are_pose_and_motion_with_their_noise(study):
+    found, series = latents_of(study, ModelSettings(**ALL))
+    one = series["m0"]
+    assert one.values.shape == one.information.shape == (300, 6)
+    assert (one.pose, one.motion, one.build.shape, one.shifts.shape) == (3, 3, (3,), (300, 3))
+    missing = np.flatnonzero(np.isnan(one.values[:, 0])).tolist()
+    assert missing == np.flatnonzero(~one.observed).tolist() == [GAP, GAP + 1]
+    assert np.flatnonzero(np.isnan(one.values[:, 3])).tolist() == [0]
+    assert_array_equal(one.information > 0, np.isfinite(one.values) & one.observed[:, None])
+    assert (one.information[:, :3] <= 1 / found.pose_noise).all()
+    assert_allclose(np.unique(one.information[1:GAP, 3:], axis=0), [1 / found.motion_noise])
+    bare, plain = latents_of(study, ModelSettings(registration=True))[1]["m0"], one
+    assert_allclose(bare.values, plain.values[:, :3] + one.build, atol=1e-12)
+    assert np.abs(np.nanmean(one.values[:, :3], 0)).max() <= np.abs(np.nanmean(bare.values, 0)).max()
+    with Crops(study[0]["m0"]) as crops:
+        again = found.latents(crops, chunk=100)
+    for left, right in zip(one, again, strict=True):
+        assert_array_equal(left, right)
+
+
+def test_registration_lowers_the_noise_of_pose_and_motion(study):
+    found = study[2]
+    assert (found["registered"].motion_scale < 0.8 * found["plain"].motion_scale)[:2].all()
+    noisy = latents_of(study, ModelSettings())[1]
+    quiet = latents_of(study, ModelSettings(registration=True))[1]
+    noise = [reduction.noise_of([one.values for one in part.values()]) for part in (noisy, quiet)]
+    assert noise[1].mean() < 0.3 * noise[0].mean()
+
+
+def test_noise_is_told_from_movement(rng):
+    smooth = np.sin(np.arange(20_000) / 30)
+    values = np.stack([smooth + 0.2 * rng.standard_normal(20_000), 3 * smooth], 1)
+    values[5000:5003] = np.nan
+    assert_allclose(reduction.noise_of([values]), [0.04, 0], atol=0.002)
+    assert_array_equal(reduction.noise_of([values[:2], values[5000:5003]]), [0, 0])
+
+
+def test_without_tracking_there_is_no_motion(study, tmp_path, rng):
+    paths = [write(tmp_path / f"{i}.h5", animals(rng, 120)[0]) for i in range(2)]
+    found = reduction.fit(paths, REDUCE, seed=1)
+    for one in found.values():
+        assert one.motion_mean.shape == one.motion_noise.shape == (0,)
+    chosen = found["registered"].of_model(kinematics=True, build=settings().build)
+    with Crops(paths[0]) as crops:
+        series = chosen.latents(crops)
+    assert series.values.shape == (120, 3) and series.motion == 0
+    # A model with motion takes a recording that was not tracked: its motion is unknown.
+    trained, _ = latents_of(study, settings())
+    with Crops(paths[0]) as crops:
+        series = trained.latents(crops)
+    assert series.values.shape == (120, 6) and np.isnan(series.values[:, 3:]).all()
+    evidence = latent_evidence.linear(series, 1e4)
+    assert (evidence.precision[:, :3] > 0).all() and (evidence.precision[:, 3:] == 0).all()
+    assert torch.isfinite(evidence.mean).all()
+
+
+def test_short_gaps_are_bridged_where_a_model_wants_it():
+    values = np.arange(20.0)[:, None] * [1, 10]
+    observed = np.ones(20, bool)
+    for gap in ([3], [7, 8, 9], [12, 13, 14, 15], [19]):
+        values[gap], observed[gap] = np.nan, False
+    values[0, 1] = np.nan
+    series = LatentSeries(values, observed)
+    bare = latent_evidence.points(series)
+    assert (~bare.observed).nonzero().flatten().tolist() == [0, 3, 7, 8, 9, 12, 13, 14, 15, 19]
+    filled = latent_evidence.points(series, bridge=3)
+    assert (~filled.observed).nonzero().flatten().tolist() == [0, 12, 13, 14, 15, 19]
+    assert_allclose(filled.latents[3].numpy(), [3, 30])
+    assert_allclose(filled.latents[8].numpy(), [8, 80])
+    assert torch.isnan(filled.latents[~filled.observed]).all()
+
+
+@pytest.fixture(scope="module")
+def trained(study):
+    """A model with networks, of registered crops with motion and build."""
+    chosen = settings()
+    found, series = latents_of(study, chosen)
+    fitted = em.fit(series, chosen, target_duration_s=0.5, fps=FPS, seed=1)
+    fitted, networks = joint.fit(fitted, study[0], series, chosen, found.pca, fps=FPS, seed=1)
+    return Model.of(chosen, fitted, found, networks, fps=FPS), fitted.history
+
+
+def test_a_model_of_registered_crops_is_trained_saved_and_used(study, trained, tmp_path):
+    model, history = trained
+    rows = history[history.phase == "joint"]
+    bounds = rows["bound_nats_per_frame"]
+    assert bounds.max() > bounds.iloc[0] and (rows["gradient_error"].iloc[:2] < 0.1).all()
+    model.save(tmp_path / "model.safetensors", PROVENANCE)
+    again = Model.load(tmp_path / "model.safetensors")
+    with Crops(study[0]["m1"]) as crops:
+        found = [segmentation.segment(one, one.latents(crops), crops) for one in (model, again)]
+        for left, right in zip(*found, strict=True):
+            assert_array_equal(left, right)
+        assert found[0].mean.shape == (300, 6) and (found[0].sd > 0).all()
+        assert np.isnan(found[0].surprise_nats).nonzero()[0].tolist() == [GAP, GAP + 1]
+        table = scores.table(
+            model,
+            crops,
+            EvaluateSettings(clips=1, clip_frames=16, samples=[1], horizons=[1], rollouts=4, targets=2),
+            np.random.default_rng(1),
+        )
+        assert np.isfinite(table["nats_per_frame"]).all()
+    shown = clips.decode(model, seed=1)
+    assert shown.latents.shape[-1] == 6 and shown.poses.shape[2:] == model.pca().mean.shape
+
+
+def test_the_decoder_sees_the_animals_build(study, trained):
+    """What networks are shown and what is expected of them are of one animal."""
+    model, _ = trained
+    with Crops(study[0]["m0"]) as crops:
+        known = scores.open_recording(model, crops)
+        view = known.pixels(torch.arange(50))
+        right = scores.views.log_density(view, known.evidence.mean[:GAP].double(), torch.arange(GAP))
+        wrong = view._replace(build=view.build + 1.0)
+        wrong = scores.views.log_density(wrong, known.evidence.mean[:GAP].double(), torch.arange(GAP))
+        assert (known.build() != 0).all()
+    assert (right > wrong).double().mean() > 0.9
+
+
+def test_motion_counts_in_the_bound(study):
+    """The bound of a prior with noisy latents is that of pose and motion together."""
+    chosen = settings(network="pca")
+    _, series = latents_of(study, chosen)
+    fitted = em.fit(series, chosen, target_duration_s=0.5, fps=FPS, seed=1)
+    known = latent_evidence.known(series["m0"], 1e4)
+    local = slds.infer(fitted.parameters, latent_evidence.linear(series["m0"], 1e4))
+    spread = local.covariances.diagonal(dim1=-2, dim2=-1)
+    total = 0.0
+    for t, d in zip(*np.nonzero(known.precision.numpy()), strict=True):
+        r = float(known.precision[t, d])
+        misfit = float(known.motion[t, d] - local.means[t, 3 + d]) ** 2 + float(spread[t, 3 + d])
+        total += 0.5 * (np.log(r / (2 * np.pi)) - r * misfit)
+    found = expected_log_density(known.motion, known.precision, local.means, local.covariances)
+    assert found == pytest.approx(total, rel=1e-9)
+
+
+def test_gradients_match_differences_of_a_bound_with_motion_and_build(study, trained):
+    """Motion is no output of a network, but what it says of the states reaches all of them."""
+    model, _ = trained
+    networks = model.networks()
+    for network in networks:
+        network.double()
+    rows = slice(GAP - 20, GAP + 30)
+    with Crops(study[0]["m0"]) as crops:
+        series = model.latents(crops)
+        known = latent_evidence.known(series, 1e4)
+        moved = latent_evidence.registration.view(crops, series.shifts)
+        heights, observed = (torch.from_numpy(part) for part in moved.pair(rows.start, rows.stop))
+    values, information, motion, told = (part[rows] for part in known)
+    build = latent_evidence.build(series)
+    normals = torch.from_numpy(np.random.default_rng(3).standard_normal((50, 3)))
+
+    def encode():
+        mean, precision = networks.encoder(heights.double(), observed, values, information)
+        return torch.cat([mean, motion], -1), torch.cat([precision, told], -1)
+
+    def settle(start=None):
+        given = GaussianEvidence(*(part.detach()[None] for part in encode()))
+        return slds.infer(model.parameters, given, start=start, sweeps=2000, tolerance=0.0)
+
+    local = settle()
+    whole = windows.Piece(0, 0, 50, (0, 50))
+    batch = gradients.Batch(
+        heights.double()[None],
+        observed[None],
+        torch.ones((1, 50), dtype=torch.bool),
+        local.states,
+        windows.edges_of(local, [whole])[whole],
+        normals[None],
+        build.expand(1, 1, 3),
+    )
+    chosen = settings().training.model_copy(update={"solver_tolerance": 1e-12, "solver_iterations": 100})
+    mean, precision = encode()
+    given = GaussianEvidence(mean.detach()[None], precision.detach()[None])
+    found = gradients.through_optimum(
+        slds, model.parameters, networks.decoder, given, batch, chosen, settled=True
+    )
+    torch.autograd.backward([mean, precision], [part[0] for part in found.tangent.evidence[:2]])
+
+    @torch.no_grad()
+    def bound():
+        local = settle(batch.starts)
+        drawn = sample_marginals(local.means[0, :, :3], local.covariances[0, :, :3, :3], normals)
+        decoder = networks.decoder
+        pixels = log_likelihood(
+            batch.heights[0],
+            observed,
+            decoder(drawn + build),
+            decoder.log_variance(),
+            decoder.used,
+            decoder.outliers,
+        )
+        moving = expected_log_density(motion, told, local.means[0], local.covariances[0])
+        return float(pixels.sum()) + moving - float(local.divergence.sum())
+
+    rng = np.random.default_rng(6)
+    for network in networks:
+        weights = [p for p in network.parameters() if p.grad is not None]
+        ways = [torch.from_numpy(rng.standard_normal(p.shape)) for p in weights]
+        mine = sum(float((p.grad * way).sum()) for p, way in zip(weights, ways, strict=True))
+        sides = []
+        for sign in (1, -2):
+            with torch.no_grad():
+                for p, way in zip(weights, ways, strict=True):
+                    p += sign * 1e-5 * way
+            sides.append(bound())
+        # The bar is 1e-3; differences of the bound leave less than a tenth of it.
+        assert mine == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-3)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2])
+def test_short_recordings(study, trained, tmp_path, frames):
+    heights, shifts = animals(np.random.default_rng(1), 3)
+    scalars = {name: column[:frames] for name, column in tracked(None, shifts).items()}
+    with Crops(write(tmp_path / "m.h5", heights[:frames], scalars=scalars)) as crops:
+        series = trained[0].latents(crops)
+        mean = segmentation.segment(trained[0], series, crops).mean
+    assert series.values.shape == mean.shape == (frames, 6)
+    assert np.isfinite(series.values[:, :3]).all() and np.isfinite(mean).all()

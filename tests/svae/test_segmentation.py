@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+from svae.training.test_em import FPS, components, small, study, train
+
+from syllabary.errors import BadInput, ShapeError
+from syllabary.provenance import Provenance
+from syllabary.reduction.latents import LatentSeries
+from syllabary.svae import checkpoint, segmentation
+from syllabary.svae.model import Model
+
+MADE = Provenance("fit", {}, 1, {}, "code")
+
+
+@pytest.fixture(scope="module")
+def trained():
+    series, _ = study(8)
+    return Model.of(small(), train(series), components(3), fps=FPS), series["m0"]
+
+
+def test_a_model_survives_its_file(trained, tmp_path):
+    model, series = trained
+    path = tmp_path / "model.safetensors"
+    model.save(path, MADE)
+    again = Model.load(path)
+    assert again.settings == model.settings and again.fps == FPS
+    assert torch.equal(again.reduction["pca.mean"], model.reduction["pca.mean"])
+    again.save(tmp_path / "again.safetensors", MADE)
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+    assert Model.provenance_of(path) == MADE
+    before, after = segmentation.segment(model, series), segmentation.segment(again, series)
+    for left, right in zip(before, after, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_other_files_are_not_models(tmp_path):
+    path = tmp_path / "state.safetensors"
+    checkpoint.save(path, {"a": torch.ones(1)}, {"kind": "training"})
+    with pytest.raises(BadInput, match="wanted a model of schema 5"):
+        Model.load(path)
+
+
+def test_any_number_of_threads_gives_the_same_bits(trained):
+    model, series = trained
+    found = []
+    for threads in (1, 2, 4):
+        torch.set_num_threads(threads)
+        found.append(segmentation.segment(model, series))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(2)
+    for other in found[1:]:
+        for left, right in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+def test_what_a_recording_gets(trained):
+    model, series = trained
+    values, observed = series.values.copy(), series.observed.copy()
+    values[100:160], observed[100:160] = np.nan, False
+    found = segmentation.segment(model, LatentSeries(values, observed))
+    assert found.path.shape == (500,) and found.path.min() >= 0
+    np.testing.assert_allclose(found.states.sum(1), 1, rtol=1e-6)
+    assert (np.flatnonzero(np.isnan(found.surprise_nats)) == [0, *range(100, 161)]).all()
+    np.testing.assert_array_equal(found.mean[observed], values[observed].astype(np.float32))
+    assert np.isnan(found.mean[~observed]).all() and np.isnan(found.sd[~observed]).all()
+    assert (found.sd[observed] == 0).all()
+    # Far into the gap only the chain speaks: the posterior is the same on every tick.
+    assert np.abs(found.states[135] - found.states[125]).max() < 0.2
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2])
+def test_short_recordings(trained, frames):
+    model, series = trained
+    found = segmentation.segment(model, LatentSeries(series.values[:frames], series.observed[:frames]))
+    assert len(found.path) == len(found.states) == len(found.mean) == frames
+
+
+def test_nothing_observed(trained):
+    model, _ = trained
+    found = segmentation.segment(model, LatentSeries(np.full((30, 3), np.nan), np.zeros(30, bool)))
+    assert np.isnan(found.surprise_nats).all() and np.isfinite(found.states).all()
+
+
+def test_latents_of_another_model_say_so(trained):
+    model, _ = trained
+    with pytest.raises(ShapeError, match=r"the model wants \(T, 3\)"):
+        segmentation.segment(model, LatentSeries(np.zeros((9, 4)), np.ones(9, bool)))

@@ -1,0 +1,251 @@
+"""Networks and prior trained together: gradients, edges of pieces, and what training ends with."""
+
+import numpy as np
+import pytest
+import torch
+
+from oracles import arhmm as oracle
+from syllabary.errors import BadInput, BadSetting
+from syllabary.priors import slds
+from syllabary.priors.interface import GaussianEvidence
+from syllabary.provenance import Provenance
+from syllabary.records.crops import SCALARS, TRACKING, Crops, CropsWriter
+from syllabary.reduction import pca
+from syllabary.reduction.settings import ReduceSettings
+from syllabary.svae import latent_evidence, segmentation
+from syllabary.svae.model import Model
+from syllabary.svae.networks import likelihood
+from syllabary.svae.networks.autoencoder import build
+from syllabary.svae.settings import ModelSettings
+from syllabary.svae.training import em, gradients, joint, windows
+
+MADE = Provenance("test", {}, None, {}, "")
+SIZE, FPS = (16, 16), 30.0
+
+
+def write(path, latents, rng):
+    """Crops of a bump whose place and height bend with the latents; a gap of two ticks."""
+    rows, columns = np.indices(SIZE)
+    x, y, z = (np.tanh(part)[:, None, None] for part in latents.T)
+    bump = np.exp(-((rows - 7.5 - 3 * x) ** 2 + (columns - 7.5 - 3 * y) ** 2) / 12)
+    heights = (30 + 15 * z) * bump + rng.normal(0, 1.0, (len(latents), *SIZE))
+    frame = np.arange(len(latents))
+    frame[20:22] = -1
+    observed = np.broadcast_to((frame >= 0)[:, None, None], heights.shape) & (
+        rng.random(heights.shape) > 0.02
+    )
+    with CropsWriter(path, recording=path.stem, pixel_mm=5.0, size=SIZE) as writer:
+        writer.append(np.clip(np.rint(heights), 0, 255).astype(np.uint8), observed)
+        nothing = np.full(len(latents), np.nan)
+        writer.finish(
+            frame=frame,
+            time_s=np.arange(len(latents)) / FPS,
+            start_time="",
+            scalars=dict.fromkeys(SCALARS, nothing),
+            tracking={name: nothing if name != "found" else frame >= 0 for name in TRACKING},
+            arena={"mask": np.ones((2, 2), bool)},
+            provenance=MADE,
+        )
+
+
+def settings(**values):
+    return ModelSettings(
+        network="conv",
+        network_settings={"channels": [4, 8], "hidden": 16, **values.pop("network_settings", {})},
+        prior="slds",
+        prior_settings={"states": 6},
+        training={
+            "restarts": 1, "restart_sweeps": 4, "sweeps": 4, "latent_sweeps": 4, "epochs": 3,
+            "window_frames": 40, "buffer_frames": 8, "batch_windows": 2, "learning_rate": 3e-3, **values,
+        },
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Crops of three recordings, components, latents, and a prior trained on these."""
+    rng = np.random.default_rng(5)
+    folder = tmp_path_factory.mktemp("joint")
+    dynamics = oracle.draw_dynamics(rng, 4, 3)
+    paths = {}
+    for i, frames in enumerate((150, 130, 30)):
+        path = folder / f"m{i}.h5"
+        write(path, oracle.draw(rng, dynamics, frames)[0], rng)
+        paths[path.stem] = path
+    components = pca.fit(list(paths.values()), ReduceSettings(components=3, frames=400), seed=1)
+    latents = {}
+    for name, path in paths.items():
+        with Crops(path) as crops:
+            latents[name] = pca.scores(components, crops)
+    fitted = em.fit(latents, settings(), target_duration_s=0.3, fps=FPS, seed=1)
+    return paths, components, latents, fitted
+
+
+def train(study, chosen, **rest):
+    paths, components, latents, fitted = study
+    return joint.fit(fitted, paths, latents, chosen, components, fps=FPS, seed=1, **rest)
+
+
+def test_training_raises_the_bound_and_says_what_it_cost(study):
+    fitted, networks = train(study, settings())
+    rows = fitted.history[fitted.history.phase == "joint"]
+    assert rows["sweep"].tolist() == [0, 1, 2, 3]
+    bounds = rows["bound_nats_per_frame"]
+    assert bounds.max() > bounds.iloc[0] + 1
+    assert (rows["gradient_error"].iloc[:3] < 0.05).all()
+    assert (rows["solver_fallbacks"].iloc[:3] <= 0.01).all()
+    paths, components, latents, _ = study
+    model = Model.of(settings(), fitted, components, networks, fps=FPS)
+    with Crops(paths["m0"]) as crops:
+        found = segmentation.segment(model, latents["m0"], crops)
+        assert np.isfinite(found.mean).all() and (found.sd > 0).all()
+        assert np.isnan(found.surprise_nats).nonzero()[0].tolist() == [20, 21]
+    with pytest.raises(BadInput, match="give crops, not latents"):
+        segmentation.segment(model, latents["m0"])
+
+
+def test_the_first_pass_is_the_pca_with_its_prior(study, tmp_path):
+    fitted, networks = train(study, settings(epochs=1, learning_rate=1e-12, global_rate=1e-12))
+    components, latents = study[1], study[2]
+    with Crops(study[0]["m1"]) as crops:
+        seen = latent_evidence.of_crops(networks.encoder, crops, latents["m1"])
+    expected = latent_evidence.linear(latents["m1"], networks.encoder.max_precision)
+    torch.testing.assert_close(seen.precision, expected.precision, rtol=1e-5, atol=1e-3)
+    torch.testing.assert_close(seen.mean, expected.mean, rtol=1e-5, atol=1e-5)
+    model = Model.of(settings(), fitted, components, networks, fps=FPS)
+    model.save(tmp_path / "model.safetensors", MADE)
+    again = Model.load(tmp_path / "model.safetensors")
+    for name, value in model.weights.items():
+        assert torch.equal(value, again.weights[name]), name
+
+
+def test_the_same_seed_gives_the_same_weights_and_a_stop_changes_nothing(study, tmp_path):
+    one, networks = train(study, settings())
+    kept = tmp_path / "joint.safetensors"
+
+    class Stop(Exception):
+        pass
+
+    def stop(row):
+        if row["sweep"] == 1:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(study, settings(), checkpoint=kept, identity="a", progress=stop)
+    again, others = train(study, settings(), checkpoint=kept, identity="a")
+    assert one.history.equals(again.history)
+    for name, value in networks.tensors().items():
+        assert torch.equal(value, others.tensors()[name]), name
+
+
+def test_other_priors_say_that_they_are_not_trained_with_networks(study):
+    with pytest.raises(BadSetting, match="prior 'slds' alone, not with 'hmm'"):
+        train(study, ModelSettings(network="conv", prior="hmm"))
+
+
+@pytest.fixture
+def problem(study):
+    """A whole recording as one batch, in float64, networks a little trained, the prior settled on it."""
+    paths, components, latents, fitted = study
+    chosen = settings(solver_tolerance=1e-12, solver_iterations=100)
+    networks = build(chosen, components, np.random.default_rng(3))
+    for network in networks:
+        network.double()
+    rng = np.random.default_rng(4)
+    with torch.no_grad():
+        for parameter in networks.encoder.parameters():
+            parameter += 0.02 * torch.from_numpy(rng.standard_normal(parameter.shape))
+        for parameter in networks.decoder.parameters():
+            parameter += 0.02 * torch.from_numpy(rng.standard_normal(parameter.shape))
+    with Crops(paths["m0"]) as crops:
+        heights = torch.from_numpy(crops.heights(0, 60)).double()
+        observed = torch.from_numpy(crops.observed(0, 60))
+    series = latents["m0"]
+    given = (torch.from_numpy(series.values[:60]), torch.from_numpy(series.information[:60]))
+
+    def encode():
+        return networks.encoder(heights, observed, *given)
+
+    mean, precision = (part.detach()[None] for part in encode())
+    local = slds.infer(fitted.parameters, GaussianEvidence(mean, precision), sweeps=2000, tolerance=0.0)
+    batch = gradients.Batch(
+        heights[None],
+        observed[None],
+        torch.ones((1, 60), dtype=torch.bool),
+        local.states,
+        windows.edges_of(local, [windows.Piece(0, 0, 60, (0, 60))])[windows.Piece(0, 0, 60, (0, 60))],
+        torch.from_numpy(rng.standard_normal((1, 60, 3))),
+    )
+    return fitted.parameters, networks, encode, batch, chosen.training
+
+
+def bound(parameters, networks, encode, batch):
+    """ELBO of the batch at the settled optimum, by the same draw of the latents."""
+    with torch.no_grad():
+        mean, precision = (part[None] for part in encode())
+        local = slds.infer(
+            parameters,
+            GaussianEvidence(mean, precision),
+            start=batch.starts,
+            sweeps=300,
+            tolerance=-np.inf,
+        )
+        drawn = likelihood.sample_marginals(local.means[0], local.covariances[0], batch.normals[0])
+        pixels = likelihood.log_likelihood(
+            batch.heights[0], batch.observed[0], networks.decoder(drawn),
+            networks.decoder.log_variance(), networks.decoder.used,
+        )  # fmt: skip
+        return float(pixels.sum() - local.divergence.sum())
+
+
+def test_gradients_of_both_networks_match_differences_of_the_settled_bound(problem):
+    parameters, networks, encode, batch, chosen = problem
+    mean, precision = encode()
+    given = GaussianEvidence(mean.detach()[None], precision.detach()[None])
+    found = gradients.through_optimum(
+        slds, parameters, networks.decoder, given, batch, chosen, settled=True
+    )
+    assert not bool(found.tangent.indefinite.any())
+    torch.autograd.backward([mean, precision], [part[0] for part in found.tangent.evidence[:2]])
+    rng = np.random.default_rng(6)
+    for network in networks:
+        weights = [p for p in network.parameters() if p.grad is not None]
+        for _ in range(3):
+            ways = [torch.from_numpy(rng.standard_normal(p.shape)) for p in weights]
+            mine = sum(float((p.grad * way).sum()) for p, way in zip(weights, ways, strict=True))
+            values = []
+            for sign in (1, -1):
+                with torch.no_grad():
+                    for p, way in zip(weights, ways, strict=True):
+                        p += sign * 1e-5 * way
+                values.append(bound(parameters, networks, encode, batch))
+                with torch.no_grad():
+                    for p, way in zip(weights, ways, strict=True):
+                        p -= sign * 1e-5 * way
+            expected = (values[0] - values[1]) / 2e-5
+            # The bar is 1e-3; differences of the bound leave less than a tenth of it.
+            assert mine == pytest.approx(expected, rel=1e-3)
+
+
+def test_pieces_inferred_with_their_edges_are_as_in_the_whole(study):
+    _, _, latents, fitted = study
+    evidence = latent_evidence.linear(latents["m0"], 1e4)
+    whole = slds.infer(fitted.parameters, evidence, sweeps=2000, tolerance=0.0)
+    cuts = [piece for piece in windows.cut([150], 40, 8, np.random.default_rng(1)) if piece.stop > 0]
+    edges = windows.edges_of(whole, cuts)
+    covered = torch.zeros(150, dtype=torch.int64)
+    for piece in cuts:
+        rows = slice(piece.begin, piece.stop)
+        covered[piece.core[0] : piece.core[1]] += 1
+        found = slds.infer(
+            fitted.parameters,
+            GaussianEvidence(*(part[None, rows] for part in evidence[:2])),
+            start=whole.states[None, rows],
+            edges=edges[piece],
+            sweeps=1,
+        )
+        torch.testing.assert_close(found.means[0], whole.means[rows], rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(found.covariances[0], whole.covariances[rows], rtol=1e-6, atol=1e-9)
+        # Where the first frame's own potential is kept as it was, and all others found again.
+        torch.testing.assert_close(found.states[0], whole.states[rows], rtol=1e-5, atol=1e-5)
+    assert (covered == 1).all(), "every frame is scored once"
