@@ -19,7 +19,7 @@ from .contents import SUFFIXES, Array, open_contents
 __all__ = ["Comparison", "FileComparison", "Renames", "compare_files", "compare_folders", "describe"]
 
 # The first pattern that matches the path of a file inside the results gives its kind.
-KINDS = {
+CATEGORIES = {
     "crops.h5": "crops",
     "pca.h5": "reductions",
     "clips.h5": "clips",
@@ -88,7 +88,7 @@ class FileComparison(NamedTuple):
     path : str
         Path inside the second folder, with slashes.
     kind : str
-        One of the values of ``KINDS``.
+        One of the values of ``CATEGORIES``.
     differences : tuple of str
         One line for each array that differs.
     only_in : str
@@ -136,7 +136,7 @@ def compare_folders(first: Path, second: Path, renames: Renames) -> Comparison:
     new = _files(second)
     files = []
     for name in sorted({*old, *new}):
-        kind = next(kind for pattern, kind in KINDS.items() if fnmatch(f"/{name}", f"*/{pattern}"))
+        kind = next(kind for pattern, kind in CATEGORIES.items() if fnmatch(f"/{name}", f"*/{pattern}"))
         if name in old and name in new:
             differences = tuple(compare_files(old[name], new[name], renames))
             files.append(FileComparison(name, kind, differences))
@@ -171,7 +171,7 @@ def compare_files(first: Path, second: Path, renames: Renames) -> list[str]:
 def describe(comparison: Comparison) -> str:
     """Return a summary: a line for each kind of file, and below it what differs."""
     lines = []
-    for kind in KINDS.values():
+    for kind in CATEGORIES.values():
         files = [file for file in comparison.files if file.kind == kind]
         differing = [file for file in files if not file.equal]
         if files:

@@ -1,0 +1,8 @@
+"""Checks that hold, in the order in which they are listed."""
+
+from repository import sizes
+
+CHECKS = (
+    sizes.unused_exceptions,
+    sizes.crowded_folders,
+)
