@@ -27,7 +27,7 @@ def made_by(code):
     return Provenance("test", {}, None, {}, code)
 
 
-def write(folder, code="one", *, behavior="behaviour", prefix="recognition"):
+def write(folder, code="one", *, column="posture", prefix="before"):
     """Write a small result folder with a file of each format."""
     for name in (LABELS, CROPS, MODEL, SCORES, USAGE):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def write(folder, code="one", *, behavior="behaviour", prefix="recognition"):
         {
             "syllable": np.array([0, 1, -1], np.int16),
             "probability": np.array([0.5, 0.25, np.nan], np.float32),
-            behavior: pd.array(["rear", None, behavior], dtype="string"),
+            column: pd.array(["rear", None, column], dtype="string"),
         }
     )
     tables.write(folder / LABELS, table, made_by(code))
@@ -46,9 +46,9 @@ def write(folder, code="one", *, behavior="behaviour", prefix="recognition"):
     tensors = {f"{prefix}.net.weight": np.eye(3), f"{prefix}.usage": np.ones(3, np.float32)}
     metadata = json.dumps({"classes": ["rear", ""], "provenance": code})
     safetensors.numpy.save_file(tensors, folder / MODEL, {"syllabary": metadata})
-    scores = {"all": {"ami": 0.5, behavior: {"rear": [1, 2]}, "f1": None}}
+    scores = {"all": {"ami": 0.5, column: {"rear": [1, 2]}, "f1": None}}
     (folder / SCORES).write_text(json.dumps({"provenance": code, "scores": scores}))
-    (folder / USAGE).write_text(f"{behavior},usage\nrear,0.25\n")
+    (folder / USAGE).write_text(f"{column},usage\nrear,0.25\n")
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_types_shapes_and_attributes_count(folders):
 
 
 def test_columns_in_another_order_are_a_difference(folders):
-    (folders[1] / USAGE).write_text("usage,behaviour\n0.25,rear\n")
+    (folders[1] / USAGE).write_text("usage,posture\n0.25,rear\n")
     assert differing(folders) == {USAGE: ("columns are in another order",)}
 
 
@@ -137,19 +137,19 @@ def test_what_one_folder_lacks_is_listed(folders):
 def test_scores_and_texts_are_compared(folders):
     scores = json.loads((folders[1] / SCORES).read_text())
     scores["scores"]["all"] |= {"ami": 0.25, "f1": 0.5}
-    scores["scores"]["all"]["behaviour"]["rear"] = [1, 5]
+    scores["scores"]["all"]["posture"]["rear"] = [1, 5]
     (folders[1] / SCORES).write_text(json.dumps(scores))
     lines = differing(folders)[SCORES]
     assert "scores.all.ami: 1 of 1 entries differ, by 0.25 at most" in lines
-    assert "scores.all.behaviour.rear: 1 of 2 entries differ, by 3 at most" in lines
+    assert "scores.all.posture.rear: 1 of 2 entries differ, by 3 at most" in lines
     assert any(line.startswith("scores.all.f1: type object") for line in lines)
 
 
 def test_renamed_names_and_text_values_are_equal_under_their_renames(folders, tmp_path):
-    write(tmp_path / "new", behavior="behavior", prefix="labeler")
+    write(tmp_path / "new", column="stance", prefix="after")
     pair = (folders[0], tmp_path / "new")
     assert set(differing(pair)) == {LABELS, MODEL, SCORES, USAGE}
-    assert differing(pair, "behaviour=behavior", "recognition.=labeler.") == {}
+    assert differing(pair, "posture=stance", "before.=after.") == {}
 
 
 def test_renamed_files_are_compared_under_their_new_name(folders):
@@ -161,7 +161,7 @@ def test_renamed_files_are_compared_under_their_new_name(folders):
     assert differing(folders, "slds=other") == {}
 
 
-@pytest.mark.parametrize("text", ["behaviour", "=behavior", "behaviour="])
+@pytest.mark.parametrize("text", ["posture", "=stance", "posture="])
 def test_a_rename_without_two_names_is_refused(text):
     with pytest.raises(BadInput, match="OLD=NEW"):
         Renames.parse([text])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from repository import docstrings, identifiers, imports, sizes, spelling, typing_rules
+from repository import docstrings, front_pages, identifiers, imports, sizes, spelling, typing_rules
 from repository.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]
@@ -206,3 +206,21 @@ def test_names_that_a_module_offers_are_there(lay):
     )
     [line] = texts(imports.absent_names(root))
     assert "__all__ has 'h', which is not there" in line
+
+
+def test_reading_orders_name_the_modules_that_are_there(lay):
+    docstring = '"""Text.\n\nIn reading order: ``x`` (then ``f``), ``gone``, and ``inner/``.\n"""\n'
+    root = lay(
+        {
+            f"{PACKAGE}/a/__init__.py": docstring,
+            f"{PACKAGE}/a/x.py": "",
+            f"{PACKAGE}/a/y.py": "",
+            f"{PACKAGE}/a/inner/z.py": "",
+            f"{PACKAGE}/b/__init__.py": '"""Text."""\nSHARED = ()\n',
+            f"{PACKAGE}/b/member.py": "",
+        }
+    )
+    assert [violation.text for violation in front_pages.stale_reading_orders(root)] == [
+        "the reading order names 'gone', which is not there",
+        "the docstring does not name 'y'",
+    ]

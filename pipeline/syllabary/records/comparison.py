@@ -61,7 +61,7 @@ class Renames(NamedTuple):
         """Read ``OLD=NEW`` texts."""
         for text in texts:
             if not all(text.partition("=")):
-                raise BadInput(f"--rename {text}: wanted OLD=NEW, such as behaviour=behavior.")
+                raise BadInput(f"--rename {text}: wanted OLD=NEW, such as sweep=iteration.")
         return cls([(old, new) for old, _, new in (text.partition("=") for text in texts)])
 
     def of_name(self, name: str) -> str:
