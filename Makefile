@@ -3,7 +3,7 @@
 #   make demo        a simulated study from raw depth video to a report
 #   make test        the tests that a fresh clone on this machine allows
 #   make test-all    the same and those for which chromium or the extra 'peers' is installed
-#   make lint        formatters, linters, types, floors
+#   make lint        formatters, linters, types, layers
 #   make benchmark   what is recovered on fresh seeds (benchmarks/README.md has the others)
 #   make schema      write config.yaml and its JSON schema from the settings models
 #   make clean       forget results; raw data are never touched
