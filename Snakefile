@@ -1,4 +1,4 @@
-# Raw depth video to behavioural syllables: rules are included in the order in which data flow.
+# Raw depth video to behavioral syllables: rules are included in the order in which data flow.
 from snakemake.utils import min_version
 
 min_version("9.0")

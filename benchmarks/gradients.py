@@ -31,7 +31,7 @@ from syllabary.svae.networks.base import capped
 FRAMES = 128
 FEATURES = 8
 MOST = 1e4
-SETTLED = {"sweeps": 400, "tolerance": -np.inf}
+SETTLED = {"max_iterations": 400, "tolerance": -np.inf}
 SOLVERS = {
     "CG 1e-1": {"tolerance": 1e-1, "iterations": 40},
     "CG 1e-2": {"tolerance": 1e-2, "iterations": 40},
@@ -44,7 +44,7 @@ SOLVERS = {
     "damped 0.5, 10 steps": {"iterations": 10, "damping": 0.5, "tolerance": 0.0},
     "damped 0.5, 20 steps": {"iterations": 20, "damping": 0.5, "tolerance": 0.0},
 }
-EXACT = {"tolerance": 1e-12, "iterations": 400}
+EXACT = {"tolerance": 1e-12, "max_iterations": 400}
 
 
 class Windows(NamedTuple):
@@ -68,19 +68,23 @@ def train(series: list[torch.Tensor], evidence: list[GaussianEvidence], states: 
     known = arhmm.initial(settings, series, None, np.random.default_rng(seed))
     for _ in range(20):
         found = [arhmm.infer(known, one) for one in points]
-        known = arhmm.adapt(arhmm.update(known, total([f.statistics for f in found]), settings))
+        known = arhmm.update_hyperparameters(
+            arhmm.update(known, total([f.statistics for f in found]), settings)
+        )
     parameters = slds.from_autoregression(known)
     ours = slds.Settings(states=states)
     starts = [f.states for f in found]
     for _ in range(15):
         local = [
-            slds.infer(parameters, one, start=start, sweeps=3, tolerance=-np.inf)
+            slds.infer(parameters, one, start=start, max_iterations=3, tolerance=-np.inf)
             for one, start in zip(evidence, starts, strict=True)
         ]
         starts = [one.states for one in local]
-        parameters = slds.adapt(slds.update(parameters, total([one.statistics for one in local]), ours))
+        parameters = slds.update_hyperparameters(
+            slds.update(parameters, total([one.statistics for one in local]), ours)
+        )
     final = [
-        slds.infer(parameters, one, start=start, sweeps=20)
+        slds.infer(parameters, one, start=start, max_iterations=20)
         for one, start in zip(evidence, starts, strict=True)
     ]
     return parameters, [one.states for one in final]
@@ -148,7 +152,7 @@ class Problem:
         return self.likelihood(local) - local.divergence
 
     def beside(self, local: Local, theta: torch.Tensor) -> torch.Tensor:
-        """What the optimum does not maximise: the likelihood less the potential's mean, (B) nats."""
+        """What the optimum does not maximize: the likelihood less the potential's mean, (B) nats."""
         mean, precision = self.evidence(theta)
         apart = local.means - mean
         spread = local.covariances.diagonal(dim1=-2, dim2=-1)
@@ -257,16 +261,16 @@ def examine(problem: Problem, theta: torch.Tensor, case: str, rng: np.random.Gen
         put(case, f"{title}: steps, most", float(used.max()))
         put(case, f"{title}: windows cut short", float(told.indefinite.sum()))
 
-    three = problem.infer(theta, start=windows.states, sweeps=3, tolerance=-np.inf)
+    three = problem.infer(theta, start=windows.states, max_iterations=3, tolerance=-np.inf)
     for name, local in (("settled", settled), ("3 turns", three)):
         for solver, options in SOLVERS.items():
             row(local, f"{name}, {solver}", **options)
     for turns in (1, 2, 3, 5, 10, 30, 100, 300):
-        local = problem.infer(theta, start=windows.states, sweeps=turns, tolerance=-np.inf)
+        local = problem.infer(theta, start=windows.states, max_iterations=turns, tolerance=-np.inf)
         if turns != 3:
             row(local, f"{turns} turns, CG 1e-4", **SOLVERS["CG 1e-4"])
         put(case, f"{turns} turns: residual, most", float(local.cache.optimum.residual.max()))
-    cold = problem.infer(theta, sweeps=8, tolerance=-np.inf)
+    cold = problem.infer(theta, max_iterations=8, tolerance=-np.inf)
     row(cold, "8 turns from cold, CG 1e-2", **SOLVERS["CG 1e-2"])
 
 
@@ -279,7 +283,9 @@ def differences(problem, theta, settled, exact, good, case, rng, step: float = 1
     worst_sum, worst_window = 0.0, 0.0
     for i, way in enumerate(ways):
         ends = [
-            problem.infer(theta + sign * step * way, start=settled.states, sweeps=200, tolerance=-np.inf)
+            problem.infer(
+                theta + sign * step * way, start=settled.states, max_iterations=200, tolerance=-np.inf
+            )
             for sign in (1, -1)
         ]
         slopes = (problem.bound(ends[0]) - problem.bound(ends[1])) / (2 * step)
@@ -335,7 +341,7 @@ def _compare(problem, theta, settled, sent, name, family, ends, title, case, ste
     values, stats = [], []
     for end in ends:
         moved = problem.parameters._replace(**{name: end})
-        local = problem.infer(theta, moved, start=settled.states, sweeps=200, tolerance=-np.inf)
+        local = problem.infer(theta, moved, start=settled.states, max_iterations=200, tolerance=-np.inf)
         values.append(problem.beside(local, theta))
         stats.append(family.expected_stats(end))
     slope = float((values[0] - values[1]).sum()) / (2 * step)

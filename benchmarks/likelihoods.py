@@ -42,8 +42,8 @@ from syllabary.svae.settings import EvaluateSettings, ModelSettings
 OURS = "slds"
 RIVALS = ("pca-slds", "pca-arhmm")
 VIEWS = {
-    "registered": {"registration": True, "build": True},
-    "plain": {"registration": False, "build": False},
+    "registered": {"registration": True, "subject_offset": True},
+    "plain": {"registration": False, "subject_offset": False},
 }
 SETTINGS = EvaluateSettings(clips=6, targets=48)
 

@@ -2,7 +2,7 @@
 
 The shipped default learns syllables of simulated latents, in few sweeps. Then a recording of 108,000
 ticks, three in ten of them missing, is segmented after encoding: its network of crops is that of the
-PCA. All states in use stay syllables. Once the recogniser's word counts, once the teacher's. Peak memory
+PCA. All states in use stay syllables. Once the recognizer's word counts, once the teacher's. Peak memory
 is that of the whole process, of which importing takes about 0.4 GB.
 
     python benchmarks/long_recording.py [--ticks 108000] [--states 50]
@@ -59,14 +59,20 @@ def model_of(states: int, rng: np.random.Generator) -> Model:
     shipped = Config().models["slds"]
     assert shipped.discovery is not None
     short = shipped.discovery.model_copy(
-        update={"states": states, "restarts": 1, "sweeps": 5, "rounds": 0, "resolution_nats": 0.0}
+        update={
+            "states": states,
+            "restarts": 1,
+            "iterations": 5,
+            "rounds": 0,
+            "merge_threshold_nats": 0.0,
+        }
     )
     settings = shipped.model_copy(update={"network": "pca", "discovery": short})
     series = {name: recording(rng, 5000) for name in ("a", "b")}
     found = discovery.find(series, short, target_duration_s=0.4, fps=30.0, seed=1)
     said = {name: torch.from_numpy(one) for name, one in found.evidence.items()}
     fitted = clamped.fit(series, said, settings, fps=30.0, seed=1)
-    found = found._replace(recognition=found.recognition.reorder(fitted.order))
+    found = found._replace(labeler=found.labeler.reorder(fitted.order))
     blank = pca.Pca(
         mean=np.zeros((80, 80)), components=np.zeros((POSE, 80, 80)), scale=np.ones(POSE),
         explained_variance_ratio=np.ones(POSE) / POSE, noise_variance_mm2=np.asarray(1.0),
@@ -87,9 +93,9 @@ def main() -> None:
     series = recording(rng, asked.ticks)
     start = LatentSeries(*(part[:100] for part in series[:3]), motion=MOTION)
     size = POSE + MOTION
-    for whose, taught in (("the recogniser's word", False), ("the teacher's word", True)):
-        heard = {**learned.recognition, "taught": torch.tensor(taught)}
-        model = dataclasses.replace(learned, recognition=heard)
+    for whose, use_teacher in (("the recognizer's word", False), ("the teacher's word", True)):
+        heard = {**learned.labeler, "use_teacher": torch.tensor(use_teacher)}
+        model = dataclasses.replace(learned, labeler=heard)
         segmentation.segment(model, start)  # compile
         before, begun = peak_gb(), time.process_time()
         found = segmentation.segment(model, series)

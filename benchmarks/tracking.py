@@ -108,7 +108,7 @@ def measure(
     frames = pd.DataFrame({
         "x_mm": track.x_mm - center[:, 0], "y_mm": track.y_mm - center[:, 1],
         "turn_rad": np.angle(np.exp(1j * (headings.heading_rad - kept["heading_rad"]))),
-        "confidence": headings.confidence, "behaviour": kept["behaviour"],
+        "confidence": headings.confidence, "behavior": kept["behavior"],
         "truth_rad": kept["heading_rad"], "time_s": video.timestamps_s,
     })  # fmt: skip
     seen = frames["turn_rad"].notna()

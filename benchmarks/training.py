@@ -2,9 +2,9 @@
 
 A study is simulated as crops; the shipped default finds its syllables and settles, then an epoch of its
 joint training (the pass over whole recordings, and the steps) takes turns with an epoch of a plain VAE:
-the same crops, networks, pieces and optimiser, the latents of each frame independent N(0, I), no
+the same crops, networks, pieces and optimizer, the latents of each frame independent N(0, I), no
 messages. The VAE has no need of the frames around a piece and does not see them; its own pass over
-whole recordings encodes, draws and scores as ours does. Once with discovery, whose recogniser tells the
+whole recordings encodes, draws and scores as ours does. Once with discovery, whose recognizer tells the
 states, and once without, where mean field finds them.
 
 Only speed counts: discovery and the training before the first epoch have few sweeps and restarts, so
@@ -40,7 +40,7 @@ from syllabary.study import Config
 from syllabary.svae import latent_evidence
 from syllabary.svae.discovery import discovery
 from syllabary.svae.networks import likelihood
-from syllabary.svae.networks.autoencoder import build
+from syllabary.svae.networks.autoencoder import create
 from syllabary.svae.settings import ModelSettings
 from syllabary.svae.training import clamped, em, gradients, windows
 from syllabary.svae.training.joint import Trainer
@@ -49,7 +49,10 @@ from syllabary.svae.training.schedule import learning_rate
 SEED = 1
 TARGET_S = 0.4
 # Of what passes messages: of the prior, and of the pieces.
-PRIOR, BORDERS = ("infer", "tangent", "update", "adapt", "divergence"), ("edges_of", "join")
+PRIOR, BORDERS = (
+    ("infer", "tangent", "update", "update_hyperparameters", "divergence"),
+    ("boundary_of", "join"),
+)
 
 
 class Clock:
@@ -145,9 +148,9 @@ class Plain:
             total += float(_bound(decoder, image, seen, *given, trainer.builds[index], rng).sum())
         return total
 
-    def _step(self, group: list[windows.Piece], total: int, rng: np.random.Generator) -> None:
+    def _step(self, group: list[windows.Window], total: int, rng: np.random.Generator) -> None:
         trainer, (encoder, decoder) = self.trainer, self.trainer.networks
-        images, seens, values, information, build = [], [], [], [], []
+        images, seens, values, information, subject_offset = [], [], [], [], []
         for piece in group:
             crops, rows = trainer.open(piece.recording), slice(*piece.core)
             raw = crops.heights(rows.start, rows.stop)
@@ -155,8 +158,8 @@ class Plain:
             seens.append(torch.from_numpy(crops.observed(rows.start, rows.stop)))
             values.append(trainer.known[piece.recording][0][rows])
             information.append(trainer.known[piece.recording][1][rows])
-            build.append(trainer.builds[piece.recording].expand_as(values[-1]))
-        whole = [torch.cat(part) for part in (images, seens, values, information, build)]
+            subject_offset.append(trainer.builds[piece.recording].expand_as(values[-1]))
+        whole = [torch.cat(part) for part in (images, seens, values, information, subject_offset)]
         trainer.optimizer.zero_grad(set_to_none=True)
         scale = -1 / max(int(likelihood.scored_pixels(whole[1], decoder.used).sum()), 1)
         # As many frames at once as in ours.
@@ -179,7 +182,7 @@ def _bound(
     seen: torch.Tensor,
     mean: torch.Tensor,
     precision: torch.Tensor,
-    build: torch.Tensor,
+    subject_offset: torch.Tensor,
     rng: np.random.Generator,
 ) -> torch.Tensor:
     """Bound (N) of frames whose latents are independent.
@@ -191,7 +194,12 @@ def _bound(
     drawn = center + torch.from_numpy(rng.standard_normal(tuple(mean.shape))) / whole.sqrt()
     divergence = 0.5 * (1 / whole + center.square() - 1 + whole.log()).sum(-1)
     found = likelihood.log_likelihood(
-        image, seen, decoder(drawn + build), decoder.log_variance(), decoder.used, decoder.outliers
+        image,
+        seen,
+        decoder(drawn + subject_offset),
+        decoder.log_variance(),
+        decoder.used,
+        decoder.outliers,
     )
     return found - divergence
 
@@ -200,17 +208,19 @@ def prepare(
     settings: ModelSettings, series: Mapping[str, LatentSeries], fps: float
 ) -> tuple[em.Fitted, dict[str, torch.Tensor] | None]:
     """What joint training begins with, by few sweeps."""
-    few = {"restarts": 1, "sweeps": 5}
+    few = {"restarts": 1, "iterations": 5}
     if settings.discovery is None:
-        short = settings.training.model_copy(update={**few, "restart_sweeps": 10, "latent_sweeps": 10})
+        short = settings.training.model_copy(
+            update={**few, "restart_iterations": 10, "latent_iterations": 10}
+        )
         chosen = settings.model_copy(update={"training": short})
         return em.fit(series, chosen, target_duration_s=TARGET_S, fps=fps, seed=SEED), None
-    learner = settings.discovery.recogniser.model_copy(update={"epochs": 1})
-    short = settings.discovery.model_copy(update={**few, "rounds": 0, "recogniser": learner})
+    learner = settings.discovery.classifier.model_copy(update={"epochs": 1})
+    short = settings.discovery.model_copy(update={**few, "rounds": 0, "classifier": learner})
     found = discovery.find(series, short, target_duration_s=TARGET_S, fps=fps, seed=SEED)
-    said = {name: torch.from_numpy(one) for name, one in found.evidence.items()}
-    fitted = clamped.fit(series, said, settings, fps=fps, seed=SEED)
-    return fitted, {name: one[:, fitted.order] for name, one in said.items()}
+    state_logits = {name: torch.from_numpy(one) for name, one in found.evidence.items()}
+    fitted = clamped.fit(series, state_logits, settings, fps=fps, seed=SEED)
+    return fitted, {name: one[:, fitted.order] for name, one in state_logits.items()}
 
 
 def compare(
@@ -221,17 +231,17 @@ def compare(
     series: Mapping[str, LatentSeries],
     turns: int,
 ) -> None:
-    fitted, said = prepare(settings, series, study.fps)
+    fitted, state_logits = prepare(settings, series, study.fps)
     paths = {name: study.path(name) for name in study.trained}
     # So many epochs that the generator never ends.
     longer = settings.training.model_copy(update={"epochs": turns + 2})
     chosen = settings.model_copy(update={"training": longer})
 
     def trainer(told: Mapping[str, torch.Tensor] | None) -> Trainer:
-        networks = build(chosen, way.pca, generator(SEED, "benchmark", "networks"))
+        networks = create(chosen, way.pca, generator(SEED, "benchmark", "networks"))
         return Trainer(networks, paths, series, chosen, way.pca, study.fps, SEED, told)
 
-    ours, plain = Structured(trainer(said), fitted), Plain(trainer(None))
+    ours, plain = Structured(trainer(state_logits), fitted), Plain(trainer(None))
     found = []
     for turn in range(turns + 1):
         pair = ours.epoch(), plain.epoch()
@@ -278,7 +288,9 @@ def main() -> None:
         print(f"registered: {way.template is not None}", flush=True)
         with one_thread("torch"):
             for title, change in (("shipped default", {}), ("without discovery", {"discovery": None})):
-                compare(title, shipped.model_copy(update=change), study, way, series, asked.turns)
+                compare(
+                    title, shipped.model_copy(update=change), study, way, series, asked.local_iterations
+                )
 
 
 if __name__ == "__main__":

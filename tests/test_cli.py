@@ -86,7 +86,7 @@ def test_score_prints_the_agreement(tmp_path):
     true = pd.DataFrame(
         {
             **common,
-            "behaviour": [("rear_up", "groom", "walk")[s] for s in syllable],
+            "behavior": [("rear_up", "groom", "walk")[s] for s in syllable],
             **dict.fromkeys(("x_mm", "y_mm", "heading_rad", "height_mm"), 0.0),
             "dropped": False,
         }

@@ -168,8 +168,8 @@ def test_a_missing_outline_is_found_before_work_starts(write):
         ),
         ({"overrides": {"m1": {"arena": {"which": 0}}}}, r"setting overrides\.m1\.arena\.which = 0: "),
         (
-            {"models": {"m": {"training": {"sweps": 1}}}},
-            r"models\.m\.training\.sweps; did you mean 'sweeps'",
+            {"models": {"m": {"training": {"iteratons": 1}}}},
+            r"models\.m\.training\.iteratons; did you mean 'iterations'",
         ),
         ({"models": {"my model": {}}}, r"model name 'my model': use letters"),
         ({"models": {}}, r"setting models = \{\}"),
@@ -202,8 +202,8 @@ def test_names_behind_the_settings_are_checked():
 
 def test_labels_must_be_of_recordings_of_the_study(write, tmp_path):
     table = study.read_recordings(write(simulated(2)))
-    study.require_labels(tmp_path / "labels.csv", table)  # nobody labelled anything
-    (tmp_path / "labels.csv").write_text("recording,start_s,stop_s,behaviour\na9,0,1,walk\n")
+    study.require_labels(tmp_path / "labels.csv", table)  # nobody labeled anything
+    (tmp_path / "labels.csv").write_text("recording,start_s,stop_s,behavior\na9,0,1,walk\n")
     with pytest.raises(BadInput, match="unknown recording 'a9'; name one of the study"):
         study.require_labels(tmp_path / "labels.csv", table)
 
@@ -215,7 +215,7 @@ def test_a_table_of_labels_that_is_named_must_exist():
 
 
 def select(**section):
-    return {"models": {"m": {"training": {"sweeps": 7}}, "n": {}}, "select": section}
+    return {"models": {"m": {"training": {"iterations": 7}}, "n": {}}, "select": section}
 
 
 def test_nothing_is_selected_unless_a_model_is_named():
@@ -225,7 +225,7 @@ def test_nothing_is_selected_unless_a_model_is_named():
 
 
 def test_candidates_are_every_variant_under_every_seed():
-    variants = {"base": {}, "coarse": {"discovery": {"resolution_nats": 0.1}}}
+    variants = {"base": {}, "coarse": {"discovery": {"merge_threshold_nats": 0.1}}}
     config = study.read_config({"seed": 5, **select(model="m", seeds=2, settings=variants)})
     found = study.candidates(config)
     assert list(found) == ["m.base.5", "m.base.6", "m.coarse.5", "m.coarse.6"]
@@ -233,8 +233,8 @@ def test_candidates_are_every_variant_under_every_seed():
     assert found["m.base.6"].settings == config.models["m"]
     coarse = found["m.coarse.5"]
     assert coarse.variant == "coarse"
-    assert coarse.settings.training.sweeps == 7  # the model's own
-    assert coarse.settings.discovery.resolution_nats == 0.1
+    assert coarse.settings.training.iterations == 7  # the model's own
+    assert coarse.settings.discovery.merge_threshold_nats == 0.1
     assert list(study.fits(config)) == ["m", "n", *found]
 
 
@@ -270,8 +270,8 @@ def test_a_variant_is_laid_over_the_models_settings_key_by_key():
         (select(model="m", settings={"v" * 99: {}}), r"at most 100 in all"),
         (select(model="m", settings={"v": {"path": "x"}}), r"'v': has a path, so nothing is trained"),
         (
-            select(model="m", settings={"v": {"training": {"sweps": 1}}}),
-            r"select\.settings\.v\.training\.sweps; did you mean 'sweeps'",
+            select(model="m", settings={"v": {"training": {"iteratons": 1}}}),
+            r"select\.settings\.v\.training\.iteratons; did you mean 'iterations'",
         ),
         (
             {"models": {"m": {}, "m.base.2": {}}, "select": {"model": "m"}},

@@ -3,7 +3,7 @@
 From ``depth.dat`` to a closed ``crops.h5``, without a movie, in process CPU time, both programs in turn
 in one process on one thread; the median counts. Deciding which end is the head, of which MoSeq2's steps
 know nothing, is timed apart. MoSeq2 takes 1000 frames at once; ``--chunk 100`` is kinder to it.
-``--idle-components`` adds a labelling that it does in every frame to no effect.
+``--idle-components`` adds a labeling that it does in every frame to no effect.
 
     OMP_NUM_THREADS=1 python benchmarks/extraction/speed.py [--seconds 60] [--rounds 5] [SESSION ...]
 

@@ -68,7 +68,7 @@ def random_chain(count: int, frames: int, states: int) -> tuple[np.ndarray, np.n
 
 
 def chain(name: str, count: int, frames: int, states: int, goals: dict[str, float]) -> Problem:
-    """Marginals, pair sums and log normaliser of discrete chains."""
+    """Marginals, pair sums and log normalizer of discrete chains."""
     first, rows, evidence = random_chain(count, frames, states)
     given = torch.from_numpy(evidence if count > 1 else evidence[0])
     logs = np.log(first), np.log(rows)

@@ -109,7 +109,7 @@ def of_autoencoder(study: Study, seed: int) -> Latents:
     """Latents of an autoencoder of the shipped convolutions, whitened; no prior on how they move."""
     start = time.process_time()
     reduction, given = pca.load(study.folder / "pca.h5"), load(study.folder, "pca")
-    networks = autoencoder.build(
+    networks = autoencoder.create(
         ModelSettings(network="conv"), reduction, generator(seed, "autoencoder", "networks")
     )
     _train(networks, study, given, generator(seed, "autoencoder", "pieces"))

@@ -17,7 +17,7 @@ from recovery import latents
 from recovery.studies import Study, write
 from syllabary import registry
 
-Said = dict[str, tuple[np.ndarray, np.ndarray]]
+StatePrediction = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def recover(folder: Path, method: str, setting: str, seed: int, out: Path) -> None:
@@ -37,7 +37,7 @@ def recover(folder: Path, method: str, setting: str, seed: int, out: Path) -> No
     write(out, to)
 
 
-def load(place: Path, study: Study) -> tuple[Said, float]:
+def load(place: Path, study: Study) -> tuple[StatePrediction, float]:
     """Read what ``recover`` wrote: path and states of every recording, and seconds."""
     with np.load(place) as stored:
         said = {

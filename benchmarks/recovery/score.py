@@ -21,7 +21,7 @@ KEYS = (
     "ami", "ari", "macro_f1", "boundary_f1", "boundary_f1_chance", "duration_ratio",
     "states_above_1_percent", "best_shift_ami", "best_shift_ticks",
 )  # fmt: skip
-BEHAVIOURS = ("rear", "groom")
+BEHAVIORS = ("rear", "groom")
 
 
 def rows(study: Study, place: Path, method: str, setting: str) -> list[dict[str, Any]]:
@@ -39,7 +39,7 @@ def rows(study: Study, place: Path, method: str, setting: str) -> list[dict[str,
     }
     result = []
     for title, (paths, stay) in found.items():
-        labels = {name: labelled(study, name, paths[name], said[name][1]) for name in paths}
+        labels = {name: labeled(study, name, paths[name], said[name][1]) for name in paths}
         for pool, names in pools.items():
             row = about | {"decoding": title, "stay": stay, "pool": pool, "cpu_s": cpu_s}
             pairs = [(labels[name], truths[name]) for name in names]
@@ -54,14 +54,14 @@ def score(pairs: list[tuple[Any, Any]]) -> dict[str, float | int | None]:
     found = scores.score_many(pairs)
     usage = np.unique(np.concatenate([labels["syllable"] for labels, _ in pairs]), return_counts=True)[1]
     named = {
-        f"{name}_{measure}": found["behaviours"][name][measure]
-        for name in BEHAVIOURS
+        f"{name}_{measure}": found["behaviors"][name][measure]
+        for name in BEHAVIORS
         for measure in ("recall", "precision")
     }
     return {name: found[name] for name in KEYS} | named | {"largest_share": usage.max() / usage.sum()}
 
 
-def labelled(study: Study, name: str, path: np.ndarray, states: np.ndarray) -> Any:
+def labeled(study: Study, name: str, path: np.ndarray, states: np.ndarray) -> Any:
     """The table of labels of a recording."""
     with study.crops(name) as recording:
         return decode.labels(

@@ -1,4 +1,4 @@
-"""Behavioural syllables from depth video of a freely moving mouse.
+"""Behavioral syllables from depth video of a freely moving mouse.
 
 Data flow one way, and the rooms are listed in that order: ``simulate`` writes raw depth
 video of a known mouse, ``depth`` turns raw frames into upright crops, ``svae`` crops into

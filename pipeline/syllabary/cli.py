@@ -41,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
-    help="Depth video of freely moving mice to behavioural syllables.",
+    help="Depth video of freely moving mice to behavioral syllables.",
 )
 
 

@@ -77,7 +77,7 @@ class Config(Settings):
     recordings: str = Field("config/recordings.tsv", description="Table of recordings, tab separated.")
     labels: str = Field(
         LABELS,
-        description="Behaviours that people labelled (csv, tsv, or an export of BORIS), if any.",
+        description="Behaviors that people labeled (csv, tsv, or an export of BORIS), if any.",
     )
     simulate: SimulateSettings = SimulateSettings()
     train_heading: HeadingTrainingSettings = HeadingTrainingSettings()
@@ -95,7 +95,7 @@ class Config(Settings):
                 prior="slds",
                 registration=True,
                 kinematics=True,
-                build=True,
+                subject_offset=True,
                 discovery=DiscoverySettings(),
             ),
             "pca-slds": ModelSettings(prior="slds"),
@@ -400,7 +400,7 @@ def require_held_out(config: Config, recordings: pd.DataFrame) -> None:
 
 
 def require_labels(path: Path | str, recordings: pd.DataFrame) -> None:
-    """Read what people labelled, if there is such a file: every label must be of a recording listed.
+    """Read what people labeled, if there is such a file: every label must be of a recording listed.
 
     Raises
     ------

@@ -354,8 +354,8 @@ def gaussian_tangent(gaussian, found, direction, backend):
     d_precision, d_lower, d_mean = direction
     means = found.means.cpu().double().numpy()
     whole = gaussian_chains.assemble(d_precision, d_lower)
-    centred = d_mean - (whole @ means.ravel()).reshape(means.shape)
-    given = [torch.tensor(part).to(gaussian[0]) for part in (d_precision, d_lower, centred)]
+    centered = d_mean - (whole @ means.ravel()).reshape(means.shape)
+    given = [torch.tensor(part).to(gaussian[0]) for part in (d_precision, d_lower, centered)]
     return as_arrays(lds.tangent(found, *given, backend=backend))
 
 

@@ -84,7 +84,7 @@ def test_a_short_approach_is_made_good_side_by_side(rng, cut, repeated):
 
 @pytest.mark.parametrize("keep", ["all", "sums", "filter"])
 def test_a_chain_that_barely_mixes_goes_in_order(keep, rng, cut, repeated):
-    """A stretch is right once its neighbour is: two times side by side, and then one after another."""
+    """A stretch is right once its neighbor is: two times side by side, and then one after another."""
     cut(10, 4)
     initial, transition, _ = sticky_chain(rng, 1, 3, stay=0.99999)
     evidence = 1e-2 * rng.standard_normal((58, 3))

@@ -18,7 +18,7 @@ def made_up(tmp_path_factory):
     return make_study(tmp_path_factory.mktemp("study"))
 
 
-def unlabelled(figure):
+def unlabeled(figure):
     """Axes that show ticks but no quantity with its unit."""
     for axes in figure.axes:
         for which, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
@@ -41,7 +41,7 @@ def test_figure_draws_a_study_with_units_on_every_axis(name, made_up):
         assert isinstance(figure, Figure)
         assert figure.axes
         figure.canvas.draw()
-        assert list(unlabelled(figure)) == []
+        assert list(unlabeled(figure)) == []
     assert not _pylab_helpers.Gcf.figs, "a figure that pyplot keeps is never freed"
 
 

@@ -66,11 +66,11 @@ class Made:
 
     def train(self, steps=3):
         """Leave the start, where corrections are zero; returns the network."""
-        optimiser = torch.optim.Adam(self.parameters(), lr=3e-3)
+        optimizer = torch.optim.Adam(self.parameters(), lr=3e-3)
         for _ in range(steps):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             self.loss().backward()
-            optimiser.step()
+            optimizer.step()
         return self
 
     def require_finite_gradients(self, found):

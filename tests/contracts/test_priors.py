@@ -10,8 +10,8 @@ from syllabary.priors.interface import Cotangent, GaussianEvidence, PointEvidenc
 
 PRIORS = registry.names("syllabary.priors")
 OFFERED = (
-    "Evidence", "Parameters", "Settings", "adapt", "dimensions", "divergence", "filter", "infer",
-    "initial", "reorder", "sample", "tangent", "update",
+    "Evidence", "Parameters", "Settings", "dimensions", "divergence", "filter", "infer", "initial",
+    "reorder", "sample", "tangent", "update", "update_hyperparameters",
 )  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def test_no_sweep_lowers_the_bound(prior, trained):
     for _ in range(12):
         found = (
             [
-                prior.infer(parameters, one, start=start, sweeps=2)
+                prior.infer(parameters, one, start=start, max_iterations=2)
                 for one, start in zip(evidence, starts, strict=True)
             ]
             if prior.Evidence is GaussianEvidence
@@ -64,7 +64,7 @@ def test_no_sweep_lowers_the_bound(prior, trained):
         bound = sum(float(one.bound) for one in found)
         bounds.append(bound - float(prior.divergence(parameters, settings)))
         parameters = prior.update(parameters, total([one.statistics for one in found]), settings)
-        parameters = prior.adapt(parameters)
+        parameters = prior.update_hyperparameters(parameters)
     assert bounds[-1] > bounds[0] and (np.diff(bounds) >= -1e-9 * abs(bounds[-1])).all()
 
 
@@ -144,7 +144,7 @@ def test_a_batch_is_its_loop_and_padding_is_invisible(prior, trained):
 
 
 def settled(prior):
-    return {} if prior.Evidence is PointEvidence else {"sweeps": 300, "tolerance": -np.inf}
+    return {} if prior.Evidence is PointEvidence else {"max_iterations": 300, "tolerance": -np.inf}
 
 
 def test_tangent_matches_finite_differences_of_the_optimum(prior, trained, rng):

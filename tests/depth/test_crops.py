@@ -104,7 +104,7 @@ def test_animals_of_all_sizes_can_be_scaled_to_one(tmp_path, made):
             lengths.append(spans[-1] * crops.pixel_mm)
             scales.append((crops.pixel_mm, crops.size_factor, crops.scaled_pixel_mm))
             assert crops.pixel_mm == pytest.approx(1.85 * crops.scalars["length_mm"].median() / 70)
-    # In pixels they are alike; in millimetres, by the file's own pixel_mm, as they were.
+    # In pixels they are alike; in millimeters, by the file's own pixel_mm, as they were.
     assert spans[0] == pytest.approx(spans[1], rel=0.06)
     assert lengths[1] / lengths[0] == pytest.approx(1.3 / 0.75, rel=0.06)
     assert [scale[2] for scale in scales] == pytest.approx([1.85, 1.85])

@@ -56,7 +56,7 @@ def test_positions_do_not_depend_on_the_outline_of_the_arena(extraction, extract
         # Image pixels: the file counts from the corner of the arena, (115, 100).
         assert_allclose([first.x_px, first.y_px], [60 + 115, 100 + 100], atol=0.1)
         assert_allclose(last.x_px - first.x_px, 44, atol=0.1)
-        # Millimetres from the arena's center, at pixel (242, 224.5), seen 25 mm above the floor.
+        # Millimeters from the arena's center, at pixel (242, 224.5), seen 25 mm above the floor.
         expected = (np.array([175, 200]) - [242, 224.5]) * MM_PER_PX
         assert_allclose(crops.scalars[["x_mm", "y_mm"]].iloc[0], expected, atol=5)
 

@@ -283,7 +283,7 @@ def test_niw_is_mniw_with_one_regressor(rng):
 
 
 def test_small_divergence_of_sharp_laws_keeps_its_digits():
-    """A million observations and a shift of 1e-6: the difference of log normalisers has none left."""
+    """A million observations and a shift of 1e-6: the difference of log normalizers has none left."""
     degrees, shift = 1e6, 1e-6
     standard = mniw.Standard(
         mean=torch.eye(D, P),

@@ -12,7 +12,7 @@ from syllabary.records.clips import Clips
 FPS = 30.0
 TICKS = 600
 SIZE = 24
-BEHAVIOURS = ("walk", "rear_up", "groom", "pause", "turn_left", "sniff")
+BEHAVIORS = ("walk", "rear_up", "groom", "pause", "turn_left", "sniff")
 PROVENANCE = Provenance("draw", {"palette": "golden"}, 7, {"labels": "abc"}, "code", "0.0")
 
 
@@ -150,7 +150,7 @@ def training_history(*, joint):
     bound = -np.exp(-np.arange(12) / 3)
     parts = [
         pd.DataFrame({
-            "restart": restart, "phase": phase, "sweep": range(12),
+            "restart": restart, "phase": phase, "iteration": range(12),
             "bound_nats_per_frame": bound + 0.1 * restart, "kappa": 100.0,
             "states_used": np.linspace(30, 8, 12).round(),
             "median_duration_s": np.linspace(0.2, 0.4, 12),
@@ -160,7 +160,7 @@ def training_history(*, joint):
     if joint:
         # Networks belong to no restart; the column has a number all the same.
         parts.append(pd.DataFrame({
-            "restart": 0, "phase": "joint", "sweep": range(4), "states_used": 8, "kappa": 100.0,
+            "restart": 0, "phase": "joint", "iteration": range(4), "states_used": 8, "kappa": 100.0,
             "bound_nats_per_frame": [-3600.0, -3550.0, -3525.0, -3519.5], "median_duration_s": 0.4,
             "pixel_nats_per_frame": [-3590.0, -3540.0, -3515.0, -3509.0],
             "gradient_error": [1e-6, 1e-6, 1e-6, np.nan],
@@ -181,12 +181,12 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
     recordings, truths = [], {}
     for i, name in enumerate(names):
         place = folder / f"recording{i}"
-        truths[name] = runs(rng, len(BEHAVIOURS))
+        truths[name] = runs(rng, len(BEHAVIORS))
         images = write_crops(place / "crops.h5", name, truths[name], rng)
         movies.write(place / "preview.mp4", np.repeat(np.repeat(images, 4, 1), 4, 2), FPS)
         columns = {
             "frame": np.arange(TICKS), "time_s": np.arange(TICKS) / FPS, "syllable": truths[name],
-            "behaviour": [BEHAVIOURS[s] for s in truths[name]], "x_mm": 0, "y_mm": 0,
+            "behavior": [BEHAVIORS[s] for s in truths[name]], "x_mm": 0, "y_mm": 0,
             "heading_rad": 0, "height_mm": 30, "dropped": False,
         }  # fmt: skip
         tables.write(place / "truth.parquet", pd.DataFrame(columns), PROVENANCE, tables.TRUTH)
@@ -213,18 +213,18 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
         history = training_history(joint=model == "slds")
         per_syllable = [
             {
-                "syllable": i, "behaviour": b, "frames": 100, "label": i, "precision": 0.9,
+                "syllable": i, "behavior": b, "frames": 100, "label": i, "precision": 0.9,
                 "recall": 0.8, "mostly_recall": 0.95,
             }
-            for i, b in enumerate(BEHAVIOURS)
+            for i, b in enumerate(BEHAVIORS)
         ]  # fmt: skip
         one = {
             "ami": 0.8 - noise / 2, "nmi": 0.82 - noise / 2, "ari": 0.7 - noise / 2,
             "macro_f1": 0.75 - noise / 2, "boundary_f1": 0.7 - noise / 3, "boundary_f1_chance": 0.3,
             "duration_ratio": 1.1, "states_above_1_percent": 7, "frames": 2400,
-            "behaviours": {"rear": {"frames": 90, "recall": 0.98, "precision": 0.9, "f1": 0.94}},
+            "behaviors": {"rear": {"frames": 90, "recall": 0.98, "precision": 0.9, "f1": 0.94}},
             "syllables": per_syllable, "calibration_error": noise,
-            "calibration": {"syllable": reliability(noise), "behaviour": reliability(noise / 2)},
+            "calibration": {"syllable": reliability(noise), "behavior": reliability(noise / 2)},
         }  # fmt: skip
         scores = {"all": one, "held_out": {**one, "ami": one["ami"] - 0.05}}
         models.append(ModelResults(

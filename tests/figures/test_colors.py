@@ -17,7 +17,7 @@ def save(path, syllables, rng):
     return path
 
 
-def test_equal_behaviour_has_equal_color_whatever_its_number(tmp_path, rng):
+def test_equal_behavior_has_equal_color_whatever_its_number(tmp_path, rng):
     syllables = np.repeat([0, 1, 2, 0, 3], 40)
     renamed = np.array([2, 0, 3, 1])[syllables]
     models = tuple(
@@ -30,7 +30,7 @@ def test_equal_behaviour_has_equal_color_whatever_its_number(tmp_path, rng):
     assert len({found.of("one", s) for s in range(4)}) == 4
 
 
-def test_truth_sets_the_colors_and_a_split_behaviour_takes_shades(study):
+def test_truth_sets_the_colors_and_a_split_behavior_takes_shades(study):
     found = _colors.shared(study, QUICK)
     assert set(found.truth) == {"walk", "rear_up", "groom", "pause", "turn_left", "sniff"}
     assert found.of("slds", 0) == found.truth["walk"]
@@ -44,7 +44,7 @@ def test_no_label_is_gray_and_unknown_syllables_have_colors():
     assert _colors.Colors().of("any", 37) == _colors.palette(38)[37]
 
 
-def test_neighbours_in_usage_differ_in_hue():
+def test_neighbors_in_usage_differ_in_hue():
     hues = [colorsys.rgb_to_hsv(*c)[0] for c in _colors.palette(20)]
     gaps = [min(abs(a - b), 1 - abs(a - b)) for a, b in itertools.pairwise(hues)]
     assert min(gaps) > 0.12

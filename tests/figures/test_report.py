@@ -252,12 +252,12 @@ def test_likelihoods_have_names_and_digits():
     assert not any(cell.best for row in rows for cell in row[2:])
 
 
-def test_scores_of_named_behaviours_become_columns():
+def test_scores_of_named_behaviors_become_columns():
     scores = {
         "ami": 0.5,
         "frames": 10,
         "boundary_f1": None,
-        "behaviours": {"rear": {"recall": 1.0, "precision": None}},
+        "behaviors": {"rear": {"recall": 1.0, "precision": None}},
     }
     assert _tables.flat_scores(scores) == {"ami": 0.5, "rear recall": 1.0}
 
@@ -314,6 +314,6 @@ def test_pages_run_in_a_browser(pages, study, tmp_path):
         assert counts == sorted(counts, reverse=True) != bouts.tolist()
     text = open_page(pages / "recordings" / "m2.html")
     assert 'data-ready="true"' in text
-    truth = study.recordings[1].truth()["behaviour"][0]
+    truth = study.recordings[1].truth()["behavior"][0]
     readout = re.search(r'<tbody id="readout">(.*?)</tbody>', text, re.DOTALL)[1]
     assert truth in readout and "mm/s" in readout

@@ -121,7 +121,7 @@ def test_long_recordings_of_an_animal_count_more_than_short_ones():
 
 def test_labels_and_truth_meet_by_frame():
     labels = pd.DataFrame({"frame": [0, -1, 1, 2], "syllable": [5, 9, 6, 7]})
-    truth = pd.DataFrame({"frame": [1, 2, -1, 3], "behaviour": ["walk", "rear", "groom", "sniff"]})
+    truth = pd.DataFrame({"frame": [1, 2, -1, 3], "behavior": ["walk", "rear", "groom", "sniff"]})
     both = paired(labels, truth)
     assert both.to_numpy().tolist() == [[6, "walk"], [7, "rear"]]
 

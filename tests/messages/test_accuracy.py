@@ -1,7 +1,7 @@
 """Float32 against float64 over a hundred thousand frames, the length of an hour's recording.
 
 Both get the same float32 numbers, so that only rounding inside the sweeps is judged. Errors do
-not grow with T: messages are normalised, or contract, at every frame.
+not grow with T: messages are normalized, or contract, at every frame.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ def both(arrays):
     ("K", "stay", "separation"),
     [
         (25, 0.95, 1.0),  # states overlap: a fifth of the frames are uncertain
-        (50, 0.97, 6.0),  # neighbours are tens of nats apart
+        (50, 0.97, 6.0),  # neighbors are tens of nats apart
         (50, 0.97, 20.0),  # and a thousand, where most of a message underflows
     ],
 )

@@ -178,7 +178,7 @@ def test_float32_stays_with_float64_over_a_long_recording(rng):
     double = hmm.marginals(initial, transition, evidence.astype(np.float32).astype(np.float64))
     assert single.states.dtype == torch.float32
     assert single.transitions.dtype == single.log_normalizer.dtype == torch.float64
-    # Messages are normalised at every frame, so errors do not grow with T.
+    # Messages are normalized at every frame, so errors do not grow with T.
     assert_allclose(single.states, double.states, atol=1e-5)
     assert_allclose(single.transitions / 1e5, double.transitions / 1e5, atol=1e-6)
     assert_allclose(single.log_normalizer, double.log_normalizer, rtol=1e-6)
@@ -211,7 +211,7 @@ def test_a_state_left_behind_by_hundreds_of_nats_can_come_back(dtype, switch):
 
 @pytest.mark.parametrize(("dtype", "ahead"), [(np.float32, 90), (np.float64, 712)])
 def test_what_underflows_is_missed_even_where_something_is_left(dtype, ahead):
-    """The state ahead keeps a normaliser just above zero, and would take all the probability."""
+    """The state ahead keeps a normalizer just above zero, and would take all the probability."""
     transition = np.where(np.eye(2) > 0, 0.0, -np.inf)
     evidence = np.repeat([[ahead, 0], [0, ahead - 5]], 5, axis=0).astype(dtype) / 5
     found = hmm.marginals(np.zeros(2), transition, evidence)

@@ -93,7 +93,7 @@ def test_the_latents_given_the_states_match_loops_and_a_dense_inverse(dynamic, c
     weights = random_weights(rng, T, K)
     evidence, _ = batch([problem])
     found = meanfield.solve(
-        potentials(problem[:4]), evidence, start=torch.from_numpy(weights[None]), sweeps=1
+        potentials(problem[:4]), evidence, start=torch.from_numpy(weights[None]), max_iterations=1
     )
     expected = dense(*switching.latent_chain(problem, weights))
     for mine, theirs in zip(found.latents, expected[:3], strict=True):
@@ -166,7 +166,7 @@ def test_no_turn_lowers_the_objective_of_200_random_problems(rng):
         states = torch.from_numpy(random_weights(rng, B, max(lengths), K)) if count % 3 else None
         heights = []
         for _ in range(8):
-            found = meanfield.solve(given, evidence, lengths=spans, start=states, sweeps=1)
+            found = meanfield.solve(given, evidence, lengths=spans, start=states, max_iterations=1)
             heights.append(found.objective.numpy())
             states = found.states.states
         rises = np.diff(heights, axis=0)
@@ -183,7 +183,7 @@ def test_states_objective_and_divergence_match_enumeration_and_a_dense_gaussian(
     weights = random_weights(rng, T, K)
     for _ in range(3):
         found = meanfield.solve(
-            potentials(problem[:4]), evidence, start=torch.from_numpy(weights[None]), sweeps=1
+            potentials(problem[:4]), evidence, start=torch.from_numpy(weights[None]), max_iterations=1
         )
         expected = switching.turn(problem, weights)
         assert_allclose(found.states.states[0], expected.states.states, rtol=1e-9, atol=1e-13)
@@ -208,7 +208,7 @@ def test_one_state_that_is_known_exactly_gives_the_dense_gaussian_and_its_eviden
         for mine, theirs in zip(found.latents, expected[:3], strict=True):
             assert_allclose(mine[0], theirs, rtol=1e-10, atol=1e-12)
         assert_allclose(found.objective[0], switching.log_evidence(problem), rtol=1e-10, atol=1e-10)
-        assert bool(found.converged) and int(found.sweeps) == 2
+        assert bool(found.converged) and int(found.iterations) == 2
 
 
 @pytest.mark.parametrize(("dynamic", "chain"), KINDS)
@@ -222,14 +222,14 @@ def test_a_batch_of_ragged_sequences_is_its_loop_and_padding_is_invisible(dynami
         for part in wanted:
             part[i, stop:] = torch.nan
     for begin in (None, start):
-        found = meanfield.solve(given, evidence, lengths=spans, start=begin, sweeps=6)
+        found = meanfield.solve(given, evidence, lengths=spans, start=begin, max_iterations=6)
         sent = meanfield.derivative(given, evidence, found, wanted, lengths=spans, tolerance=1e-4)
         transitions = []
         for i, problem in enumerate(problems):
             stop = int(spans[i])
             own, _ = batch([problem])
             single = meanfield.solve(
-                given, own, start=None if begin is None else begin[i : i + 1, :stop], sweeps=6
+                given, own, start=None if begin is None else begin[i : i + 1, :stop], max_iterations=6
             )
             part = meanfield.Cotangent(*(values[i : i + 1, :stop] for values in wanted))
             back = meanfield.derivative(given, own, single, part, tolerance=1e-4)
@@ -245,7 +245,7 @@ def test_a_batch_of_ragged_sequences_is_its_loop_and_padding_is_invisible(dynami
                 assert_allclose(mine[i, :stop], theirs[0], rtol=1e-9, atol=1e-11)
                 assert (mine[i, stop:] == 0).all()
             assert_allclose(found.objective[i], single.objective[0], rtol=1e-11)
-            assert int(found.sweeps[i]) == int(single.sweeps[0])
+            assert int(found.iterations[i]) == int(single.iterations[0])
             assert int(sent.iterations[i]) == int(back.iterations[0])
             transitions.append(back.transitions)
         if chain:
@@ -255,14 +255,14 @@ def test_a_batch_of_ragged_sequences_is_its_loop_and_padding_is_invisible(dynami
 def test_turns_at_once_are_turns_one_by_one(rng):
     problems = draw(rng, [12, 7], 3, 2)
     given, (evidence, spans) = potentials(problems[0][:4]), batch(problems)
-    found = meanfield.solve(given, evidence, lengths=spans, sweeps=5, tolerance=-np.inf)
+    found = meanfield.solve(given, evidence, lengths=spans, max_iterations=5, tolerance=-np.inf)
     states = None
     for _ in range(5):
-        single = meanfield.solve(given, evidence, lengths=spans, start=states, sweeps=1)
+        single = meanfield.solve(given, evidence, lengths=spans, start=states, max_iterations=1)
         states = single.states.states
     assert_allclose(found.objective, single.objective, rtol=1e-14)
     assert_allclose(found.states.states, states, rtol=1e-12)
-    assert found.sweeps.tolist() == [5, 5] and not found.converged.any()
+    assert found.iterations.tolist() == [5, 5] and not found.converged.any()
 
 
 def messages(initial, rows, nodes):
@@ -304,7 +304,7 @@ def dense_edges(problem, weights, nodes, begin, stop):
     beyond[0, :, 0] = beyond[-1, :, -1] = 0
     assert np.abs(beyond).max() < 1e-9 and np.abs(beyond_linear[1:-1]).max(initial=0) < 1e-9
     initial, final, first, last = parts
-    return meanfield.Edges(
+    return meanfield.BoundaryMessages(
         *(torch.from_numpy(part[None].copy()) for part in (initial, final)),
         *(tuple(torch.from_numpy(part[None].copy()) for part in pair) for pair in (first, last)),
     )
@@ -316,7 +316,7 @@ def window(rng):
     T, K, D, begin, stop = 40, 3, 2, 13, 27
     (problem,) = draw(rng, [T], K, D)
     given, (evidence, _) = potentials(problem[:4]), batch([problem])
-    found = meanfield.solve(given, evidence, sweeps=400, tolerance=-np.inf)
+    found = meanfield.solve(given, evidence, max_iterations=400, tolerance=-np.inf)
     assert float(found.residual) < 1e-12
     states = found.states.states[0].numpy()
     moments = switching.raw(*(part[0].numpy() for part in found.latents))
@@ -331,33 +331,37 @@ def test_edges_are_schur_complements_and_messages(rng):
     (problem,) = draw(rng, [T], K, D)
     given, (evidence, _) = potentials(problem[:4]), batch([problem])
     # Of the states that the latents follow from, so settled.
-    found = meanfield.solve(given, evidence, sweeps=400, tolerance=-np.inf)
+    found = meanfield.solve(given, evidence, max_iterations=400, tolerance=-np.inf)
     assert float(found.residual) < 1e-12
     moments = switching.raw(*(part[0].numpy() for part in found.latents))
     nodes = switching.node_potentials(problem.regression, *moments)
     cuts = [(0, 9), (9, 20), (14, 16), (20, T), (0, T)]
-    edges = meanfield.edges_of(given, found, *(torch.tensor(ends) for ends in zip(*cuts, strict=True)))
+    boundary = meanfield.boundary_of(
+        given, found, *(torch.tensor(ends) for ends in zip(*cuts, strict=True))
+    )
     for i, (begin, stop) in enumerate(cuts):
         expected = dense_edges(problem, found.states.states[0].numpy(), nodes, begin, stop)
         for mine, theirs in (
-            *zip(edges.first, expected.first, strict=True),
-            *zip(edges.last, expected.last, strict=True),
+            *zip(boundary.first, expected.first, strict=True),
+            *zip(boundary.last, expected.last, strict=True),
         ):
             assert_allclose(mine[i], theirs[0], rtol=1e-8, atol=1e-9)
         # Messages are known up to a factor.
         for mine, theirs in (
-            (edges.initial[i], expected.initial[0]),
-            (edges.final[i], expected.final[0]),
+            (boundary.initial[i], expected.initial[0]),
+            (boundary.final[i], expected.final[0]),
         ):
             apart = (mine - theirs).numpy()
             assert_allclose(apart, np.full(K, apart.mean()), rtol=0, atol=1e-8)
 
 
 def test_a_window_with_its_edges_gives_back_the_full_solution(window):
-    given, part, found, edges, rows = window
+    given, part, found, boundary, rows = window
     full = found.states.states[:, rows]
     for sweeps in (1, 300):
-        inside = meanfield.solve(given, part, edges=edges, start=full, sweeps=sweeps, tolerance=-np.inf)
+        inside = meanfield.solve(
+            given, part, boundary=boundary, start=full, max_iterations=sweeps, tolerance=-np.inf
+        )
         pairs = slice(rows.start, rows.stop - 1)
         # What is left of 400 turns, and inverses by other routes.
         options = {"rtol": 1e-8, "atol": 1e-10}
@@ -385,14 +389,19 @@ def test_said_states_come_from_what_is_said_alone_and_latents_from_them(dynamic,
 
 
 def test_what_the_latents_would_say_said_by_hand_gives_the_same_optimum(window):
-    given, part, found, edges, rows = window
+    given, part, found, boundary, rows = window
     nodes = links.node_potentials(given.regression, found.latents)[:, rows]
     # The step into the first frame is among the edges.
     nodes[:, 0] = 0
-    inside = meanfield.solve(given, part._replace(states=nodes), edges=edges)
+    inside = meanfield.solve(given, part._replace(states=nodes), boundary=boundary)
     assert_allclose(inside.states.states, found.states.states[:, rows], rtol=1e-8, atol=1e-10)
     settled = meanfield.solve(
-        given, part, edges=edges, start=found.states.states[:, rows], sweeps=300, tolerance=-np.inf
+        given,
+        part,
+        boundary=boundary,
+        start=found.states.states[:, rows],
+        max_iterations=300,
+        tolerance=-np.inf,
     )
     for name in ("objective", "divergence"):
         assert_allclose(getattr(inside, name), getattr(settled, name), rtol=1e-9)
@@ -405,10 +414,10 @@ def test_a_window_of_said_states_gives_back_the_full_solution(rng):
     found = meanfield.solve(given, evidence)
     for begin, stop in ((0, 12), (13, 27), (30, 40)):
         ends = torch.tensor([begin]), torch.tensor([stop])
-        edges = meanfield.edges_of(given, found, *ends, said=True)
+        boundary = meanfield.boundary_of(given, found, *ends, fixed_states=True)
         rows = slice(begin, stop)
         part = meanfield.Evidence(*(own[:, rows] for own in evidence))
-        inside = meanfield.solve(given, part, edges=edges)
+        inside = meanfield.solve(given, part, boundary=boundary)
         assert_allclose(inside.states.states, found.states.states[:, rows], rtol=1e-8)
         assert_allclose(inside.latents.means, found.latents.means[:, rows], rtol=1e-7, atol=1e-10)
         assert_allclose(inside.latents.covariances, found.latents.covariances[:, rows], rtol=1e-7)
@@ -434,14 +443,14 @@ def test_the_derivative_under_said_states_is_that_of_the_latents_alone(rng):
 
 
 def test_edges_do_not_lower_the_objective_and_pass_the_gradient(window, rng):
-    given, part, _, edges, _ = window
+    given, part, _, boundary, _ = window
     heights, states = [], None
     for _ in range(20):
-        found = meanfield.solve(given, part, edges=edges, start=states, sweeps=1)
+        found = meanfield.solve(given, part, boundary=boundary, start=states, max_iterations=1)
         heights.append(float(found.objective))
         states = found.states.states
     assert (np.diff(heights) >= -1e-10 * abs(heights[-1])).all()
-    options = {"edges": edges, "sweeps": 300, "tolerance": -np.inf}
+    options = {"boundary": boundary, "max_iterations": 300, "tolerance": -np.inf}
     found = meanfield.solve(given, part, **options)
     wanted = cotangent(rng, *part.mean.shape[:2], 3, 2)
     sent = meanfield.derivative(given, part, found, wanted, tolerance=1e-13, iterations=100)
@@ -468,7 +477,7 @@ def settled(request, rng):
     T, K, D = 5, 3, 2
     (problem,) = draw(rng, [T], K, D, dynamic=dynamic, chain=chain, missing=0.1)
     given, (evidence, _) = potentials(problem[:4]), batch([problem])
-    found = meanfield.solve(given, evidence, sweeps=300, tolerance=-np.inf)
+    found = meanfield.solve(given, evidence, max_iterations=300, tolerance=-np.inf)
     wanted = cotangent(rng, 1, T, K, D)
     weights = found.states.states[0].numpy()
     moments = switching.raw(*(part[0].numpy() for part in found.latents))

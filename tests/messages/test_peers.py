@@ -15,7 +15,7 @@ FRAMES, STATES = 2000, 50
 
 @pytest.fixture(params=[1.0, 6.0], ids=["overlapping", "apart"])
 def chain(request, rng):
-    """Log potentials, normalised as the peers want them."""
+    """Log potentials, normalized as the peers want them."""
     initial, transition, evidence = sticky_chain(rng, FRAMES, STATES, separation=request.param)
     return initial, transition - np.logaddexp.reduce(transition, axis=1, keepdims=True), evidence
 

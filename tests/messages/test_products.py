@@ -144,5 +144,5 @@ def test_negligible_shares_are_left_out():
     rows, shares = torch.ones(1, kernels.RUN, 2), torch.full((1, kernels.RUN, 5), 1e-15)
     shares[0, 3, 1] = 1.0
     found = moments.weighted_moments(rows, shares)[:, 0, 0]
-    assert found[4] == 0  # none of its neighbours has a share
+    assert found[4] == 0  # none of its neighbors has a share
     assert_allclose(found[:4], [0, 1, 0, 0], atol=1e-10)

@@ -44,7 +44,7 @@ def in_one_pass(monkeypatch, function):
 
 
 def in_logs(initial, transition, evidence):
-    """Marginals, sums of pairs and log normaliser of a chain, a frame at a time, in logs."""
+    """Marginals, sums of pairs and log normalizer of a chain, a frame at a time, in logs."""
     forward = [initial + evidence[0]]
     for seen in evidence[1:]:
         forward.append(np.logaddexp.reduce(forward[-1][:, None] + transition, axis=0) + seen)
@@ -149,7 +149,7 @@ def test_stretches_that_had_a_wrong_start_are_done_again(keep, cache, sweeps, mo
         return hmm.marginals(initial, transition, evidence, keep=keep, cache=cache)
 
     whole = in_one_pass(monkeypatch, answer)
-    for share in (4, 0):  # whether the sweep back is put off after what was seen forwards
+    for share in (4, 0):  # whether the sweep back is put off after what was seen forward
         monkeypatch.setattr(chunks, "PUT_OFF", share)
         monkeypatch.setattr(chunks.Sweep, "_approach", lambda self, places: 2)
         found = answer()
@@ -172,7 +172,7 @@ def test_a_chain_that_barely_mixes_is_not_speculated_upon(sweeps, monkeypatch, r
 
     found, whole = answer(), in_one_pass(monkeypatch, answer)
     assert not sweeps[0].approach.any()
-    # Every stretch but one waits for its neighbour, in both directions.
+    # Every stretch but one waits for its neighbor, in both directions.
     assert len(sweeps[0].first) == 3
     assert sweeps[0].reruns.sum() == 4
     assert_array_equal(found.states, whole.states)

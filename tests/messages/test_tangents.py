@@ -352,17 +352,17 @@ def change_of(rng, T, D):
 
 
 def lds_tangent(chain, change, **options):
-    """What the tangent gives for (dJ, dJ below, dh); the centred change is formed here."""
+    """What the tangent gives for (dJ, dJ below, dh); the centered change is formed here."""
     found = lds.marginals(*chain, cache=True, **options)
-    return lds.tangent(found, *change[:2], centre(found.means.numpy(), change), **options)
+    return lds.tangent(found, *change[:2], center(found.means.numpy(), change), **options)
 
 
-def centre(means, change):
+def center(means, change):
     d_precision, d_lower, d_precision_mean = change
-    centred = d_precision_mean - (d_precision @ means[..., None])[..., 0]
-    centred[..., 1:, :] -= (d_lower @ means[..., :-1, :, None])[..., 0]
-    centred[..., :-1, :] -= (d_lower.swapaxes(-1, -2) @ means[..., 1:, :, None])[..., 0]
-    return centred
+    centered = d_precision_mean - (d_precision @ means[..., None])[..., 0]
+    centered[..., 1:, :] -= (d_lower @ means[..., :-1, :, None])[..., 0]
+    centered[..., :-1, :] -= (d_lower.swapaxes(-1, -2) @ means[..., 1:, :, None])[..., 0]
+    return centered
 
 
 def statistics_of(found, tangent):
@@ -419,7 +419,7 @@ def test_lds_tangent_is_symmetric_and_positive(T, D, rng):
     for _ in range(5):
         u, v = change_of(rng, T, D), change_of(rng, T, D)
         pulled, pushed = (
-            statistics_of(found, lds.tangent(found, *w[:2], centre(found.means.numpy(), w)))
+            statistics_of(found, lds.tangent(found, *w[:2], center(found.means.numpy(), w)))
             for w in (u, v)
         )
         own, other = product(u, pulled), product(v, pushed)
@@ -448,7 +448,7 @@ def test_lds_tangent_is_positive_as_a_matrix(rng):
                 basis.append([np.zeros((T, D, D)), np.zeros((T - 1, D, D)), np.zeros((T, D))])
                 basis[-1][1][t, i, j] = -1
     moved = [
-        statistics_of(found, lds.tangent(found, *u[:2], centre(found.means.numpy(), u))) for u in basis
+        statistics_of(found, lds.tangent(found, *u[:2], center(found.means.numpy(), u))) for u in basis
     ]
     whole = np.array([[product(u, statistics) for statistics in moved] for u in basis])
     assert_allclose(whole, whole.T, rtol=1e-10, atol=1e-12 * np.abs(whole).max())
@@ -511,7 +511,7 @@ def test_lds_tangent_refuses_what_it_cannot_use(rng):
         with pytest.raises(ShapeError, match="without cache=True"):
             lds.tangent(lds.marginals(*chain, **options), *change)
     found = lds.marginals(*chain, cache=True)
-    for position, name in enumerate(("d_precision", "d_lower", "centred")):
+    for position, name in enumerate(("d_precision", "d_lower", "centered")):
         short = [part[:-1] if i == position else part for i, part in enumerate(change)]
         with pytest.raises(ShapeError, match=rf"{name} has shape .*; wanted"):
             lds.tangent(found, *short)

@@ -17,7 +17,7 @@ class Enumerated(NamedTuple):
 
 
 def random_chain(rng, T, K, *, impossible=0.0, scale=1.0):
-    """Potentials of one chain; a share of them is ``-inf``. The transitions are sub-normalised."""
+    """Potentials of one chain; a share of them is ``-inf``. The transitions are sub-normalized."""
     parts = []
     for shape in ((K,), (K, K), (T, K)):
         part = scale * rng.standard_normal(shape)

@@ -49,7 +49,7 @@ def random_regression(rng, K, D, p, *, sure=False):
 
 
 def random_globals(rng, K, D, *, dynamic=True, chain=True, sure=False):
-    """Initial, transition, start and regression; probabilities are sub-normalised."""
+    """Initial, transition, start and regression; probabilities are sub-normalized."""
     first = np.log(rng.dirichlet(np.ones(K))) - 0.1
     rows = np.log(0.8 * np.eye(K) + 0.2 * rng.dirichlet(np.ones(K), K)) - 0.05 if chain else None
     start = random_regression(rng, 1, D, 1, sure=sure) if dynamic else None
@@ -96,7 +96,7 @@ def node_potentials(regression, first, own, cross, *, dynamic=True):
 
 
 def raw(means, covariances, cross):
-    """Raw moments of centred ones."""
+    """Raw moments of centered ones."""
     return (
         means,
         np.array([s + np.outer(m, m) for m, s in zip(means, covariances, strict=True)]),

@@ -156,8 +156,8 @@ def test_a_full_step_is_the_conjugate_posterior_and_a_part_is_on_the_way(recordi
     rows = SETTINGS.alpha * parameters.weights + 50.0 * torch.eye(6)
     torch.testing.assert_close(full.transition.concentration, rows + statistics.transition.concentration)
     for name in mniw.Natural._fields:
-        base, data = getattr(parameters.base, name), getattr(statistics.dynamics, name)
-        torch.testing.assert_close(getattr(full.dynamics, name), base + data)
+        hyperprior, data = getattr(parameters.hyperprior, name), getattr(statistics.dynamics, name)
+        torch.testing.assert_close(getattr(full.dynamics, name), hyperprior + data)
     part = arhmm.update(parameters, statistics, SETTINGS, rate=0.25)
     torch.testing.assert_close(
         part.dynamics.scatter, 0.75 * parameters.dynamics.scatter + 0.25 * full.dynamics.scatter
@@ -168,7 +168,7 @@ def test_a_full_step_is_the_conjugate_posterior_and_a_part_is_on_the_way(recordi
 
 def test_divergence_is_zero_at_the_prior_and_positive_elsewhere(parameters):
     even = torch.full_like(parameters.weights, 1 / 6)
-    prior = global_parameters.unseen(SETTINGS, even, parameters.kappa, parameters.base)
+    prior = global_parameters.unseen(SETTINGS, even, parameters.kappa, parameters.hyperprior)
     assert abs(float(arhmm.divergence(prior, SETTINGS))) < 1e-9
     assert float(arhmm.divergence(parameters, SETTINGS)) > 1
 
@@ -189,15 +189,13 @@ def test_a_state_split_at_random_is_joined_and_different_ones_are_not(rng):
     one = evidence(torch.from_numpy(latents))
     usable = autoregression.usable(one.observed, 1)
     halves = torch.from_numpy(np.where(states == 2, 3 + (np.arange(3000) // 40) % 2, states))
-    statistics = initialization.labelled(one, usable, halves, settings.states, settings.lags)
+    statistics = initialization.labeled(one, usable, halves, settings.states, settings.lags)
     start = arhmm.initial(settings, [one.latents], None, np.random.default_rng(0))
     joined = arhmm.merge(start, statistics, settings)
-    seen = joined.dynamics.observations - start.base.observations
+    seen = joined.dynamics.observations - start.hyperprior.observations
     expected = torch.bincount(torch.from_numpy(states)[1:], minlength=8).double()
     torch.testing.assert_close(seen.sort().values, expected.sort().values)
-    whole = initialization.labelled(
-        one, usable, torch.from_numpy(states), settings.states, settings.lags
-    )
+    whole = initialization.labeled(one, usable, torch.from_numpy(states), settings.states, settings.lags)
     assert arhmm.merge(start, whole, settings) is None
 
 
@@ -208,12 +206,12 @@ def test_scraps_of_states_are_given_up(rng):
     usable = autoregression.usable(one.observed, 1)
     odd = states.copy()
     odd[[100, 700, 1500, 2200]] = 5
-    statistics = initialization.labelled(
+    statistics = initialization.labeled(
         one, usable, torch.from_numpy(odd), settings.states, settings.lags
     )
     start = arhmm.initial(settings, [one.latents], None, np.random.default_rng(0))
     after = arhmm.merge(start, statistics, settings)
-    seen = after.dynamics.observations - start.base.observations
+    seen = after.dynamics.observations - start.hyperprior.observations
     assert float(seen[5]) == 0 and float(seen.sum()) == pytest.approx(2999 - 4)
     found = arhmm.infer(after, one)
     assert float(found.states[:, 5].sum()) < 0.5
@@ -246,9 +244,7 @@ def test_bouts_of_samples_last_as_long_as_those_of_the_data_however_sticky(rng):
     one = evidence(torch.from_numpy(latents))
     usable = autoregression.usable(one.observed, 1)
     start = arhmm.initial(settings, [one.latents], None, rng)
-    known = initialization.labelled(
-        one, usable, torch.from_numpy(states), settings.states, settings.lags
-    )
+    known = initialization.labeled(one, usable, torch.from_numpy(states), settings.states, settings.lags)
     drawn = arhmm.sample(arhmm.update(start, known, settings), rng, T=3000).states
     changes = int((drawn[1:] != drawn[:-1]).sum())
     assert changes == pytest.approx((states[1:] != states[:-1]).sum(), rel=0.2)

@@ -14,7 +14,7 @@ from syllabary.priors import arhmm, hmm, lds, slds
 from syllabary.priors.interface import Cotangent, GaussianEvidence, PointEvidence, total
 from syllabary.simulate import latent
 
-SETTLED = {"sweeps": 150, "tolerance": -np.inf}
+SETTLED = {"max_iterations": 150, "tolerance": -np.inf}
 
 
 def shown(latents, rng, least=20.0, most=200.0):
@@ -23,8 +23,8 @@ def shown(latents, rng, least=20.0, most=200.0):
     return GaussianEvidence(latents, torch.where(torch.isfinite(latents), trust, 0.0))
 
 
-def trained(prior, rng, states, frames=(150, 120), size=3, sweeps=4):
-    """Settings, parameters and evidence of a prior after a few sweeps."""
+def trained(prior, rng, states, frames=(150, 120), size=3, max_iterations=4):
+    """Settings, parameters and evidence of a prior after a few max_iterations."""
     dynamics = sequences.draw_dynamics(rng, 3, size)
     latents = [torch.from_numpy(sequences.draw(rng, dynamics, n)[0]) for n in frames]
     latents[0][20:23] = torch.nan
@@ -32,7 +32,7 @@ def trained(prior, rng, states, frames=(150, 120), size=3, sweeps=4):
     settings = prior.Settings(states=states, kappa=10.0 if states > 1 else 0.0)
     evidence = [shown(x, rng) for x in latents]
     parameters = prior.initial(settings, latents, None, rng)
-    for _ in range(sweeps):
+    for _ in range(max_iterations):
         found = [prior.infer(parameters, one) for one in evidence]
         parameters = prior.update(parameters, total([one.statistics for one in found]), settings)
     return settings, parameters, evidence
@@ -53,11 +53,11 @@ def random_cotangent(rng, local):
 def test_another_gauge_changes_no_bound_no_divergence_and_no_label(rng):
     settings, parameters, evidence = trained(slds, rng, 4)
     shift, scale = torch.from_numpy(rng.standard_normal(3)), torch.from_numpy(rng.uniform(0.2, 5, 3))
-    moved = slds.regauge(parameters, shift, scale)
+    moved = slds.rescale_latents(parameters, shift, scale)
     assert_allclose(slds.divergence(moved, settings), slds.divergence(parameters, settings), rtol=1e-10)
     for mean, precision, _ in evidence:
         other = GaussianEvidence(scale * (mean - shift), precision / scale**2)
-        options = {"sweeps": 30, "tolerance": -np.inf, "paths": True}
+        options = {"max_iterations": 30, "tolerance": -np.inf, "paths": True}
         before = slds.infer(parameters, GaussianEvidence(mean, precision), **options)
         after = slds.infer(moved, other, **options)
         # A density of the evidence's mean, which is now in other units.
@@ -68,7 +68,9 @@ def test_another_gauge_changes_no_bound_no_divergence_and_no_label(rng):
         assert_allclose(after.covariances, scale[:, None] * before.covariances * scale, rtol=1e-7)
         assert torch.equal(after.path, before.path)
         # A step of training is the same step, the prior being moved too.
-        stepped = slds.regauge(slds.update(parameters, before.statistics, settings), shift, scale)
+        stepped = slds.rescale_latents(
+            slds.update(parameters, before.statistics, settings), shift, scale
+        )
         twin = slds.update(moved, after.statistics, settings)
         for mine, theirs in zip(twin.dynamics, stepped.dynamics, strict=True):
             assert_allclose(mine, theirs, rtol=1e-7, atol=1e-7 * float(theirs.abs().max()))
@@ -81,9 +83,11 @@ def test_another_gauge_changes_no_bound_no_divergence_and_no_label(rng):
 
 
 def test_two_gauges_in_turn_are_one(rng):
-    _, parameters, _ = trained(slds, rng, 2, sweeps=1)
+    _, parameters, _ = trained(slds, rng, 2, max_iterations=1)
     shift, scale = torch.from_numpy(rng.standard_normal(3)), torch.from_numpy(rng.uniform(0.2, 5, 3))
-    back = slds.regauge(slds.regauge(parameters, shift, scale), -scale * shift, 1 / scale)
+    back = slds.rescale_latents(
+        slds.rescale_latents(parameters, shift, scale), -scale * shift, 1 / scale
+    )
     for mine, theirs in zip(
         back.dynamics + back.start, parameters.dynamics + parameters.start, strict=True
     ):
@@ -123,7 +127,7 @@ def test_one_state_is_the_linear_system_and_its_dense_gaussian(rng):
         dense = switching.dense(*switching.latent_chain(problem, np.ones((len(one.mean), 1))))
         for mine, theirs in zip((found.means, found.covariances, found.cross), dense[:3], strict=True):
             assert_allclose(mine, theirs, rtol=1e-9, atol=1e-11)
-        assert found.path is None and int(found.sweeps) <= 2
+        assert found.path is None and int(found.iterations) <= 2
     assert slds.Settings(states=1).states == settings.states
 
 
@@ -291,7 +295,7 @@ def known_system(seed, *, states=5, size=4, frames=4000, recordings=4, trust=50.
 def smooth(parameters, evidence, begin, truth):
     """Bound of the evidence per frame, and AMI of the best paths with the truth."""
     local = [
-        slds.infer(parameters, x, start=w, sweeps=100, tolerance=1e-6, paths=True)
+        slds.infer(parameters, x, start=w, max_iterations=100, tolerance=1e-6, paths=True)
         for x, w in zip(evidence, begin, strict=True)
     ]
     path = torch.cat([one.path for one in local]).numpy()
@@ -299,31 +303,38 @@ def smooth(parameters, evidence, begin, truth):
     return bound, adjusted_mutual_info_score(truth, path)
 
 
-def fit(evidence, settings, rng, sweeps=50):
+def fit(evidence, settings, rng, max_iterations=50):
     """Train as training does: an AR-HMM of points, then turns with noisy latents."""
     points = [PointEvidence(x.mean, torch.isfinite(x.mean).all(-1)) for x in evidence]
     known = arhmm.initial(arhmm.Settings(lags=1, **settings), [x.mean for x in evidence], None, rng)
     for _ in range(30):
         found = [arhmm.infer(known, one) for one in points]
         statistics = total([one.statistics for one in found])
-        known = arhmm.adapt(arhmm.update(known, statistics, arhmm.Settings(lags=1, **settings)))
+        known = arhmm.update_hyperparameters(
+            arhmm.update(known, statistics, arhmm.Settings(lags=1, **settings))
+        )
     return turns(
-        slds.from_autoregression(known), evidence, [one.states for one in found], settings, sweeps
+        slds.from_autoregression(known),
+        evidence,
+        [one.states for one in found],
+        settings,
+        max_iterations,
     )
 
 
-def turns(parameters, evidence, starts, settings, sweeps):
+def turns(parameters, evidence, starts, settings, max_iterations):
     """Parameters, states and full bound after full passes; the bound must never fall."""
     settings, bounds = slds.Settings(**settings), []
-    for _ in range(sweeps):
+    for _ in range(max_iterations):
         found = [
-            slds.infer(parameters, x, start=w, sweeps=3) for x, w in zip(evidence, starts, strict=True)
+            slds.infer(parameters, x, start=w, max_iterations=3)
+            for x, w in zip(evidence, starts, strict=True)
         ]
         starts = [one.states for one in found]
         bounds.append(
             sum(float(one.bound) for one in found) - float(slds.divergence(parameters, settings))
         )
-        parameters = slds.adapt(
+        parameters = slds.update_hyperparameters(
             slds.update(parameters, total([one.statistics for one in found]), settings)
         )
     assert (np.diff(bounds) > -1e-9 * abs(bounds[-1])).all()

@@ -26,11 +26,11 @@ AGGREGATED = (
 
 
 def flat(*events, observation="m1", media="m1.mp4", offset="0.0"):
-    """Rows of (behaviour, status, time), perhaps with a modifier."""
+    """Rows of (behavior, status, time), perhaps with a modifier."""
     rows = [
         f"{observation},2024-01-15 12:00:00,,10.0,MEDIA,player #1:{media},{offset},10.0,30.0,"
-        f"No focal subject,{behaviour},,{''.join(modifier)},{status},{time},{media},{time},,\n"
-        for behaviour, status, time, *modifier in events
+        f"No focal subject,{behavior},,{''.join(modifier)},{status},{time},{media},{time},,\n"
+        for behavior, status, time, *modifier in events
     ]
     return FLAT + "".join(rows)
 
@@ -38,8 +38,8 @@ def flat(*events, observation="m1", media="m1.mp4", offset="0.0"):
 def aggregated(*bouts, observation="m1", media="m1.mp4"):
     rows = [
         f"{observation},2024-01-15 12:00:00,,MEDIA,player #1:{media},0.0,10.0,10.0,30.0,"
-        f"No focal subject,10.0,{behaviour},,{kind},{start},{stop},NA,{media},0,9,,,,\n"
-        for behaviour, kind, start, stop in bouts
+        f"No focal subject,10.0,{behavior},,{kind},{start},{stop},NA,{media},0,9,,,,\n"
+        for behavior, kind, start, stop in bouts
     ]
     return AGGREGATED + "".join(rows)
 
@@ -53,14 +53,14 @@ def read(tmp_path):
     return make
 
 
-def covered(found, recording, behaviour):
-    column = found[recording].classes.index(behaviour)
+def covered(found, recording, behavior):
+    column = found[recording].classes.index(behavior)
     return np.flatnonzero(found[recording].weights[:, column])
 
 
 @pytest.mark.parametrize("separator", [",", "\t", ";"])
 def test_our_own_table(read, separator):
-    text = "recording,start_s,stop_s,behaviour\nm1,1.0,2.0,walk\nm2,0,0.5,rear\n# later: m2\n"
+    text = "recording,start_s,stop_s,behavior\nm1,1.0,2.0,walk\nm2,0,0.5,rear\n# later: m2\n"
     found = read(text.replace(",", separator))
     assert found["m1"].classes == found["m2"].classes == ("rear", "walk")
     assert found["m1"].weights.shape == (100, 2) and found["m1"].weights.dtype == np.float32
@@ -71,7 +71,7 @@ def test_our_own_table(read, separator):
 
 def test_overlaps_share_and_confidence_scales(read):
     found = read(
-        "recording,start_s,stop_s,behaviour,annotator,confidence\n"
+        "recording,start_s,stop_s,behavior,annotator,confidence\n"
         "m1,0,2,walk,ann,\nm1,1,3,rear,ben,0.5\nm1,4,5,rear,ann,0.8\nm1,4,5,rear,ben,0.4\n"
     )["m1"]
     rear, walk = found.weights.T
@@ -82,13 +82,13 @@ def test_overlaps_share_and_confidence_scales(read):
     assert (found.weights.sum(1) <= 1).all() and not found.weights[50:].any()
 
 
-def test_a_recording_that_nobody_labelled_is_all_zero(read):
-    found = read("recording,start_s,stop_s,behaviour\nm1,1,2,walk\n")
+def test_a_recording_that_nobody_labeled_is_all_zero(read):
+    found = read("recording,start_s,stop_s,behavior\nm1,1,2,walk\n")
     assert found["m2"].classes == ("walk",) and not found["m2"].weights.any()
 
 
-def test_a_row_without_behaviour_is_still_to_do(read):
-    found = read("recording\tstart_s\tstop_s\tbehaviour\treason\nm1\t1\t2\t\twhy\nm1\t3\t4\twalk\t\n")
+def test_a_row_without_behavior_is_still_to_do(read):
+    found = read("recording\tstart_s\tstop_s\tbehavior\treason\nm1\t1\t2\t\twhy\nm1\t3\t4\twalk\t\n")
     assert covered(found, "m1", "walk").tolist() == list(range(30, 40))
 
 
@@ -137,17 +137,17 @@ def test_a_media_file_tells_the_recording(read, media):
 
 
 def test_labels_of_other_recordings_may_be_passed_over(read, caplog):
-    text = "recording,start_s,stop_s,behaviour\nm9,90,95,jump\nm1,1,2,walk\n"
+    text = "recording,start_s,stop_s,behavior\nm9,90,95,jump\nm1,1,2,walk\n"
     with caplog.at_level(logging.INFO):
         assert read(text, strict=False)["m1"].classes == ("walk",)
     assert "m9" in caplog.text
 
 
 def test_the_end_of_a_movie_may_be_rounded(read):
-    assert read("recording,start_s,stop_s,behaviour\nm2,4,5.3,walk\n")["m2"].weights.sum() == 10
+    assert read("recording,start_s,stop_s,behavior\nm2,4,5.3,walk\n")["m2"].weights.sum() == 10
 
 
-OURS = "recording,start_s,stop_s,behaviour,confidence\n"
+OURS = "recording,start_s,stop_s,behavior,confidence\n"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ OURS = "recording,start_s,stop_s,behaviour,confidence\n"
         (OURS + "m1,-1,1,walk,\n", "line 2: start at -1 s"),
         (OURS + "\nm1,1,2,walk,2\n", "line 3: confidence 2; wanted 0 to 1"),
         (OURS + "m2,4,15,walk,\n", r"line 2: 'walk' from 4 to 15 s, but m2 ends at 5.00 s"),
-        ("name,begin,end\n", "wanted the columns recording, start_s, stop_s, behaviour"),
+        ("name,begin,end\n", "wanted the columns recording, start_s, stop_s, behavior"),
         ("", "but the first line has nothing"),
         (flat(("walk", "START", 1)), "'walk' starts at 1 s in 'm1' and never stops"),
         (flat(("walk", "STOP", 1)), "STOP of 'walk' at 1 s in 'm1' has no partner"),

@@ -20,7 +20,7 @@ def test_walking_straight_turning_and_stepping_aside(tmp_path):
     cases = {
         # Heading along +y, the animal walks along +y.
         "ahead": ({"x_mm": still, "y_mm": 90 * time, "heading_rad": heading}, (90, 0, 0)),
-        # Sideways is from +x towards +y: heading along +y, that is along -x.
+        # Sideways is from +x toward +y: heading along +y, that is along -x.
         "aside": ({"x_mm": -30 * time, "y_mm": still, "heading_rad": heading}, (0, 30, 0)),
         # Over the seam of the circle.
         "turn": ({"x_mm": still, "y_mm": still, "heading_rad": (6 + 3 * time) % (2 * np.pi)}, (0, 0, 3)),

@@ -16,7 +16,7 @@ def lines(width, *, slant=0.0):
 
 
 @pytest.mark.parametrize("slant", [0.0, 0.5, 1.0])
-def test_a_cable_is_an_outlier_with_its_neighbours_and_a_back_is_none(slant):
+def test_a_cable_is_an_outlier_with_its_neighbors_and_a_back_is_none(slant):
     cable, back = lines(3, slant=slant), lines(24, slant=slant)
     found = outliers.find(cable, PIXEL_MM)
     assert found[cable].all() and found.sum() > cable.sum()

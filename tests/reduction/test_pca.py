@@ -105,7 +105,7 @@ def test_a_third_of_the_pixels_missing_hardly_turns_the_components(tmp_path, rng
     assert np.sqrt(np.mean(error**2)) < 1.3, "noise is 1 mm; guesses of unseen pixels add little"
 
 
-def test_latents_solve_the_regularised_least_squares_of_each_frame(tmp_path, rng):
+def test_latents_solve_the_regularized_least_squares_of_each_frame(tmp_path, rng):
     heights, _ = blobs(rng, 300)
     observed = rng.random(heights.shape) > rng.uniform(0, 0.5, (300, 1, 1))
     observed[:5] = True
@@ -248,7 +248,7 @@ def test_ticks_without_enough_pixels_have_no_latents(tmp_path, rng):
     assert (information[11] < information[12]).all(), "fewer pixels tell less"
 
 
-def test_heights_count_in_millimetres(tmp_path, rng):
+def test_heights_count_in_millimeters(tmp_path, rng):
     heights, _ = blobs(rng, 200)
     fine = pca.fit([write(tmp_path / "a.h5", heights)], PLAIN, seed=1)
     coarse = pca.fit([write(tmp_path / "b.h5", heights, step_mm=0.5)], PLAIN, seed=1)

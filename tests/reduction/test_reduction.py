@@ -20,7 +20,7 @@ from syllabary.svae.settings import EvaluateSettings, ModelSettings
 from syllabary.svae.training import em, gradients, joint, windows
 
 REDUCE = ReduceSettings(components=3, frames=900, shift_sd_mm=PIXEL_MM)
-ALL = {"registration": True, "kinematics": True, "build": True}
+ALL = {"registration": True, "kinematics": True, "subject_offset": True}
 GAP = 40
 
 
@@ -32,7 +32,7 @@ def settings(network="conv", **rest):
         prior="slds",
         prior_settings={"states": 4},
         training={
-            "restarts": 1, "restart_sweeps": 3, "sweeps": 3, "latent_sweeps": 3, "epochs": 2,
+            "restarts": 1, "restart_iterations": 3, "iterations": 3, "latent_iterations": 3, "epochs": 2,
             "window_frames": 64, "buffer_frames": 8, "batch_windows": 2,
         },
         **(ALL | rest),
@@ -64,7 +64,7 @@ def load(path, settings):
         path,
         registration=settings.registration,
         kinematics=settings.kinematics,
-        build=settings.build,
+        subject_offset=settings.subject_offset,
     )
 
 
@@ -87,12 +87,12 @@ def test_what_is_written_is_read_and_a_model_gets_what_it_asks_for(study):
     reduction.save(path.with_name("again.h5"), found, PROVENANCE)
     assert path.read_bytes() == path.with_name("again.h5").read_bytes()
     plain = load(path, ModelSettings())
-    assert plain.template is None and not plain.build and plain.motion_mean.shape == (0,)
+    assert plain.template is None and not plain.subject_offset and plain.motion_mean.shape == (0,)
     assert (plain.pose_noise == 0).all()
     assert plain.outlier_sd == 0 < found["registered"].outlier_sd == ReduceSettings().outlier_sd
-    with pytest.raises(BadInput, match="no reduction: build missing"):
+    with pytest.raises(BadInput, match="no reduction: subject_offset missing"):
         tensors = plain.tensors()
-        del tensors["build"]
+        del tensors["subject_offset"]
         reduction.Reduction.from_tensors(tensors)
 
 
@@ -100,7 +100,7 @@ def test_latents_are_pose_and_motion_with_their_noise(study):
     found, series = latents_of(study, ModelSettings(**ALL))
     one = series["m0"]
     assert one.values.shape == one.information.shape == (300, 6)
-    assert (one.pose, one.motion, one.build.shape, one.shifts.shape) == (3, 3, (3,), (300, 3))
+    assert (one.pose, one.motion, one.subject_offset.shape, one.shifts.shape) == (3, 3, (3,), (300, 3))
     missing = np.flatnonzero(np.isnan(one.values[:, 0])).tolist()
     assert missing == np.flatnonzero(~one.observed).tolist() == [GAP, GAP + 1]
     assert np.flatnonzero(np.isnan(one.values[:, 3])).tolist() == [0]
@@ -108,7 +108,7 @@ def test_latents_are_pose_and_motion_with_their_noise(study):
     assert (one.information[:, :3] <= 1 / found.pose_noise).all()
     assert_allclose(np.unique(one.information[1:GAP, 3:], axis=0), [1 / found.motion_noise])
     bare, plain = latents_of(study, ModelSettings(registration=True))[1]["m0"], one
-    assert_allclose(bare.values, plain.values[:, :3] + one.build, atol=1e-12)
+    assert_allclose(bare.values, plain.values[:, :3] + one.subject_offset, atol=1e-12)
     assert np.abs(np.nanmean(one.values[:, :3], 0)).max() <= np.abs(np.nanmean(bare.values, 0)).max()
     with Crops(study[0]["m0"]) as crops:
         again = found.latents(crops, chunk=100)
@@ -138,7 +138,7 @@ def test_without_tracking_there_is_no_motion(study, tmp_path, rng):
     found = reduction.fit(paths, REDUCE, seed=1)
     for one in found.values():
         assert one.motion_mean.shape == one.motion_noise.shape == (0,)
-    chosen = found["registered"].of_model(kinematics=True, build=settings().build)
+    chosen = found["registered"].of_model(kinematics=True, subject_offset=settings().subject_offset)
     with Crops(paths[0]) as crops:
         series = chosen.latents(crops)
     assert series.values.shape == (120, 3) and series.motion == 0
@@ -209,9 +209,9 @@ def test_the_decoder_sees_the_animals_build(study, trained):
         known = scores.open_recording(model, crops)
         view = known.pixels(torch.arange(50))
         right = scores.views.log_density(view, known.evidence.mean[:GAP].double(), torch.arange(GAP))
-        wrong = view._replace(build=view.build + 1.0)
+        wrong = view._replace(subject_offset=view.subject_offset + 1.0)
         wrong = scores.views.log_density(wrong, known.evidence.mean[:GAP].double(), torch.arange(GAP))
-        assert (known.build() != 0).all()
+        assert (known.subject_offset() != 0).all()
     assert (right > wrong).double().mean() > 0.9
 
 
@@ -245,7 +245,7 @@ def test_gradients_match_differences_of_a_bound_with_motion_and_build(study, tra
         moved = latent_evidence.registration.view(crops, series.shifts)
         heights, observed = (torch.from_numpy(part) for part in moved.pair(rows.start, rows.stop))
     values, information, motion, told = (part[rows] for part in known)
-    build = latent_evidence.build(series)
+    subject_offset = latent_evidence.subject_offset(series)
     normals = torch.from_numpy(np.random.default_rng(3).standard_normal((50, 3)))
 
     def encode():
@@ -254,18 +254,18 @@ def test_gradients_match_differences_of_a_bound_with_motion_and_build(study, tra
 
     def settle(start=None):
         given = GaussianEvidence(*(part.detach()[None] for part in encode()))
-        return slds.infer(model.parameters, given, start=start, sweeps=2000, tolerance=0.0)
+        return slds.infer(model.parameters, given, start=start, max_iterations=2000, tolerance=0.0)
 
     local = settle()
-    whole = windows.Piece(0, 0, 50, (0, 50))
+    whole = windows.Window(0, 0, 50, (0, 50))
     batch = gradients.Batch(
         heights.double()[None],
         observed[None],
         torch.ones((1, 50), dtype=torch.bool),
         local.states,
-        windows.edges_of(local, [whole])[whole],
+        windows.boundary_of(local, [whole])[whole],
         normals[None],
-        build.expand(1, 1, 3),
+        subject_offset.expand(1, 1, 3),
     )
     chosen = settings().training.model_copy(update={"solver_tolerance": 1e-12, "solver_iterations": 100})
     mean, precision = encode()
@@ -283,7 +283,7 @@ def test_gradients_match_differences_of_a_bound_with_motion_and_build(study, tra
         pixels = log_likelihood(
             batch.heights[0],
             observed,
-            decoder(drawn + build),
+            decoder(drawn + subject_offset),
             decoder.log_variance(),
             decoder.used,
             decoder.outliers,

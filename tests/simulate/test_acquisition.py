@@ -69,7 +69,7 @@ def test_metadata_is_what_readers_expect(session):
     assert {"ColorResolution", "ColorDataType", "NidaqChannels", "NidaqSamplingRate"} <= set(about)
 
 
-def test_frames_are_an_arena_in_millimetres(session):
+def test_frames_are_an_arena_in_millimeters(session):
     frames = np.memmap(session / "depth.dat", "<u2", "r").reshape(-1, 424, 512)
     middle = frames[0, 180:240, 220:290].astype(float)
     assert np.median(middle[middle > 0]) == pytest.approx(673, abs=5)

@@ -33,7 +33,7 @@ def test_it_is_a_chain_from_the_neck(rng):
     assert (np.linalg.norm(centers[:, -1, :2] - neck[:, :2], axis=1) > 120).all()
     axes = np.sqrt(np.linalg.eigvalsh(shapes))
     assert_allclose(axes[..., :2], 2.0)
-    # Half axes along the cable reach into the neighbours.
+    # Half axes along the cable reach into the neighbors.
     steps = np.linalg.norm(np.diff(centers, axis=1), axis=-1)
     assert (axes[:, 1:, 2] + axes[:, :-1, 2] > steps).all()
 

@@ -39,7 +39,7 @@ def test_crops_are_linear_in_as_many_latents(rendered):
 def test_truth_knows_states_and_no_place(rendered):
     table = tables.read(rendered / "r1.parquet")
     assert set(table["syllable"]) == set(range(5))
-    assert (table["behaviour"] == "state " + table["syllable"].astype(str)).all()
+    assert (table["behavior"] == "state " + table["syllable"].astype(str)).all()
     assert table[["x_mm", "y_mm", "heading_rad"]].isna().all(axis=None)
     with Crops(rendered / "r1.h5") as found:
         assert np.array_equal(found.frame, table["frame"])

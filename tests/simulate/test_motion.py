@@ -1,4 +1,4 @@
-"""Behaviour: inside the arena, without jumps, different between groups and animals."""
+"""Behavior: inside the arena, without jumps, different between groups and animals."""
 
 import numpy as np
 import pytest
@@ -20,8 +20,8 @@ def performed():
     return motion.perform(settings, recording="r", subject="m", group="drug", seed=5)
 
 
-def test_every_behaviour_has_a_programme():
-    assert {programme.behaviour for programme in PROGRAMMES.values()} == ASKED
+def test_every_behavior_has_a_programme():
+    assert {programme.behavior for programme in PROGRAMMES.values()} == ASKED
 
 
 def test_stays_inside_the_wall(performed):

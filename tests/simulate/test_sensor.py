@@ -22,7 +22,7 @@ def test_noise_is_standard(fields):
     assert (np.abs(fields) > 3).mean() == pytest.approx(0.0027, abs=0.001)
 
 
-def test_neighbours_share_noise(fields):
+def test_neighbors_share_noise(fields):
     def correlation(rows, columns):
         a = fields[:, : 120 - rows, : 160 - columns]
         return (a * fields[:, rows:, columns:]).mean()

@@ -89,7 +89,7 @@ def test_motions_that_run_away_stay_where_their_frames_were(model, factor):
     wild = restless(model, factor)
     with np.errstate(all="ignore"):
         found = clips.decode(wild, seed=1)
-    sums = [a - b for a, b in zip(wild.parameters.dynamics, wild.parameters.base, strict=True)]
+    sums = [a - b for a, b in zip(wild.parameters.dynamics, wild.parameters.hyperprior, strict=True)]
     low, high = clips._range(mniw.Natural(*sums))
     used = found.syllable.astype(int)
     assert (found.latents >= low[used, None].numpy() - 1e-9).all()

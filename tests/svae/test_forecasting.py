@@ -47,7 +47,7 @@ def blank(evidence):
 def test_two_lags_are_found_through_noise(springs):
     evidence, states = springs
     parameters, settings = blank(evidence)
-    found = process(forecasting.moved(parameters, evidence, states, 2, settings, sweeps=20))
+    found = process(forecasting.moved(parameters, evidence, states, 2, settings, max_iterations=20))
     # Six thousand frames of AR noise 0.1 leave coefficients an error of about 0.01.
     assert_allclose(found.weights.numpy(), SPRINGS, atol=0.06)
     assert_allclose(found.noise.numpy(), NOISE_SD**2 * np.eye(2)[None].repeat(2, 0), atol=2e-3)

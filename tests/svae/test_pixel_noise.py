@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import torch
 from numpy.testing import assert_allclose
-from svae.training.test_joint import FPS, study  # noqa: F401  (a fixture)
 
+from svae.training.test_joint import FPS, study  # noqa: F401  (a fixture)
 from syllabary.records.crops import Crops
 from syllabary.svae import pixel_noise, segmentation
 from syllabary.svae.model import Model

@@ -11,8 +11,8 @@ from scipy.stats import norm
 
 from oracles import processes as oracle
 from svae.training import test_joint
-from svae.training.test_joint import FPS, SIZE, study  # noqa: F401  (a fixture)
 from svae.training.test_em import components as small_pca
+from svae.training.test_joint import FPS, SIZE, study  # noqa: F401  (a fixture)
 from syllabary.priors import arhmm, slds
 from syllabary.records.crops import Crops
 from syllabary.svae import latent_evidence
@@ -178,7 +178,7 @@ def test_the_bound_is_below_the_likelihood_and_meets_it_with_one_state(rng, lags
         told = views.potential(view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T))
         told = chain.Potential(*(part[None] for part in told))
         even = given.first.expand(1, T, -1)
-        found = chain.optimum(given, told, even, turns=200, tolerance=1e-12)
+        found = chain.optimum(given, told, even, max_iterations=200, tolerance=1e-12)
         exact = oracle.log_likelihood(plain(given), *problem)
         mean = views.log_density(view, found.means[0], torch.arange(T)).sum()
         # The decoder is linear: noise in the latents costs half its trace.
@@ -197,7 +197,7 @@ def test_evidence_of_states_moves_the_posterior_and_costs_bound(rng):
     told = views.potential(view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T))
     told = chain.Potential(*(part[None] for part in told))
     even = given.first.expand(1, T, -1)
-    options = {"turns": 200, "tolerance": 1e-12}
+    options = {"max_iterations": 200, "tolerance": 1e-12}
     free = chain.optimum(given, told, even, **options)
     pushed = torch.zeros((1, T, K), dtype=torch.float64)
     pushed[..., 1] = 3.0
@@ -230,7 +230,7 @@ def test_prediction_with_one_state_is_exact(rng, lags, dynamic, horizon):
     observed[T:-1] = False
     expected = oracle.log_likelihood(plain(given), y, observed, *rest)
     expected -= oracle.log_likelihood(plain(given), y[:T], observed[:T], *rest)
-    found = foretell(given, view, T, horizon, 3, rng)
+    found = forecast(given, view, T, horizon, 3, rng)
     assert abs(found - expected) < ROUNDING
 
 
@@ -244,12 +244,12 @@ def test_prediction_from_one_frame_is_exact_but_for_paths(rng, lags):
     view.observed[1] = False
     expected = oracle.log_likelihood(plain(given), y, observed, *rest)
     expected -= oracle.log_likelihood(plain(given), y[:1], observed[:1], *rest)
-    found = foretell(given, view, 1, horizon, 4000, rng)
+    found = forecast(given, view, 1, horizon, 4000, rng)
     # 4000 of 8 paths: a few per cent of a nat.
     assert abs(found - expected) < 0.1
 
 
-def foretell(given, view, seen, horizon, rollouts, rng):
+def forecast(given, view, seen, horizon, rollouts, rng):
     """Log density of the last frame from the first few."""
     D = given.size
     zeros = torch.zeros((seen, D), dtype=torch.float64)
@@ -280,11 +280,11 @@ def test_every_sequence_is_as_if_it_were_alone(rng):
     factor = tensor(rng.standard_normal((N, T, D, D)))
     told = chain.Potential(factor @ factor.mT, tensor(rng.standard_normal((N, T, D))))
     even = given.first.expand(N, T, -1)
-    whole = chain.optimum(given, told, even, turns=6, tolerance=-1)
+    whole = chain.optimum(given, told, even, max_iterations=6, tolerance=-1)
     belief = filtering.filtered(given, told)
     for n in range(N):
         own = chain.Potential(*(part[n : n + 1] for part in told))
-        alone = chain.optimum(given, own, even[:1], turns=6, tolerance=-1)
+        alone = chain.optimum(given, own, even[:1], max_iterations=6, tolerance=-1)
         for left, right in zip(alone, whole, strict=True):
             assert_allclose(left[0], right[n], rtol=1e-8, atol=1e-10)
         for left, right in zip(filtering.filtered(given, own), belief, strict=True):
@@ -310,7 +310,7 @@ def test_all_scores_of_a_recording_with_every_kind_of_model(study, kind):  # noq
     if kind == "conv":
         chosen = test_joint.settings()
     else:
-        quick = {"restarts": 1, "restart_sweeps": 2, "sweeps": 2, "latent_sweeps": 2}
+        quick = {"restarts": 1, "restart_iterations": 2, "iterations": 2, "latent_iterations": 2}
         chosen = ModelSettings(prior=kind, prior_settings=prior, training=quick)
         fitted = em.fit(latents, chosen, target_duration_s=0.3, fps=FPS, seed=1)
     model = Model.of(chosen, fitted, reduction, fps=FPS)
@@ -367,7 +367,7 @@ def write_short(path, frames, rng, *, seen=True):
 def test_a_model_of_points_is_scored_as_if_its_latents_were_seen_with_noise(study):  # noqa: F811
     """The same dynamics as an AR-HMM and as an SLDS have the same scores."""
     paths, reduction, latents, _ = study
-    quick = {"restarts": 1, "restart_sweeps": 4, "sweeps": 4}
+    quick = {"restarts": 1, "restart_iterations": 4, "iterations": 4}
     chosen = ModelSettings(prior_settings={"states": 4, "lags": 1}, training=quick)
     fitted = em.fit(latents, chosen, target_duration_s=0.3, fps=FPS, seed=1)
     assert isinstance(fitted.parameters, arhmm.Parameters)
@@ -431,10 +431,14 @@ def test_a_bound_is_that_of_the_prior_itself(study):  # noqa: F811
     with Crops(paths["m0"]) as crops:
         score = bound_of(model, crops, rng=np.random.default_rng(1))
         evidence = latent_evidence.linear(latents["m0"], 1e4)
-    local = slds.infer(fitted.parameters, evidence, sweeps=50)
+    local = slds.infer(fitted.parameters, evidence, max_iterations=50)
     known = open_recording_potential(evidence)
     found = chain.optimum(
-        process.process(fitted.parameters), known, local.states[None].double(), turns=50, tolerance=1e-9
+        process.process(fitted.parameters),
+        known,
+        local.states[None].double(),
+        max_iterations=50,
+        tolerance=1e-9,
     )
     assert score.frames == int(latents["m0"].observed.sum())
     agree = (found.states[0].argmax(-1) == local.states.argmax(-1)).double().mean()

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from svae.training.test_em import FPS, components, small, study, train
 
+from svae.training.test_em import FPS, components, small, study, train
 from syllabary.errors import BadInput, ShapeError
 from syllabary.provenance import Provenance
 from syllabary.reduction.latents import LatentSeries

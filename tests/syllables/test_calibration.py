@@ -24,9 +24,9 @@ def said(syllable, probability, frame=None):
 
 def known(syllable, frame=None):
     T = len(syllable)
-    behaviour = pd.array([str(s) for s in syllable], dtype="string")
+    behavior = pd.array([str(s) for s in syllable], dtype="string")
     return pd.DataFrame(
-        {"frame": np.arange(T) if frame is None else frame, "syllable": syllable, "behaviour": behaviour}
+        {"frame": np.arange(T) if frame is None else frame, "syllable": syllable, "behavior": behavior}
     )
 
 
@@ -66,7 +66,7 @@ def test_a_model_that_knows_how_unsure_it_is_has_no_error(rng):
     assert_allclose(overconfident.expected_error, 0.2, atol=0.01)
 
 
-def test_several_syllables_may_be_one_behaviour():
+def test_several_syllables_may_be_one_behavior():
     labels, truth = said([0, 0, 1, 1, 2, 2], np.ones(6)), known([5, 5, 5, 5, 7, 5])
     mostly = calibration.mapping([(labels, truth)])
     assert mostly == {0: 5, 1: 5, 2: 5}, "of equally many the lowest"
@@ -89,8 +89,8 @@ def test_rows_are_joined_by_frame():
     assert_allclose(found.confidence @ found.share, (0.1 + 0.3 + 0.4) / 3)
 
 
-def test_a_behaviour_has_the_probability_of_all_its_syllables():
-    """A behaviour split in two halves of equal probability is known for sure."""
+def test_a_behavior_has_the_probability_of_all_its_syllables():
+    """A behavior split in two halves of equal probability is known for sure."""
     states = np.array([[0.5, 0.5, 0.0], [0.4, 0.5, 0.1], [0.0, 0.2, 0.6]])
     labels, truth = said([0, 1, 2], [0.5, 0.5, 0.75]), known([3, 3, 4])
     mostly = {0: 3, 1: 3, 2: 4}
@@ -101,7 +101,7 @@ def test_a_behaviour_has_the_probability_of_all_its_syllables():
 
 
 def test_a_posterior_that_is_right_is_calibrated(rng):
-    """States drawn from the posterior itself; two of the four are one behaviour."""
+    """States drawn from the posterior itself; two of the four are one behavior."""
     states = rng.dirichlet(np.full(4, 0.5), 50_000)
     drawn = (rng.random((50_000, 1)) > np.cumsum(states, 1)).sum(1)
     mostly = {0: 0, 1: 0, 2: 1, 3: 2}

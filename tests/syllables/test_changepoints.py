@@ -37,7 +37,7 @@ def test_known_steps_are_found_where_they_are_at_any_frame_rate(rng, fps):
     close = close[np.abs(close) < 0.1]
     # The first tick of what follows comes half a tick after the border on average.
     error_s = close.std() / np.sqrt(len(close))
-    assert abs(close.mean() - 0.5 / fps) < 3 * error_s, "the kernel is not off-centre"
+    assert abs(close.mean() - 0.5 / fps) < 3 * error_s, "the kernel is not off-center"
     assert error_s < 0.003
     assert abs(changepoints.median_duration_s(found) / np.median(np.diff(borders_s)) - 1) < 0.25
 

@@ -31,7 +31,7 @@ def test_a_row_per_tick_with_the_agreed_columns_and_types():
     assert found["name"].isna()[0] and found["name"][1] == "rear"
 
 
-def test_certainty_has_no_entropy_and_probability_is_of_the_labelled_state():
+def test_certainty_has_no_entropy_and_probability_is_of_the_labeled_state():
     found = make([0, 0], [[1, 0, 0], [0.25, 0.5, 0.25]])
     assert_array_equal(found["entropy_nats"][0], 0)
     assert found["probability"][1] == 0.25

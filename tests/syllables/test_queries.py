@@ -23,7 +23,7 @@ def sight(states, name="m1", **changes):
     values = {
         "time_s": np.arange(T) / FPS,
         "seen": np.ones(T, bool),
-        "labelled": np.zeros(T, bool),
+        "labeled": np.zeros(T, bool),
     }
     return queries.Sight(name, states=np.asarray(states), **{**values, **changes})
 
@@ -39,7 +39,7 @@ def unsure(T, between, K=4):
 def test_the_doubtful_clip_comes_first_and_says_why():
     states = np.concatenate([sure(40), unsure(10, (1, 3)), sure(50)])
     [row] = queries.propose([sight(states)], clips=1, clip_s=1).to_dict("records")
-    assert row["recording"] == "m1" and row["behaviour"] == ""
+    assert row["recording"] == "m1" and row["behavior"] == ""
     assert row["start_s"] <= 4 + 0.2 and row["stop_s"] == pytest.approx(row["start_s"] + 1)
     assert "1 (" in row["reason"] and "3 (" in row["reason"] and "nats" in row["reason"]
 
@@ -60,12 +60,12 @@ def test_clips_come_from_several_recordings():
     assert found["recording"].value_counts().to_dict() == {"m1": 2, "m2": 2}
 
 
-def test_what_is_labelled_is_not_asked_again_and_counts_as_known():
+def test_what_is_labeled_is_not_asked_again_and_counts_as_known():
     states = np.concatenate([unsure(40, (0, 1)), unsure(40, (2, 3)), unsure(40, (0, 1))])
-    labelled = np.arange(120) < 40
-    found = queries.propose([sight(states, labelled=labelled)], clips=1, clip_s=2)
+    labeled = np.arange(120) < 40
+    found = queries.propose([sight(states, labeled=labeled)], clips=1, clip_s=2)
     assert 4 <= found["start_s"][0] <= 6, "0 and 1 are known from the labels"
-    everything = queries.propose([sight(states, labelled=labelled)], clips=99, clip_s=2)
+    everything = queries.propose([sight(states, labeled=labeled)], clips=99, clip_s=2)
     assert everything["start_s"].min() >= 4
 
 
@@ -167,13 +167,13 @@ def test_the_step_writes_a_table_that_people_fill_in(tmp_path, rng):
     roles = {"m1": "train", "m2": "train", "m3": "held_out"}
     rows = [{"recording": name, "role": role} for name, role in roles.items()]
     known = tmp_path / "labels.csv"
-    known.write_text("recording,start_s,stop_s,behaviour\nm1,0,2,walk\n")
+    known.write_text("recording,start_s,stop_s,behavior\nm1,0,2,walk\n")
     suggest(
         labels=labels, posteriors=posteriors, queries=tmp_path / "queries.tsv", recordings=rows,
         settings={"clips": 5, "clip_s": 2.0}, annotations=known,
     )  # fmt: skip
     text = (tmp_path / "queries.tsv").read_text()
-    assert text.startswith("recording\tstart_s\tstop_s\tbehaviour\treason\n")
+    assert text.startswith("recording\tstart_s\tstop_s\tbehavior\treason\n")
     assert annotations.bouts(tmp_path / "queries.tsv", roles) == []
     filled = text.replace("\t\tsyllable", "\twalk\tsyllable")
     (tmp_path / "filled.tsv").write_text(filled)

@@ -22,7 +22,7 @@ def table(syllable, frame=None):
             "frame": np.arange(T) if frame is None else frame,
             "time_s": np.arange(T) / 30,
             "syllable": syllable,
-            "behaviour": pd.array(NAMES[syllable % len(NAMES)], dtype="string"),
+            "behavior": pd.array(NAMES[syllable % len(NAMES)], dtype="string"),
         }
     )
 
@@ -41,7 +41,7 @@ def test_perfect_labels_score_one(rng):
     assert_allclose([found[key] for key in SAME], 1)
     assert found["best_shift_ticks"] == 0
     assert found["true_states"] == found["states_above_1_percent"] == 5
-    assert found["behaviours"]["rear"]["f1"] == found["behaviours"]["groom"]["f1"] == 1
+    assert found["behaviors"]["rear"]["f1"] == found["behaviors"]["groom"]["f1"] == 1
     assert all(
         row["recall"] == row["precision"] == row["mostly_recall"] == 1 for row in found["syllables"]
     )
@@ -164,10 +164,10 @@ def test_the_one_to_one_match_shares_most_frames(rng):
 def test_rear_and_groom_by_name():
     truth = np.repeat([0, 1, 2, 3, 4], [40, 10, 10, 20, 20])
     labels = np.repeat([0, 1, 2, 0], [35, 25, 20, 20])  # label 1 is 5 walk and all 20 rear frames
-    found = scores.score(table(labels), table(truth))["behaviours"]
+    found = scores.score(table(labels), table(truth))["behaviors"]
     assert found["rear"] == {"frames": 20, "precision": 20 / 25, "recall": 1.0, "f1": 40 / 45}
     assert found["groom"]["f1"] == 1
-    without = scores.score(table([0, 0, 4, 4]), table([0, 0, 4, 4]))["behaviours"]
+    without = scores.score(table([0, 0, 4, 4]), table([0, 0, 4, 4]))["behaviors"]
     assert without["rear"] == {"frames": 0, "precision": None, "recall": None, "f1": None}
 
 

@@ -59,7 +59,7 @@ def test_a_recording_listed_twice(study, session):
 
 
 def test_a_label_of_an_unknown_recording(study, session):
-    study.write("config/labels.csv", "recording,start_s,stop_s,behaviour\nm11,0,1,walk\n")
+    study.write("config/labels.csv", "recording,start_s,stop_s,behavior\nm11,0,1,walk\n")
     try:
         refused(study, "config/labels.csv, line 2: unknown recording 'm11'; did you mean 'm1'?")
     finally:

@@ -94,7 +94,7 @@ def test_settings_of_one_recording_extract_it_alone(study):
 
 
 def test_labels_of_people_fit_the_models_again(study):
-    study.write("config/labels.csv", "recording,start_s,stop_s,behaviour\nc1,1,2,walk\n")
+    study.write("config/labels.csv", "recording,start_s,stop_s,behavior\nc1,1,2,walk\n")
     try:
         assert study.would_run() == AFTER_FIT
     finally:
@@ -137,8 +137,8 @@ def test_the_workflow_report_opens(study):
 @pytest.mark.parametrize(
     ("model", "kept", "says"),
     [
-        ("pca-arhmm", "checkpoint", "goes on after sweep"),
-        ("slds", "checkpoint", "goes on after sweep"),
+        ("pca-arhmm", "checkpoint", "goes on after iteration"),
+        ("slds", "checkpoint", "goes on after iteration"),
         ("slds", "joint", "goes on after pass"),
     ],
 )

@@ -94,7 +94,7 @@ def names_file(wildcards):
 
 
 def labels_file(wildcards):
-    """Behaviours that people labelled, if they did."""
+    """Behaviors that people labeled, if they did."""
     path = Path(STUDY.labels)
     return {"annotations": str(path)} if path.is_file() else {}
 

@@ -16,7 +16,7 @@ from syllabary.svae import latent_evidence
 from syllabary.svae.settings import ModelSettings
 from syllabary.svae.training import em
 
-Said = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]
+StatePrediction = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]
 # Stickiness on both sides of what the duration of change points asks for.
 KAPPAS = (1e3, 1e4, 1e5, 1e6, 1e7)
 
@@ -29,7 +29,7 @@ def scan(kappas: tuple[float, ...] = KAPPAS, **common: Any) -> dict[str, dict[st
     }
 
 
-def recover(study: Study, latents: Latents, setting: Mapping[str, Any], seed: int) -> Said:
+def recover(study: Study, latents: Latents, setting: Mapping[str, Any], seed: int) -> StatePrediction:
     """Train an AR-HMM of ``kappa``; return path (T,) and states (T, K) of every recording.
 
     With ``filled``, straight lines bridge missing latents; otherwise frames without all their
@@ -46,12 +46,12 @@ def recover(study: Study, latents: Latents, setting: Mapping[str, Any], seed: in
         fps=study.fps,
         seed=seed,
     )
-    prior, said = registry.find("syllabary.priors", chosen.prior), {}
+    prior, state_logits = registry.find("syllabary.priors", chosen.prior), {}
     with one_thread("torch"):
         for name, one in series.items():
             local = prior.infer(fitted.parameters, latent_evidence.points(one), paths=True)
-            said[name] = local.path.numpy(), local.states.float().numpy()
-    return said
+            state_logits[name] = local.path.numpy(), local.states.float().numpy()
+    return state_logits
 
 
 def filled(series: LatentSeries) -> LatentSeries:

@@ -11,5 +11,5 @@ LATENTS = ("pca",)
 SETTINGS = _points.scan() | {"auto-filled": {"kappa": None, "filled": True}}
 
 
-def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.Said:
+def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.StatePrediction:
     return _points.recover(Study(folder), latents.load(folder, "pca"), setting, seed)

@@ -1,8 +1,8 @@
 """Consensus of AR-HMMs with self-training, on crops as they are: the strongest recipe without a model.
 
 AR-HMMs of two seeds, on components with and without how the animal moves; their smoothed probabilities
-are joined, reduced and clustered; then a recogniser learns the clusters, in two rounds of four parts,
-each asked about recordings that it did not learn from. The recogniser is that of the shipped model.
+are joined, reduced and clustered; then a recognizer learns the clusters, in two rounds of four parts,
+each asked about recordings that it did not learn from. The recognizer is that of the shipped model.
 """
 
 from pathlib import Path
@@ -19,14 +19,14 @@ from recovery.methods import _points, kinematics
 from recovery.studies import Study
 from syllabary.provenance import generator
 from syllabary.svae.discovery import classifier
-from syllabary.svae.settings import RecogniserSettings
+from syllabary.svae.settings import ClassifierSettings
 
 LATENTS = ("pca",)
 SETTINGS = {f"clusters-{count}": {"clusters": count} for count in (20, 25)}
 SEEDS, ROUNDS, FOLDS, COMPONENTS, BLUR_TICKS, STAY = 2, 2, 4, 30, 1.5, 0.8
 
 
-def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.Said:
+def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.StatePrediction:
     study, given = Study(folder), latents.load(folder, "pca")
     moving = kinematics.with_speeds(study, given, 1.5)
     runs = []
@@ -51,7 +51,7 @@ def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.Said:
     said = {}
     with torch.no_grad():
         seen = {name: classifier.features(moving.series[name]) for name in study.recordings}
-    own = RecogniserSettings()
+    own = ClassifierSettings()
     for turn in range(ROUNDS):
         found = {}
         for fold in range(FOLDS):

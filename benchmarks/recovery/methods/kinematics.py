@@ -1,6 +1,6 @@
 """Principal components and how the animal moves: more channels of one AR-HMM.
 
-Forward, sideways and turning speed are those between neighbouring ticks in the frame of the animal,
+Forward, sideways and turning speed are those between neighboring ticks in the frame of the animal,
 smoothed or not, each with variance 1 over the training animals. Where they are not known at all the
 components are alone.
 """
@@ -25,7 +25,7 @@ SETTINGS = _points.scan(smooth_ticks=1.5) | {
 }
 
 
-def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.Said:
+def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.StatePrediction:
     study = Study(folder)
     given = with_speeds(study, latents.load(folder, "pca"), setting["smooth_ticks"])
     return _points.recover(study, given, setting, seed)

@@ -8,14 +8,14 @@ from scipy.special import softmax
 from sklearn.cluster import KMeans
 
 from recovery import latents
-from recovery.methods._points import Said, filled
+from recovery.methods._points import StatePrediction, filled
 from recovery.studies import Study
 
 LATENTS = ("autoencoder",)
 SETTINGS = {f"clusters-{k}": {"clusters": k} for k in (10, 15, 25)}
 
 
-def recover(folder: Path, setting: dict[str, Any], seed: int) -> Said:
+def recover(folder: Path, setting: dict[str, Any], seed: int) -> StatePrediction:
     """States are a mixture of equal round Gaussians at the means."""
     study, series = Study(folder), latents.load(folder, "autoencoder").series
     points = np.concatenate([series[name].values[series[name].observed] for name in study.trained])

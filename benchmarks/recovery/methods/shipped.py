@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from recovery import latents
-from recovery.methods._points import Said
+from recovery.methods._points import StatePrediction
 from recovery.studies import Study
 from syllabary.records.annotations import Annotations
 from syllabary.reduction import reduction
@@ -20,7 +20,7 @@ RIVALS = ("pca-arhmm", "pca-slds")
 SETTINGS = {name: {"model": name} for name in Config().models if name not in RIVALS}
 
 
-def recover(folder: Path, setting: dict[str, Any], seed: int) -> Said:
+def recover(folder: Path, setting: dict[str, Any], seed: int) -> StatePrediction:
     return recover_with(folder, Config().models[setting["model"]], seed)
 
 
@@ -29,7 +29,7 @@ def recover_with(
     settings: ModelSettings,
     seed: int,
     labels: Mapping[str, Annotations] | None = None,
-) -> Said:
+) -> StatePrediction:
     """Train a model of any settings; return path (T,) and states (T, K) of every recording."""
     model = learn(folder, settings, seed, labels)
     study, said = Study(folder), {}
@@ -52,7 +52,7 @@ def learn(
         folder / "reduction.h5",
         registration=settings.registration,
         kinematics=settings.kinematics,
-        build=settings.build,
+        subject_offset=settings.subject_offset,
     )
     series = {}
     for name in study.trained:

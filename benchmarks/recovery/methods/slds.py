@@ -10,6 +10,6 @@ LATENTS = ("reduction",)
 SETTINGS = _points.scan((1e4, 1e5, 1e6))
 
 
-def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.Said:
+def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.StatePrediction:
     chosen = ModelSettings(prior="slds", prior_settings={"kappa": setting["kappa"]})
     return shipped.recover_with(folder, chosen, seed)

@@ -1,6 +1,6 @@
 """The shipped default with one thing changed, and with a minute of people's labels.
 
-The networks of crops stay those of the PCA here: with a recogniser of states they change no label but
+The networks of crops stay those of the PCA here: with a recognizer of states they change no label but
 through the counts of transitions, and take most of the time. ``shipped`` shows the whole model.
 """
 
@@ -19,18 +19,18 @@ LATENTS = ("reduction",)
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
     "pose": {"kinematics": False},
-    "labels": {"labelled_s": 60.0},
+    "labels": {"labeled_s": 60.0},
     "no-registration": {"registration": False},
-    "no-build": {"build": False},
-    "no-coarsening": {"discovery": {"resolution_nats": 0.0}},
+    "no-build": {"subject_offset": False},
+    "no-coarsening": {"discovery": {"merge_threshold_nats": 0.0}},
     "no-self-training": {"discovery": {"rounds": 0}},
-    "no-context": {"discovery": {"recogniser": {"context_frames": 3}}},
+    "no-context": {"discovery": {"classifier": {"context_frames": 3}}},
 }
 
 
-def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.Said:
+def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.StatePrediction:
     changes = dict(setting)
-    seconds = changes.pop("labelled_s", 0.0)
+    seconds = changes.pop("labeled_s", 0.0)
     labels = labels_of(Study(folder), seconds) if seconds else None
     return shipped.recover_with(folder, settings_of(changes), seed, labels)
 

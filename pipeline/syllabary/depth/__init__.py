@@ -13,7 +13,7 @@ F frames of a raw recording, T ticks of its clock. Depth is mm along the optical
 images are ``[row, column]``, pixel positions ``(x, y)`` with the center of the first pixel
 at (0, 0). The *camera frame* has its origin in the lens, x image right, y image down, z away
 from the camera; the *arena frame* has its origin on the floor at the arena's center, x image
-right, y image down along the floor, z up. Angles are rad from +x towards +y.
+right, y image down along the floor, z up. Angles are rad from +x toward +y.
 """
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 Crops enter as they are, at their own scale. Scalars are measured again from the crops' pixels:
 put back into the image (the file's centroids count from the corner of the arena's bounding box),
-then through a pinhole camera, which the file's own millimetres are not. The file does not tell how
+then through a pinhole camera, which the file's own millimeters are not. The file does not tell how
 sure its headings are, so their confidence is missing.
 """
 

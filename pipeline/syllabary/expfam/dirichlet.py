@@ -65,7 +65,7 @@ def log_normalizer(natural: Natural) -> Tensor:
 
 @torch.no_grad()
 def expected_stats(natural: Natural) -> Statistics:
-    """Mean of log π, (..., K); its exponential is sub-normalised."""
+    """Mean of log π, (..., K); its exponential is sub-normalized."""
     a = natural.concentration
     return Statistics(log_probability=torch.digamma(a) - torch.digamma(a.sum(-1, keepdim=True)))
 

@@ -52,7 +52,7 @@ SCALARS = {
         "mm/frame", "speed on the floor times the usual time between frames", f"{STEP}; {SHORT}"
     ),
     "velocity_3d_px": Scalar(
-        "px/frame", "velocity_3d_mm in pixels likewise", f"{STEP}; pixels and millimetres were added"
+        "px/frame", "velocity_3d_mm in pixels likewise", f"{STEP}; pixels and millimeters were added"
     ),
     "velocity_3d_mm": Scalar(
         "mm/frame", "the same with the mean height's change; missing beside a gap", f"{STEP}; {SHORT}"

@@ -6,13 +6,13 @@ returns a matplotlib figure, or None where what it needs is absent. Adding a fig
 a file.
 
 In reading order: ``settings``; ``_data`` (what is drawn), ``_axes`` (one style, same bytes),
-``_colors`` (one color per behaviour); the figures ``ethogram, usage, transitions, durations,
+``_colors`` (one color per behavior); the figures ``ethogram, usage, transitions, durations,
 scalars, scores, comparison, training, components, trajectories, quality``; ``crowd`` (movies
 of many examples at once), ``decoded`` (of what a model itself shows); ``study`` (draw everything),
 ``report`` (the pages).
 
-Every axis is labelled "quantity (unit)". Colors are RGB between 0 and 1; images are
-``[row, column]``, arena positions mm, y downwards.
+Every axis is labeled "quantity (unit)". Colors are RGB between 0 and 1; images are
+``[row, column]``, arena positions mm, y downward.
 """
 
 # Modules that serve the others; every other file of the folder is one that users name.

@@ -15,10 +15,10 @@ __all__ = ["INK", "MUTED", "UNITLESS", "new", "save", "style", "swatches", "tidy
 
 INK = "#22262b"
 MUTED = "#8a929b"
-# Every axis is labelled "quantity (unit)", or with one of these, which have none.
+# Every axis is labeled "quantity (unit)", or with one of these, which have none.
 UNITLESS = frozenset({
-    "behaviour", "component", "from syllable", "group", "missing", "model", "recording", "score",
-    "state", "sweep", "syllable", "to syllable", "true behaviour",
+    "behavior", "component", "from syllable", "group", "missing", "model", "recording", "score",
+    "state", "iteration", "syllable", "to syllable", "true behavior",
 })  # fmt: skip
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",

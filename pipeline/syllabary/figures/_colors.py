@@ -1,7 +1,7 @@
 """One color per syllable, the same in every figure, movie and page.
 
-Colors follow behaviour, not number: where the truth is known, a syllable takes the color of
-the behaviour it shares most ticks with; otherwise the first model's syllables set the colors
+Colors follow behavior, not number: where the truth is known, a syllable takes the color of
+the behavior it shares most ticks with; otherwise the first model's syllables set the colors
 and other models' syllables follow theirs. What is left over takes shades of its best match.
 """
 
@@ -29,7 +29,7 @@ MATCHED_RECORDINGS = 24
 
 @dataclass(frozen=True)
 class Colors:
-    """Colors of a study: ``truth`` by behaviour, ``models`` by model and syllable."""
+    """Colors of a study: ``truth`` by behavior, ``models`` by model and syllable."""
 
     truth: Mapping[str, Color] = field(default_factory=dict)
     models: Mapping[str, Mapping[int, Color]] = field(default_factory=dict)
@@ -97,12 +97,12 @@ def shared(study: StudyResults, settings: DrawSettings) -> Colors:
             continue
         if not known:
             said = reference[reference["syllable"] >= 0]
-            reference = said[["frame"]].assign(behaviour=said["syllable"].astype(str))
-        total.update(reference["behaviour"].dropna().astype(str))
+            reference = said[["frame"]].assign(behavior=said["syllable"].astype(str))
+        total.update(reference["behavior"].dropna().astype(str))
         for name, table in labels.items():
             if table is not None:
                 both = paired(table, reference)
-                pairs = zip(both["syllable"].tolist(), both["behaviour"].tolist(), strict=True)
+                pairs = zip(both["syllable"].tolist(), both["behavior"].tolist(), strict=True)
                 overlap[name].update(pair for pair in pairs if pair[0] >= 0)
     # Ties go by name, so that the order never depends on hashing.
     order = sorted(total, key=lambda r: (-total[r], r))

@@ -95,7 +95,7 @@ class ModelResults:
         return None if path is None else Posterior.load(path)
 
     def names(self) -> dict[int, str]:
-        """Return the behaviour that each named syllable is known by."""
+        """Return the behavior that each named syllable is known by."""
         syllables = self.table("syllables")
         if syllables is None or "name" not in syllables:
             return {}
@@ -130,7 +130,7 @@ class StudyResults:
         Model-free change points: ``recording, tick, time_s, score``.
     """
 
-    title: str = "Behavioural syllables"
+    title: str = "Behavioral syllables"
     recordings: tuple[Recording, ...] = ()
     models: tuple[ModelResults, ...] = ()
     pca_path: Path | None = None
@@ -172,10 +172,10 @@ class View:
 
 
 def paired(labels: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    """Return ``syllable`` and true ``behaviour`` of every frame that both tables have."""
+    """Return ``syllable`` and true ``behavior`` of every frame that both tables have."""
     said = labels.loc[labels["frame"] >= 0, ["frame", "syllable"]]
-    known = truth.loc[truth["frame"] >= 0, ["frame", "behaviour"]].dropna()
-    return said.merge(known, on="frame")[["syllable", "behaviour"]]
+    known = truth.loc[truth["frame"] >= 0, ["frame", "behavior"]].dropna()
+    return said.merge(known, on="frame")[["syllable", "behavior"]]
 
 
 def syllable_name(syllable: int, names: Mapping[int, str]) -> str:

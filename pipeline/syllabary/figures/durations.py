@@ -16,7 +16,7 @@ NEEDS = "the table 'bouts'"
 CAPTION = (
     "Distribution of the lengths of bouts, of the stretches between change points found without any "
     "model, and of the true bouts where they are known. A triangle marks each median: a model whose "
-    "median is far from that of the change points cuts behaviour too finely or too coarsely."
+    "median is far from that of the change points cuts behavior too finely or too coarsely."
 )
 BINS = 36
 

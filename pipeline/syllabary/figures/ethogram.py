@@ -19,7 +19,7 @@ TITLE = "Ethogram"
 SCOPE = "recording"
 NEEDS = "labels of the recording"
 CAPTION = (
-    "Syllable of every tick, one row per model; equal colors are the same behaviour. Below: the "
+    "Syllable of every tick, one row per model; equal colors are the same behavior. Below: the "
     "probability of the chosen syllable and the entropy of all of them, averaged over 0.5 s."
 )
 SMOOTH_S = 0.5
@@ -44,14 +44,12 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     ]
     handles: list[Patch] = []
     if truth is not None and len(truth):
-        behaviours = list(view.colors.truth)
-        number = {b: i for i, b in enumerate(behaviours)}
-        codes = np.array([number.get(b, -1) for b in truth["behaviour"]])
-        _stripe(panels[0], truth["time_s"], codes, [view.colors.truth[b] for b in behaviours], "truth")
+        behaviors = list(view.colors.truth)
+        number = {b: i for i, b in enumerate(behaviors)}
+        codes = np.array([number.get(b, -1) for b in truth["behavior"]])
+        _stripe(panels[0], truth["time_s"], codes, [view.colors.truth[b] for b in behaviors], "truth")
         present = set(codes.tolist())
-        handles = [
-            Patch(color=view.colors.truth[b], label=b) for b in behaviours if number[b] in present
-        ]
+        handles = [Patch(color=view.colors.truth[b], label=b) for b in behaviors if number[b] in present]
     for panel, (name, table) in zip(panels[rows - len(labels) :], labels.items(), strict=False):
         syllables = table["syllable"].to_numpy()
         colors = [view.colors.of(name, s) for s in range(int(syllables.max(initial=-1)) + 1)]

@@ -16,7 +16,7 @@ SCOPE = "recording"
 NEEDS = "crops of the recording"
 CAPTION = (
     "Crops at equal distances in time, their second below each; the animal should look to the right. "
-    "Grey pixels were not measured. Wrong ends can be set right in config/flips."
+    "Gray pixels were not measured. Wrong ends can be set right in config/flips."
 )
 ACROSS, DOWN = 12, 4
 

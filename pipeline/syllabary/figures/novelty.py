@@ -16,7 +16,7 @@ SCOPE = "model"
 NEEDS = "labels with a surprise in every tick that has evidence"
 CAPTION = (
     "Surprise of the model, as a rank among the ticks of the training recordings: 50 is ordinary, a "
-    "dark stretch holds movement or artefacts that the model has not learned. Beside each recording "
+    "dark stretch holds movement or artifacts that the model has not learned. Beside each recording "
     "the share of its ticks that are more surprising than 99 % of the training ticks: 1 % is ordinary."
 )
 RANKS = 1000

@@ -17,11 +17,11 @@ SCOPE = "model"
 NEEDS = "the truth of simulated recordings"
 CAPTION = (
     "How often the model is right among ticks of equal confidence; on the line it is right as often "
-    "as it says, below it says too much. A syllable counts as the behaviour it mostly is. Left: the "
+    "as it says, below it says too much. A syllable counts as the behavior it mostly is. Left: the "
     "probability of the one syllable that labels name; right: summed over all syllables of that "
-    "behaviour. A dot is about a tenth of the ticks."
+    "behavior. A dot is about a tenth of the ticks."
 )
-PANELS = {"syllable": "the labelled syllable", "behaviour": "its behaviour"}
+PANELS = {"syllable": "the labeled syllable", "behavior": "its behavior"}
 
 
 def draw(view: View, settings: DrawSettings) -> Figure | None:

@@ -9,7 +9,7 @@ from .settings import DrawSettings
 
 __all__ = ["draw"]
 
-TITLE = "Syllables in millimetres and seconds"
+TITLE = "Syllables in millimeters and seconds"
 SCOPE = "model"
 NEEDS = "the table 'syllables'"
 CAPTION = (

@@ -17,12 +17,12 @@ SCOPE = "model"
 NEEDS = "the truth of simulated recordings"
 CAPTION = (
     "Where the ticks of each syllable come from: a column adds up to 100 %. A perfect model has one "
-    "dark cell per column; several dark cells in a row are a behaviour split into syllables."
+    "dark cell per column; several dark cells in a row are a behavior split into syllables."
 )
 
 
 def draw(view: View, settings: DrawSettings) -> Figure | None:
-    """Draw the confusion of one model's syllables with the true behaviours."""
+    """Draw the confusion of one model's syllables with the true behaviors."""
     model = view.model
     if model is None:
         return None
@@ -31,23 +31,23 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
         labels = model.labels_of(recording)
         if labels is not None:
             both = paired(labels, truth)
-            counts.update(zip(both["behaviour"].astype(str), both["syllable"].tolist(), strict=True))
+            counts.update(zip(both["behavior"].astype(str), both["syllable"].tolist(), strict=True))
     syllables = [s for s in sorted({s for _, s in counts}) if s >= 0][: settings.max_syllables]
     if not syllables:
         return None
-    behaviours = sorted({b for b, _ in counts})
-    matrix = np.array([[counts[b, s] for s in syllables] for b in behaviours], float)
+    behaviors = sorted({b for b, _ in counts})
+    matrix = np.array([[counts[b, s] for s in syllables] for b in behaviors], float)
     share = 100 * matrix / np.maximum(matrix.sum(0), 1)
-    # Behaviours go in the order of the syllable they fill most, so that a good model is a diagonal.
-    order = np.lexsort((np.arange(len(behaviours)), np.argmax(share, 1)))
-    figure = _axes.new(max(4.4, 2.4 + 0.3 * len(syllables)), max(2.6, 1.4 + 0.24 * len(behaviours)))
+    # Behaviors go in the order of the syllable they fill most, so that a good model is a diagonal.
+    order = np.lexsort((np.arange(len(behaviors)), np.argmax(share, 1)))
+    figure = _axes.new(max(4.4, 2.4 + 0.3 * len(syllables)), max(2.6, 1.4 + 0.24 * len(behaviors)))
     axes = figure.subplots()
     image = axes.imshow(share[order], cmap="Blues", vmin=0, vmax=100, aspect="auto")
     names = model.names()
     labels_shown = [syllable_name(s, names) for s in syllables]
     axes.set_xticks(range(len(syllables)), labels_shown, rotation=90, fontsize=7)
-    axes.set_yticks(range(len(behaviours)), [behaviours[i] for i in order], fontsize=7.5)
-    _axes.swatches(axes, [view.colors.truth.get(behaviours[i], MISSING) for i in order], axis="y")
+    axes.set_yticks(range(len(behaviors)), [behaviors[i] for i in order], fontsize=7.5)
+    _axes.swatches(axes, [view.colors.truth.get(behaviors[i], MISSING) for i in order], axis="y")
     _axes.swatches(axes, [view.colors.of(model.name, s) for s in syllables])
     if share.size <= 400:
         for (i, j), value in np.ndenumerate(share[order]):
@@ -56,5 +56,5 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
                 axes.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=6, color=tone)
     axes.spines[:].set_visible(False)
     figure.colorbar(image, ax=axes, label="share (% of the syllable)", shrink=0.8)
-    _axes.tidy(axes, x="syllable", y="true behaviour")
+    _axes.tidy(axes, x="syllable", y="true behavior")
     return figure

@@ -87,7 +87,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
             axes.ticklabel_format(axis="y", useOffset=False)
         else:
             axes.set_ylim(bottom=0)
-        _axes.tidy(axes, x="sweep", y=text, title=title)
+        _axes.tidy(axes, x="iteration", y=text, title=title)
     if len(numbers) > 1:
         found[-1].legend(fontsize=7)
     return figure
@@ -106,12 +106,12 @@ def _lines(
     """Draw sweep after sweep, broken where a restart or a phase begins."""
     phase, restart = phases[values.index], restarts[values.index]
     new = (phase != phase.shift()) | (restart != restart.shift())
-    labelled: set[int] = set()
+    labeled: set[int] = set()
     for _, run in values.groupby(new.cumsum()):
         own, is_joint = restart[run.index[0]], phase[run.index[0]] == JOINT
         color = _axes.INK if is_joint else colors[own]
-        label = "_" if is_joint or own in labelled else f"restart {own}"
-        labelled.add(own)
+        label = "_" if is_joint or own in labeled else f"restart {own}"
+        labeled.add(own)
         marker = "o" if len(run) == 1 else ""
         axes.plot(run.index + 1, run, color=color, lw=1.4, label=label, marker=marker, ms=2.5)
 

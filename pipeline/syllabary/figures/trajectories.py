@@ -15,7 +15,7 @@ SCOPE = "recording"
 NEEDS = "crops of the recording"
 CAPTION = (
     "Left: the path of the animal's middle, colored by speed. Right: how long it stayed in each "
-    "square of 20 mm. The origin is the middle of the arena; y grows downwards, as in the image."
+    "square of 20 mm. The origin is the middle of the arena; y grows downward, as in the image."
 )
 BIN_MM = 20.0
 POINTS = 6000

@@ -1,6 +1,6 @@
 """Posterior of a hidden Markov chain: marginals, their derivative, paths, and AR evidence.
 
-All potentials are logs in nats and need not be normalised: a prior hands over expected log
+All potentials are logs in nats and need not be normalized: a prior hands over expected log
 probabilities, whose exponentials sum to less than one.
 """
 
@@ -52,7 +52,7 @@ class ChainMarginals(NamedTuple):
     log_normalizer : (...) float64
         Log of the sum over all paths, nats.
     log_scales : (..., T) float64
-        Its increments: log p(frame t | frames before t), where the potentials are normalised.
+        Its increments: log p(frame t | frames before t), where the potentials are normalized.
     filtered : (..., T, K), dtype of the evidence, or None
         Probability of each state given the frames so far, if ``cache``.
     potentials : ChainPotentials or None
@@ -115,7 +115,7 @@ def marginals(
     lengths : (...) int, optional
         Frames that count in each sequence; all T by default. Padding may hold anything.
     keep : {"all", "filter", "sums"}
-        "all" smooths; "filter" runs forwards only and leaves ``transitions`` and ``initial``
+        "all" smooths; "filter" runs forward only and leaves ``transitions`` and ``initial``
         out; "sums" leaves ``states`` out.
     cache : bool
         Keep what ``tangent`` needs ("all" only); leave the evidence as it is until then.
@@ -234,7 +234,7 @@ def entropy(
     *,
     lengths: Array | None = None,
 ) -> Tensor:
-    """Entropy of the posterior over paths, (...) float64 nats: log normaliser minus mean potential.
+    """Entropy of the posterior over paths, (...) float64 nats: log normalizer minus mean potential.
 
     Parameters
     ----------

@@ -87,7 +87,7 @@ def marginals(
     lengths : (...) int, optional
         Frames that count in each sequence; all T by default. Padding may hold anything.
     keep : {"all", "filter", "sums"}
-        "all" smooths; "filter" runs forwards only; "sums" sums the smoothed covariances.
+        "all" smooths; "filter" runs forward only; "sums" sums the smoothed covariances.
     cache : bool
         Keep what ``tangent`` needs ("all" only).
     backend : str
@@ -151,7 +151,7 @@ def tangent(
     found: GaussianMarginals,
     d_precision: Array,
     d_lower: Array,
-    centred: Array,
+    centered: Array,
     *,
     lengths: Array | None = None,
     backend: str = "auto",
@@ -170,7 +170,7 @@ def tangent(
         dJ on the diagonal, symmetric.
     d_lower : (..., T - 1, D, D)
         dJ below the diagonal.
-    centred : (..., T, D)
+    centered : (..., T, D)
         dh − dJ μ, with the whole dJ; given so, because forming it here would cancel.
     lengths, backend
         As for ``marginals``.
@@ -198,7 +198,7 @@ def tangent(
         flat(found.covariances, frames, size, size, name="covariances"),
         flat(d_precision, frames, size, size, name="d_precision"),
         flat(d_lower, pairs, size, size, name="d_lower"),
-        flat(centred, frames, size, name="centred"),
+        flat(centered, frames, size, name="centered"),
     )
     result = GaussianTangent(
         zeros((count, frames, size), like),

@@ -24,12 +24,13 @@ parameters in natural form, and what their prior needs), ``Evidence`` (the kind 
   and, as what ``update`` takes, to the parameters
 - ``divergence(parameters, settings)`` of the global parameters from their prior, nats. The bound
   is the sum of the local bounds, minus this; no sweep lowers it
-- ``adapt(parameters)`` learns what states have in common; it does not lower the bound either
+- ``update_hyperparameters(parameters)`` learns what states have in common; it does not lower the
+  bound either
 - ``filter`` (one-step predictions) and ``sample``
 - ``reorder(parameters, order)``, ``dimensions(parameters)``: other numbers for the states; D
 
 and where it has them ``with_kappa`` (other stickiness), ``merge`` (proposes to join states that are
-copies), ``from_autoregression`` (takes over what an AR-HMM of one lag has learned), ``regauge``
+copies), ``from_autoregression`` (takes over what an AR-HMM of one lag has learned), ``rescale_latents``
 (other units of the latents).
 
 Sequences run on axis -2 of latents (..., T, D) and of states (..., T, K); ``lengths`` (...)

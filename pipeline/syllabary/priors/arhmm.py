@@ -42,7 +42,6 @@ __all__ = [
     "PointEvidence",
     "Settings",
     "Statistics",
-    "adapt",
     "dimensions",
     "divergence",
     "filter",
@@ -53,11 +52,12 @@ __all__ = [
     "sample",
     "tangent",
     "update",
+    "update_hyperparameters",
     "with_kappa",
 ]
 
 Evidence = PointEvidence
-adapt = learn
+update_hyperparameters = learn
 
 
 class Settings(global_parameters.Settings):
@@ -99,11 +99,11 @@ def infer(
     *,
     inputs: None = None,
     start: Local | None = None,
-    sweeps: int = 1,
+    max_iterations: int = 1,
     tolerance: float = 0.0,
     paths: bool = False,
 ) -> Local:
-    """Return the posterior of the states; exact, so ``start`` and ``sweeps`` change nothing.
+    """Return the posterior of the states; exact, so ``start`` and ``max_iterations`` change nothing.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def infer(
         bound=log_normalizer,
         converged=torch.ones_like(log_normalizer, dtype=torch.bool),
         path=hmm.path(*potentials, lengths=lengths) if paths else None,
-        sweeps=torch.ones_like(log_normalizer, dtype=torch.int64),
+        iterations=torch.ones_like(log_normalizer, dtype=torch.int64),
         cache=(evidence, lengths),
     )
 
@@ -250,7 +250,7 @@ def merge(
     """
     rows = sticky.concentrations(parameters.weights, settings.alpha, parameters.kappa)
     counts = statistics.transition.concentration
-    into = merging.joins(counts, statistics.dynamics, rows, parameters.base, share)
+    into = merging.joins(counts, statistics.dynamics, rows, parameters.hyperprior, share)
     dropped = torch.zeros_like(into, dtype=torch.bool)
     if torch.equal(into, torch.arange(len(into))):
         dropped = merging.scraps(statistics.dynamics)

@@ -30,7 +30,6 @@ __all__ = [
     "Parameters",
     "Settings",
     "Statistics",
-    "adapt",
     "dimensions",
     "divergence",
     "filter",
@@ -40,6 +39,7 @@ __all__ = [
     "sample",
     "tangent",
     "update",
+    "update_hyperparameters",
 ]
 
 Evidence = GaussianEvidence
@@ -68,7 +68,7 @@ class Parameters(NamedTuple):
     """(K,)"""
     dynamics: mniw.Natural
     """(K, ...) of the means (D, 1) and Q_k (D, D)."""
-    base: mniw.Natural
+    hyperprior: mniw.Natural
     """Prior of every kind's mean and noise."""
 
 
@@ -94,7 +94,7 @@ def initial(
         noise_floor=settings.noise_floor,
     )
     prior, statistics = initialization.guess(known, 0, latents, lengths, rng)
-    blank = Parameters(_shares(settings), prior.dynamics, prior.base)
+    blank = Parameters(_shares(settings), prior.dynamics, prior.hyperprior)
     counts = dirichlet.Natural(statistics.dynamics.observations)
     return update(blank, Statistics(counts, statistics.dynamics), settings)
 
@@ -106,7 +106,7 @@ def infer(
     *,
     inputs: None = None,
     start: Tensor | None = None,
-    sweeps: int = 20,
+    max_iterations: int = 20,
     tolerance: float = 1e-4,
     paths: bool = False,
     cache: bool = True,
@@ -118,7 +118,7 @@ def infer(
         evidence,
         lengths,
         start=start,
-        sweeps=sweeps,
+        max_iterations=max_iterations,
         tolerance=tolerance,
         paths=paths,
         cache=cache,
@@ -173,7 +173,7 @@ def sample(
 
 def divergence(parameters: Parameters, settings: Settings) -> Tensor:
     """Return how far the global parameters are from their prior, () nats."""
-    prior = mniw.Natural(*(part[None] for part in parameters.base))
+    prior = mniw.Natural(*(part[None] for part in parameters.hyperprior))
     return (
         dirichlet.divergence(parameters.shares, _shares(settings))
         + mniw.divergence(parameters.dynamics, prior).sum()
@@ -189,13 +189,13 @@ def update(
     cotangent: Statistics | None = None,
 ) -> Parameters:
     """Step along the natural gradient; a full step is the conjugate posterior. See ``slds.update``."""
-    prior = Statistics(_shares(settings), parameters.base)
+    prior = Statistics(_shares(settings), parameters.hyperprior)
     current = Statistics(*parameters[:2])
     found = natural_gradient.step(current, add(prior, statistics), rate, cotangent)
     return parameters._replace(**found._asdict())
 
 
-def adapt(parameters: Parameters) -> Parameters:
+def update_hyperparameters(parameters: Parameters) -> Parameters:
     """Learn what the kinds have in common: the prior that makes them most probable."""
     return global_parameters.learn(parameters)
 

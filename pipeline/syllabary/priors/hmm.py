@@ -28,7 +28,6 @@ __all__ = [
     "Parameters",
     "Settings",
     "Statistics",
-    "adapt",
     "dimensions",
     "divergence",
     "filter",
@@ -38,11 +37,12 @@ __all__ = [
     "sample",
     "tangent",
     "update",
+    "update_hyperparameters",
     "with_kappa",
 ]
 
 Evidence = GaussianEvidence
-adapt = learn
+update_hyperparameters = learn
 
 
 class Settings(global_parameters.Settings):
@@ -67,7 +67,7 @@ def infer(
     *,
     inputs: None = None,
     start: Tensor | None = None,
-    sweeps: int = 20,
+    max_iterations: int = 20,
     tolerance: float = 1e-4,
     paths: bool = False,
     cache: bool = True,
@@ -79,7 +79,7 @@ def infer(
         evidence,
         lengths,
         start=start,
-        sweeps=sweeps,
+        max_iterations=max_iterations,
         tolerance=tolerance,
         paths=paths,
         cache=cache,

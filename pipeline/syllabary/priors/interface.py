@@ -66,7 +66,7 @@ class Local(NamedTuple):
     """(...) bool."""
     path: Tensor | None
     """(..., T) int64, the most probable path of states, where asked for; -1 in padding."""
-    sweeps: Tensor
+    iterations: Tensor
     """(...) turns between latents and states."""
     cache: Any
     """What ``tangent`` goes on from."""

@@ -7,7 +7,7 @@ noise in the latents is as in ``arhmm``, whose parameters with one lag are a sta
 
 References
 ----------
-doi:10.1016/j.neuron.2015.11.031 (the behaviour), doi:10.48550/arXiv.1603.06277 (the structured
+doi:10.1016/j.neuron.2015.11.031 (the behavior), doi:10.48550/arXiv.1603.06277 (the structured
 variational autoencoder that this is the prior of), doi:10.1162/089976600300015619 (mean field).
 """
 
@@ -36,23 +36,23 @@ __all__ = [
     "Parameters",
     "Settings",
     "Statistics",
-    "adapt",
     "dimensions",
     "divergence",
     "filter",
     "from_autoregression",
     "infer",
     "initial",
-    "regauge",
     "reorder",
+    "rescale_latents",
     "sample",
     "tangent",
     "update",
+    "update_hyperparameters",
     "with_kappa",
 ]
 
 Evidence = GaussianEvidence
-adapt = learn
+update_hyperparameters = learn
 # The law of x_1 before any data: that of all whitened latents, worth so many observations.
 START_COUNT = 1.0
 
@@ -76,9 +76,9 @@ class Parameters(NamedTuple):
     """(K,) beta, shares of the states."""
     kappa: Tensor
     """() pseudo-count of staying."""
-    base: mniw.Natural
+    hyperprior: mniw.Natural
     """Prior of every state's dynamics."""
-    start_base: niw.Natural
+    start_hyperprior: niw.Natural
     """Prior of the law of x_1."""
 
 
@@ -131,7 +131,7 @@ def from_autoregression(parameters: global_parameters.Parameters) -> Parameters:
             degrees=torch.tensor(size + 2.0, dtype=torch.float64),
         )
     )
-    return Parameters(law, *parameters, start_base=law)
+    return Parameters(law, *parameters, start_hyperprior=law)
 
 
 def infer(
@@ -141,8 +141,8 @@ def infer(
     *,
     inputs: None = None,
     start: Tensor | None = None,
-    edges: meanfield.Edges | None = None,
-    sweeps: int = 20,
+    boundary: meanfield.BoundaryMessages | None = None,
+    max_iterations: int = 20,
     tolerance: float = 1e-4,
     paths: bool = False,
     cache: bool = True,
@@ -160,9 +160,9 @@ def infer(
         The model takes none.
     start : (..., T, K), optional
         Probabilities of the states to begin with; else what the evidence's means say as points.
-    edges : Edges, optional
+    boundary : Edges, optional
         What lies beyond windows; one leading axis.
-    sweeps : int
+    max_iterations : int
         Turns at most.
     tolerance : float
         Rise of the bound per frame, nats, that ends the turns.
@@ -176,8 +176,8 @@ def infer(
         evidence,
         lengths,
         start=start,
-        edges=edges,
-        sweeps=sweeps,
+        boundary=boundary,
+        max_iterations=max_iterations,
         tolerance=tolerance,
         paths=paths,
         cache=cache,
@@ -315,7 +315,7 @@ def update(
     return parameters._replace(**found._asdict(), weights=weights)
 
 
-def regauge(parameters: Parameters, shift: Tensor, scale: Tensor) -> Parameters:
+def rescale_latents(parameters: Parameters, shift: Tensor, scale: Tensor) -> Parameters:
     """Write the same model in latents x' = scale (x − shift).
 
     The prior moves with the posterior: no bound and no label changes.
@@ -357,8 +357,8 @@ def regauge(parameters: Parameters, shift: Tensor, scale: Tensor) -> Parameters:
     return parameters._replace(
         start=moved_start(parameters.start),
         dynamics=moved(parameters.dynamics, affine),
-        base=moved(parameters.base, affine),
-        start_base=moved_start(parameters.start_base),
+        hyperprior=moved(parameters.hyperprior, affine),
+        start_hyperprior=moved_start(parameters.start_hyperprior),
     )
 
 
@@ -370,5 +370,7 @@ def _potentials(parameters: Parameters) -> meanfield.Potentials:
 
 def _prior(parameters: Parameters, settings: Settings) -> Statistics:
     """Natural parameters of the prior."""
-    prior = global_parameters.unseen(settings, parameters.weights, parameters.kappa, parameters.base)
-    return Statistics(parameters.start_base, prior.initial, prior.transition, prior.dynamics)
+    prior = global_parameters.unseen(
+        settings, parameters.weights, parameters.kappa, parameters.hyperprior
+    )
+    return Statistics(parameters.start_hyperprior, prior.initial, prior.transition, prior.dynamics)

@@ -1,9 +1,9 @@
-"""Labels that people give: bouts of behaviours in parts of recordings, as soft labels per tick.
+"""Labels that people give: bouts of behaviors in parts of recordings, as soft labels per tick.
 
 Three kinds of table are known by their columns, separated by commas, semicolons or tabs:
 
-- ours: ``recording, start_s, stop_s, behaviour`` and perhaps ``annotator`` and
-  ``confidence`` (0 to 1, 1 by default); a row without a behaviour counts as absent, and so
+- ours: ``recording, start_s, stop_s, behavior`` and perhaps ``annotator`` and
+  ``confidence`` (0 to 1, 1 by default); a row without a behavior counts as absent, and so
   does a line that starts with ``#``;
 - BORIS, "aggregated events": a row per bout, ``Start (s)`` and ``Stop (s)``;
 - BORIS, "tabular events": a row per START, STOP or POINT at ``Time``, in the flat form of
@@ -34,7 +34,9 @@ __all__ = ["Annotations", "Bout", "bouts", "read", "soften"]
 
 log = logging.getLogger(__name__)
 
-OURS = ("recording", "start_s", "stop_s", "behaviour")
+# Column names that people also spell otherwise.
+AMERICAN = {"behaviour": "behavior"}
+OURS = ("recording", "start_s", "stop_s", "behavior")
 AGGREGATED = ("Behavior", "Behavior type", "Start (s)", "Stop (s)")
 # What tells START from STOP is the column "Behavior type" since version 8, "Status" before.
 TABULAR = ("Behavior", "Time")
@@ -48,7 +50,7 @@ Row = tuple[int, Mapping[str, str]]
 
 
 class Bout(NamedTuple):
-    """One bout that somebody labelled: half-open, s on the recording's clock.
+    """One bout that somebody labeled: half-open, s on the recording's clock.
 
     ``line`` is that of the file (of the START, where a bout has two); ``confidence`` is 0 to 1.
     """
@@ -57,7 +59,7 @@ class Bout(NamedTuple):
     recording: str
     start_s: float
     stop_s: float
-    behaviour: str
+    behavior: str
     annotator: str = ""
     confidence: float = 1.0
 
@@ -68,18 +70,18 @@ class Annotations(NamedTuple):
     Attributes
     ----------
     classes : tuple of str
-        Names of C behaviours, sorted; the same for all recordings read together.
+        Names of C behaviors, sorted; the same for all recordings read together.
     weights : (T, C) float32
-        Share of each behaviour in each tick; rows add up to at most 1, and a row of zeros is
-        a tick that nobody labelled.
+        Share of each behavior in each tick; rows add up to at most 1, and a row of zeros is
+        a tick that nobody labeled.
     """
 
     classes: tuple[str, ...]
     weights: npt.NDArray[np.float32]
 
     @property
-    def labelled(self) -> npt.NDArray[np.bool_]:
-        """Where anybody labelled anything, (T,)."""
+    def labeled(self) -> npt.NDArray[np.bool_]:
+        """Where anybody labeled anything, (T,)."""
         return np.asarray(self.weights.any(1), bool)
 
 
@@ -100,7 +102,7 @@ def read(
     Returns
     -------
     dict of recording to Annotations
-        An entry for each recording in ``time_s``, all zero where nobody labelled it.
+        An entry for each recording in ``time_s``, all zero where nobody labeled it.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def read(
         Whatever ``bouts`` refuses, or a bout that ends after its recording does.
     """
     found = bouts(path, time_s, strict=strict)
-    classes = tuple(sorted({bout.behaviour for bout in found}))
+    classes = tuple(sorted({bout.behavior for bout in found}))
     own = defaultdict(list)
     for bout in found:
         own[bout.recording].append(bout)
@@ -133,7 +135,7 @@ def soften(
     time_s : (T,) float
         Times of the ticks, s, ascending.
     classes : sequence of str
-        Behaviours, in the order of the columns; those of all bouts must be among them.
+        Behaviors, in the order of the columns; those of all bouts must be among them.
     path : path
         The file to name where a bout is wrong.
     """
@@ -145,14 +147,14 @@ def soften(
     for bout in found:
         if bout.stop_s > end + SLACK_S or bout.start_s > end:
             raise BadInput(
-                f"{path}, line {bout.line}: {bout.behaviour!r} from {bout.start_s:g} to "
+                f"{path}, line {bout.line}: {bout.behavior!r} from {bout.start_s:g} to "
                 f"{bout.stop_s:g} s, but {bout.recording} ends at {end:.2f} s; give times in seconds "
                 "since its first frame, or name the right recording."
             )
         first, last = np.searchsorted(times, (bout.start_s, bout.stop_s))
         if first == last:
             log.warning("%s, line %d: the bout covers no frame; passed over", path, bout.line)
-        total[first:last, column[bout.behaviour]] += bout.confidence
+        total[first:last, column[bout.behavior]] += bout.confidence
         covering[first:last] += 1
     weights = total / np.maximum(covering, 1)[:, None]
     return Annotations(tuple(classes), weights.astype(np.float32))
@@ -231,13 +233,13 @@ def _header(path: Path, rows: list[tuple[int, list[str]]]) -> tuple[int, list[st
         columns = rows[place][1]
         tells = {"Behavior type", "Status"} & set(columns)
         if (
-            (place == first and set(OURS) <= set(columns))
+            (place == first and set(OURS) <= {AMERICAN.get(name, name) for name in columns})
             or set(AGGREGATED) <= set(columns)
             or (tells and set(TABULAR) <= set(columns))
         ):
             if "Behavior type" not in columns:
                 columns = ["Behavior type" if name == "Status" else name for name in columns]
-            return place, columns
+            return place, [AMERICAN.get(name, name) for name in columns]
     found = ", ".join(rows[first][1]) if rows else "nothing"
     raise BadInput(
         f"{path}: wanted the columns {', '.join(OURS)}, or an export of BORIS (tabular or "
@@ -249,7 +251,7 @@ def _ours(path: Path, body: list[Row]) -> Iterator[Bout]:
     empty = 0
     for line, row in body:
         cells = defaultdict(str, row)
-        if not cells["behaviour"]:
+        if not cells["behavior"]:
             empty += 1
             continue
         yield Bout(
@@ -257,12 +259,12 @@ def _ours(path: Path, body: list[Row]) -> Iterator[Bout]:
             cells["recording"],
             _number(path, line, "start_s", cells["start_s"]),
             _number(path, line, "stop_s", cells["stop_s"]),
-            cells["behaviour"],
+            cells["behavior"],
             cells["annotator"],
             _number(path, line, "confidence", cells["confidence"] or "1"),
         )
     if empty:
-        log.info("%s: %d row(s) without a behaviour are passed over", path, empty)
+        log.info("%s: %d row(s) without a behavior are passed over", path, empty)
 
 
 def _aggregated(path: Path, body: list[Row]) -> Iterator[Bout]:
@@ -272,7 +274,7 @@ def _aggregated(path: Path, body: list[Row]) -> Iterator[Bout]:
 
 
 def _tabular(path: Path, body: list[Row]) -> Iterator[Bout]:
-    """Join each START with the STOP of the same behaviour, subject and modifiers."""
+    """Join each START with the STOP of the same behavior, subject and modifiers."""
     events = [(_number(path, n, "Time", row.get("Time", "")), n, row) for n, row in _states(path, body)]
     running: dict[tuple[str, ...], tuple[float, int]] = {}
     for time, line, row in sorted(events, key=lambda event: event[0]):
@@ -291,9 +293,9 @@ def _tabular(path: Path, body: list[Row]) -> Iterator[Bout]:
                 "(Observations > Check state events) and export again."
             )
     if running:
-        (observation, behaviour, *_), (time, line) = next(iter(running.items()))
+        (observation, behavior, *_), (time, line) = next(iter(running.items()))
         raise BadInput(
-            f"{path}, line {line}: {behaviour!r} starts at {time:g} s in {observation!r} and never "
+            f"{path}, line {line}: {behavior!r} starts at {time:g} s in {observation!r} and never "
             "stops; wanted a STOP for each START. Close it in BORIS (Observations > Fix unpaired "
             "events) and export again."
         )
@@ -357,7 +359,7 @@ def _checked(path: Path, bout: Bout) -> Bout:
         )
     if bout.stop_s < bout.start_s:
         raise BadInput(
-            f"{path}, line {bout.line}: {bout.behaviour!r} stops at {bout.stop_s:g} s, before it starts "
+            f"{path}, line {bout.line}: {bout.behavior!r} stops at {bout.stop_s:g} s, before it starts "
             f"at {bout.start_s:g} s; exchange the two."
         )
     if not 0 <= bout.confidence <= 1:

@@ -32,7 +32,7 @@ TRUTH = {
     "frame": "int32",
     "time_s": "float64",
     "syllable": "int16",
-    "behaviour": "string",
+    "behavior": "string",
     "x_mm": "float32",
     "y_mm": "float32",
     "heading_rad": "float32",

@@ -42,7 +42,7 @@ def speeds(
     Returns
     -------
     (T, 3) float64
-        ``CHANNELS``; sideways is from +x towards +y. NaN where the animal was not tracked, and in
+        ``CHANNELS``; sideways is from +x toward +y. NaN where the animal was not tracked, and in
         longer gaps.
     """
     place, heading = corrected(crops, shifts)

@@ -24,7 +24,7 @@ class LatentSeries(NamedTuple):
         added to its variance. 0 where missing. Latents that were not made of crops have none.
     shifts : (T, 3) float64, optional
         How the animal's image is moved against the template: px, px, rad.
-    build : (pose,) float64, optional
+    subject_offset : (pose,) float64, optional
         The animal's own mean pose, which the values are without.
     motion : int
         Number of the last dimensions that are motion.
@@ -34,7 +34,7 @@ class LatentSeries(NamedTuple):
     observed: npt.NDArray[np.bool_]
     information: npt.NDArray[np.float64] | None = None
     shifts: npt.NDArray[np.float64] | None = None
-    build: npt.NDArray[np.float64] | None = None
+    subject_offset: npt.NDArray[np.float64] | None = None
     motion: int = 0
 
     @property

@@ -21,7 +21,7 @@ __all__ = ["ABOVE_MM", "WIDEST_MM", "Clearing", "find", "guess"]
 ABOVE_MM = 15.0
 # Side of the smallest square, mm, that is part of an animal.
 WIDEST_MM = 13.0
-NEIGHBOURS = np.ones((3, 3), np.uint8)
+NEIGHBORS = np.ones((3, 3), np.uint8)
 
 Array = npt.NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -40,7 +40,7 @@ def find(above: npt.NDArray[np.bool_], pixel_mm: float) -> npt.NDArray[np.bool_]
     Returns
     -------
     (n, H, W) bool
-        Those in which no square of ``WIDEST_MM`` fits, with their neighbours: at its border a thing is
+        Those in which no square of ``WIDEST_MM`` fits, with their neighbors: at its border a thing is
         mixed with what is behind it.
     """
     square = _square(pixel_mm)
@@ -48,7 +48,7 @@ def find(above: npt.NDArray[np.bool_], pixel_mm: float) -> npt.NDArray[np.bool_]
     for i in np.flatnonzero(above.any((1, 2))):
         flags = above[i].view(np.uint8)
         narrow = flags & (1 - cv2.morphologyEx(flags, cv2.MORPH_OPEN, square))
-        found[i] = cv2.dilate(narrow, NEIGHBOURS)
+        found[i] = cv2.dilate(narrow, NEIGHBORS)
     return found
 
 
@@ -66,7 +66,7 @@ def guess(heights: npt.NDArray[np.float32], pixel_mm: float) -> npt.NDArray[np.b
     found = np.zeros(heights.shape, bool)
     for i, image in enumerate(heights):
         narrow = image - cv2.morphologyEx(image, cv2.MORPH_OPEN, square) > ABOVE_MM
-        found[i] = cv2.dilate(narrow.view(np.uint8), NEIGHBOURS)
+        found[i] = cv2.dilate(narrow.view(np.uint8), NEIGHBORS)
     return found
 
 

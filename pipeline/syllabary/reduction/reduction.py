@@ -7,7 +7,7 @@ registered ones, whose components are their own.
 
 Latents are noisier than their pixels say: what tracking and registration leave over differs from
 frame to frame. For white noise of variance v the difference of a tick from the mean of its two
-neighbours has variance 1.5 v, and a movement hardly any; so its median square tells v.
+neighbors has variance 1.5 v, and a movement hardly any; so its median square tells v.
 """
 
 import dataclasses
@@ -37,8 +37,8 @@ __all__ = ["PLAIN", "REGISTERED", "Reduction", "fit", "load", "noise_of", "of_pc
 
 log = logging.getLogger(__name__)
 PLAIN, REGISTERED = "plain", "registered"
-# Frames of an average animal that a build is drawn towards.
-BUILD_COUNT = 300.0
+# Frames of an average animal that a build is drawn toward.
+OFFSET_COUNT = 300.0
 # Standard deviations of a motion: beyond, tracking jumped.
 FARTHEST = 6.0
 LEAST_NOISE = 1e-4
@@ -65,7 +65,7 @@ class Reduction:
         Variance of their noise, whitened units.
     template : Template, optional
         What crops are laid on.
-    build : bool
+    subject_offset : bool
         The mean pose of the recording is taken out.
     outlier_sd : float
         Pixels that stand out so far are missing; 0: none are.
@@ -77,7 +77,7 @@ class Reduction:
     motion_scale: Array
     motion_noise: Array
     template: Template | None = None
-    build: bool = False
+    subject_offset: bool = False
     outlier_sd: float = 0.0
 
     def latents(self, crops: Crops, *, chunk: int = 2048) -> LatentSeries:
@@ -89,10 +89,10 @@ class Reduction:
         assert information is not None
         known = information > 0
         information = np.where(known, 1 / (1 / np.where(known, information, 1) + self.pose_noise), 0)
-        build = None
-        if self.build:
-            build = values[seen].sum(0) / (seen.sum() + BUILD_COUNT)
-            values = values - build
+        subject_offset = None
+        if self.subject_offset:
+            subject_offset = values[seen].sum(0) / (seen.sum() + OFFSET_COUNT)
+            values = values - subject_offset
         motion = np.zeros((len(values), 0))
         if len(self.motion_mean):
             raw = kinematics.speeds(crops, shifts, seen)
@@ -103,11 +103,11 @@ class Reduction:
             seen,
             np.concatenate([information, told], 1),
             shifts,
-            build,
+            subject_offset,
             motion.shape[1],
         )
 
-    def of_model(self, *, kinematics: bool, build: bool) -> Self:
+    def of_model(self, *, kinematics: bool, subject_offset: bool) -> Self:
         """Leave out what a model does not ask for."""
         motion = slice(None) if kinematics else slice(0)
         return dataclasses.replace(
@@ -115,12 +115,19 @@ class Reduction:
             motion_mean=self.motion_mean[motion],
             motion_scale=self.motion_scale[motion],
             motion_noise=self.motion_noise[motion],
-            build=build,
+            subject_offset=subject_offset,
         )
 
     def tensors(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return every array by name, as checkpoints store them."""
-        names = ("pose_noise", "motion_mean", "motion_scale", "motion_noise", "build", "outlier_sd")
+        names = (
+            "pose_noise",
+            "motion_mean",
+            "motion_scale",
+            "motion_noise",
+            "subject_offset",
+            "outlier_sd",
+        )
         found = {name: np.asarray(getattr(self, name)) for name in names}
         parts: dict[str, Pca | Template] = {"pca": self.pca}
         if self.template is not None:
@@ -144,7 +151,7 @@ class Reduction:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
         own = ("pose_noise", "motion_mean", "motion_scale", "motion_noise")
-        missing = [name for name in (*own, "build") if name not in tensors]
+        missing = [name for name in (*own, "subject_offset") if name not in tensors]
         if missing:
             raise BadInput(f"these tensors are no reduction: {', '.join(missing)} missing.")
         template = part("template")
@@ -152,7 +159,7 @@ class Reduction:
         return cls(
             pca=Pca.from_tensors(part("pca")),
             template=Template.from_tensors(template) if template else None,
-            build=bool(tensors["build"]),
+            subject_offset=bool(tensors["subject_offset"]),
             outlier_sd=float(tensors.get("outlier_sd", np.zeros(()))),
             **arrays,
         )
@@ -250,14 +257,14 @@ def save(path: Path | str, reductions: Mapping[str, Reduction], provenance: Prov
         h5.attrs["provenance"] = provenance.to_json()
 
 
-def load(path: Path | str, *, registration: bool, kinematics: bool, build: bool) -> Reduction:
+def load(path: Path | str, *, registration: bool, kinematics: bool, subject_offset: bool) -> Reduction:
     """Read the reduction that a model asks for.
 
     Parameters
     ----------
     path : path
         ``pca.h5``.
-    registration, kinematics, build : bool
+    registration, kinematics, subject_offset : bool
         Settings of the model with these names.
 
     Raises
@@ -276,7 +283,7 @@ def load(path: Path | str, *, registration: bool, kinematics: bool, build: bool)
         if wanted not in h5:
             raise BadInput(f"{path}: no group {wanted!r}; run 'syllabary reduce' of this version again.")
         h5[wanted].visititems(keep)
-    return Reduction.from_tensors(tensors).of_model(kinematics=kinematics, build=build)
+    return Reduction.from_tensors(tensors).of_model(kinematics=kinematics, subject_offset=subject_offset)
 
 
 def _law(motions: Sequence[Array]) -> tuple[Array, Array, Array]:

@@ -18,7 +18,7 @@ given the template, then the principal components of the crops laid on it. At fi
 the mean crop are taken out of the components, which would otherwise explain shifts by themselves.
 
 Pixels that were not measured have no weight, nor have outliers (``outliers``): of the first template
-by a guess, then by what the scores so far make expected. Neighbouring pixels share what the template
+by a guess, then by what the scores so far make expected. Neighboring pixels share what the template
 does not explain, so the noise is taken as larger than the residual.
 """
 
@@ -45,7 +45,7 @@ __all__ = ["Registered", "Template", "find", "learn", "of_crops", "view", "warp"
 COMPONENTS = 15
 ROUNDS = 3
 STEPS = 4
-# Variance of the noise over that of the residual of a pixel: neighbours are not independent.
+# Variance of the noise over that of the residual of a pixel: neighbors are not independent.
 SHARED = 60.0
 BLUR_PX = 1.0
 # Standard deviations of the prior: beyond, the crop is none of the template's.
@@ -171,7 +171,7 @@ def find(
     Returns
     -------
     (n, 3) float64
-        ``dx`` (columns) and ``dy`` (rows) in px of the crop, ``turn`` in rad from +x towards +y; 0
+        ``dx`` (columns) and ``dy`` (rows) in px of the crop, ``turn`` in rad from +x toward +y; 0
         where nothing was measured.
     """
     if heights_mm.shape != observed.shape or heights_mm.shape[1:] != tuple(template.size):

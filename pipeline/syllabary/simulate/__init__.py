@@ -10,7 +10,7 @@ studies). ``latent`` has no mouse: chains of known parameters; ``linear`` makes 
 
 Notation: T ticks of the camera, P channels of a pose, S solids of a body. Body frame: +x
 forward, +y to the animal's right, +z up. Arena frame: origin on the floor at the arena's
-centre, +x image right, +y image down, z up; mm, s, rad.
+center, +x image right, +y image down, z up; mm, s, rad.
 """
 
 __all__ = [

@@ -224,7 +224,7 @@ class Footprint(NamedTuple):
 
 
 def footprint(centers: F64, shapes: F64) -> Footprint:
-    """Summarise the solids (T, S, 3) and (T, S, 3, 3), without paws and tail."""
+    """Summarize the solids (T, S, 3) and (T, S, 3, 3), without paws and tail."""
     center, shape = centers[:, :CORE], shapes[:, :CORE]
     area = OPEN_GROUND * np.sqrt(shape[..., 0, 0] * shape[..., 1, 1] - shape[..., 0, 1] ** 2)
     weight = area / area.sum(1, keepdims=True)

@@ -1,4 +1,4 @@
-"""A cable from the neck upwards: thin, curved, swaying, and over the animal from time to time.
+"""A cable from the neck upward: thin, curved, swaying, and over the animal from time to time.
 
 It leaves the neck and ends high above the border of the crop, in a direction that drifts in the
 arena; so it sweeps over the back when the animal turns. Seen from the body it is a quadratic
@@ -82,7 +82,7 @@ def solids(course: Course, neck: F64, heading_rad: F64, diameter_mm: float) -> t
     length = np.linalg.norm(step, axis=-1)[..., None, None]
     way = step[..., None] / length
     radius = diameter_mm / 2
-    # Neighbours overlap, so that no gap is seen between them.
+    # Neighbors overlap, so that no gap is seen between them.
     half = np.maximum(0.75 * length, radius)
     shapes = radius**2 * np.eye(3) + (half**2 - radius**2) * way * way.swapaxes(-1, -2)
     return (knots[:, 1:] + knots[:, :-1]) / 2, shapes

@@ -29,7 +29,7 @@ PIXEL_MM = 1.85
 # What is lower is floor, and counts 0.
 MIN_HEIGHT_MM = 10.0
 BLOCK_TICKS = 512
-# A bilinear warp at a random offset mixes neighbours: these are its mean weights.
+# A bilinear warp at a random offset mixes neighbors: these are its mean weights.
 WARP = np.array([1, 4, 1]) / 6
 
 

@@ -140,7 +140,7 @@ def render(
             "frame": frame,
             "time_s": time_s,
             "syllable": drawn.z,
-            "behaviour": [f"state {k}" for k in drawn.z],
+            "behavior": [f"state {k}" for k in drawn.z],
             **dict.fromkeys(("x_mm", "y_mm", "heading_rad", "height_mm"), unknown),
             "dropped": dropped,
         }

@@ -42,7 +42,7 @@ STEPS_PER_TICK = 4
 # How fast a channel follows a target, rad/s of its spring: heads and paws are quicker than trunks.
 FOLLOW = {"pitch": 42.0, "arch": 42.0, "stretch": 42.0, "lift": 42.0, "bend": 46.0, "roll": 42.0}
 FOLLOW_OTHERS = 52.0
-# A channel without a target: pull towards the own posture (1/s²) and drag (1/s).
+# A channel without a target: pull toward the own posture (1/s²) and drag (1/s).
 PULL, DRAG = 9.0, 14.0
 # Spread and memory of the slow drift of posture.
 DRIFT = {
@@ -212,7 +212,7 @@ def _advance(
             (chest + 31.0 * size * np.cos(aside), 31.0 * size * np.sin(aside), radius_mm - 9.0 * size),
             (size * (HIPS_X - 4.0), 0.0, radius_mm - 16.0 * size),
         )
-        # An animal that runs towards the wall turns along it, to the side it already faces.
+        # An animal that runs toward the wall turns along it, to the side it already faces.
         ahead = np.hypot(x + 75.0 * size * np.cos(heading), y + 75.0 * size * np.sin(heading))
         near = min(max((ahead - 0.8 * radius_mm) / (0.3 * radius_mm), 0.0), 1.0)
         off = (heading - np.arctan2(y, x) + np.pi) % (2 * np.pi) - np.pi

@@ -36,7 +36,7 @@ class Bout(NamedTuple):
         """Return where a channel was when the bout began."""
         return float(self.start[CHANNELS.index(channel)])
 
-    def towards(self, share: float = 0.75, **goals: float) -> dict[str, F64]:
+    def toward(self, share: float = 0.75, **goals: float) -> dict[str, F64]:
         """Courses of channels that go part of the way to a goal, and stay.
 
         The posture a bout was entered in shines through: ``share`` of the way is gone.
@@ -67,7 +67,7 @@ class Movement(NamedTuple):
 class Programme(NamedTuple):
     """A syllable: what it is called, how long it lasts, where it can stand in a sequence."""
 
-    behaviour: str
+    behavior: str
     move: Callable[[Bout], Movement]
     median_s: float
     usage: float  # weight in the control group, before the grammar's preferences
@@ -92,7 +92,7 @@ def _walk(b: Bout) -> Movement:
     return Movement(
         speed=115 * b.strength * (0.7 + 0.3 * b.swell()),
         turn=0.5 * b.toss * np.ones_like(b.phase) + 0.4 * b.wave(stride),
-        targets=b.towards(stretch=0.06, arch=-0.06, bend=0.0, head_yaw=0.0, head_pitch=0.12, roll=0.0),
+        targets=b.toward(stretch=0.06, arch=-0.06, bend=0.0, head_yaw=0.0, head_pitch=0.12, roll=0.0),
         rhythms={
             "gait": 10 * b.wave(stride),
             "bend": 0.32 * b.wave(stride),
@@ -111,7 +111,7 @@ def _dart(b: Bout) -> Movement:
         targets={
             "stretch": b.at("stretch") + 0.28 * b.strength * rush,
             "arch": b.at("arch") - 0.20 * rush,
-            **b.towards(bend=0.0, head_yaw=0.0),
+            **b.toward(bend=0.0, head_yaw=0.0),
         },
         rhythms={
             "gait": 11 * b.wave(bound),
@@ -150,7 +150,7 @@ def _sniff(b: Bout) -> Movement:
     return Movement(
         speed=22 * b.strength * b.swell(),
         turn=0.3 * b.toss * b.swell(),
-        targets=b.towards(head_pitch=-0.25, stretch=0.05, lift=-1.5),
+        targets=b.toward(head_pitch=-0.25, stretch=0.05, lift=-1.5),
         rhythms={
             "head_pitch": 0.36 * b.strength * b.wave(rate),
             "lift": 0.7 * b.wave(rate, 1.5),
@@ -167,7 +167,7 @@ def _scan(b: Bout) -> Movement:
         turn=0.25 * side * b.swell(),
         targets={
             "head_yaw": b.at("head_yaw") * (1 - b.phase) + side * 0.85 * b.strength * sweep,
-            **b.towards(pitch=0.22, head_pitch=0.2, bend=0.0),
+            **b.toward(pitch=0.22, head_pitch=0.2, bend=0.0),
         },
         rhythms={},
     )
@@ -225,7 +225,7 @@ def _groom_face(b: Bout) -> Movement:
         speed=0 * b.phase,
         turn=0 * b.phase,
         targets={
-            **b.towards(arch=0.32, stretch=-0.13, head_pitch=-0.45, bend=0.0, head_yaw=0.0),
+            **b.toward(arch=0.32, stretch=-0.13, head_pitch=-0.45, bend=0.0, head_yaw=0.0),
             "paw_left": b.at("paw_left") * (1 - tuck) + reach * tuck,
             "paw_right": b.at("paw_right") * (1 - tuck) + reach * tuck,
         },
@@ -244,7 +244,7 @@ def _groom_flank(b: Bout, side: int) -> Movement:
     return Movement(
         speed=0 * b.phase,
         turn=0 * b.phase,
-        targets=b.towards(
+        targets=b.toward(
             arch=0.30, stretch=-0.12, bend=side * 0.65, head_yaw=side * 0.7, roll=-side * 0.12
         ),
         rhythms={
@@ -272,7 +272,7 @@ def _scratch(b: Bout, side: int) -> Movement:
         targets={
             foot: b.at(foot) * (1 - lift) + 0.8 * lift,
             other: b.at(other) * (1 - lift),
-            **b.towards(roll=-side * 0.4, stretch=-0.08, bend=side * 0.3, head_yaw=-side * 0.1),
+            **b.toward(roll=-side * 0.4, stretch=-0.08, bend=side * 0.3, head_yaw=-side * 0.1),
         },
         rhythms={
             foot: 0.45 * b.strength * b.wave(rate),
@@ -295,7 +295,7 @@ def _pause(b: Bout) -> Movement:
     return Movement(
         speed=5 * b.swell(),
         turn=0.15 * b.toss * b.swell(),
-        targets=b.towards(share=0.3, stretch=-0.04, lift=0.0),
+        targets=b.toward(share=0.3, stretch=-0.04, lift=0.0),
         rhythms={
             "breath": 0.035 * b.wave(2.6),
             "roll": 0.05 * b.strength * b.wave(1.3),

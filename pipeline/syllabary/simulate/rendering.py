@@ -31,7 +31,7 @@ class Camera(NamedTuple):
     center_x_px: float
     center_y_px: float
     rotation: F64  # (3, 3) arena axes to camera axes
-    origin: F64  # (3,) arena's centre in the camera frame, mm
+    origin: F64  # (3,) arena's center in the camera frame, mm
 
 
 def camera_of(camera: CameraSettings, arena: ArenaSettings) -> Camera:

@@ -1,9 +1,9 @@
 """What the camera makes of a scene: noise, lost pixels, flying pixels, mirror images, lost frames.
 
 Noise is counted, not stored: white noise of a frame is a hash of (key, pixel), so a frame
-depends on its number alone, not on what was drawn before it. As on a Kinect v2, neighbours
+depends on its number alone, not on what was drawn before it. As on a Kinect v2, neighbors
 share noise (a 3 x 3 mean of white noise has the correlations measured there: 0.6 between
-neighbours, 0.3 two pixels apart, none at three).
+neighbors, 0.3 two pixels apart, none at three).
 """
 
 import numba
@@ -158,7 +158,7 @@ def reflect(
     strength: float,
     frame: U16,
 ) -> None:
-    """Let the animal's mirror image shine through the wall: depths move towards the image's."""
+    """Let the animal's mirror image shine through the wall: depths move toward the image's."""
     top, end, left, stop = box
     for r in range(top, end):
         for c in range(left, stop):

@@ -26,7 +26,7 @@ class CameraSettings(Settings):
     focal_px: float = Field(365.5, gt=0, description="focal length, px")
     center_x_px: float = Field(256.0, description="column where the optical axis meets the frame, px")
     center_y_px: float = Field(212.0, description="row where the optical axis meets the frame, px")
-    height_mm: float = Field(673.0, ge=350, le=3000, description="camera above the arena's centre, mm")
+    height_mm: float = Field(673.0, ge=350, le=3000, description="camera above the arena's center, mm")
     tilt_x_deg: float = Field(
         0.4, ge=-10, le=10, description="how much the floor rises along +x, degrees"
     )
@@ -38,13 +38,13 @@ class CameraSettings(Settings):
 
 
 class ArenaSettings(Settings):
-    """A round arena with a wall that may lean outwards."""
+    """A round arena with a wall that may lean outward."""
 
     radius_mm: float = Field(200.0, ge=100, description="radius of the floor, mm")
     wall_height_mm: float = Field(150.0, ge=0, description="height of the wall, mm")
     wall_slant_deg: float = Field(12.0, ge=0, lt=60, description="lean of the wall, degrees")
-    center_x_mm: float = Field(6.0, description="arena's centre right of the optical axis, mm")
-    center_y_mm: float = Field(-4.0, description="arena's centre below the optical axis, mm")
+    center_x_mm: float = Field(6.0, description="arena's center right of the optical axis, mm")
+    center_y_mm: float = Field(-4.0, description="arena's center below the optical axis, mm")
     room_depth_mm: float = Field(1890.0, gt=0, description="depth of the room around the arena, mm")
 
 
@@ -104,7 +104,7 @@ class TrackingSettings(Settings):
 
 
 class CableSettings(Settings):
-    """A cable that leads from the neck of the animal upwards, out of sight."""
+    """A cable that leads from the neck of the animal upward, out of sight."""
 
     diameter_mm: float = Field(0.0, ge=0, le=10, description="thickness of the cable, mm; 0 = no cable")
     height_mm: float = Field(

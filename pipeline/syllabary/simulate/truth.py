@@ -11,7 +11,7 @@ from .programmes import PROGRAMMES
 __all__ = ["in_arena", "table"]
 
 F64 = npt.NDArray[np.float64]
-BEHAVIOURS = np.array([programme.behaviour for programme in PROGRAMMES.values()])
+BEHAVIORS = np.array([programme.behavior for programme in PROGRAMMES.values()])
 
 
 def in_arena(performed: Motion, start: int, center: F64) -> F64:
@@ -34,7 +34,7 @@ def table(
             "frame": np.where(dropped, -1, np.cumsum(~dropped) - 1),
             "time_s": (stamps_ms - stamps_ms[0]) / 1000,
             "syllable": performed.syllable,
-            "behaviour": BEHAVIOURS[performed.syllable],
+            "behavior": BEHAVIORS[performed.syllable],
             "x_mm": where[:, 0],
             "y_mm": where[:, 1],
             "heading_rad": heading,

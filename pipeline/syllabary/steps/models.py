@@ -88,7 +88,7 @@ def fit(
     model, settings_used, history, clips
         Files to write: ``model.safetensors``, ``settings.json``, ``history.parquet``, ``clips.h5``.
     annotations
-        Optional table of behaviours that people labelled (``labels.csv``, or an export of BORIS).
+        Optional table of behaviors that people labeled (``labels.csv``, or an export of BORIS).
     """
     from ..records import annotations as human
     from ..records import tables
@@ -104,7 +104,10 @@ def fit(
     inputs = [*used, pca, changepoints, *([annotations] if annotations else [])]
     provenance = made_by("fit", chosen, inputs, seed=seed)
     reduction = ways.load(
-        pca, registration=chosen.registration, kinematics=chosen.kinematics, build=chosen.build
+        pca,
+        registration=chosen.registration,
+        kinematics=chosen.kinematics,
+        subject_offset=chosen.subject_offset,
     )
     latents, places, times = {}, {}, {}
     frames_per_s = []
@@ -115,9 +118,9 @@ def fit(
             times[recording.recording] = recording.time_s
             frames_per_s.append(tick_rate(recording.time_s))
     fps = sum(frames_per_s) / len(frames_per_s)
-    labelled = human.read(annotations, times, strict=False) if annotations else {}
-    for name, said in labelled.items():
-        log.info("%s: people labelled %d ticks", name, said.labelled.sum())
+    labeled = human.read(annotations, times, strict=False) if annotations else {}
+    for name, said in labeled.items():
+        log.info("%s: people labeled %d ticks", name, said.labeled.sum())
     found, rows = fitting.learn(
         latents,
         places,
@@ -126,7 +129,7 @@ def fit(
         target_duration_s=borders.median_duration_s(tables.read(changepoints)),
         fps=fps,
         seed=seed,
-        labels=labelled,
+        labels=labeled,
         folder=model.parent,
         identity=provenance.to_json(),
     )

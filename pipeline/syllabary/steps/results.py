@@ -89,7 +89,7 @@ def score(
     scores
         File to write: ``scores.json``.
     posteriors
-        Optional posteriors of the model, in the same order: confidence in a behaviour is then
+        Optional posteriors of the model, in the same order: confidence in a behavior is then
         summed over its syllables too.
     """
     from ..records import tables
@@ -115,11 +115,11 @@ def score(
         reliability = {"syllable": calibration.of_labels(pairs(role), mostly)}
         if posteriors:
             triples = ((a, p, b) for (a, b), p in zip(pairs(role), states(role), strict=True))
-            reliability["behaviour"] = calibration.of_posteriors(triples, mostly)
+            reliability["behavior"] = calibration.of_posteriors(triples, mostly)
         told = {kind: calibration.to_json(found) for kind, found in reliability.items()}
         return {
             **score_many(pairs(role)),
-            "calibration_error": told.get("behaviour", told["syllable"])["expected_error"],
+            "calibration_error": told.get("behavior", told["syllable"])["expected_error"],
             "calibration": {"mapped_on": learned_on or "all", **told},
         }
 
@@ -148,11 +148,11 @@ def suggest(
     posteriors
         Posteriors of one model, known by ``<recording>/posterior/<model>.h5``.
     queries
-        Table to write (``.tsv``); with its column behaviour filled in it is a table of labels.
+        Table to write (``.tsv``); with its column behavior filled in it is a table of labels.
     quality
         Optional ``quality.json`` of the recordings; rejected ones are left out.
     annotations
-        Optional table of behaviours that people labelled already (``labels.csv``).
+        Optional table of behaviors that people labeled already (``labels.csv``).
     """
     import numpy as np
 
@@ -186,7 +186,7 @@ def suggest(
                 times[name],
                 Posterior.load(places[name]).states,
                 clock[name]["frame"].to_numpy() >= 0,
-                known[name].labelled if known else nobody[name],
+                known[name].labeled if known else nobody[name],
                 apart[name] if len(everywhere) > 1 else None,
             )
             for name in clock

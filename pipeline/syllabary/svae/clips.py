@@ -45,8 +45,8 @@ def decode(model: Model, *, seed: int) -> Clips:
 def _decode(model: Model, seed: int) -> Clips:
     prior = registry.find("syllabary.priors", model.settings.prior)
     parameters = model.parameters
-    base = mniw.Natural(*(part[None] for part in parameters.base))
-    sums = mniw.Natural(*(own - new for own, new in zip(parameters.dynamics, base, strict=True)))
+    hyperprior = mniw.Natural(*(part[None] for part in parameters.hyperprior))
+    sums = mniw.Natural(*(own - new for own, new in zip(parameters.dynamics, hyperprior, strict=True)))
     counts = sums.observations.clamp(min=0)
     used = torch.nonzero(counts >= LEAST_SHARE * counts.sum()).flatten()
     frames = max(1, round(LONGEST_S * model.fps))

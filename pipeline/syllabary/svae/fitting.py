@@ -76,37 +76,37 @@ def learn(
         "checkpoint": places["checkpoint"],
         "identity": identity,
     }
-    found = said = None
+    found = state_logits = None
     if settings.discovery is None:
         if labels:
             log.warning("labels of people are heeded by models with 'discovery' alone.")
         fitted = em.fit(latents, settings, **options)
     else:
         found = discovery.find(latents, settings.discovery, labels=labels, **options)
-        said = {name: torch.from_numpy(one) for name, one in found.evidence.items()}
-        fitted = clamped.fit(latents, said, settings, fps=fps, seed=seed)
-        found, said = _renumbered(found, said, fitted.order)
+        state_logits = {name: torch.from_numpy(one) for name, one in found.evidence.items()}
+        fitted = clamped.fit(latents, state_logits, settings, fps=fps, seed=seed)
+        found, state_logits = _renumbered(found, state_logits, fitted.order)
         history = pd.concat([found.history, fitted.history], ignore_index=True)
         fitted = fitted._replace(history=history)
     trained, networks = joint.fit(
-        fitted, crops, latents, settings, reduction.pca, fps=fps, seed=seed, said=said,
+        fitted, crops, latents, settings, reduction.pca, fps=fps, seed=seed, state_logits=state_logits,
         checkpoint=places["joint"], identity=identity,
     )  # fmt: skip
-    if found is not None and said is not None and trained is not fitted:
-        found, said = _renumbered(found, said, trained.order)
+    if found is not None and state_logits is not None and trained is not fitted:
+        found, state_logits = _renumbered(found, state_logits, trained.order)
     model = Model.of(settings, trained, reduction, networks, fps=fps, discovered=found)
-    if settings.discovery is not None and settings.discovery.foresight_lags > 1:
-        later = forecasting.fit(model, latents, crops, settings.discovery.foresight_lags)
-        model = dataclasses.replace(model, foresight=later)
+    if settings.discovery is not None and settings.discovery.forecast_lags > 1:
+        later = forecasting.fit(model, latents, crops, settings.discovery.forecast_lags)
+        model = dataclasses.replace(model, forecast_parameters=later)
     model = pixel_noise.fit(model, crops, generator(seed, "fit", "noise"))
     return model, trained.history
 
 
 def _renumbered(
-    found: discovery.Discovered, said: Mapping[str, torch.Tensor], order: torch.Tensor | None
+    found: discovery.Discovered, state_logits: Mapping[str, torch.Tensor], order: torch.Tensor | None
 ) -> tuple[discovery.Discovered, dict[str, torch.Tensor]]:
     """Give the syllables the numbers that the prior gave them."""
     assert order is not None
     classes = tuple(found.classes[int(k)] for k in order)
-    found = found._replace(recognition=found.recognition.reorder(order), classes=classes)
-    return found, {name: one[:, order] for name, one in said.items()}
+    found = found._replace(labeler=found.labeler.reorder(order), classes=classes)
+    return found, {name: one[:, order] for name, one in state_logits.items()}

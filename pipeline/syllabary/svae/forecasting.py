@@ -1,7 +1,7 @@
 """Dynamics of several lags, once syllables and networks are known: what predictions are made by.
 
 The networks are trained with a prior of one lag, whose gradient is cheap. But an animal has momentum,
-and what a recogniser says of a frame jitters; both are seen in more than one past frame. So at the end
+and what a recognizer says of a frame jitters; both are seen in more than one past frame. So at the end
 the motion of every syllable is fitted again, ``x_t ~ N(W_z [x_{t-1}, ..., x_{t-L}, 1], Q_z)``, to all
 training recordings. Networks, chain of states, and what is said of them stay as they are, and so do all
 labels; bound, importance weighted bound and predictions (``scores``) are those of these dynamics.
@@ -49,7 +49,7 @@ def fit(model: Model, latents: Mapping[str, LatentSeries], crops: Mapping[str, P
     Parameters
     ----------
     model : Model
-        With a recogniser of states.
+        With a recognizer of states.
     latents, crops : mapping of recording to its latents and to its ``crops.h5``
         Of training.
     lags : int
@@ -57,8 +57,8 @@ def fit(model: Model, latents: Mapping[str, LatentSeries], crops: Mapping[str, P
     Returns
     -------
     NamedTuple
-        The prior's parameters, of which ``dynamics`` (K, ...) and ``base`` are of W_k (D, L D + 1) and
-        Q_k (D, D).
+        The prior's parameters, of which ``dynamics`` (K, ...) and ``hyperprior`` are of W_k
+        (D, L D + 1) and Q_k (D, D).
     """
     told, states = [], []
     with one_thread("torch"):
@@ -67,7 +67,7 @@ def fit(model: Model, latents: Mapping[str, LatentSeries], crops: Mapping[str, P
             series = latents[name]
             with Crops(crops[name]) as recording:
                 evidence = segmentation._evidence(
-                    model, series, recording, segmentation._said(model, series)
+                    model, series, recording, segmentation._predict_states(model, series)
                 )
             assert evidence.states is not None
             chained = hmm.marginals(law.first.log(), law.rows.log(), evidence.states.double()[None])
@@ -83,7 +83,7 @@ def moved(
     states: list[Tensor],
     lags: int,
     settings: Any,
-    sweeps: int = SWEEPS,
+    max_iterations: int = SWEEPS,
 ) -> Any:
     """Fit dynamics of some lags to recordings whose states are known.
 
@@ -95,7 +95,7 @@ def moved(
         What is said of the latents of each recording.
     states : list of (T, K) float64
         Probabilities of its states.
-    lags, sweeps : int
+    lags, max_iterations : int
     settings : Settings
         Of the prior.
 
@@ -110,13 +110,13 @@ def moved(
     if not any(bool(mask.any()) for mask in usable):
         raise BadInput(
             f"no frame of the training recordings has {lags} observed frames before it; set "
-            "discovery.foresight_lags of the model to fewer."
+            "discovery.forecast_lags of the model to fewer."
         )
     sums = [
         autoregression.sums(one, mask, mask[:, None], lags)
         for one, mask in zip(points, usable, strict=True)
     ]
-    base = autoregression.base(
+    hyperprior = autoregression.hyperprior(
         mniw.Natural(*(part[0] for part in total(sums))),
         coefficient_variance=settings.coefficient_variance,
         extra_degrees=settings.extra_degrees,
@@ -131,12 +131,12 @@ def moved(
             if len(shares[rows]) > lags:
                 told = chain.Potential(torch.diag_embed(precision[rows]), linear[rows])
                 pieces.append((told, shares[rows]))
-    dynamics = mniw.Natural(*(part.expand(len(states[0].T), *part.shape).clone() for part in base))
-    found = parameters._replace(dynamics=dynamics, base=base)
-    for _ in track(range(sweeps), "fit: foresight", unit="sweeps"):
+    dynamics = mniw.Natural(*(part.expand(len(states[0].T), *part.shape).clone() for part in hyperprior))
+    found = parameters._replace(dynamics=dynamics, hyperprior=hyperprior)
+    for _ in track(range(max_iterations), "fit: forecasting", unit="iterations"):
         law = process(found)
         seen = total(_sums(law, told, shares, lags, size) for told, shares in pieces)
-        grown = (own + shared for own, shared in zip(seen, found.base, strict=True))
+        grown = (own + shared for own, shared in zip(seen, found.hyperprior, strict=True))
         found = global_parameters.learn(found._replace(dynamics=mniw.Natural(*grown)))
     return found
 

@@ -15,7 +15,7 @@ from ..reduction import registration
 from ..reduction.latents import LatentSeries
 from .networks.base import Encoder, capped
 
-__all__ = ["BLOCK", "Known", "bridged", "build", "known", "linear", "of_crops", "points"]
+__all__ = ["BLOCK", "Known", "bridged", "known", "linear", "of_crops", "points", "subject_offset"]
 
 # Frames encoded at once: fixed, so that no answer depends on how a recording is cut.
 BLOCK = 256
@@ -86,16 +86,16 @@ def known(series: LatentSeries, most: float, name: str = "recording") -> Known:
     )
 
 
-def build(series: LatentSeries) -> torch.Tensor:
+def subject_offset(series: LatentSeries) -> torch.Tensor:
     """Return what is added to the pose before it is decoded, (pose,) float64."""
-    if series.build is None:
+    if series.subject_offset is None:
         return torch.zeros(series.pose, dtype=torch.float64)
-    return torch.from_numpy(series.build)
+    return torch.from_numpy(series.subject_offset)
 
 
 @torch.no_grad()
 def of_crops(encoder: Encoder, crops: Crops, series: LatentSeries) -> GaussianEvidence:
-    """Return what the recogniser makes of every tick of a recording, (T, D) float64.
+    """Return what the recognizer makes of every tick of a recording, (T, D) float64.
 
     Parameters
     ----------

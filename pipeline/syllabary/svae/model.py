@@ -19,8 +19,8 @@ from ..reduction.reduction import Reduction, of_pca
 from ..settings import read
 from . import checkpoint
 from .discovery.discovery import Discovered
-from .discovery.labeler import Recognition
-from .networks.autoencoder import Networks, build
+from .discovery.labeler import StateLabeler
+from .networks.autoencoder import Networks, create
 from .settings import ModelSettings
 from .training.em import Fitted
 
@@ -45,12 +45,12 @@ class Model:
         Of the prior ``settings.prior``; states are numbered by usage in training.
     fps : float
         Ticks per second of the training recordings.
-    recognition : mapping of name to tensor
-        Of what tells the states, if the model has it: ``Recognition.tensors``.
+    labeler : mapping of name to tensor
+        Of what tells the states, if the model has it: ``StateLabeler.tensors``.
     classes : tuple of str
         What people call each syllable; empty where they gave no name.
-    foresight : NamedTuple of tensors, optional
-        Of the same prior with dynamics of several lags (``foresight``), if the model has them:
+    forecast_parameters : NamedTuple of tensors, optional
+        Of the same prior with dynamics of several lags (``forecast_parameters``), if the model has them:
         likelihoods and predictions are theirs, labels and latents those of ``parameters``.
     """
 
@@ -59,9 +59,9 @@ class Model:
     weights: Mapping[str, torch.Tensor]
     parameters: Any
     fps: float
-    recognition: Mapping[str, torch.Tensor] = dataclasses.field(default_factory=dict)
+    labeler: Mapping[str, torch.Tensor] = dataclasses.field(default_factory=dict)
     classes: tuple[str, ...] = ()
-    foresight: Any = None
+    forecast_parameters: Any = None
 
     @classmethod
     def of(
@@ -76,14 +76,14 @@ class Model:
     ) -> "Model":
         """Put together what training and reduction found; without networks, those of step 0."""
         reduction = of_pca(reduction) if isinstance(reduction, Pca) else reduction
-        found = networks or build(settings, reduction.pca, np.random.default_rng(0))
+        found = networks or create(settings, reduction.pca, np.random.default_rng(0))
         tensors = {name: torch.as_tensor(value) for name, value in reduction.tensors().items()}
-        recognition: dict[str, torch.Tensor] = {}
+        labeler: dict[str, torch.Tensor] = {}
         classes: tuple[str, ...] = ()
         if discovered is not None:
-            recognition = discovered.recognition.tensors()
+            labeler = discovered.labeler.tensors()
             classes = discovered.classes
-        return cls(settings, tensors, found.tensors(), fitted.parameters, fps, recognition, classes)
+        return cls(settings, tensors, found.tensors(), fitted.parameters, fps, labeler, classes)
 
     def reducer(self) -> Reduction:
         """Return the way from crops to latents."""
@@ -99,24 +99,24 @@ class Model:
 
     def networks(self) -> Networks:
         """Return encoder and decoder with their trained weights."""
-        found = build(self.settings, self.pca(), np.random.default_rng(0))
+        found = create(self.settings, self.pca(), np.random.default_rng(0))
         found.load(self.weights)
         return found
 
-    def recogniser(self) -> Recognition | None:
+    def classifier(self) -> StateLabeler | None:
         """Return what tells states from a stretch of latents, where the model has it."""
         if self.settings.discovery is None:
             return None
-        return Recognition.from_tensors(self.recognition, self.settings.discovery)
+        return StateLabeler.from_tensors(self.labeler, self.settings.discovery)
 
     def save(self, path: Path | str, provenance: Provenance) -> None:
         """Write the model whole or not at all; the same model makes the same bytes."""
         tensors = {f"reduction.{name}": value for name, value in self.reduction.items()}
         tensors |= {f"weights.{name}": value for name, value in self.weights.items()}
-        tensors |= {f"recognition.{name}": value for name, value in self.recognition.items()}
+        tensors |= {f"recognition.{name}": value for name, value in self.labeler.items()}
         tensors |= checkpoint.flatten(self.parameters, "parameters.")
-        if self.foresight is not None:
-            tensors |= checkpoint.flatten(self.foresight, "foresight.")
+        if self.forecast_parameters is not None:
+            tensors |= checkpoint.flatten(self.forecast_parameters, "forecast.")
         metadata = {
             "kind": KIND,
             "schema": SCHEMA,
@@ -145,17 +145,24 @@ class Model:
             )
         settings = read(ModelSettings, metadata["settings"], str(path))
         prior = registry.find("syllabary.priors", settings.prior)
-        reduction, weights, recognition = (
+        reduction, weights, labeler = (
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
             for prefix in ("reduction.", "weights.", "recognition.")
         )
         parameters = checkpoint.restore(prior.Parameters, tensors, "parameters.")
-        foresight = None
-        if any(name.startswith("foresight.") for name in tensors):
-            foresight = checkpoint.restore(prior.Parameters, tensors, "foresight.")
+        forecast_parameters = None
+        if any(name.startswith("forecast.") for name in tensors):
+            forecast_parameters = checkpoint.restore(prior.Parameters, tensors, "forecast.")
         classes = tuple(metadata["classes"])
         return cls(
-            settings, reduction, weights, parameters, metadata["fps"], recognition, classes, foresight
+            settings,
+            reduction,
+            weights,
+            parameters,
+            metadata["fps"],
+            labeler,
+            classes,
+            forecast_parameters,
         )
 
     @staticmethod

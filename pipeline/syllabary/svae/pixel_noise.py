@@ -56,7 +56,7 @@ def fit(model: Model, crops: Mapping[str, Path], rng: np.random.Generator) -> Mo
     names = sorted(crops)
     each = max(1, min(LONGEST, MOST_FRAMES // max(1, len(names))))
     with one_thread("torch"):
-        for _ in track(range(SWEEPS), "fit: noise", unit="sweeps"):
+        for _ in track(range(SWEEPS), "fit: noise", unit="iterations"):
             squares = shares = torch.zeros((), dtype=torch.float64)
             for name in names:
                 with Crops(crops[name]) as recording:
@@ -84,7 +84,7 @@ def _sums(model: Model, crops: Crops, frames: int, rng: np.random.Generator) -> 
     extra = None if known.extra is None else known.extra[None, ticks]
     found = optimum(
         known.process, known.potential(ticks[None], motion=False), known.even(1, len(ticks)),
-        turns=TURNS, tolerance=SETTLED_NATS, extra=extra,
+        max_iterations=TURNS, tolerance=SETTLED_NATS, extra=extra,
     )  # fmt: skip
     for first in range(0, len(ticks), BLOCK):
         rows = slice(first, first + BLOCK)

@@ -15,14 +15,14 @@ from ..priors.interface import GaussianEvidence, PointEvidence
 from ..records.crops import Crops
 from ..reduction.latents import LatentSeries
 from . import latent_evidence
-from .discovery.labeler import Said
+from .discovery.labeler import StatePrediction
 from .model import Model
 
 __all__ = ["Segmentation", "segment"]
 
 log = logging.getLogger(__name__)
 # A recording is segmented once: what the last turns still move is less than a label.
-MOST_TURNS = 100
+MAX_ITERATIONS = 100
 SETTLED_NATS = 1e-5
 
 
@@ -40,7 +40,7 @@ class Segmentation(NamedTuple):
         where the frame, or for point latents one that predicts it, is missing.
     mean, sd : (T, D) float32
         Latents and their uncertainty. Point latents have sd 0, and NaN where missing; others are
-        inferred from their neighbours there.
+        inferred from their neighbors there.
     """
 
     path: npt.NDArray[np.int64]
@@ -77,21 +77,21 @@ def segment(model: Model, series: LatentSeries, crops: Crops | None = None) -> S
             return _of_points(
                 prior, model, latent_evidence.points(series, bridge=model.settings.bridge_frames)
             )
-        said = _said(model, series)
-        return _of_frames(prior, model, _evidence(model, series, crops, said), said)
+        prediction = _predict_states(model, series)
+        return _of_frames(prior, model, _evidence(model, series, crops, prediction), prediction)
 
 
 def _evidence(
-    model: Model, series: LatentSeries, crops: Crops | None, said: Said | None
+    model: Model, series: LatentSeries, crops: Crops | None, prediction: StatePrediction | None
 ) -> GaussianEvidence:
-    """What the model's recognisers say of latents and, where it has one for them, of states."""
+    """What the model's recognizers say of latents and, where it has one for them, of states."""
     found = _of_latents(model, series, crops)
-    return found if said is None else found._replace(states=torch.from_numpy(said.evidence))
+    return found if prediction is None else found._replace(states=torch.from_numpy(prediction.evidence))
 
 
-def _said(model: Model, series: LatentSeries) -> Said | None:
-    """What is said of the states, where the model has a recogniser of them."""
-    known, chosen = model.recogniser(), model.settings.discovery
+def _predict_states(model: Model, series: LatentSeries) -> StatePrediction | None:
+    """What is said of the states, where the model has a recognizer of them."""
+    known, chosen = model.classifier(), model.settings.discovery
     if known is None or chosen is None:
         return None
     return known.say(series, chosen.bridge_frames)
@@ -123,26 +123,26 @@ def _of_points(prior: ModuleType, model: Model, evidence: PointEvidence) -> Segm
 
 
 def _of_frames(
-    prior: ModuleType, model: Model, evidence: GaussianEvidence, said: Said | None
+    prior: ModuleType, model: Model, evidence: GaussianEvidence, prediction: StatePrediction | None
 ) -> Segmentation:
     """Latents are inferred with their uncertainty, also where nothing was seen.
 
-    What is said of neighbouring frames comes of the same frames, so their chain is far too sure of
+    What is said of neighboring frames comes of the same frames, so their chain is far too sure of
     itself: it decides the path, and what is reported is what was said of each frame.
     """
     local = prior.infer(
         model.parameters,
         evidence,
         paths=True,
-        sweeps=MOST_TURNS,
+        max_iterations=MAX_ITERATIONS,
         tolerance=SETTLED_NATS,
         cache=False,
     )
     if not bool(local.converged):
-        log.warning("latents and states had not settled after %d turns.", MOST_TURNS)
+        log.warning("latents and states had not settled after %d turns.", MAX_ITERATIONS)
     return Segmentation(
         local.path.numpy(),
-        (local.states.numpy() if said is None else said.states).astype(np.float32),
+        (local.states.numpy() if prediction is None else prediction.states).astype(np.float32),
         _surprise(prior, model, evidence),
         local.means.float().numpy(),
         local.covariances.diagonal(dim1=-2, dim2=-1).sqrt().float().numpy(),

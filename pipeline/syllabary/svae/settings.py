@@ -5,10 +5,10 @@ from typing import Any
 from ..settings import Field, Settings
 
 __all__ = [
+    "ClassifierSettings",
     "DiscoverySettings",
     "EvaluateSettings",
     "ModelSettings",
-    "RecogniserSettings",
     "TrainingSettings",
 ]
 
@@ -24,20 +24,22 @@ class TrainingSettings(Settings):
     restarts: int = Field(
         4, ge=1, description="starts from different clusters; the one of highest bound is kept"
     )
-    restart_sweeps: int = Field(25, ge=1, description="sweeps over the recordings in each start")
-    sweeps: int = Field(100, ge=0, description="sweeps after the choice, at most")
+    restart_iterations: int = Field(25, ge=1, description="sweeps over the recordings in each start")
+    iterations: int = Field(100, ge=0, description="sweeps after the choice, at most")
     tolerance_nats: float = Field(
         1e-4, gt=0, description="rise of the bound per frame and sweep below which training ends"
     )
     duration_tolerance: float = Field(
         0.05, gt=0, lt=1, description="relative distance from the target duration that is accepted"
     )
-    turns: int = Field(6, ge=1, description="turns between latents and states in each sweep, at most")
-    latent_sweeps: int = Field(
+    local_iterations: int = Field(
+        6, ge=1, description="turns between latents and states in each sweep, at most"
+    )
+    latent_iterations: int = Field(
         40, ge=1, description="sweeps in which latents are inferred with their noise, at most"
     )
-    settle_sweeps: int = Field(
-        12, ge=1, description="sweeps that fit the prior to states which a recogniser tells"
+    clamped_iterations: int = Field(
+        12, ge=1, description="sweeps that fit the prior to states which a recognizer tells"
     )
     epochs: int = Field(
         8, ge=0, description="times that the networks see every training frame; 0 leaves the PCA"
@@ -80,15 +82,15 @@ class TrainingSettings(Settings):
     )
 
 
-class RecogniserSettings(Settings):
-    """Size and training of the recogniser of states."""
+class ClassifierSettings(Settings):
+    """Size and training of the recognizer of states."""
 
     width: int = Field(64, ge=4, le=1024, description="units of each of its two layers")
     context_frames: int = Field(
         17, ge=3, le=257, description="frames that it sees of a syllable, the frame in the middle; odd"
     )
     epochs: int = Field(40, ge=1, description="times that it sees every training frame")
-    most_steps: int = Field(4000, ge=1, description="steps of its training, at most")
+    max_steps: int = Field(4000, ge=1, description="steps of its training, at most")
     learning_rate: float = Field(4e-3, gt=0, description="at its height")
 
 
@@ -98,24 +100,24 @@ class DiscoverySettings(Settings):
     states: int = Field(50, ge=1, le=1000, description="states of the teacher, at most")
     lags: int = Field(3, ge=1, le=20, description="past frames that the teacher predicts a frame from")
     restarts: int = Field(2, ge=1, description="starts of the teacher; the best one is kept")
-    sweeps: int = Field(40, ge=0, description="sweeps of the teacher after that choice, at most")
+    iterations: int = Field(40, ge=0, description="sweeps of the teacher after that choice, at most")
     bridge_frames: int = Field(
         6, ge=0, description="gaps of missing frames that are bridged for the teacher, at most"
     )
-    resolution_nats: float = Field(
+    merge_threshold_nats: float = Field(
         0.055,
         ge=0,
         description="what the difference of two syllables must explain, nats per frame of all frames",
     )
     rounds: int = Field(2, ge=0, description="rounds of self-training")
     folds: int = Field(4, ge=2, description="parts that recordings are split into for it")
-    foresight_lags: int = Field(
+    forecast_lags: int = Field(
         3,
         ge=1,
         le=20,
         description="past frames that a frame is predicted from, at the end; 1: as in training",
     )
-    recogniser: RecogniserSettings = RecogniserSettings()
+    classifier: ClassifierSettings = ClassifierSettings()
 
 
 class ModelSettings(Settings):
@@ -135,7 +137,7 @@ class ModelSettings(Settings):
     kinematics: bool = Field(
         False, description="speed forward and sideways, and turning, beside the pose; if tracked"
     )
-    build: bool = Field(False, description="take out each recording's own mean pose")
+    subject_offset: bool = Field(False, description="take out each recording's own mean pose")
     bridge_frames: int = Field(
         0, ge=0, description="longest gap that is filled where latents are taken as points; 0 = none"
     )

@@ -40,13 +40,13 @@ def table(
     labels : DataFrame
         A row per tick with the columns of ``records.tables.LABELS``.
     min_probability : float
-        Bouts of a smaller mean probability are left out; their neighbours do not touch.
+        Bouts of a smaller mean probability are left out; their neighbors do not touch.
 
     Returns
     -------
     DataFrame
         ``COLUMNS``. ``stop_tick`` is exclusive and ``stop_s`` the time of that tick (one
-        median interval after the last tick at the end), so that neighbours touch.
+        median interval after the last tick at the end), so that neighbors touch.
         ``probability`` is the mean over the bout.
     """
     ticks = np.flatnonzero(labels["bout"].to_numpy() >= 0)

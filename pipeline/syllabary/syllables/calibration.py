@@ -1,10 +1,10 @@
 """Whether a model is right as often as it says: confidence against accuracy, known syllables at hand.
 
-A model's syllable counts as the true one that it mostly is (many to one), so that a behaviour
+A model's syllable counts as the true one that it mostly is (many to one), so that a behavior
 split into several syllables is no mistake. ``of_labels`` asks about the probability that
 labels carry: the posterior marginal of the syllable on the decoded path, which is too small an
-answer where a behaviour has several syllables, for it leaves out the others. ``of_posteriors``
-sums the marginals over all syllables of that behaviour. Frames without a label do not count.
+answer where a behavior has several syllables, for it leaves out the others. ``of_posteriors``
+sums the marginals over all syllables of that behavior. Frames without a label do not count.
 
 References
 ----------
@@ -106,14 +106,14 @@ def of_posteriors(
     *,
     bins: int = BINS,
 ) -> Reliability:
-    """Return the reliability of a behaviour's probability, summed over all its syllables.
+    """Return the reliability of a behavior's probability, summed over all its syllables.
 
     Parameters
     ----------
     triples : iterable of (labels, states, truth)
         ``states`` (T, K) are the posterior marginals of the ticks that labels have.
     mostly : mapping of syllable to true syllable
-        The behaviour judged at a tick is that of its label; a syllable that is absent
+        The behavior judged at a tick is that of its label; a syllable that is absent
         belongs to none.
 
     Raises

@@ -1,11 +1,11 @@
-"""Moments at which behaviour changes, found without a model.
+"""Moments at which behavior changes, found without a model.
 
 Latents are projected on random directions, each scaled to unit variance over the recording;
 the change of a tick is the mean squared difference between the projections just after and
 just before it, smoothed (doi:10.1016/j.neuron.2015.11.031, supplement). Its logarithm,
 z-scored, is the score, and its prominent peaks are change points: on the plain scale a few
 rears and scratches set the standard deviation and hide every gentle change. The distance
-between change points is the natural time scale of behaviour, which models are asked to meet.
+between change points is the natural time scale of behavior, which models are asked to meet.
 
 A border lies between two ticks, so the lag is an odd number of ticks, 2h + 1, and the
 kernel is symmetric: a step from tick t - 1 to tick t has its peak at t, at any frame rate.
@@ -99,7 +99,7 @@ def join(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def median_duration_s(changepoints: pd.DataFrame) -> float:
-    """Return the median time between neighbouring change points, s.
+    """Return the median time between neighboring change points, s.
 
     Raises
     ------

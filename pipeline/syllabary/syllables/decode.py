@@ -39,7 +39,7 @@ def labels(
     -------
     DataFrame
         The columns of ``records.tables.LABELS``. ``probability`` is the marginal of the
-        labelled syllable, ``entropy_nats`` that of all of them; both are NaN where the
+        labeled syllable, ``entropy_nats`` that of all of them; both are NaN where the
         syllable is -1. Bouts are numbered from 0.
 
     Raises

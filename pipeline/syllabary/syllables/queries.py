@@ -22,7 +22,7 @@ from ..errors import BadInput, ShapeError
 
 __all__ = ["COLUMNS", "Sight", "disagreement", "propose"]
 
-COLUMNS = ("recording", "start_s", "stop_s", "behaviour", "reason")
+COLUMNS = ("recording", "start_s", "stop_s", "behavior", "reason")
 # Clips start this many times per length of a clip.
 STARTS = 4
 NAMED = 3  # syllables in a reason
@@ -36,7 +36,7 @@ class Sight(NamedTuple):
     """What is known of one recording: T ticks, K states.
 
     ``time_s`` (T,) s; ``states`` (T, K) posterior marginals; ``seen`` (T,) bool, where there
-    was a frame; ``labelled`` (T,) bool, where a human has labelled it; ``disagreement_nats``
+    was a frame; ``labeled`` (T,) bool, where a human has labeled it; ``disagreement_nats``
     (T,) between models, or None.
     """
 
@@ -44,7 +44,7 @@ class Sight(NamedTuple):
     time_s: npt.NDArray[np.floating]
     states: npt.NDArray[np.floating]
     seen: npt.NDArray[np.bool_]
-    labelled: npt.NDArray[np.bool_]
+    labeled: npt.NDArray[np.bool_]
     disagreement_nats: Floats | None = None
 
 
@@ -107,8 +107,8 @@ def propose(recordings: Iterable[Sight], *, clips: int, clip_s: float) -> pd.Dat
     Returns
     -------
     DataFrame
-        ``COLUMNS``: ``behaviour`` is empty, for people to fill in; ``reason`` says of what the
-        model is unsure there. Clips overlap neither each other nor what is labelled. The same
+        ``COLUMNS``: ``behavior`` is empty, for people to fill in; ``reason`` says of what the
+        model is unsure there. Clips overlap neither each other nor what is labeled. The same
         input gives the same clips; of equal ones the first in order of recordings and time.
 
     Raises
@@ -123,9 +123,9 @@ def propose(recordings: Iterable[Sight], *, clips: int, clip_s: float) -> pd.Dat
     known: list[Floats] = []
     for place, one in enumerate(recordings):
         doubt, entropy, length = _doubt(one, clip_s)
-        known.append(doubt[one.labelled].sum(0))
+        known.append(doubt[one.labeled].sum(0))
         starts = np.arange(0, len(one.time_s) - length + 1, max(1, length // STARTS))
-        free = np.concatenate([[0], np.cumsum(one.labelled)])
+        free = np.concatenate([[0], np.cumsum(one.labeled)])
         starts = starts[free[starts + length] == free[starts]]
         sums = np.concatenate([np.zeros((1, doubt.shape[1])), np.cumsum(doubt, 0)])
         doubts.append((sums[starts + length] - sums[starts]).astype(np.float32))
@@ -140,7 +140,7 @@ def propose(recordings: Iterable[Sight], *, clips: int, clip_s: float) -> pd.Dat
         raise BadInput("no recording to choose clips from; 'syllabary segment' makes posteriors.")
     if not found:
         raise BadInput(
-            f"no recording has {clip_s:g} s that nobody has labelled; choose shorter clips with the "
+            f"no recording has {clip_s:g} s that nobody has labeled; choose shorter clips with the "
             "setting suggest.clip_s."
         )
     chosen = _greedy(found, np.concatenate(doubts), np.array(places), known, clips)
@@ -151,7 +151,7 @@ def propose(recordings: Iterable[Sight], *, clips: int, clip_s: float) -> pd.Dat
 def _doubt(one: Sight, clip_s: float) -> tuple[Floats, Floats, int]:
     """Return doubt (T, K) in s times nats, entropy (T,) in nats, and the ticks of a clip."""
     states = np.asarray(one.states, np.float64)
-    ticks = {len(one.time_s), len(states), len(one.seen), len(one.labelled)}
+    ticks = {len(one.time_s), len(states), len(one.seen), len(one.labeled)}
     if one.disagreement_nats is not None:
         ticks.add(len(one.disagreement_nats))
     if len(ticks) > 1:

@@ -25,7 +25,7 @@ TOLERANCE_TICKS = 3
 CHANCE_SHIFTS = 50
 LARGEST_SHIFT_TICKS = 5
 COMMON_SHARE = 0.01
-# Behaviours scored by name: every true behaviour whose name starts so.
+# Behaviors scored by name: every true behavior whose name starts so.
 NAMED = ("rear", "groom")
 
 Ints = npt.NDArray[np.int64]
@@ -35,13 +35,13 @@ class Aligned(NamedTuple):
     """One recording where both labels and truth speak: rows in order of time.
 
     ``tick`` (n,) is the row of the truth; ``label`` and ``true`` (n,) are syllables;
-    ``behaviour`` (n,) is the name of the true one.
+    ``behavior`` (n,) is the name of the true one.
     """
 
     tick: Ints
     label: Ints
     true: Ints
-    behaviour: npt.NDArray[np.object_]
+    behavior: npt.NDArray[np.object_]
 
 
 def score(labels: pd.DataFrame, truth: pd.DataFrame) -> dict[str, Any]:
@@ -78,9 +78,9 @@ def score_many(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
             Median bout found over median true bout.
         ``states_above_1_percent, true_states``
             Labels and true syllables with more than 1 % of the frames; all true syllables.
-        ``behaviours``
+        ``behaviors``
             For rear and groom: precision, recall and F1 when each label stands for the
-            behaviour it mostly is.
+            behavior it mostly is.
         ``syllables``
             A list with an entry per true syllable: frames, matched label, precision and
             recall after the one-to-one match, and after the many-to-one match in which a
@@ -114,8 +114,8 @@ def score_many(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
         ),
         "states_above_1_percent": _common(label),
         "true_states": len(np.unique(true)),
-        **_per_syllable(label, true, np.concatenate([one.behaviour for one in found])),
-        "behaviours": _per_behaviour(label, np.concatenate([one.behaviour for one in found])),
+        **_per_syllable(label, true, np.concatenate([one.behavior for one in found])),
+        "behaviors": _per_behavior(label, np.concatenate([one.behavior for one in found])),
     }
 
 
@@ -131,7 +131,7 @@ def align(labels: pd.DataFrame, truth: pd.DataFrame) -> Aligned:
         tick.astype(np.int64),
         labels["syllable"].to_numpy(np.int64)[places[right]],
         truth["syllable"].to_numpy(np.int64)[tick],
-        truth["behaviour"].astype(object).to_numpy()[tick],
+        truth["behavior"].astype(object).to_numpy()[tick],
     )
 
 
@@ -205,7 +205,7 @@ def _common(label: Ints) -> int:
     return int((counts > COMMON_SHARE * len(label)).sum())
 
 
-def _per_syllable(label: Ints, true: Ints, behaviour: npt.NDArray[np.object_]) -> dict[str, Any]:
+def _per_syllable(label: Ints, true: Ints, behavior: npt.NDArray[np.object_]) -> dict[str, Any]:
     """Scores of every true syllable, after a one-to-one and a many-to-one match."""
     from scipy.optimize import linear_sum_assignment
 
@@ -223,16 +223,16 @@ def _per_syllable(label: Ints, true: Ints, behaviour: npt.NDArray[np.object_]) -
         j = partner.get(i)
         together = int(shared[i, j]) if j is not None and speaks[j] else 0
         own = np.flatnonzero((mostly == i) & speaks)
-        labelled = int(shared[:, j].sum()) if together else 0
-        f1.append(_f1(together, labelled, frames))
-        name = behaviour[first[i]]
+        labeled = int(shared[:, j].sum()) if together else 0
+        f1.append(_f1(together, labeled, frames))
+        name = behavior[first[i]]
         rows.append(
             {
                 "syllable": int(syllable),
-                "behaviour": name if isinstance(name, str) else None,
+                "behavior": name if isinstance(name, str) else None,
                 "frames": frames,
                 "label": int(states[j]) if together else None,
-                "precision": _ratio(together, labelled),
+                "precision": _ratio(together, labeled),
                 "recall": _ratio(together, frames),
                 "labels_mostly": [int(states[k]) for k in own],
                 "mostly_precision": _ratio(int(shared[i, own].sum()), int(shared[:, own].sum())),
@@ -242,11 +242,11 @@ def _per_syllable(label: Ints, true: Ints, behaviour: npt.NDArray[np.object_]) -
     return {"macro_f1": float(np.mean(f1)), "syllables": rows}
 
 
-def _per_behaviour(
-    label: Ints, behaviour: npt.NDArray[np.object_]
+def _per_behavior(
+    label: Ints, behavior: npt.NDArray[np.object_]
 ) -> dict[str, dict[str, float | int | None]]:
-    """Scores of the behaviours in ``NAMED`` when each label is the behaviour it mostly is."""
-    text = pd.Series(behaviour, dtype="string").fillna("").to_numpy(str)
+    """Scores of the behaviors in ``NAMED`` when each label is the behavior it mostly is."""
+    text = pd.Series(behavior, dtype="string").fillna("").to_numpy(str)
     for name in NAMED:
         text = np.where(np.char.startswith(text, name), name, text)
     kinds, b = np.unique(text, return_inverse=True)
@@ -292,11 +292,11 @@ HEADINGS = {
 
 
 def format(scores: Mapping[str, Any]) -> str:
-    """Return scores as plain text for people: totals, behaviours, then true syllables."""
+    """Return scores as plain text for people: totals, behaviors, then true syllables."""
     lines = [f"{scores['frames']} frames of {scores['recordings']} recording(s)", ""]
     lines += [f"{title:36s}{_text(scores[key]):>8s}" for key, title in HEADINGS.items()]
-    lines += ["", f"{'behaviour':20s}{'frames':>8s}{'precision':>11s}{'recall':>8s}{'F1':>7s}"]
-    for name, row in scores["behaviours"].items():
+    lines += ["", f"{'behavior':20s}{'frames':>8s}{'precision':>11s}{'recall':>8s}{'F1':>7s}"]
+    for name, row in scores["behaviors"].items():
         cells = [_text(row[key]) for key in ("frames", "precision", "recall", "f1")]
         lines.append("{:20s}{:>8s}{:>11s}{:>8s}{:>7s}".format(name, *cells))
     lines += [
@@ -305,7 +305,7 @@ def format(scores: Mapping[str, Any]) -> str:
     ]
     for row in scores["syllables"]:
         keys = ("frames", "label", "precision", "recall", "mostly_precision", "mostly_recall")
-        title = f"{row['syllable']:3d} {row['behaviour'] or ''}"
+        title = f"{row['syllable']:3d} {row['behavior'] or ''}"
         cells = [_text(row[key]) for key in keys]
         lines.append("{:20s}{:>8s}{:>8s}{:>11s}{:>8s}{:>25s}{:>8s}".format(title, *cells))
     return "\n".join(lines)

@@ -8,7 +8,7 @@ __all__ = ["ChangepointSettings", "SelectSettings", "SuggestSettings", "Summariz
 
 
 class ChangepointSettings(Settings):
-    """Where behaviour changes, found without a model."""
+    """Where behavior changes, found without a model."""
 
     lag_s: float = Field(0.3, gt=0, description="time over which latents are compared, s")
     smoothing_s: float = Field(

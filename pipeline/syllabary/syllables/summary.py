@@ -1,4 +1,4 @@
-"""What each syllable looks like: a row per syllable, in millimetres and seconds."""
+"""What each syllable looks like: a row per syllable, in millimeters and seconds."""
 
 from collections.abc import Iterable
 

@@ -15,7 +15,7 @@ def table(bouts: pd.DataFrame, *, by: Sequence[str] = ("group",)) -> pd.DataFram
     ----------
     bouts : DataFrame
         Bouts of the whole study, in order of time within each recording. Two bouts with
-        unlabelled ticks between them, or of two recordings, do not follow each other.
+        unlabeled ticks between them, or of two recordings, do not follow each other.
     by : sequence of str
         Columns of ``bouts`` to count separately: ``("group",)``, ``("recording",)``, or
         nothing for the whole study.

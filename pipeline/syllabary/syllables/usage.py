@@ -28,8 +28,8 @@ def table(bouts: pd.DataFrame, *, by: str = "recording") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        What ``by`` names, then ``syllable, name, ticks, usage`` (share of labelled ticks),
-        ``bouts, bouts_per_min`` (of labelled time) and ``median_duration_s`` (NaN where
+        What ``by`` names, then ``syllable, name, ticks, usage`` (share of labeled ticks),
+        ``bouts, bouts_per_min`` (of labeled time) and ``median_duration_s`` (NaN where
         there is no bout).
     """
     if by not in KEYS:

@@ -1,6 +1,6 @@
 """Floors of two real arenas, against outlines drawn by hand before any mask was seen.
 
-The floor of the chamber rises towards its far end, without an edge; its outline ends where the
+The floor of the chamber rises toward its far end, without an edge; its outline ends where the
 eye leaves the level part. Columns and rows are whole at pixel centers.
 """
 

@@ -35,7 +35,7 @@ def center_of_ground(x, y, heading):
 
 
 @pytest.mark.parametrize("place", [(0, 0), (130, 0), (-120, 90), (20, -150)])
-def test_position_does_not_lean_towards_the_camera(empty, place):
+def test_position_does_not_lean_toward_the_camera(empty, place):
     x, y = place
     mouse = find(empty, render(x, y, 0.7))
     origin = empty.origin_mm  # the camera's axis meets the scene's floor at its own (0, 0)

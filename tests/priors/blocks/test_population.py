@@ -38,19 +38,19 @@ def population(rng, frames):
     return sums, mean, variance, scale
 
 
-def posterior(base, sums):
-    return mniw.Natural(*(a + b for a, b in zip(base, sums, strict=True)))
+def posterior(hyperprior, sums):
+    return mniw.Natural(*(a + b for a, b in zip(hyperprior, sums, strict=True)))
 
 
 def test_every_round_raises_the_evidence_and_the_population_is_found(rng):
     sums, mean, variance, scale = population(rng, frames=30)
-    base, last = vague(), -torch.inf
+    hyperprior, last = vague(), -torch.inf
     for _ in range(60):
-        base = populations.learn(base, posterior(base, sums))
-        value = populations.evidence(sums, base)
+        hyperprior = populations.learn(hyperprior, posterior(hyperprior, sums))
+        value = populations.evidence(sums, hyperprior)
         assert value >= last
         last = value
-    found = mniw.to_standard(base)
+    found = mniw.to_standard(hyperprior)
     # Standard errors with 400 states: about 0.03 of a coefficient, 4 % of a variance.
     torch.testing.assert_close(found.mean, mean, atol=0.15, rtol=0)
     torch.testing.assert_close(found.column_covariance.diagonal(), variance, atol=0, rtol=0.25)
@@ -60,17 +60,17 @@ def test_every_round_raises_the_evidence_and_the_population_is_found(rng):
 
 def test_empty_states_do_not_speak(rng):
     sums, *_ = population(rng, frames=30)
-    base = vague()
+    hyperprior = vague()
     some = mniw.Natural(*(part[:9] for part in sums))
     none = mniw.Natural(*(torch.cat([part[:9], torch.zeros_like(part[:50])]) for part in sums))
-    alone = populations.learn(base, posterior(base, some))
-    together = populations.learn(base, posterior(base, none))
+    alone = populations.learn(hyperprior, posterior(hyperprior, some))
+    together = populations.learn(hyperprior, posterior(hyperprior, none))
     for a, b in zip(alone, together, strict=True):
         torch.testing.assert_close(a, b)
 
 
 def test_one_state_teaches_nothing(rng):
     sums, *_ = population(rng, frames=30)
-    base = vague()
+    hyperprior = vague()
     one = mniw.Natural(*(part[:1] for part in sums))
-    assert populations.learn(base, posterior(base, one)) is base
+    assert populations.learn(hyperprior, posterior(hyperprior, one)) is hyperprior

@@ -35,23 +35,31 @@ def truth():
 
 def test_the_truth_is_not_surprised_in_bursts(rng):
     # The estimate has SD 1 / sqrt(T).
-    assert abs(residuals.burstiness(truth(), 1, [drawn(rng, np.ones(FRAMES))])) < 5 / np.sqrt(FRAMES)
+    assert abs(
+        residuals.residual_autocorrelation(truth(), 1, [drawn(rng, np.ones(FRAMES))])
+    ) < 5 / np.sqrt(FRAMES)
 
 
 def test_noise_that_changes_slowly_comes_in_bursts_and_noise_that_changes_at_once_does_not(rng):
     slowly = np.where((np.arange(FRAMES) // 17) % 2, 2.0, 0.5)
     at_once = np.where(rng.random(FRAMES) < 0.5, 2.0, 0.5)
-    assert residuals.burstiness(truth(), 1, [drawn(rng, slowly)]) > 0.2
-    assert abs(residuals.burstiness(truth(), 1, [drawn(rng, at_once)])) < 5 / np.sqrt(FRAMES)
+    assert residuals.residual_autocorrelation(truth(), 1, [drawn(rng, slowly)]) > 0.2
+    assert abs(residuals.residual_autocorrelation(truth(), 1, [drawn(rng, at_once)])) < 5 / np.sqrt(
+        FRAMES
+    )
 
 
 def test_frames_without_their_past_say_nothing(rng):
     evidence, path = drawn(rng, np.ones(FRAMES))
     alone = torch.zeros(FRAMES, dtype=torch.bool)
     alone[::2] = True
-    assert residuals.burstiness(truth(), 1, [(evidence._replace(observed=alone), path)]) == 0
+    assert (
+        residuals.residual_autocorrelation(truth(), 1, [(evidence._replace(observed=alone), path)]) == 0
+    )
     gaps = torch.ones(FRAMES, dtype=torch.bool)
     gaps[::10] = False
     wild = torch.where(gaps[:, None], evidence.latents, torch.nan)
     both = [(evidence._replace(observed=gaps, latents=one), path) for one in (wild, evidence.latents)]
-    assert residuals.burstiness(truth(), 1, both[:1]) == residuals.burstiness(truth(), 1, both[1:])
+    assert residuals.residual_autocorrelation(
+        truth(), 1, both[:1]
+    ) == residuals.residual_autocorrelation(truth(), 1, both[1:])

@@ -1,4 +1,4 @@
-"""Syllables that are found, and the recogniser that knows them."""
+"""Syllables that are found, and the recognizer that knows them."""
 
 import numpy as np
 import pytest
@@ -15,13 +15,13 @@ from syllabary.reduction.latents import LatentSeries
 from syllabary.simulate import latent
 from syllabary.svae.choices import require_choices
 from syllabary.svae.discovery import classifier, discovery
-from syllabary.svae.discovery.labeler import Recognition
-from syllabary.svae.settings import DiscoverySettings, ModelSettings, RecogniserSettings
+from syllabary.svae.discovery.labeler import StateLabeler
+from syllabary.svae.settings import ClassifierSettings, DiscoverySettings, ModelSettings
 from syllabary.svae.training import clamped
 
 FPS = 30.0
 QUICK = DiscoverySettings(
-    states=12, restarts=1, sweeps=5, rounds=1, folds=2, recogniser=RecogniserSettings(width=16)
+    states=12, restarts=1, iterations=5, rounds=1, folds=2, classifier=ClassifierSettings(width=16)
 )
 
 
@@ -71,7 +71,7 @@ def test_the_same_seed_finds_the_same(study, found):
 
 def test_a_teacher_that_knows_the_movements_speaks(found):
     # The study is a switching autoregression: the teacher's own model.
-    assert found.recognition.taught
+    assert found.labeler.use_teacher
 
 
 def test_a_teacher_that_is_surprised_in_bursts_is_silent(study):
@@ -83,7 +83,7 @@ def test_a_teacher_that_is_surprised_in_bursts_is_silent(study):
         for name, one in series.items()
     }
     again = discovery.find(wild, QUICK, target_duration_s=0.4, fps=FPS, seed=1)
-    assert not again.recognition.taught
+    assert not again.labeler.use_teacher
 
 
 def test_labels_of_people_give_syllables_their_names(study):
@@ -118,11 +118,11 @@ def test_coarsening_joins_halves_of_a_state_and_no_others(rng):
         torch.eye(2, dtype=torch.float64),
         torch.tensor(8.0, dtype=torch.float64),
     )
-    assert merging.coarsen(sums, base, 0.01).tolist() == [0, 0, 2]
-    assert merging.coarsen(sums, base, 100.0).tolist() == [0, 0, 0]
-    assert merging.coarsen(sums, base, -100.0).tolist() == [0, 1, 2]
+    assert merging.merge_states(sums, base, 0.01).tolist() == [0, 0, 2]
+    assert merging.merge_states(sums, base, 100.0).tolist() == [0, 0, 0]
+    assert merging.merge_states(sums, base, -100.0).tolist() == [0, 1, 2]
     empty = mniw.Natural(*(torch.cat([part, 0 * part[:1]]) for part in sums))
-    assert merging.coarsen(empty, base, 0.01).tolist()[:3] == [0, 0, 2]
+    assert merging.merge_states(empty, base, 0.01).tolist()[:3] == [0, 0, 2]
 
 
 def test_a_prior_that_can_not_be_told_of_states_is_refused_before_any_work():
@@ -131,9 +131,9 @@ def test_a_prior_that_can_not_be_told_of_states_is_refused_before_any_work():
         require_choices(settings, "models.mine")
 
 
-def test_the_recogniser_sees_its_context_and_no_farther(rng):
-    own = RecogniserSettings(width=8, context_frames=9)
-    net = classifier.Recogniser(5, 3, own, rng)
+def test_the_recognizer_sees_its_context_and_no_farther(rng):
+    own = ClassifierSettings(width=8, context_frames=9)
+    net = classifier.TemporalClassifier(5, 3, own, rng)
     given = rng.standard_normal((80, 5)).astype(np.float32)
     moved = given.copy()
     moved[40] += 1
@@ -153,7 +153,7 @@ def test_gaps_are_bridged_and_what_is_missing_has_no_influence(study):
 
 def test_an_empty_recording_and_one_alone_are_no_trouble(study, found):
     empty = LatentSeries(np.zeros((0, 3)), np.zeros(0, bool), np.zeros((0, 3)))
-    net = found.recognition.net
+    net = found.labeler.net
     assert classifier.evidence(net, classifier.features(empty)).shape == (0, net.last.out_channels)
     alone = {"r0": study[0]["r0"]}
     assert (
@@ -176,16 +176,16 @@ def test_the_prior_settles_on_what_is_said(study, found):
         assert_array_equal(left, right)
 
 
-@pytest.mark.parametrize("taught", [True, False])
-def test_a_renumbered_recogniser_says_the_same_of_other_numbers(found, study, taught):
+@pytest.mark.parametrize("use_teacher", [True, False])
+def test_a_renumbered_recognizer_says_the_same_of_other_numbers(found, study, use_teacher):
     series = study[0]["r0"]
-    known = found.recognition._replace(taught=torch.tensor(taught))
+    known = found.labeler._replace(use_teacher=torch.tensor(use_teacher))
     before = known.say(series, 6)
     order = torch.arange(before.states.shape[1]).flip(0)
     other = known.reorder(order)
     for left, right in zip(other.say(series, 6), before, strict=True):
         assert_allclose(left, right[:, ::-1], rtol=1e-5, atol=1e-6)
-    again = Recognition.from_tensors(other.tensors(), QUICK)
+    again = StateLabeler.from_tensors(other.tensors(), QUICK)
     for left, right in zip(again.say(series, 6), other.say(series, 6), strict=True):
         assert_array_equal(left, right)
     other.reorder(order)

@@ -50,7 +50,7 @@ def components(size):
 
 
 def small(**training_settings):
-    values = {"restarts": 2, "restart_sweeps": 8, "sweeps": 16, **training_settings}
+    values = {"restarts": 2, "restart_iterations": 8, "iterations": 16, **training_settings}
     return ModelSettings(prior_settings={"states": 8, "lags": 1}, training=values)
 
 
@@ -74,7 +74,7 @@ def assert_same(one, other):
 def test_finds_twelve_known_states():
     series, states = study(7, states=12, size=10, recordings=4, frames=2000)
     true_s = durations.median(np.concatenate([durations.of_path(z) for z in states])) / FPS
-    settings = ModelSettings(training={"restarts": 1, "restart_sweeps": 20})
+    settings = ModelSettings(training={"restarts": 1, "restart_iterations": 20})
     fitted = train(series, settings, target_duration_s=true_s)
     model = Model.of(settings, fitted, components(10), fps=FPS)
     paths = [segmentation.segment(model, series[name]).path for name in series]
@@ -90,7 +90,7 @@ def test_finds_twelve_known_states():
 def test_history_tells_every_sweep_and_the_bound_rises_while_stickiness_stays():
     fitted = train(study(1)[0])
     assert list(fitted.history) == [
-        "restart", "phase", "sweep", "bound_nats_per_frame", "kappa", "states_used",
+        "restart", "phase", "iteration", "bound_nats_per_frame", "kappa", "states_used",
         "median_duration_s",
     ]  # fmt: skip
     restarts = fitted.history[fitted.history.phase == "restart"]
@@ -104,7 +104,7 @@ def test_history_tells_every_sweep_and_the_bound_rises_while_stickiness_stays():
 def test_stickiness_is_solved_for_another_duration(factor):
     series, states = study(2, frames=900)
     natural = durations.median(np.concatenate([durations.of_path(z) for z in states])) / FPS
-    settings = small(sweeps=60)
+    settings = small(iterations=60)
     fitted = train(series, settings, target_duration_s=natural * factor)
     last = fitted.history.iloc[-1]
     # Evidence this clear does not let bouts be shorter than they are, however little staying pays.
@@ -121,15 +121,15 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("sweeps", [7, 23, 41])
-def test_stopped_training_goes_on_to_the_same_bits(tmp_path, sweeps):
+@pytest.mark.parametrize("iterations", [7, 23, 41])
+def test_stopped_training_goes_on_to_the_same_bits(tmp_path, iterations):
     series = study(4)[0]
     whole = train(series)
     seen = []
 
     def stop(row):
         seen.append(row)
-        if len(seen) == sweeps:
+        if len(seen) == iterations:
             raise Killed
 
     path = tmp_path / "checkpoint.safetensors"
@@ -166,7 +166,7 @@ def test_checkpoint_of_another_training_is_not_used(tmp_path, caplog):
     rows = []
     with caplog.at_level(logging.WARNING):
         train(series, checkpoint=path, identity="b", progress=rows.append)
-    assert "of another training" in caplog.text and rows[0]["sweep"] == 0
+    assert "of another training" in caplog.text and rows[0]["iteration"] == 0
     path.write_bytes(path.read_bytes()[:1000])
     caplog.clear()
     with caplog.at_level(logging.WARNING):
@@ -188,7 +188,7 @@ def test_latents_that_never_move_and_more_states_than_frames():
     still = {"m": LatentSeries(np.zeros((60, 3)), np.ones(60, bool))}
     short = {"m": LatentSeries(np.random.default_rng(0).standard_normal((6, 3)), np.ones(6, bool))}
     for series in (still, short):
-        fitted = train(series, small(restart_sweeps=3, sweeps=3))
+        fitted = train(series, small(restart_iterations=3, iterations=3))
         assert all(torch.isfinite(value).all() for value in tensors_of(fitted).values())
 
 
@@ -242,7 +242,7 @@ def test_every_prior_that_sees_noise_is_trained_and_segments(prior):
     settings = ModelSettings(
         prior=prior,
         prior_settings=own,
-        training={"restarts": 1, "restart_sweeps": 4, "sweeps": 6, "latent_sweeps": 6},
+        training={"restarts": 1, "restart_iterations": 4, "iterations": 6, "latent_iterations": 6},
     )
     fitted = train(series, settings)
     last = fitted.history["phase"].iloc[-1]

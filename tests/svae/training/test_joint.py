@@ -15,7 +15,7 @@ from syllabary.reduction.settings import ReduceSettings
 from syllabary.svae import latent_evidence, segmentation
 from syllabary.svae.model import Model
 from syllabary.svae.networks import likelihood
-from syllabary.svae.networks.autoencoder import build
+from syllabary.svae.networks.autoencoder import create
 from syllabary.svae.settings import ModelSettings
 from syllabary.svae.training import em, gradients, joint, windows
 
@@ -55,7 +55,7 @@ def settings(**values):
         prior="slds",
         prior_settings={"states": 6},
         training={
-            "restarts": 1, "restart_sweeps": 4, "sweeps": 4, "latent_sweeps": 4, "epochs": 3,
+            "restarts": 1, "restart_iterations": 4, "iterations": 4, "latent_iterations": 4, "epochs": 3,
             "window_frames": 40, "buffer_frames": 8, "batch_windows": 2, "learning_rate": 3e-3, **values,
         },
     )  # fmt: skip
@@ -89,7 +89,7 @@ def train(study, chosen, **rest):
 def test_training_raises_the_bound_and_says_what_it_cost(study):
     fitted, networks = train(study, settings())
     rows = fitted.history[fitted.history.phase == "joint"]
-    assert rows["sweep"].tolist() == [0, 1, 2, 3]
+    assert rows["iteration"].tolist() == [0, 1, 2, 3]
     bounds = rows["bound_nats_per_frame"]
     assert bounds.max() > bounds.iloc[0] + 1
     assert (rows["gradient_error"].iloc[:3] < 0.05).all()
@@ -127,7 +127,7 @@ def test_the_same_seed_gives_the_same_weights_and_a_stop_changes_nothing(study, 
         pass
 
     def stop(row):
-        if row["sweep"] == 1:
+        if row["iteration"] == 1:
             raise Stop
 
     with pytest.raises(Stop):
@@ -148,7 +148,7 @@ def problem(study):
     """A whole recording as one batch, in float64, networks a little trained, the prior settled on it."""
     paths, components, latents, fitted = study
     chosen = settings(solver_tolerance=1e-12, solver_iterations=100)
-    networks = build(chosen, components, np.random.default_rng(3))
+    networks = create(chosen, components, np.random.default_rng(3))
     for network in networks:
         network.double()
     rng = np.random.default_rng(4)
@@ -167,13 +167,17 @@ def problem(study):
         return networks.encoder(heights, observed, *given)
 
     mean, precision = (part.detach()[None] for part in encode())
-    local = slds.infer(fitted.parameters, GaussianEvidence(mean, precision), sweeps=2000, tolerance=0.0)
+    local = slds.infer(
+        fitted.parameters, GaussianEvidence(mean, precision), max_iterations=2000, tolerance=0.0
+    )
     batch = gradients.Batch(
         heights[None],
         observed[None],
         torch.ones((1, 60), dtype=torch.bool),
         local.states,
-        windows.edges_of(local, [windows.Piece(0, 0, 60, (0, 60))])[windows.Piece(0, 0, 60, (0, 60))],
+        windows.boundary_of(local, [windows.Window(0, 0, 60, (0, 60))])[
+            windows.Window(0, 0, 60, (0, 60))
+        ],
         torch.from_numpy(rng.standard_normal((1, 60, 3))),
     )
     return fitted.parameters, networks, encode, batch, chosen.training
@@ -187,7 +191,7 @@ def bound(parameters, networks, encode, batch):
             parameters,
             GaussianEvidence(mean, precision),
             start=batch.starts,
-            sweeps=300,
+            max_iterations=300,
             tolerance=-np.inf,
         )
         drawn = likelihood.sample_marginals(local.means[0], local.covariances[0], batch.normals[0])
@@ -230,9 +234,9 @@ def test_gradients_of_both_networks_match_differences_of_the_settled_bound(probl
 def test_pieces_inferred_with_their_edges_are_as_in_the_whole(study):
     _, _, latents, fitted = study
     evidence = latent_evidence.linear(latents["m0"], 1e4)
-    whole = slds.infer(fitted.parameters, evidence, sweeps=2000, tolerance=0.0)
+    whole = slds.infer(fitted.parameters, evidence, max_iterations=2000, tolerance=0.0)
     cuts = [piece for piece in windows.cut([150], 40, 8, np.random.default_rng(1)) if piece.stop > 0]
-    edges = windows.edges_of(whole, cuts)
+    boundary = windows.boundary_of(whole, cuts)
     covered = torch.zeros(150, dtype=torch.int64)
     for piece in cuts:
         rows = slice(piece.begin, piece.stop)
@@ -241,8 +245,8 @@ def test_pieces_inferred_with_their_edges_are_as_in_the_whole(study):
             fitted.parameters,
             GaussianEvidence(*(part[None, rows] for part in evidence[:2])),
             start=whole.states[None, rows],
-            edges=edges[piece],
-            sweeps=1,
+            boundary=boundary[piece],
+            max_iterations=1,
         )
         torch.testing.assert_close(found.means[0], whole.means[rows], rtol=1e-6, atol=1e-7)
         torch.testing.assert_close(found.covariances[0], whole.covariances[rows], rtol=1e-6, atol=1e-9)

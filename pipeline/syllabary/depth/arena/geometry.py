@@ -60,7 +60,7 @@ class Arena:
     def floor_mm(self) -> npt.NDArray[np.float32]:
         """Depth from which heights count: the background near the plane, the plane elsewhere.
 
-        A real floor and sensor leave the plane by some millimetres; walls leave it by more,
+        A real floor and sensor leave the plane by some millimeters; walls leave it by more,
         and what is seen in front of a wall is as high above the floor as the plane says.
         """
         low, high = self.plane_mm - self.tolerance_mm, self.plane_mm + self.tolerance_mm

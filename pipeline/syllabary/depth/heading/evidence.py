@@ -98,7 +98,7 @@ def motion(
     axis_rad: npt.NDArray[np.float64],
     walking_speed_mm_s: float,
 ) -> npt.NDArray[np.float64]:
-    """Evidence from walking: mice walk forwards.
+    """Evidence from walking: mice walk forward.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The camera: pixels and depths to millimetres and back.
+"""The camera: pixels and depths to millimeters and back.
 
 A field of view of angle a over W pixels means a focal length of W / 2 / tan(a / 2); the angle
 itself in place of its tangent would make every length 9 to 13 % too short.

@@ -32,7 +32,7 @@ DEPTH = "DEPTH"
 GRAY = ("gray16le", "gray16be")
 # A slice of FFV1 ends with its size (3 bytes), a status and a checksum (4 bytes).
 FOOTER = 8
-BACKWARDS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+BACKWARD = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 UNDAMAGED = 0xFFFFFFFF
 # Damage in the first packet must not pass for a file without checksums.
 PROBED = 8
@@ -318,7 +318,7 @@ def _slices_are_whole(packet: bytes) -> bool:
         size = int.from_bytes(packet[max(0, end - FOOTER) : end - FOOTER + 3], "big") + FOOTER
         if end < FOOTER or size > end:
             return False
-        if zlib.crc32(packet[end - size : end].translate(BACKWARDS), UNDAMAGED) != UNDAMAGED:
+        if zlib.crc32(packet[end - size : end].translate(BACKWARD), UNDAMAGED) != UNDAMAGED:
             return False
         end -= size
     return True

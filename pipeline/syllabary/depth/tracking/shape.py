@@ -84,7 +84,7 @@ def seen_from_above(shape: Shape, lens_mm: npt.NDArray[np.float64]) -> Shape:
 
     An oblique view shows more of the near side. The patches of a surface of height h are seen
     enlarged by 1 + (r / Z) dh/dr, r away from the lens's foot and Z its distance; integrated by
-    parts over a body with its outline at the height e, this pulls the centroid towards the foot by
+    parts over a body with its outline at the height e, this pulls the centroid toward the foot by
     (r / Z) (mean h - e), which is undone here. A body that lies on the floor is widest at about
     half its height, so that this is where the outline is; lower parts are hidden on the far side.
 

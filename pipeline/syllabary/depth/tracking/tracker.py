@@ -1,6 +1,6 @@
 """First pass: where the mouse is in every frame, and how it lies.
 
-Works on whole millimetres inside the arena's window. Frames are taken in their order, one after
+Works on whole millimeters inside the arena's window. Frames are taken in their order, one after
 the other, and what the last one left is carried on: blocks leave no trace.
 """
 

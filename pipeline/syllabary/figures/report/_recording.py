@@ -63,9 +63,9 @@ def timeline(study: StudyResults, recording: Recording, drawings: Drawings) -> d
     if truth is not None and len(truth):
         times = truth["time_s"].to_numpy(float)
         colors = drawings.colors.truth
-        behaviours = sorted(set(truth["behaviour"].dropna().astype(str)))
-        codes = pd.Categorical(truth["behaviour"].astype(object), categories=behaviours).codes
-        keys = {i: (b, hexadecimal(colors.get(b, MISSING))) for i, b in enumerate(behaviours)}
+        behaviors = sorted(set(truth["behavior"].dropna().astype(str)))
+        codes = pd.Categorical(truth["behavior"].astype(object), categories=behaviors).codes
+        keys = {i: (b, hexadecimal(colors.get(b, MISSING))) for i, b in enumerate(behaviors)}
         rows.append(_row("truth", times, np.asarray(codes), keys))
     for model in study.models:
         labels = model.labels_of(recording)

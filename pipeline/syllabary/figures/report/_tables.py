@@ -32,7 +32,7 @@ SCORES: dict[str, tuple[str, str, bool | None]] = {
     "ami": ("AMI", "adjusted mutual information with the true syllables; 1 is perfect, 0 chance", True),
     "nmi": ("NMI", "normalized mutual information with the true syllables", True),
     "ari": ("ARI", "adjusted Rand index against the true syllables", True),
-    "macro_f1": ("macro F1", "mean over behaviours of F1 after matching syllables", True),
+    "macro_f1": ("macro F1", "mean over behaviors of F1 after matching syllables", True),
     "boundary_f1": ("boundary F1", "onsets found at the right time", True),
     "boundary_f1_chance": ("– by chance", "boundary F1 of as many onsets at random times", None),
     "best_shift_ami": ("AMI, shifted", "the best AMI when labels are moved by up to 5 frames", True),
@@ -42,7 +42,7 @@ SCORES: dict[str, tuple[str, str, bool | None]] = {
     "median_duration_s": ("median bout (s)", "median length of a bout", None),
     "bound_nats": (
         "bound",
-        "lower bound of the log likelihood of the pixels by the model's own recogniser, nats per frame"
+        "lower bound of the log likelihood of the pixels by the model's own recognizer, nats per frame"
         + OWN,
         None,
     ),
@@ -122,11 +122,11 @@ def _cell(value: Any, digits: int = 3, scale: float = 1.0, decimals: int | None 
 
 
 def flat_scores(scores: Mapping[str, Any]) -> dict[str, float]:
-    """Return the scores worth a column; those of named behaviours become ``rear recall``."""
+    """Return the scores worth a column; those of named behaviors become ``rear recall``."""
     found = {k: float(v) for k, v in scores.items() if k not in HIDDEN and _is_number(v)}
-    for behaviour, values in (scores.get("behaviours") or {}).items():
+    for behavior, values in (scores.get("behaviors") or {}).items():
         found |= {
-            f"{behaviour} {k}": float(values[k])
+            f"{behavior} {k}": float(values[k])
             for k in ("recall", "precision")
             if _is_number(values.get(k))
         }
@@ -143,16 +143,16 @@ def truth_table(model: ModelResults) -> tuple[list[Column], list[list[Cell]]]:
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         return [], []
     columns = [
-        Column("true behaviour", numeric=False),
+        Column("true behavior", numeric=False),
         Column("frames"),
         Column("syllable", "its one-to-one match"),
-        Column("precision (%)", "of the syllable's frames, how many are this behaviour"),
-        Column("recall (%)", "of the behaviour's frames, how many got this syllable"),
+        Column("precision (%)", "of the syllable's frames, how many are this behavior"),
+        Column("recall (%)", "of the behavior's frames, how many got this syllable"),
         Column("recall, merged (%)", "the same when every syllable counts as what it mostly is"),
     ]
     return columns, [
         [
-            Cell(str(row.get("behaviour") or row.get("syllable")), str(row.get("behaviour") or "")),
+            Cell(str(row.get("behavior") or row.get("syllable")), str(row.get("behavior") or "")),
             _cell(row.get("frames")),
             _cell(row.get("label")),
             *(

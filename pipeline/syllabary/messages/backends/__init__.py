@@ -9,7 +9,7 @@ The Gaussian chain is ``_continuous``, ``_seams`` (its stretches in lanes, and t
 kernels: ``_gaussian_lanes`` and ``_gaussian_tangent``, of ``_matrices`` and their ``_products`` in
 ``_columns``, and ``_gaussian``, plain loops where lanes don't help. Both chains multiply by ``_sums``
 held in registers. Then ``_regression``, ``_rows`` and ``_moments``, what chains give each other and
-what is learnt from them; ``_threads``, and ``_compiled``, how kernels are compiled. Then ``cuda``, an
+what is learned from them; ``_threads``, and ``_compiled``, how kernels are compiled. Then ``cuda``, an
 NVIDIA GPU, whose kernels are the same in ``_cuda_*``, with ``_block``, what the threads of a block do
 together.
 
@@ -26,7 +26,7 @@ only where sequences have padding. Those that are None are not wanted.
 - ``hmm_sample(initial, transition, evidence, lengths, uniform, path, fault)``
 - ``lds_marginals(precision, lower, precision_mean, lengths, keep, means, covariances, cross,
   filtered, gain, sums, totals, fault)``; ``totals (B, 2)`` receives h·J⁻¹h and log |J|
-- ``lds_tangent(filtered, gain, covariances, d_precision, d_lower, centred, lengths, d_means,
+- ``lds_tangent(filtered, gain, covariances, d_precision, d_lower, centered, lengths, d_means,
   d_covariances, d_cross)``
 - ``lds_sample(precision, lower, precision_mean, lengths, normals, samples, fault)``
 - ``ar_log_likelihood(joint, whitener, constant, log_likelihood)``

@@ -20,20 +20,29 @@ doi:10.48550/arXiv.2305.16543, there by another iteration.
 from .implicit import derivative
 from .links import node_potentials, sums
 from .optimum import solve
-from .types import Cotangent, Derivative, Edges, Evidence, Latents, Optimum, Potentials, Regression
-from .windows import edges_of
+from .types import (
+    BoundaryMessages,
+    Cotangent,
+    Derivative,
+    Evidence,
+    Latents,
+    Optimum,
+    Potentials,
+    Regression,
+)
+from .windows import boundary_of
 
 __all__ = [
+    "BoundaryMessages",
     "Cotangent",
     "Derivative",
-    "Edges",
     "Evidence",
     "Latents",
     "Optimum",
     "Potentials",
     "Regression",
+    "boundary_of",
     "derivative",
-    "edges_of",
     "node_potentials",
     "solve",
     "sums",

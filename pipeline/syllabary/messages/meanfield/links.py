@@ -9,7 +9,7 @@ from torch import Tensor
 from .. import hmm, moments
 from ..front import zeros
 from ..products import Term, add_products
-from .types import Edges, Evidence, Latents, Potentials, Regression
+from .types import BoundaryMessages, Evidence, Latents, Potentials, Regression
 
 __all__ = [
     "Blocks",
@@ -55,7 +55,7 @@ def node_potentials(regression: Regression, latents: Latents, *, dynamic: bool =
 
 
 def chain_potentials(
-    potentials: Potentials, evidence: Evidence, weights: Tensor, edges: Edges | None
+    potentials: Potentials, evidence: Evidence, weights: Tensor, boundary: BoundaryMessages | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Potentials of the chain of latents under the states' probabilities."""
     mean, precision = evidence[:2]
@@ -79,13 +79,13 @@ def chain_potentials(
     add_products(linear, *of_linear)
     if not dynamic:
         return diagonal, lower, linear
-    if edges is None:
+    if boundary is None:
         start = potentials.start
         assert start is not None
         diagonal[:, :1] += start.precision.to(diagonal)
         linear[:, :1] += (start.precision @ start.mean)[..., 0].to(linear)
     else:
-        for frame, (own, own_mean) in ((0, edges.first), (-1, edges.last)):
+        for frame, (own, own_mean) in ((0, boundary.first), (-1, boundary.last)):
             diagonal[:, frame] += own.to(diagonal)
             linear[:, frame] += own_mean.to(linear)
     return diagonal, lower, linear
@@ -192,17 +192,17 @@ def chain_tangent(
         nothing = torch.zeros_like(latents.cross)
         return mix(blocks.own), nothing, -pull.sum(-2)
     diagonal = torch.zeros_like(latents.covariances)
-    centred = torch.zeros_like(latents.means)
+    centered = torch.zeros_like(latents.means)
     diagonal[:, 1:] += mix(blocks.own)
     diagonal[:, :-1] += mix(blocks.past)
-    centred[:, 1:] -= pull.sum(-2)
+    centered[:, 1:] -= pull.sum(-2)
     mean = regression.mean.to(targets)[..., :size]
     spread = (share @ regression.column_covariance.to(targets)[:, :size].flatten(1)).reshape(
         *share.shape[:-1], size, size + 1
     )
-    centred[:, :-1] += torch.einsum("kij,btki->btj", mean, pull)
-    centred[:, :-1] -= size * (spread @ regressors[..., None])[..., 0]
-    return diagonal, -mix(blocks.cross), centred
+    centered[:, :-1] += torch.einsum("kij,btki->btj", mean, pull)
+    centered[:, :-1] -= size * (spread @ regressors[..., None])[..., 0]
+    return diagonal, -mix(blocks.cross), centered
 
 
 class Blocks(NamedTuple):

@@ -1,6 +1,6 @@
 """Both posteriors, each the best given the other, found by turns.
 
-Where a recogniser speaks of the states themselves, their posterior is the chain under its word, and
+Where a recognizer speaks of the states themselves, their posterior is the chain under its word, and
 only the latents follow from the states: one turn is all there is. The divergence from the prior is
 then that of this pair, larger than at the optimum.
 """
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .. import hmm, lds
 from .links import chain_potentials, node_potentials, within
-from .types import Edges, Evidence, Latents, Optimum, Potentials, Regression
+from .types import BoundaryMessages, Evidence, Latents, Optimum, Potentials, Regression
 
 __all__ = ["solve"]
 
@@ -23,8 +23,8 @@ def solve(
     *,
     lengths: Tensor | None = None,
     start: Tensor | None = None,
-    edges: Edges | None = None,
-    sweeps: int = 20,
+    boundary: BoundaryMessages | None = None,
+    max_iterations: int = 20,
     tolerance: float = 1e-4,
     cache: bool = True,
 ) -> Optimum:
@@ -39,36 +39,36 @@ def solve(
         Frames that count in each sequence.
     start : (B, T, K), optional
         Probabilities of the states to begin with; without, those that the evidence's means give.
-    edges : Edges, optional
+    boundary : Edges, optional
         Of windows, all of T frames.
-    sweeps : int
+    max_iterations : int
         Turns at most, one at least.
     tolerance : float
         Rise of the objective per frame in one turn, nats, below which it is settled.
     cache : bool
-        Keep what ``derivative`` and ``edges_of`` need; half of the memory.
+        Keep what ``derivative`` and ``boundary_of`` need; half of the memory.
     """
     mean, precision = (within(part, lengths) for part in evidence[:2])
     if evidence.states is not None:
-        said = Evidence(mean, precision, within(evidence.states, lengths))
-        return _given_states(potentials, said, lengths, edges, cache)
+        observed = Evidence(mean, precision, within(evidence.states, lengths))
+        return _given_states(potentials, observed, lengths, boundary, cache)
     evidence = Evidence(mean, precision)
     count, frames = mean.shape[:2]
     if start is None:
         points = _from_points(potentials, evidence)
-        start = _infer_states(potentials, points, edges, lengths, False).states
+        start = _infer_states(potentials, points, boundary, lengths, False).states
         assert start is not None
     weights = within(start.to(evidence.mean.dtype), lengths)
     best: Optimum | None = None
     active = torch.arange(count, device=mean.device)
     least = tolerance * (torch.full_like(active, frames) if lengths is None else lengths)
-    for _ in range(max(1, sweeps)):
+    for _ in range(max(1, max_iterations)):
         part = _turn(
             potentials,
             Evidence(_rows(mean, active), _rows(precision, active)),
             _rows(weights, active),
             None if lengths is None else _rows(lengths, active),
-            _pick(edges, active),
+            _pick(boundary, active),
             cache,
         )
         if best is None:
@@ -76,7 +76,7 @@ def solve(
             best = part
         else:
             rise = part.objective - best.objective[active]
-            part = part._replace(sweeps=best.sweeps[active] + 1)
+            part = part._replace(iterations=best.iterations[active] + 1)
             best = _put(best, part, active)
         settled = rise <= least[active]
         best.converged[active] = settled
@@ -98,7 +98,7 @@ def _turn(
     evidence: Evidence,
     weights: Tensor,
     lengths: Tensor | None,
-    edges: Edges | None,
+    boundary: BoundaryMessages | None,
     cache: bool,
 ) -> Optimum:
     """Update the latents under these states, then the states."""
@@ -106,14 +106,14 @@ def _turn(
     # Of a pair that reaches into the padding nothing may come back.
     share = within(weights, lengths)
     gaussian = lds.marginals(
-        *chain_potentials(potentials, evidence, share, edges), lengths=lengths, cache=cache
+        *chain_potentials(potentials, evidence, share, boundary), lengths=lengths, cache=cache
     )
     assert gaussian.covariances is not None and gaussian.cross is not None
     latents = Latents(gaussian.means, gaussian.covariances, gaussian.cross)
     nodes = within(node_potentials(potentials.regression, latents, dynamic=dynamic), lengths)
-    states = _infer_states(potentials, nodes, edges, lengths, cache)
+    states = _infer_states(potentials, nodes, boundary, lengths, cache)
     assert states.states is not None
-    divergence = -gaussian.entropy - states.log_normalizer - _first(potentials, latents, edges)
+    divergence = -gaussian.entropy - states.log_normalizer - _first(potentials, latents, boundary)
     residual = (states.states - share).abs().flatten(1).amax(1) if share.numel() else divergence
     return _optimum(evidence, gaussian, states, divergence, residual)
 
@@ -122,23 +122,23 @@ def _given_states(
     potentials: Potentials,
     evidence: Evidence,
     lengths: Tensor | None,
-    edges: Edges | None,
+    boundary: BoundaryMessages | None,
     cache: bool,
 ) -> Optimum:
     """Find the states from what is said of them, and the latents from the states."""
     assert evidence.states is not None
-    states = _infer_states(potentials, evidence.states, edges, lengths, cache)
+    states = _infer_states(potentials, evidence.states, boundary, lengths, cache)
     assert states.states is not None
     share = within(states.states, lengths)
     gaussian = lds.marginals(
-        *chain_potentials(potentials, evidence, share, edges), lengths=lengths, cache=cache
+        *chain_potentials(potentials, evidence, share, boundary), lengths=lengths, cache=cache
     )
     assert gaussian.covariances is not None and gaussian.cross is not None
     latents = Latents(gaussian.means, gaussian.covariances, gaussian.cross)
     nodes = node_potentials(potentials.regression, latents, dynamic=potentials.start is not None)
-    # The log normaliser holds what was said; the model holds what the latents give.
+    # The log normalizer holds what was said; the model holds what the latents give.
     swap = within(share * (evidence.states - nodes), lengths).double().sum((-2, -1))
-    divergence = swap - gaussian.entropy - states.log_normalizer - _first(potentials, latents, edges)
+    divergence = swap - gaussian.entropy - states.log_normalizer - _first(potentials, latents, boundary)
     found = _optimum(evidence, gaussian, states, divergence, torch.zeros_like(divergence))
     return found._replace(converged=torch.ones_like(found.converged))
 
@@ -160,7 +160,7 @@ def _optimum(
         divergence=divergence,
         objective=-0.5 * seen.double().sum((-2, -1)) - divergence,
         residual=residual,
-        sweeps=torch.ones_like(divergence, dtype=torch.int64),
+        iterations=torch.ones_like(divergence, dtype=torch.int64),
         converged=torch.zeros_like(divergence, dtype=torch.bool),
     )
 
@@ -168,15 +168,15 @@ def _optimum(
 def _infer_states(
     potentials: Potentials,
     nodes: Tensor,
-    edges: Edges | None,
+    boundary: BoundaryMessages | None,
     lengths: Tensor | None,
     cache: bool,
 ) -> hmm.ChainMarginals:
     """Posterior of the states; independent ones are chains of one frame, done in one stroke."""
-    if edges is not None:
+    if boundary is not None:
         nodes = nodes.clone()
-        nodes[:, -1] += edges.final.to(nodes)
-    initial = potentials.initial if edges is None else edges.initial
+        nodes[:, -1] += boundary.final.to(nodes)
+    initial = potentials.initial if boundary is None else boundary.initial
     if potentials.transition is not None:
         return hmm.marginals(initial, potentials.transition, nodes, lengths=lengths, cache=cache)
     scores = nodes.double() + initial
@@ -225,15 +225,17 @@ def _jittery(regression: Regression, precision: Tensor, dynamic: bool) -> Regres
     return regression._replace(precision=torch.cholesky_inverse(factor), log_det=log_det - lost)
 
 
-def _first(potentials: Potentials, latents: Latents, edges: Edges | None) -> Tensor | float:
+def _first(
+    potentials: Potentials, latents: Latents, boundary: BoundaryMessages | None
+) -> Tensor | float:
     """Mean log density of the first latent, or mean potential of a window's edges; (B) nats."""
     if potentials.start is None or not latents.means.shape[1]:
         return 0.0
-    if edges is None:
+    if boundary is None:
         first = Latents(latents.means[:, :1], latents.covariances[:, :1], latents.cross[:, :0])
         return node_potentials(potentials.start, first, dynamic=False)[:, 0, 0].double()
     total: Tensor | float = 0.0
-    for frame, (precision, linear) in ((0, edges.first), (-1, edges.last)):
+    for frame, (precision, linear) in ((0, boundary.first), (-1, boundary.last)):
         mean = latents.means[:, frame].double()
         moment = latents.covariances[:, frame].double() + mean[:, :, None] * mean[:, None, :]
         total = total + (linear * mean).sum(-1) - 0.5 * (precision * moment).sum((-2, -1))
@@ -245,15 +247,15 @@ def _rows(part: Tensor, rows: Tensor) -> Tensor:
     return part if len(rows) == len(part) else part[rows]
 
 
-def _pick(edges: Edges | None, rows: Tensor) -> Edges | None:
+def _pick(boundary: BoundaryMessages | None, rows: Tensor) -> BoundaryMessages | None:
     """Edges of some of the sequences."""
-    if edges is None:
+    if boundary is None:
         return None
-    return Edges(
-        edges.initial[rows],
-        edges.final[rows],
-        (edges.first[0][rows], edges.first[1][rows]),
-        (edges.last[0][rows], edges.last[1][rows]),
+    return BoundaryMessages(
+        boundary.initial[rows],
+        boundary.final[rows],
+        (boundary.first[0][rows], boundary.first[1][rows]),
+        (boundary.last[0][rows], boundary.last[1][rows]),
     )
 
 

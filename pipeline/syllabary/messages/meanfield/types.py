@@ -7,9 +7,9 @@ from torch import Tensor
 from .. import hmm, lds
 
 __all__ = [
+    "BoundaryMessages",
     "Cotangent",
     "Derivative",
-    "Edges",
     "Evidence",
     "Latents",
     "Optimum",
@@ -55,7 +55,7 @@ class Evidence(NamedTuple):
     these alone, and latents follow."""
 
 
-class Edges(NamedTuple):
+class BoundaryMessages(NamedTuple):
     """What lies beyond the two ends of a window, as constant potentials of its end frames."""
 
     initial: Tensor
@@ -90,7 +90,7 @@ class Optimum(NamedTuple):
     """(B) mean log evidence −½ Σ R (x − m)² minus the divergence: what turns never lower, nats."""
     residual: Tensor
     """(B) largest change of a state's probability in the last turn."""
-    sweeps: Tensor
+    iterations: Tensor
     """(B) turns taken."""
     converged: Tensor
     """(B) bool."""

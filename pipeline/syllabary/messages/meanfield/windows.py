@@ -4,14 +4,14 @@ import torch
 from torch import Tensor
 
 from .links import blocks_of, node_potentials
-from .types import Edges, Latents, Optimum, Potentials
+from .types import BoundaryMessages, Latents, Optimum, Potentials
 
-__all__ = ["edges_of"]
+__all__ = ["boundary_of"]
 
 
-def edges_of(
-    potentials: Potentials, found: Optimum, begin: Tensor, stop: Tensor, *, said: bool = False
-) -> Edges:
+def boundary_of(
+    potentials: Potentials, found: Optimum, begin: Tensor, stop: Tensor, *, fixed_states: bool = False
+) -> BoundaryMessages:
     """Messages from beyond the ends of windows, of the optimum of one whole sequence.
 
     Parameters
@@ -22,7 +22,7 @@ def edges_of(
         Of one sequence of T frames, B = 1.
     begin, stop : (n) int
         First frame of each window, and the frame after its last; two frames at least.
-    said : bool
+    fixed_states : bool
         The states were found from evidence of their own, which the windows bring with them.
     """
     start, transition = potentials.start, potentials.transition
@@ -57,12 +57,12 @@ def edges_of(
         ),
         torch.where(whole, law, linear),
     )
-    neighbours = Latents(
+    neighbors = Latents(
         torch.stack([means[inner - 1], means[inner]], 1),
         torch.stack([covariances[inner - 1], covariances[inner]], 1),
         -(covariances[inner] @ gain[inner - 1])[:, None],
     )
-    nodes = 0.0 if said else node_potentials(potentials.regression, neighbours)[:, 1]
+    nodes = 0.0 if fixed_states else node_potentials(potentials.regression, neighbors)[:, 1]
     predicted = before[inner - 1] @ transition.exp()
     initial = torch.where(whole, potentials.initial, predicted.log() + nodes)
     # Into the last frame: the next step, the future summed out.
@@ -81,4 +81,4 @@ def edges_of(
     ahead = before[last_frame] @ transition.exp()
     ratio = torch.where(ahead > 0, probabilities[end] / ahead, 0.0)
     final = torch.where(done, 0.0, (ratio @ transition.exp().mT).log())
-    return Edges(initial, final, first, last)
+    return BoundaryMessages(initial, final, first, last)

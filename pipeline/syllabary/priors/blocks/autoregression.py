@@ -9,7 +9,7 @@ from ...expfam import mniw
 from ...messages import hmm, moments
 from ..interface import PointEvidence, Sample
 
-__all__ = ["base", "draw", "features", "noise", "pull", "scores", "sums", "usable"]
+__all__ = ["draw", "features", "hyperprior", "noise", "pull", "scores", "sums", "usable"]
 
 
 def usable(observed: Tensor, lags: int, lengths: Tensor | None = None) -> Tensor:
@@ -74,7 +74,7 @@ def sums(evidence: PointEvidence, usable: Tensor, states: Tensor, lags: int) -> 
     )
 
 
-def base(
+def hyperprior(
     pooled: mniw.Natural, *, coefficient_variance: float, extra_degrees: float, noise_floor: float
 ) -> mniw.Natural:
     """Prior of every state's dynamics: stay where you are, with the noise of one regression.

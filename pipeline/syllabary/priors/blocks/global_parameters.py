@@ -79,7 +79,7 @@ class Parameters(NamedTuple):
     """(K,) beta, shares of the states."""
     kappa: Tensor
     """() pseudo-count of staying."""
-    base: mniw.Natural
+    hyperprior: mniw.Natural
     """Prior of every state's dynamics."""
 
 
@@ -94,16 +94,16 @@ class Statistics(NamedTuple):
     """(K, ...) sums of s sᵀ, x sᵀ, x xᵀ, and frames."""
 
 
-def unseen(settings: Settings, weights: Tensor, kappa: Tensor, base: mniw.Natural) -> Parameters:
+def unseen(settings: Settings, weights: Tensor, kappa: Tensor, hyperprior: mniw.Natural) -> Parameters:
     """Return parameters that have seen no data."""
     states = len(weights)
     return Parameters(
         initial=dirichlet.Natural(torch.full_like(weights, settings.alpha / states)),
         transition=dirichlet.Natural(sticky.concentrations(weights, settings.alpha, kappa)),
-        dynamics=mniw.Natural(*(part.expand(states, *part.shape).clone() for part in base)),
+        dynamics=mniw.Natural(*(part.expand(states, *part.shape).clone() for part in hyperprior)),
         weights=weights,
         kappa=kappa,
-        base=base,
+        hyperprior=hyperprior,
     )
 
 
@@ -120,7 +120,7 @@ def with_kappa(parameters: Record, kappa: float) -> Record:
 
 def dimensions(parameters: Any) -> int:
     """Return the dimensions D of the latents."""
-    return int(parameters.base.scatter.shape[-1])
+    return int(parameters.hyperprior.scatter.shape[-1])
 
 
 def reorder(parameters: Record, order: Tensor) -> Record:
@@ -140,20 +140,22 @@ def learn(parameters: Record) -> Record:
     Never lowers the bound; the sums of every state stay as they are.
     """
     own: Any = parameters
-    base = population.learn(own.base, own.dynamics)
-    shifted = (now + new - old for now, new, old in zip(own.dynamics, base, own.base, strict=True))
-    return own._replace(dynamics=mniw.Natural(*shifted), base=base)
+    hyperprior = population.learn(own.hyperprior, own.dynamics)
+    shifted = (
+        now + new - old for now, new, old in zip(own.dynamics, hyperprior, own.hyperprior, strict=True)
+    )
+    return own._replace(dynamics=mniw.Natural(*shifted), hyperprior=hyperprior)
 
 
 def lags(parameters: Any) -> int:
     """Return the past frames L that predict a frame."""
-    size, width = parameters.base.precision_mean.shape[-2:]
+    size, width = parameters.hyperprior.precision_mean.shape[-2:]
     return int((width - 1) // size)
 
 
 def divergence(parameters: Parameters, settings: Settings) -> Tensor:
     """Return how far the global parameters are from their prior, () nats."""
-    prior = unseen(settings, parameters.weights, parameters.kappa, parameters.base)
+    prior = unseen(settings, parameters.weights, parameters.kappa, parameters.hyperprior)
     return (
         dirichlet.divergence(parameters.initial, prior.initial)
         + mniw.divergence(parameters.dynamics, prior.dynamics).sum()
@@ -188,7 +190,7 @@ def update(
     cotangent : Statistics, optional
         Gradient of the rest of the objective by the expected statistics.
     """
-    prior = unseen(settings, parameters.weights, parameters.kappa, parameters.base)
+    prior = unseen(settings, parameters.weights, parameters.kappa, parameters.hyperprior)
     target = add(Statistics(*prior[:3]), statistics)
     found = natural_gradient.step(Statistics(*parameters[:3]), target, rate, cotangent)
     weights = sticky.update_weights(
@@ -198,4 +200,4 @@ def update(
         gamma=settings.gamma,
         kappa=parameters.kappa,
     )
-    return Parameters(*found, weights=weights, kappa=parameters.kappa, base=parameters.base)
+    return Parameters(*found, weights=weights, kappa=parameters.kappa, hyperprior=parameters.hyperprior)

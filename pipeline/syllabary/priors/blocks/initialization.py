@@ -12,7 +12,7 @@ from ..interface import PointEvidence, recordings, total
 from . import autoregression, clusters
 from .global_parameters import Parameters, Settings, Statistics, unseen
 
-__all__ = ["guess", "labelled"]
+__all__ = ["guess", "labeled"]
 
 CLUSTERED_FRAMES = 200_000
 # Regressions of fewer frames fit these alone, and no other frame ever joins them.
@@ -61,7 +61,7 @@ def guess(
     pooled = total(
         autoregression.sums(e, mask, mask[:, None], lags) for e, mask in zip(series, usable, strict=True)
     )
-    base = autoregression.base(
+    hyperprior = autoregression.hyperprior(
         mniw.Natural(*(part[0] for part in pooled)),
         coefficient_variance=settings.coefficient_variance,
         extra_degrees=settings.extra_degrees,
@@ -70,10 +70,10 @@ def guess(
     states = settings.states
     weights = torch.full((states,), 1 / states, dtype=torch.float64)
     kappa = float(frames) if settings.kappa is None else settings.kappa
-    prior = unseen(settings, weights, torch.tensor(kappa, dtype=torch.float64), base)
+    prior = unseen(settings, weights, torch.tensor(kappa, dtype=torch.float64), hyperprior)
     window = settings.start_window if lags else 0
     points, mean, scale = clusters.points(series, usable, CLUSTERED_FRAMES, rng, window)
-    enough = frames // (FRAMES_PER_COEFFICIENT * base.precision.shape[-1])
+    enough = frames // (FRAMES_PER_COEFFICIENT * hyperprior.precision.shape[-1])
     centers = clusters.centers(points, min(states, max(2, enough)), rng)
 
     def label(one: PointEvidence) -> Tensor:
@@ -81,13 +81,12 @@ def guess(
         return clusters.assign((features - mean) / scale, centers)
 
     statistics = total(
-        labelled(e, mask, label(e), settings.states, lags)
-        for e, mask in zip(series, usable, strict=True)
+        labeled(e, mask, label(e), settings.states, lags) for e, mask in zip(series, usable, strict=True)
     )
     return prior, statistics
 
 
-def labelled(
+def labeled(
     evidence: PointEvidence, usable: Tensor, labels: Tensor, states: int, lags: int
 ) -> Statistics:
     """Return statistics of one recording as if its frames were surely of these states."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...expfam import dirichlet, mniw
 
-__all__ = ["coarsen", "gather", "joins", "scraps"]
+__all__ = ["gather", "joins", "merge_states", "scraps"]
 
 # Pairs of the best dynamics whose transitions are weighed too.
 CANDIDATES = 64
@@ -19,7 +19,7 @@ EMPTY = 0.5
 
 
 def joins(
-    counts: Tensor, sums: mniw.Natural, rows: Tensor, base: mniw.Natural, share: float = 1.0
+    counts: Tensor, sums: mniw.Natural, rows: Tensor, hyperprior: mniw.Natural, share: float = 1.0
 ) -> Tensor:
     """Join pairs one after the other, each time the one that raises the bound most.
 
@@ -31,7 +31,7 @@ def joins(
         (K, ...) sums of the regressions.
     rows : (K, K)
         Prior concentrations of the transitions.
-    base : mniw.Natural
+    hyperprior : mniw.Natural
         Prior of a regression.
     share : float
         Joins at most, as a share of the states in use; one at least.
@@ -43,14 +43,14 @@ def joins(
     """
     alive = [int(k) for k in torch.nonzero(sums.observations > EMPTY).flatten()]
     counts, sums = counts.clone(), mniw.Natural(*(part.clone() for part in sums))
-    single = _evidence(sums, base)
+    single = _evidence(sums, hyperprior)
     gains: dict[tuple[int, int], float] = {}
 
     def weigh(pairs: list[tuple[int, int]]) -> None:
         if pairs:
             first, second = torch.tensor(pairs).T
             union = mniw.Natural(*(part[first] + part[second] for part in sums))
-            gain = _evidence(union, base) - single[first] - single[second]
+            gain = _evidence(union, hyperprior) - single[first] - single[second]
             gains.update(zip(pairs, gain.tolist(), strict=True))
 
     weigh([(a, b) for i, a in enumerate(alive) for b in alive[i + 1 :]])
@@ -72,27 +72,27 @@ def joins(
         for part in sums:
             part[keep] += part[drop]
             part[drop] = 0
-        single = _evidence(sums, base)
+        single = _evidence(sums, hyperprior)
         alive.remove(drop)
         gains = {p: g for p, g in gains.items() if keep not in p and drop not in p}
         weigh([(min(keep, k), max(keep, k)) for k in alive if k != keep])
     return into
 
 
-def coarsen(sums: mniw.Natural, base: mniw.Natural, resolution_nats: float) -> Tensor:
+def merge_states(sums: mniw.Natural, hyperprior: mniw.Natural, merge_threshold_nats: float) -> Tensor:
     """Join states whose difference explains little, each time the pair that costs least.
 
     A model of a body is never true, and with enough frames every nuance of a movement pays for a
     state of its own. What a state is worth as a *syllable* is what it explains of the whole
-    recording: states join while that costs less than ``resolution_nats`` per frame of all frames.
+    recording: states join while that costs less than ``merge_threshold_nats`` per frame of all frames.
 
     Parameters
     ----------
     sums : mniw.Natural
         (K, ...) sums of the regressions.
-    base : mniw.Natural
+    hyperprior : mniw.Natural
         Prior of a regression.
-    resolution_nats : float
+    merge_threshold_nats : float
         Log evidence per frame of all frames that a distinction must be worth.
 
     Returns
@@ -102,19 +102,19 @@ def coarsen(sums: mniw.Natural, base: mniw.Natural, resolution_nats: float) -> T
     """
     sums = mniw.Natural(*(part.clone() for part in sums))
     frames = sums.observations
-    limit = resolution_nats * float(frames.sum())
+    limit = merge_threshold_nats * float(frames.sum())
     alive = [int(k) for k in torch.nonzero(frames > EMPTY).flatten()]
     into = torch.arange(len(frames))
     if alive:
         into[frames <= EMPTY] = int(frames.argmax())
-    single = _evidence(sums, base)
+    single = _evidence(sums, hyperprior)
     costs: dict[tuple[int, int], float] = {}
 
     def weigh(pairs: list[tuple[int, int]]) -> None:
         if pairs:
             first, second = torch.tensor(pairs).T
             union = mniw.Natural(*(part[first] + part[second] for part in sums))
-            cost = single[first] + single[second] - _evidence(union, base)
+            cost = single[first] + single[second] - _evidence(union, hyperprior)
             costs.update(zip(pairs, cost.tolist(), strict=True))
 
     weigh([(a, b) for i, a in enumerate(alive) for b in alive[i + 1 :]])
@@ -125,7 +125,7 @@ def coarsen(sums: mniw.Natural, base: mniw.Natural, resolution_nats: float) -> T
         into[into == drop] = keep
         for part in sums:
             part[keep] += part[drop]
-        single[keep] = _evidence(mniw.Natural(*(part[[keep]] for part in sums)), base)[0]
+        single[keep] = _evidence(mniw.Natural(*(part[[keep]] for part in sums)), hyperprior)[0]
         alive.remove(drop)
         costs = {p: c for p, c in costs.items() if keep not in p and drop not in p}
         weigh([(min(keep, k), max(keep, k)) for k in alive if k != keep])
@@ -171,10 +171,10 @@ def _joined(counts: Tensor, keep: int, drop: int) -> Tensor:
     return found
 
 
-def _evidence(sums: mniw.Natural, base: mniw.Natural) -> Tensor:
+def _evidence(sums: mniw.Natural, hyperprior: mniw.Natural) -> Tensor:
     """Log marginal likelihood of regressions with these sums, up to a shared constant."""
-    seen = mniw.Natural(*(part + own for part, own in zip(base, sums, strict=True)))
-    return mniw.log_normalizer(seen) - mniw.log_normalizer(base)
+    seen = mniw.Natural(*(part + own for part, own in zip(hyperprior, sums, strict=True)))
+    return mniw.log_normalizer(seen) - mniw.log_normalizer(hyperprior)
 
 
 def _transitions(counts: Tensor, rows: Tensor) -> Tensor:

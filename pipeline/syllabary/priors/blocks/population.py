@@ -27,18 +27,18 @@ LEAST_STATES = 2
 DEGREES_RANGE = (1.0, 1e4)
 
 
-def evidence(sums: mniw.Natural, base: mniw.Natural) -> Tensor:
+def evidence(sums: mniw.Natural, hyperprior: mniw.Natural) -> Tensor:
     """Log marginal likelihood of regressions (K, ...) under one prior, summed, nats."""
-    seen = mniw.Natural(*(own + shared for own, shared in zip(sums, base, strict=True)))
-    return (mniw.log_normalizer(seen) - mniw.log_normalizer(base)).sum()
+    seen = mniw.Natural(*(own + shared for own, shared in zip(sums, hyperprior, strict=True)))
+    return (mniw.log_normalizer(seen) - mniw.log_normalizer(hyperprior)).sum()
 
 
-def learn(base: mniw.Natural, dynamics: mniw.Natural) -> mniw.Natural:
+def learn(hyperprior: mniw.Natural, dynamics: mniw.Natural) -> mniw.Natural:
     """Return the prior under which the states' dynamics are most probable.
 
     Parameters
     ----------
-    base : mniw.Natural
+    hyperprior : mniw.Natural
         Unbatched, the prior so far.
     dynamics : mniw.Natural
         (K, ...) posteriors under it.
@@ -46,11 +46,11 @@ def learn(base: mniw.Natural, dynamics: mniw.Natural) -> mniw.Natural:
     Returns
     -------
     mniw.Natural
-        ``base`` itself where fewer than two states have frames, or where it is no worse.
+        ``hyperprior`` itself where fewer than two states have frames, or where it is no worse.
     """
-    used = dynamics.observations - base.observations >= LEAST_FRAMES
+    used = dynamics.observations - hyperprior.observations >= LEAST_FRAMES
     if int(used.sum()) < LEAST_STATES:
-        return base
+        return hyperprior
     states = mniw.Natural(*(part[used] for part in dynamics))
     standard = mniw.to_standard(states)
     count, size, _ = standard.mean.shape
@@ -69,8 +69,8 @@ def learn(base: mniw.Natural, dynamics: mniw.Natural) -> mniw.Natural:
             degrees=torch.tensor(degrees, dtype=torch.float64),
         )
     )
-    sums = mniw.Natural(*(own - shared for own, shared in zip(dynamics, base, strict=True)))
-    return found if bool(evidence(sums, found) > evidence(sums, base)) else base
+    sums = mniw.Natural(*(own - shared for own, shared in zip(dynamics, hyperprior, strict=True)))
+    return found if bool(evidence(sums, found) > evidence(sums, hyperprior)) else hyperprior
 
 
 def _degrees(log_scale: Tensor, log_det: Tensor, size: int) -> float:

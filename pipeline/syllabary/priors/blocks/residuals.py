@@ -18,13 +18,13 @@ from ...expfam import mniw
 from ..interface import PointEvidence
 from . import autoregression
 
-__all__ = ["burstiness"]
+__all__ = ["residual_autocorrelation"]
 
 LAG = 2
 SMALLEST = 1e-9
 
 
-def burstiness(
+def residual_autocorrelation(
     dynamics: mniw.Natural, lags: int, sequences: Iterable[tuple[PointEvidence, Tensor]]
 ) -> float:
     """Return the autocorrelation, -1 to 1, of the log squared length of whitened residuals.

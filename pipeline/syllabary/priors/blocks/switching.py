@@ -67,8 +67,8 @@ def infer(
     lengths: Tensor | None,
     *,
     start: Tensor | None,
-    edges: meanfield.Edges | None = None,
-    sweeps: int,
+    boundary: meanfield.BoundaryMessages | None = None,
+    max_iterations: int,
     tolerance: float,
     paths: bool,
     cache: bool,
@@ -84,7 +84,7 @@ def infer(
         Frames that count in each sequence.
     start : (..., T, K), optional
         Probabilities of the states to start from.
-    edges : Edges, optional
+    boundary : Edges, optional
         Of windows; one leading axis.
     sweeps, tolerance
         Turns at most; rise of the bound per frame, nats, that ends them.
@@ -109,8 +109,8 @@ def infer(
         flat,
         lengths=spans,
         start=begin,
-        edges=edges,
-        sweeps=sweeps,
+        boundary=boundary,
+        max_iterations=max_iterations,
         tolerance=tolerance,
         cache=cache,
     )
@@ -137,8 +137,8 @@ def infer(
         divergence=shaped(found.divergence),
         bound=shaped(found.objective + scale),
         converged=shaped(found.converged),
-        path=shaped(_path(given, flat, latents, edges, spans)) if paths else None,
-        sweeps=shaped(found.sweeps),
+        path=shaped(_path(given, flat, latents, boundary, spans)) if paths else None,
+        iterations=shaped(found.iterations),
         cache=Cache(given, flat, spans, found, leading),
     )
 
@@ -238,7 +238,7 @@ def filter(
     """Predict what is seen of every frame from what was seen before it, parameters at their means.
 
     The exact filter of a switching model has K^t terms. Here the latents given the past are one
-    Gaussian with the mixture's mean and covariance ("generalised pseudo-Bayes of first order");
+    Gaussian with the mixture's mean and covariance ("generalized pseudo-Bayes of first order");
     without dynamics there is nothing to approximate.
 
     Parameters
@@ -255,7 +255,7 @@ def filter(
 
     References
     ----------
-    doi:10.1109/TAC.1970.1099359 (first-order generalised pseudo-Bayes).
+    doi:10.1109/TAC.1970.1099359 (first-order generalized pseudo-Bayes).
     """
     leading, (frames, size) = tuple(evidence.mean.shape[:-2]), evidence.mean.shape[-2:]
     count = math.prod(leading)
@@ -320,11 +320,11 @@ def _path(
     given: meanfield.Potentials,
     evidence: meanfield.Evidence,
     latents: meanfield.Latents,
-    edges: meanfield.Edges | None,
+    boundary: meanfield.BoundaryMessages | None,
     lengths: Tensor | None,
 ) -> Tensor:
     """Most probable path of states under the latents' posterior, or by what was said of them."""
-    assert edges is None
+    assert boundary is None
     nodes = evidence.states
     if nodes is None:
         nodes = meanfield.node_potentials(given.regression, latents, dynamic=given.start is not None)

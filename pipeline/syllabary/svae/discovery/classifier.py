@@ -1,4 +1,4 @@
-"""What a stretch of latents says of each frame's syllable: the recogniser of states.
+"""What a stretch of latents says of each frame's syllable: the recognizer of states.
 
 A syllable is a movement, told from a few hundred milliseconds on both sides rather than from one
 frame. Two convolutions over time see the latents of ``context_frames`` around a frame, with their
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from ...reduction.kinematics import BRIDGE_TICKS
 from ...reduction.latents import LatentSeries
 from ..latent_evidence import bridged
-from ..settings import RecogniserSettings
+from ..settings import ClassifierSettings
 
-__all__ = ["Recogniser", "evidence", "features", "train"]
+__all__ = ["TemporalClassifier", "evidence", "features", "train"]
 
 WINDOW_FRAMES, WINDOWS = 256, 16
 # A change from one tick to the next is about a quarter of what latents span.
@@ -31,27 +31,27 @@ WEIGHT_DECAY = 1e-2
 # Of all units of a layer that are silent in a step.
 SILENT = 0.2
 LEAST_STEPS = 150
-# Log evidence of what the recogniser rules out, nats: a person may still know better.
+# Log evidence of what the recognizer rules out, nats: a person may still know better.
 LEAST_NATS = -12.0
 
 Features = npt.NDArray[np.float32]
 Soft = npt.NDArray[np.float32]
 
 
-class Recogniser(nn.Module):
+class TemporalClassifier(nn.Module):
     """Log evidence of the states, (B, K, T), of features (B, C, T).
 
     Parameters
     ----------
     channels, states : int
         C and K.
-    settings : RecogniserSettings
+    settings : RecognizerSettings
     rng : numpy Generator
         Draws every weight.
     """
 
     def __init__(
-        self, channels: int, states: int, settings: RecogniserSettings, rng: np.random.Generator
+        self, channels: int, states: int, settings: ClassifierSettings, rng: np.random.Generator
     ):
         super().__init__()
         width, span = settings.width, (settings.context_frames + 1) // 2
@@ -74,7 +74,7 @@ class Recogniser(nn.Module):
 
 
 def features(series: LatentSeries) -> Features:
-    """Return what the recogniser sees of a recording, (T, 2 D + 1): latents, changes, seen or not.
+    """Return what the recognizer sees of a recording, (T, 2 D + 1): latents, changes, seen or not.
 
     Short gaps are bridged by straight lines; in long ones there is nothing.
     """
@@ -91,9 +91,9 @@ def features(series: LatentSeries) -> Features:
 def train(
     given: Sequence[Features],
     targets: Sequence[Soft],
-    settings: RecogniserSettings,
+    settings: ClassifierSettings,
     rng: np.random.Generator,
-) -> Recogniser:
+) -> TemporalClassifier:
     """Learn to foretell soft labels.
 
     Parameters
@@ -102,16 +102,16 @@ def train(
         Features of recordings.
     targets : sequence of (T, K) float32
         Rows sum to the weight of a frame; a row of zeros teaches nothing.
-    settings : RecogniserSettings
+    settings : RecognizerSettings
     rng : numpy Generator
         The same generator and data give the same weights, bit for bit, on one thread.
     """
     long = [i for i, one in enumerate(given) if len(one)]
     frames = sum(len(given[i]) for i in long)
     shares = np.array([len(given[i]) for i in long]) / max(frames, 1)
-    net = Recogniser(given[0].shape[1], targets[0].shape[1], settings, rng)
+    net = TemporalClassifier(given[0].shape[1], targets[0].shape[1], settings, rng)
     steps = settings.epochs * frames // (WINDOW_FRAMES * WINDOWS)
-    steps = min(settings.most_steps, max(LEAST_STEPS, steps))
+    steps = min(settings.max_steps, max(LEAST_STEPS, steps))
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=WEIGHT_DECAY)
     for step in range(steps):
         for group in optimizer.param_groups:
@@ -130,7 +130,7 @@ def train(
 
 
 @torch.no_grad()
-def evidence(net: Recogniser, given: Features) -> npt.NDArray[np.float64]:
+def evidence(net: TemporalClassifier, given: Features) -> npt.NDArray[np.float64]:
     """Return the log probability of every state of a whole recording, (T, K) nats."""
     if not len(given):
         return np.zeros((0, net.last.out_channels))

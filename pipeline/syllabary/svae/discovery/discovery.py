@@ -2,21 +2,21 @@
 
 In the order of work:
 
-*teacher*: a sticky autoregressive HMM of several lags on latents taken as points splits behaviour
+*teacher*: a sticky autoregressive HMM of several lags on latents taken as points splits behavior
 into more states than there are syllables, for every nuance of a movement pays for itself.
 
-*coarsening*: states join until every distinction that is left explains ``resolution_nats`` per frame
-(``priors._merging.coarsen``).
+*merging*: states are merged until every distinction that is left explains ``merge_threshold_nats``
+per frame (``priors.blocks.merging.merge_states``).
 
-*self-training*: the recogniser learns the teacher's soft labels from a stretch of latents, in turn
+*self-training*: the recognizer learns the teacher's soft labels from a stretch of latents, in turn
 on some animals and asked about the others; what it says of animals it did not see becomes the next
 labels. What only one animal or one moment supports is forgotten.
 
-*whose word counts*: the teacher's, where its surprises do not come in bursts; the recogniser's
+*whose word counts*: the teacher's, where its surprises do not come in bursts; the recognizer's
 otherwise.
 
 *people's labels*, where there are some, come in before self-training: a table tells which class of
-theirs each syllable is; frames of syllables that they know are theirs to name, and labelled frames
+theirs each syllable is; frames of syllables that they know are theirs to name, and labeled frames
 stay what people called them.
 
 References
@@ -47,20 +47,20 @@ from .. import latent_evidence
 from ..settings import DiscoverySettings, ModelSettings, TrainingSettings
 from ..training import em
 from . import classifier
-from .labeler import Recognition
+from .labeler import StateLabeler
 
 __all__ = ["Discovered", "find"]
 
 log = logging.getLogger(__name__)
 # Soft labels are blurred by so many frames: borders are not known to the frame.
 BLUR_FRAMES = 1.0
-# A syllable that people labelled for fewer frames is not yet theirs.
+# A syllable that people labeled for fewer frames is not yet theirs.
 KNOWN_FRAMES = 15.0
-# Frames that people labelled count so often.
+# Frames that people labeled count so often.
 LABEL_WEIGHT = 4.0
 # Burstiness of a teacher's surprises from which on it does not know the movements. Crops of a known
 # switching autoregression give 0.01 to 0.02, those of a simulated mouse 0.14.
-BURSTY = 0.05
+MAX_AUTOCORRELATION = 0.05
 # A syllable of fewer frames than this share is none.
 LEAST_SHARE = 1e-3
 
@@ -72,7 +72,7 @@ class Discovered(NamedTuple):
 
     Attributes
     ----------
-    recognition : Recognition
+    labeler : Recognition
         Of K syllables.
     evidence : mapping of recording to (T, K) float64
         What it says of the training recordings, nats.
@@ -82,7 +82,7 @@ class Discovered(NamedTuple):
         Of the teacher, see ``training.Fitted``.
     """
 
-    recognition: Recognition
+    labeler: StateLabeler
     evidence: Mapping[str, F64]
     classes: tuple[str, ...]
     history: pd.DataFrame
@@ -111,7 +111,7 @@ def find(
         What people called some of the ticks.
     """
     names = sorted(latents)
-    teacher, taught, member, soft, history = _teacher(
+    teacher, use_teacher, member, soft, history = _teacher(
         latents, settings, target_duration_s, fps, seed, checkpoint, identity
     )
     classes: list[str] = [""] * soft[0].shape[1]
@@ -131,10 +131,11 @@ def find(
         kept = _kept(targets, known)
         frames = np.sum([one.sum(0, dtype=np.float64) for one in targets], 0)
         order = kept[np.argsort(-frames[kept], kind="stable")]
+        # The stream kept its first name, so that results stay the same.
         rng = generator(seed, "discovery", "recogniser")
-        net = classifier.train(seen, [t[:, order] for t in targets], settings.recogniser, rng)
+        net = classifier.train(seen, [t[:, order] for t in targets], settings.classifier, rng)
         usage = frames[order] / frames[order].sum()
-        both = Recognition(net, teacher, *map(torch.as_tensor, (member[:, order], taught, usage)))
+        both = StateLabeler(net, teacher, *map(torch.as_tensor, (member[:, order], use_teacher, usage)))
         found = {name: both.say(latents[name], settings.bridge_frames).evidence for name in names}
     log.info("found %d syllables of %d states", len(order), soft[0].shape[1])
     return Discovered(both, found, tuple(classes[k] for k in order), history)
@@ -157,7 +158,7 @@ def _teacher(
         prior="arhmm",
         prior_settings={"states": settings.states, "lags": settings.lags},
         bridge_frames=settings.bridge_frames,
-        training=TrainingSettings(restarts=settings.restarts, sweeps=settings.sweeps),
+        training=TrainingSettings(restarts=settings.restarts, iterations=settings.iterations),
     )
     fitted = em.fit(
         latents, model, target_duration_s=target_duration_s, fps=fps, seed=seed,
@@ -174,27 +175,29 @@ def _teacher(
             seen.append((given, local.path))
             parts.append(local.statistics.dynamics)
             states[name] = local.states.double().numpy()
-    into = merging.coarsen(total(parts), parameters.base, settings.resolution_nats).numpy()
+    into = merging.merge_states(
+        total(parts), parameters.hyperprior, settings.merge_threshold_nats
+    ).numpy()
     groups = np.unique(into)
     member = (into[:, None] == groups[None]).astype(np.float64)
     soft = []
     for one in states.values():
         blurred = gaussian_filter1d(one @ member, BLUR_FRAMES, axis=0) + 1e-9
         soft.append(blurred / blurred.sum(1, keepdims=True))
-    bursts = residuals.burstiness(parameters.dynamics, settings.lags, seen)
+    bursts = residuals.residual_autocorrelation(parameters.dynamics, settings.lags, seen)
     log.info(
         "the teacher's %d states are %d syllables; burstiness of its surprises %.3f",
         len(into),
         len(groups),
         bursts,
     )
-    return parameters, bursts < BURSTY, member, soft, fitted.history
+    return parameters, bursts < MAX_AUTOCORRELATION, member, soft, fitted.history
 
 
 def _with_labels(
     soft: list[F64], labels: Sequence[Annotations]
 ) -> tuple[list[F64], list[F64 | None], list[str], F64]:
-    """Rename syllables that people know by their classes, and say what they labelled.
+    """Rename syllables that people know by their classes, and say what they labeled.
 
     Returns soft labels and people's labels, both (T, C + K), the names of all, and the table
     (K, C + K) that renames.
@@ -232,7 +235,7 @@ def _said_by_others(
     seed: int,
     turn: int,
 ) -> list[F64]:
-    """Soft labels of every recording by a recogniser that learned from the others."""
+    """Soft labels of every recording by a recognizer that learned from the others."""
     found: list[F64] = [np.zeros(0)] * len(seen)
     targets = [_target(q, k, o) for q, k, o in zip(soft, known, observed, strict=True)]
     for fold in range(folds):
@@ -240,7 +243,7 @@ def _said_by_others(
         rest = [i for i in range(len(seen)) if i % folds != fold]
         rng = generator(seed, "discovery", "round", turn, fold)
         net = classifier.train(
-            [seen[i] for i in rest], [targets[i] for i in rest], settings.recogniser, rng
+            [seen[i] for i in rest], [targets[i] for i in rest], settings.classifier, rng
         )
         for i in own:
             found[i] = np.exp(classifier.evidence(net, seen[i]))

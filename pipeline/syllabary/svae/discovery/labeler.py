@@ -1,8 +1,8 @@
-"""What is said of the states of a recording: by an autoregression or by a recogniser.
+"""What is said of the states of a recording: by an autoregression or by a recognizer.
 
 The teacher of ``discovery`` knows how each state moves from frame to frame, and so sees a border to
 the frame; it takes every frame at its word. Where movements are as it thinks, nobody tells states
-better. Where they are not, the recogniser does: it has learned, from a stretch of frames, what teacher
+better. Where they are not, the recognizer does: it has learned, from a stretch of frames, what teacher
 and animals agree on. Which of the two it is, the teacher's own surprises tell (``priors._misfit``).
 """
 
@@ -19,12 +19,12 @@ from ...reduction.latents import LatentSeries
 from .. import checkpoint, latent_evidence
 from ..settings import DiscoverySettings
 from . import classifier
-from .classifier import LEAST_NATS, Recogniser
+from .classifier import LEAST_NATS, TemporalClassifier
 
-__all__ = ["Recognition", "Said"]
+__all__ = ["StateLabeler", "StatePrediction"]
 
-OWN = ("member", "taught", "usage")
-# What a recogniser's certainty is divided by, and the share of frames it knows nothing about: chosen
+OWN = ("member", "use_teacher", "usage")
+# What a recognizer's certainty is divided by, and the share of frames it knows nothing about: chosen
 # on two simulated studies, docs/decisions/016-discovery.md.
 TEMPERATURE, DOUBT = 1.25, 0.075
 # A frame whose syllables were all dropped.
@@ -33,7 +33,7 @@ LEAST = 1e-12
 F64 = npt.NDArray[np.float64]
 
 
-class Said(NamedTuple):
+class StatePrediction(NamedTuple):
     """What is said of every tick of a recording."""
 
     evidence: F64
@@ -42,33 +42,33 @@ class Said(NamedTuple):
     """(T, K) probabilities, as sure as the one who speaks may be; rows sum to one."""
 
 
-class Recognition(NamedTuple):
+class StateLabeler(NamedTuple):
     """Both, which syllable each of the teacher's states is, and whose word counts.
 
     Attributes
     ----------
-    net : Recogniser
+    net : Recognizer
         Of K syllables.
     teacher : arhmm.Parameters
         Of J states.
     member : (J, K) float64
         Share of each syllable in a state; rows sum to one, or to less where a syllable was dropped.
-    taught : () bool
-        The teacher's word counts, otherwise the recogniser's.
+    use_teacher : () bool
+        The teacher's word counts, otherwise the recognizer's.
     usage : (K,) float64
         Share of each syllable in training.
     """
 
-    net: Recogniser
+    net: TemporalClassifier
     teacher: arhmm.Parameters
     member: Tensor
-    taught: Tensor
+    use_teacher: Tensor
     usage: Tensor
 
-    def say(self, series: LatentSeries, bridge: int) -> Said:
+    def say(self, series: LatentSeries, bridge: int) -> StatePrediction:
         """Tell the states of a recording.
 
-        The recogniser knows how sure it is of what the teacher would say, and is too sure even of that;
+        The recognizer knows how sure it is of what the teacher would say, and is too sure even of that;
         and where the teacher erred, it may be any syllable, by its usage.
 
         Parameters
@@ -77,14 +77,14 @@ class Recognition(NamedTuple):
         bridge : int
             Longest gap that is bridged for the teacher, ticks.
         """
-        if self.taught:
+        if self.use_teacher:
             given = latent_evidence.points(series, bridge=bridge)
             states = arhmm.infer(self.teacher, given).states.double() @ self.member
             states = states / states.sum(-1, keepdim=True).clamp(min=LEAST)
-            return Said(states.log().clamp(min=LEAST_NATS).numpy(), states.numpy())
+            return StatePrediction(states.log().clamp(min=LEAST_NATS).numpy(), states.numpy())
         evidence = classifier.evidence(self.net, classifier.features(series))
         sure: F64 = softmax(evidence / TEMPERATURE, 1)
-        return Said(evidence, (1 - DOUBT) * sure + DOUBT * self.usage.numpy())
+        return StatePrediction(evidence, (1 - DOUBT) * sure + DOUBT * self.usage.numpy())
 
     def reorder(self, order: Tensor) -> Self:
         """Renumber the syllables: the new syllable i is the old ``order[i]``."""
@@ -102,7 +102,7 @@ class Recognition(NamedTuple):
         """Rebuild from what ``tensors`` returned."""
         own = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
         states, channels = len(own["last.bias"]), own["near.weight"].shape[1]
-        net = Recogniser(channels, states, settings.recogniser, np.random.default_rng(0))
+        net = TemporalClassifier(channels, states, settings.classifier, np.random.default_rng(0))
         net.load_state_dict(own)
         teacher = checkpoint.restore(arhmm.Parameters, dict(tensors), "teacher.")
         return cls(net, teacher, *(tensors[name] for name in OWN))

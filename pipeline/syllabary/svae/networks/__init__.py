@@ -11,7 +11,7 @@ A network offers ``Settings``, ``Encoder`` and ``Decoder`` (``torch.nn.Module``,
   precision (N, D) of a Gaussian potential on the latents of each frame; precision 0 says nothing
 - ``Decoder(settings, reduction, rng)``, called with latents (N, D), returns the heights (N, H, W)
   in mm that they stand for; ``log_variance()`` is the noise of each pixel, (H, W); ``used`` (H, W)
-  tells which pixels are modelled, ``outliers`` which share of them is something else's
+  tells which pixels are modeled, ``outliers`` which share of them is something else's
 
 ``reduction`` is a ``Pca``, or whatever has its arrays. Frames do not see each other: a batch gives
 what its frames give one by one. Every initial weight is drawn from ``rng``.

@@ -1,4 +1,4 @@
-"""Recogniser and decoder, as a model's settings name them."""
+"""Recognizer and decoder, as a model's settings name them."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,11 +12,11 @@ from ..choices import network_settings
 from ..settings import ModelSettings
 from .base import Decoder, Encoder
 
-__all__ = ["Networks", "build"]
+__all__ = ["Networks", "create"]
 
 
 class Networks(NamedTuple):
-    """A recogniser and a decoder."""
+    """A recognizer and a decoder."""
 
     encoder: Encoder
     decoder: Decoder
@@ -36,7 +36,7 @@ class Networks(NamedTuple):
             getattr(self, part).load_state_dict(own)
 
 
-def build(settings: ModelSettings, reduction: Pca, rng: np.random.Generator) -> Networks:
+def create(settings: ModelSettings, reduction: Pca, rng: np.random.Generator) -> Networks:
     """Make the networks that the settings name, their weights drawn from ``rng``."""
     chosen = registry.find("syllabary.svae.networks", settings.network)
     own = network_settings(settings)

@@ -3,7 +3,7 @@
 The encoder halves the crop stage by stage and adds to the PCA's mean and log precision; the
 decoder mirrors it and adds to the PCA's heights. Their last layers start at zero. Each stage is
 a residual block of one 3 x 3 convolution: the work per frame, not the number of weights, bounds
-what fits a study into a night. Nothing is normalised over a batch, so frames do not influence
+what fits a study into a night. Nothing is normalized over a batch, so frames do not influence
 each other. Identity plus correction: doi:10.48550/arXiv.1603.05027.
 """
 

@@ -70,7 +70,7 @@ def log_likelihood(
     log_variance : (H, W) floating
         Log of the noise variance of each pixel, mm².
     used : (H, W) bool
-        Pixels that are modelled; the others are not scored.
+        Pixels that are modeled; the others are not scored.
     outliers : float
         Share of pixels that are something else's, less than 1; with 0 they are Gaussian.
 

@@ -7,7 +7,7 @@ freedom of noise, and of the same pixels where models see the same crops. A mode
 crops is scored on moved ones: their noise is averaged by interpolation and fewer pixels count, so
 its likelihoods are not to be compared with those of a model that does not.
 
-- ``bound``: of whole recordings, by the model's own recogniser
+- ``bound``: of whole recordings, by the model's own recognizer
 - ``importance``: of short clips, a bound that tightens with samples until it is the log likelihood
 - ``prediction``: of frames to come, in pixels and in components
 

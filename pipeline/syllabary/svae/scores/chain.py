@@ -49,7 +49,7 @@ class Chain(NamedTuple):
     precision_mean: Tensor
     """(N, B, L D)"""
     constant: Tensor
-    """(N,) nats that belong to the log normaliser, padding of the last block taken out."""
+    """(N,) nats that belong to the log normalizer, padding of the last block taken out."""
 
 
 class Optimum(NamedTuple):
@@ -156,7 +156,7 @@ def chain(process: Process, known: Terms, states: Tensor, potential: Potential) 
 
 
 def draw(given: Chain, frames: int, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Return latents (N, T, D) drawn from a chain, and its log normaliser (N,), nats."""
+    """Return latents (N, T, D) drawn from a chain, and its log normalizer (N,), nats."""
     parts = given[:3]
     found = lds.marginals(*parts, keep="filter")
     drawn = lds.sample(*parts, rng)
@@ -169,11 +169,11 @@ def optimum(
     potential: Potential,
     states: Tensor,
     *,
-    turns: int,
+    max_iterations: int,
     tolerance: float,
     extra: Tensor | None = None,
 ) -> Optimum:
-    """Find q(x) q(z) by turns.
+    """Find q(x) q(z) by max_iterations.
 
     Parameters
     ----------
@@ -182,12 +182,12 @@ def optimum(
         What frames say of the latents.
     states : (N, T, K) float64
         Probabilities to start from.
-    turns : int
+    max_iterations : int
         At most.
     tolerance : float
-        Rise of the bound per frame, nats, that ends the turns.
+        Rise of the bound per frame, nats, that ends the max_iterations.
     extra : (N, T, K), optional
-        What a recogniser says of the states themselves.
+        What a recognizer says of the states themselves.
     """
     known = terms(process)
     first, rows = process.first.log(), process.rows.log()
@@ -195,7 +195,7 @@ def optimum(
     size, lags = process.size, process.lags
     padded = -(-frames // lags) * lags - frames
     before = torch.full((count,), -math.inf, dtype=torch.float64)
-    for _ in range(turns):
+    for _ in range(max_iterations):
         given = chain(process, known, states, potential)
         found = lds.marginals(*given[:3])
         assert found.covariances is not None and found.cross is not None

@@ -37,7 +37,7 @@ def filtered(process: Process, potential: Potential) -> Belief:
 
     References
     ----------
-    doi:10.1109/TAC.1970.1099359 (first-order generalised pseudo-Bayes).
+    doi:10.1109/TAC.1970.1099359 (first-order generalized pseudo-Bayes).
     """
     size, lags = process.size, process.lags
     count, frames = potential.precision_mean.shape[:2]

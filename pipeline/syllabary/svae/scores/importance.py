@@ -52,9 +52,9 @@ def iwae(
 
     The log of the mean of S weights p(y, x, z) / q(x, z) is in expectation a lower bound of the
     log likelihood of the clip's pixels, rises with S, and tends to it. Its q is made for the
-    generative model that is scored, not by the recogniser, and the same way for every model: the
+    generative model that is scored, not by the recognizer, and the same way for every model: the
     decoder is made straight around the latents' posterior; states are filtered with it and drawn
-    backwards (Kim's smoother, doi:10.1016/0304-4076(94)90036-1), and latents are drawn from their
+    backward (Kim's smoother, doi:10.1016/0304-4076(94)90036-1), and latents are drawn from their
     exact law given these states. For a linear decoder the weight of a sample does then not depend
     on its latents, and what the bound misses is the states' alone. (Mean field's factor of the
     states would be too sure of them to be a good proposal.)
@@ -118,11 +118,11 @@ def propose(
     views : sequence of N views
         Of the T frames of each clip.
     start : Potential
-        (N, T, ...), what the recogniser says.
+        (N, T, ...), what the recognizer says.
     states : (N, T, K) float64
         Probabilities to start from.
     """
-    found = optimum(process, start, states, turns=TURNS, tolerance=SETTLED_NATS)
+    found = optimum(process, start, states, max_iterations=TURNS, tolerance=SETTLED_NATS)
     told = start
     for _ in range(rounds):
         parts = [
@@ -130,7 +130,7 @@ def propose(
             for view, means in zip(views, found.means, strict=True)
         ]
         told = Potential(*(torch.stack(part) for part in zip(*parts, strict=True)))
-        found = optimum(process, told, found.states, turns=TURNS, tolerance=SETTLED_NATS)
+        found = optimum(process, told, found.states, max_iterations=TURNS, tolerance=SETTLED_NATS)
     nodes = filtered(process, told).nodes
     chained = hmm.marginals(process.first.log(), process.rows.log(), nodes, keep="filter")
     return Proposal(told, nodes, chained.log_normalizer)
@@ -161,8 +161,8 @@ def log_weights(
             latents, log_normalizer = draw(given, frames, process.size, rng)
             # log p(x | z) − log q(x | z): both have all but what the straight decoder says.
             pulled = (told.precision @ latents[..., None])[..., 0]
-            said = ((told.precision_mean - 0.5 * pulled) * latents).sum((-2, -1))
-            weight = weight + log_normalizer - said
+            prediction = ((told.precision_mean - 0.5 * pulled) * latents).sum((-2, -1))
+            weight = weight + log_normalizer - prediction
             rows_of = time.expand(count, -1).flatten()
             density = log_density(view, latents.flatten(0, 1), rows_of).reshape(count, -1)
             weights[n, begin : begin + count] = weight + density.sum(-1)

@@ -43,7 +43,7 @@ def predictive(
 
     The frames are spread evenly over a recording, and are the same for every horizon. So many
     frames before each of them, the last ``history`` frames are filtered with what the model's
-    recogniser says of them. Then states are rolled out; along a path of states the latents are a
+    recognizer says of them. Then states are rolled out; along a path of states the latents are a
     Gaussian, which is followed exactly instead of drawn. The density of the frame is the mean over
     paths, and along a path the integral over latents: one draw from the law of the latents given
     path and frame with the decoder made straight, weighted by what that law misses. (Plain draws

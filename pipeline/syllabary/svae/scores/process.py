@@ -75,8 +75,8 @@ def process(parameters: Any) -> Process:
     start = None
     if weights.shape[-1]:
         start = Law(torch.zeros(size, dtype=torch.float64), torch.eye(size, dtype=torch.float64))
-        if hasattr(parameters, "start_base"):
-            base = niw.to_standard(parameters.start_base)
+        if hasattr(parameters, "start_hyperprior"):
+            base = niw.to_standard(parameters.start_hyperprior)
             start = Law(base.mean, base.scale / (base.degrees - size - 1))
     else:
         weights = weights.new_zeros((*offsets.shape, size))

@@ -32,9 +32,9 @@ class Recording(NamedTuple):
     series: LatentSeries
     """The reduction's latents."""
     evidence: GaussianEvidence
-    """What the model's recogniser says of every frame, (T, D)."""
+    """What the model's recognizer says of every frame, (T, D)."""
     extra: Tensor | None
-    """(T, K) log evidence of the states, of a recogniser that gives it."""
+    """(T, K) log evidence of the states, of a recognizer that gives it."""
 
     def pixels(self, ticks: Tensor) -> Pixels:
         """Return the pixels of some ticks, in their order."""
@@ -48,7 +48,7 @@ class Recording(NamedTuple):
             self.decoder,
             torch.from_numpy(np.concatenate([np.zeros(size, np.uint8), *heights])).float() * step_mm,
             torch.from_numpy(np.concatenate([np.zeros(size, bool), *observed])),
-            self.build(),
+            self.subject_offset(),
         )
 
     def components(self, ticks: Tensor) -> Components:
@@ -62,15 +62,15 @@ class Recording(NamedTuple):
             self.pca,
             torch.from_numpy(np.where(seen, self.series.values[rows, :pose], 0.0)),
             torch.from_numpy(np.where(seen, self.series.information[rows, :pose], 0.0)),
-            self.build(),
+            self.subject_offset(),
         )
 
-    def build(self) -> Tensor:
+    def subject_offset(self) -> Tensor:
         """Return the animal's own mean pose, which latents are without: (pose,)."""
-        return latent_evidence.build(self.series)
+        return latent_evidence.subject_offset(self.series)
 
     def potential(self, ticks: Tensor, *, motion: bool = True) -> Potential:
-        """Return what the recogniser says of ticks (...), as potentials (..., D, D) and (..., D).
+        """Return what the recognizer says of ticks (...), as potentials (..., D, D) and (..., D).
 
         Where pixels alone are scored the measured ``motion`` must be left out.
         """
@@ -81,7 +81,7 @@ class Recording(NamedTuple):
         return Potential(torch.diag_embed(precision), precision * mean)
 
     def seen(self) -> Tensor:
-        """Return which ticks (T,) the recogniser says something of."""
+        """Return which ticks (T,) the recognizer says something of."""
         return (self.evidence.precision > 0).any(-1)
 
     def even(self, *shape: int) -> Tensor:
@@ -91,7 +91,7 @@ class Recording(NamedTuple):
 
 
 def open_recording(model: Model, crops: Crops | Recording) -> Recording:
-    """Encode a recording with the model's recogniser, whatever prior it was trained with.
+    """Encode a recording with the model's recognizer, whatever prior it was trained with.
 
     Raises
     ------
@@ -102,12 +102,14 @@ def open_recording(model: Model, crops: Crops | Recording) -> Recording:
         return crops
     series = model.latents(crops)
     crops = registration.view(crops, series.shifts)
-    evidence: Any = segmentation._evidence(model, series, crops, segmentation._said(model, series))
+    evidence: Any = segmentation._evidence(
+        model, series, crops, segmentation._predict_states(model, series)
+    )
     prior = registry.find("syllabary.priors", model.settings.prior)
     assert evidence.mean.shape[-1] == prior.dimensions(model.parameters)
     decoder = model.networks().decoder.requires_grad_(False)
     extra = getattr(evidence, "states", None)
-    law = process(model.parameters if model.foresight is None else model.foresight)
+    law = process(model.parameters if model.forecast_parameters is None else model.forecast_parameters)
     return Recording(crops, law, decoder, model.pca(), series, evidence, extra)
 
 

@@ -38,14 +38,14 @@ class View(Protocol):
 
 
 class Pixels(NamedTuple):
-    """The heights of the pixels that are modelled, with the decoder's noise."""
+    """The heights of the pixels that are modeled, with the decoder's noise."""
 
     decoder: Decoder
     heights: Tensor
     """(M, H, W) float32, mm."""
     observed: Tensor
     """(M, H, W) bool."""
-    build: Tensor | float = 0.0
+    subject_offset: Tensor | float = 0.0
     """What is added to latents before they are decoded, (pose,)."""
 
     @property
@@ -55,7 +55,7 @@ class Pixels(NamedTuple):
 
     def expected(self, latents: Tensor) -> Tensor:
         """Return heights (N, H W), mm."""
-        return self.decoder(latents + self.build).flatten(1)
+        return self.decoder(latents + self.subject_offset).flatten(1)
 
     def measured(self, rows: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
         """Return heights and their precisions, (N, H W), 1 / mm²: as far as they are no outliers."""
@@ -71,7 +71,7 @@ class Pixels(NamedTuple):
         return likelihood.log_likelihood(
             self.heights[rows],
             self.observed[rows],
-            self.decoder(latents + self.build),
+            self.decoder(latents + self.subject_offset),
             self.decoder.log_variance(),
             self.decoder.used,
             self.decoder.outliers,
@@ -91,7 +91,7 @@ class Components(NamedTuple):
     """(M, D) float64, whitened; anything where the information is 0."""
     information: Tensor
     """(M, D) float64, their precisions."""
-    build: Tensor | float = 0.0
+    subject_offset: Tensor | float = 0.0
     """What is added to latents before they are decoded, (pose,), and is not in the values."""
 
     @property
@@ -103,9 +103,9 @@ class Components(NamedTuple):
         """Return the PCA's latents (N, D) of what the decoder makes; the same, if it is linear."""
         basis = torch.from_numpy(self.pca.components / self.pca.scale[:, None, None]).flatten(1)
         mean = torch.from_numpy(self.pca.mean).flatten()
-        heights = self.decoder(latents + self.build).flatten(1)
+        heights = self.decoder(latents + self.subject_offset).flatten(1)
         found: Tensor = ((heights - mean.to(heights)) @ basis.T.to(heights)).double()
-        return found - self.build
+        return found - self.subject_offset
 
     def measured(self, rows: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
         """Return latents and their precisions, whatever is expected."""

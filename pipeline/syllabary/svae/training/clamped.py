@@ -1,4 +1,4 @@
-"""Fit a prior to states that are said: what moves how, once a recogniser tells which syllable it is.
+"""Fit a prior to states that are said: what moves how, once a recognizer tells which syllable it is.
 
 With the states' evidence given, every sweep is one pass of messages over each recording and an exact
 update of all parameters; a few sweeps settle it, for only the latents' noise is still to be shared
@@ -36,7 +36,7 @@ PHASE = "settle"
 
 def fit(
     latents: Mapping[str, LatentSeries],
-    said: Mapping[str, Tensor],
+    state_logits: Mapping[str, Tensor],
     settings: ModelSettings,
     *,
     fps: float,
@@ -48,7 +48,7 @@ def fit(
     Parameters
     ----------
     latents : mapping of recording to LatentSeries
-    said : mapping of recording to (T, K) float64
+    state_logits : mapping of recording to (T, K) float64
         Log evidence of the states, nats.
     settings : ModelSettings
     fps : float
@@ -59,20 +59,21 @@ def fit(
     """
     prior = registry.find("syllabary.priors", settings.prior)
     names = sorted(latents)
-    states = said[names[0]].shape[1]
+    states = state_logits[names[0]].shape[1]
     # How long a syllable lasts is in what is said; stickiness would count it twice.
     own = prior_settings(settings).model_copy(update={"states": states, "kappa": 0.0})
     most = float(network_settings(settings).max_precision)  # type: ignore[attr-defined]
     seen = [np.asarray(latents[name].observed, bool) for name in names]
     frames = sum(int(one.sum()) for one in seen)
     given = [
-        latent_evidence.linear(latents[name], most, name)._replace(states=said[name]) for name in names
+        latent_evidence.linear(latents[name], most, name)._replace(states=state_logits[name])
+        for name in names
     ]
     with one_thread("torch"), ThreadPoolExecutor(workers) as pool:
         parameters = _blank(prior, own, given, generator(seed, "settle"))
         history: list[dict[str, Any]] = []
-        sweeps = settings.training.settle_sweeps
-        for sweep in track(range(sweeps + 1), "fit: settle", unit="sweeps"):
+        max_iterations = settings.training.clamped_iterations
+        for sweep in track(range(max_iterations + 1), "fit: settle", unit="iterations"):
 
             def one(evidence: GaussianEvidence, now: Any = parameters) -> Any:
                 return prior.infer(now, evidence, paths=True, cache=False)
@@ -92,8 +93,8 @@ def fit(
                 durations.median(np.concatenate(runs)) / fps,
             )  # fmt: skip
             history.append(dict(zip(COLUMNS, values, strict=True)))
-            if sweep < sweeps:
-                parameters = prior.adapt(prior.update(parameters, statistics, own))
+            if sweep < max_iterations:
+                parameters = prior.update_hyperparameters(prior.update(parameters, statistics, own))
     order = torch.argsort(usage, descending=True, stable=True)
     return Fitted(prior.reorder(parameters, order), pd.DataFrame(history, columns=COLUMNS), order)
 

@@ -39,20 +39,20 @@ __all__ = ["Fitted", "fit"]
 
 log = logging.getLogger(__name__)
 SAVE_EVERY = 5
-PROBE_SWEEPS = 8
+PROBE_ITERATIONS = 8
 PROBES = 8
-JOIN_EVERY = 3
+MERGE_EVERY = 3
 # Of the states in use, how many may be joined at once: few, or a poor start falls together.
-JOIN_SHARE = 0.25
+MERGE_SHARE = 0.25
 ADJUST_EVERY = 4
 USED_SHARE = 0.005
-FIRST_TURNS = 20
+FIRST_ITERATIONS = 20
 # Two digits are enough for a start, and a study has ten million of them.
 START_TYPE = torch.float16
-WHERE = ("restart", "phase", "sweep")
+WHERE = ("restart", "phase", "iteration")
 COLUMNS = (*WHERE, "bound_nats_per_frame", "kappa", "states_used", "median_duration_s")
 # Fields of the state that hold parameters.
-RECORDS = ("parameters", "base", "unjoined", "best")
+RECORDS = ("parameters", "first", "unmerged", "best")
 
 
 class Fitted(NamedTuple):
@@ -63,7 +63,7 @@ class Fitted(NamedTuple):
     parameters : NamedTuple of tensors
         Posterior of the prior's global parameters; states numbered by usage, 0 commonest.
     history : DataFrame
-        A row per sweep: ``restart, phase, sweep, bound_nats_per_frame, kappa, states_used``
+        A row per sweep: ``restart, phase, iteration, bound_nats_per_frame, kappa, states_used``
         (of at least 0.5 % of the frames) ``, median_duration_s``.
     order : tensor (K,) of int, optional
         Number that each state had before it was numbered by usage.
@@ -83,15 +83,15 @@ class State:
     stage: str = POINTS
     phase: str = "search"
     restart: int = 0
-    sweep: int = 0
+    iteration: int = 0
     bound: float = -math.inf
-    base: Any = None
+    first: Any = None
     """Parameters every probe of a stickiness starts from."""
     probes: list[list[float]] = dataclasses.field(default_factory=list)
     """log kappa and log duration over target of every probe."""
-    unjoined: Any = None
+    unmerged: Any = None
     """Parameters to go back to if joining states did not pay."""
-    join_share: float = JOIN_SHARE
+    merge_share: float = MERGE_SHARE
     best: Any = None
     best_bound: float = -math.inf
     best_restart: int = 0
@@ -100,7 +100,7 @@ class State:
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
-class Sweep(NamedTuple):
+class Iteration(NamedTuple):
     """What one pass over the recordings found."""
 
     statistics: Any
@@ -157,8 +157,8 @@ def fit(
             trainer = Trainer(latents, settings, stage, target_duration_s * fps, fps, seed, pool)
             if state is None or state.stage != stage:
                 state = trainer.begin(state)
-            most = trainer.most_sweeps()
-            for row in track(trainer.sweeps(state), f"fit: {stage}", total=most, unit="sweeps"):
+            most = trainer.max_iterations()
+            for row in track(trainer.run(state), f"fit: {stage}", total=most, unit="iterations"):
                 if checkpoint is not None and (len(state.history) % SAVE_EVERY == 0):
                     _keep(checkpoint, identity, state)
                 if progress is not None:
@@ -208,7 +208,7 @@ class Trainer:
         """Return the state before the first sweep, or that which goes on from an earlier stage."""
         if before is not None:
             before.parameters = self.prior.from_autoregression(before.parameters)
-            before.stage, before.phase, before.sweep, before.bound = LATENTS, LATENTS, 0, -math.inf
+            before.stage, before.phase, before.iteration, before.bound = LATENTS, LATENTS, 0, -math.inf
             return before
         parameters = self.start(0)
         kappa = float(parameters.kappa) if self.sticky else 0.0
@@ -216,7 +216,7 @@ class Trainer:
         if not self.solves:
             state.phase = "restart"
         else:
-            state.base = parameters
+            state.first = parameters
         return state
 
     def start(self, restart: int) -> Any:
@@ -228,17 +228,19 @@ class Trainer:
         ]
         return self.prior.initial(self.settings, points, None, rng)
 
-    def most_sweeps(self) -> int:
+    def max_iterations(self) -> int:
         """Return how many sweeps there can be."""
         if self.stage == LATENTS and len(stages(self.model)) > 1:
-            return self.training.latent_sweeps
-        search = (PROBES + 1) * (PROBE_SWEEPS + 1) if self.solves else 0
-        return search + self.training.restarts * self.training.restart_sweeps + self.training.sweeps
+            return self.training.latent_iterations
+        search = (PROBES + 1) * (PROBE_ITERATIONS + 1) if self.solves else 0
+        return (
+            search + self.training.restarts * self.training.restart_iterations + self.training.iterations
+        )
 
-    def sweeps(self, state: State) -> Iterator[dict[str, Any]]:
+    def run(self, state: State) -> Iterator[dict[str, Any]]:
         """Train until the end, changing ``state``; yield the history's row of each sweep."""
         while state.phase != "done":
-            found = self.sweep(state)
+            found = self.iterate(state)
             bound, duration_s = found.bound / self.frames, found.duration / self.fps
             where = (getattr(state, name) for name in WHERE)
             values = (*where, bound, state.kappa, found.states_used, duration_s)
@@ -253,12 +255,17 @@ class Trainer:
             return self.prior.infer(state.parameters, self.evidence[index], paths=paths)
         start = state.starts[index].double() if state.starts else None
         # A first visit starts from the latents as points, and has further to go.
-        turns = self.training.turns if state.starts else FIRST_TURNS
+        turns = self.training.local_iterations if state.starts else FIRST_ITERATIONS
         return self.prior.infer(
-            state.parameters, self.evidence[index], start=start, sweeps=turns, paths=paths, cache=False
+            state.parameters,
+            self.evidence[index],
+            start=start,
+            max_iterations=turns,
+            paths=paths,
+            cache=False,
         )
 
-    def sweep(self, state: State) -> Sweep:
+    def iterate(self, state: State) -> Iteration:
         """Infer every recording; sums are taken in order of the recordings' names."""
 
         def one(index: int) -> tuple[Any, float, torch.Tensor, npt.NDArray[np.int64], torch.Tensor]:
@@ -279,36 +286,36 @@ class Trainer:
         bound -= float(self.prior.divergence(state.parameters, self.settings))
         state.starts = starts if self.gaussian else []
         shares = usage / usage.sum()
-        return Sweep(
+        return Iteration(
             statistics=statistics,
             bound=bound,
             states_used=int((shares >= USED_SHARE).sum()),
             duration=durations.median(np.concatenate(runs)),
         )
 
-    def advance(self, state: State, found: Sweep) -> None:
+    def advance(self, state: State, found: Iteration) -> None:
         """Decide what the next sweep starts from."""
         gain = (found.bound - state.bound) / self.frames
-        state.sweep += 1
-        unjoined, state.unjoined = state.unjoined, None
-        if unjoined is not None and gain < 0:
-            state.parameters = unjoined
-            state.join_share /= 4
+        state.iteration += 1
+        unmerged, state.unmerged = state.unmerged, None
+        if unmerged is not None and gain < 0:
+            state.parameters = unmerged
+            state.merge_share /= 4
             return
         state.bound = found.bound
         updated = self.prior.update(state.parameters, found.statistics, self.settings)
-        state.parameters = self.prior.adapt(updated)
-        if self.joins and state.sweep % JOIN_EVERY == 0 and state.join_share >= JOIN_SHARE / 16:
+        state.parameters = self.prior.update_hyperparameters(updated)
+        if self.joins and state.iteration % MERGE_EVERY == 0 and state.merge_share >= MERGE_SHARE / 16:
             joined = self.prior.merge(
-                state.parameters, found.statistics, self.settings, state.join_share
+                state.parameters, found.statistics, self.settings, state.merge_share
             )
             if joined is not None:
-                state.unjoined, state.parameters = state.parameters, joined
+                state.unmerged, state.parameters = state.parameters, joined
                 return
         off = math.log(found.duration / self.target)
         if state.phase == "search":
             self._search(state, off)
-        elif state.phase == "restart" and state.sweep >= self.training.restart_sweeps:
+        elif state.phase == "restart" and state.iteration >= self.training.restart_iterations:
             self._next_restart(state)
         elif state.phase in ("polish", LATENTS):
             self._polish(state, off, gain)
@@ -319,10 +326,10 @@ class Trainer:
         Every probe begins anew, as the restarts will: once states are lost to much
         stickiness, less does not bring them back.
         """
-        if state.sweep < PROBE_SWEEPS:
+        if state.iteration < PROBE_ITERATIONS:
             return
         state.probes.append([math.log(state.kappa), off])
-        state.sweep, state.join_share = 0, JOIN_SHARE
+        state.iteration, state.merge_share = 0, MERGE_SHARE
         wanted = durations.next_kappa(state.probes)
         tried = any(math.isclose(probe[0], math.log(wanted)) for probe in state.probes)
         if abs(off) <= self.training.duration_tolerance or len(state.probes) > PROBES or tried:
@@ -331,7 +338,7 @@ class Trainer:
             self._next_restart(state)
             return
         state.kappa = wanted
-        state.parameters = self.prior.with_kappa(state.base, state.kappa)
+        state.parameters = self.prior.with_kappa(state.first, state.kappa)
         state.bound, state.starts = -math.inf, []
 
     def _next_restart(self, state: State) -> None:
@@ -339,8 +346,8 @@ class Trainer:
             state.best, state.best_bound = state.parameters, state.bound
             state.best_restart = state.restart
         state.restart += 1
-        state.sweep, state.join_share = 0, JOIN_SHARE
-        state.base = None
+        state.iteration, state.merge_share = 0, MERGE_SHARE
+        state.first = None
         if state.restart < self.training.restarts:
             state.parameters = self.start(state.restart)
             if self.solves:
@@ -349,23 +356,23 @@ class Trainer:
             return
         state.parameters, state.bound, state.restart = state.best, state.best_bound, state.best_restart
         state.best, state.starts = None, []
-        state.phase = "polish" if self.training.sweeps else "done"
+        state.phase = "polish" if self.training.iterations else "done"
 
     def _polish(self, state: State, off: float, gain: float) -> None:
         wanted = durations.clip(state.kappa * math.exp(_step(-off, state.probes)))
         # At the end of its range stickiness can do no more.
         near = not self.solves or abs(off) <= self.training.duration_tolerance or wanted == state.kappa
-        settled = 0 <= gain < self.training.tolerance_nats and state.sweep > 2 * JOIN_EVERY
-        most = self.training.latent_sweeps if state.phase == LATENTS else self.training.sweeps
-        if state.sweep >= most:
+        settled = 0 <= gain < self.training.tolerance_nats and state.iteration > 2 * MERGE_EVERY
+        most = self.training.latent_iterations if state.phase == LATENTS else self.training.iterations
+        if state.iteration >= most:
             log.warning(
-                "training stopped after %d sweeps, the last gain %.2g nats per frame, median duration "
-                "%.2f of the target", state.sweep, gain, math.exp(off),
+                "training stopped after %d iterations, the last gain %.2g nats per frame, median "
+                "duration %.2f of the target", state.iteration, gain, math.exp(off),
             )  # fmt: skip
             state.phase = "done"
         elif settled and near:
             state.phase = "done"
-        elif not near and state.sweep % ADJUST_EVERY == 0:
+        elif not near and state.iteration % ADJUST_EVERY == 0:
             state.kappa = wanted
             state.parameters = self.prior.with_kappa(state.parameters, state.kappa)
             state.bound = -math.inf
@@ -420,5 +427,5 @@ def _resume(path: Path | None, identity: str, settings: ModelSettings) -> State 
             records[name] = files.restore(kind, tensors, f"{name}.")
     starts = [tensors[f"starts.{i}"] for i in range(sum(key.startswith("starts.") for key in tensors))]
     state = State(**records, starts=starts, **metadata["state"])
-    log.info("training goes on after sweep %d of phase %s.", state.sweep, state.phase)
+    log.info("training goes on after iteration %d of phase %s.", state.iteration, state.phase)
     return state

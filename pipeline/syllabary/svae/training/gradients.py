@@ -24,12 +24,12 @@ from ..settings import TrainingSettings
 __all__ = ["AT_ONCE", "Batch", "Gradient", "error", "through_optimum"]
 
 # A piece that has not settled may be at a saddle, where no gradient can be sent back: few need many.
-STEP_TURNS, TURN_TOLERANCE = 40, 1e-7
+STEP_ITERATIONS, TURN_TOLERANCE = 40, 1e-7
 # Frames that a network sees at once in a step: of more, the images of its first stage are so large that
 # the allocator asks the system for their memory afresh every time (benchmarks/README.md).
 AT_ONCE = 128
 # For the check of the gradients: what counts as settled.
-SETTLED_TURNS, SETTLED_TOLERANCE = 100, 1e-8
+SETTLED_ITERATIONS, SETTLED_TOLERANCE = 100, 1e-8
 
 
 class Batch(NamedTuple):
@@ -43,13 +43,13 @@ class Batch(NamedTuple):
     """(B, T) bool, frames that are scored."""
     starts: Tensor
     """(B, T, K) float64, probabilities of the states at the last visit."""
-    edges: meanfield.Edges
+    boundary: meanfield.BoundaryMessages
     normals: Tensor
     """(B, T, D) float64, standard normal draws of the latents that are decoded: the first ones."""
-    build: Tensor | float = 0.0
+    subject_offset: Tensor | float = 0.0
     """(B, 1, D) float64, what is added to these before they are decoded."""
-    said: Tensor | None = None
-    """(B, T, K) float64, log evidence of the states, where a recogniser holds them."""
+    state_logits: Tensor | None = None
+    """(B, T, K) float64, log evidence of the states, where a recognizer holds them."""
 
 
 class Gradient(NamedTuple):
@@ -79,7 +79,7 @@ def through_optimum(
     prior, parameters
         A file of ``priors/`` with a ``tangent``, and its parameters.
     decoder : Decoder
-        Its parameters' gradients are added to, of the log likelihood: to be maximised.
+        Its parameters' gradients are added to, of the log likelihood: to be maximized.
     evidence : GaussianEvidence
         (B, T, D) float64, without a path to the encoder.
     batch : Batch
@@ -93,8 +93,8 @@ def through_optimum(
         parameters,
         evidence,
         start=batch.starts,
-        edges=batch.edges,
-        sweeps=SETTLED_TURNS if settled else STEP_TURNS,
+        boundary=batch.boundary,
+        max_iterations=SETTLED_ITERATIONS if settled else STEP_ITERATIONS,
         tolerance=0.0 if settled else TURN_TOLERANCE,
     )
     means = local.means.clone().requires_grad_()
@@ -104,7 +104,7 @@ def through_optimum(
     drawn = likelihood.sample_marginals(
         means[core][:, :pose], covariances[core][:, :pose, :pose], batch.normals[core]
     )
-    drawn = drawn + (torch.zeros_like(batch.normals) + batch.build)[core]
+    drawn = drawn + (torch.zeros_like(batch.normals) + batch.subject_offset)[core]
     observed = batch.observed[core]
     leaf = drawn.detach().requires_grad_()
     parts = [
@@ -137,7 +137,7 @@ def through_optimum(
             torch.where(core[..., None, None], spread, 0.0),
         ),
         tolerance=SETTLED_TOLERANCE if settled else training.solver_tolerance,
-        iterations=SETTLED_TURNS if settled else training.solver_iterations,
+        iterations=SETTLED_ITERATIONS if settled else training.solver_iterations,
         damping=None if settled else training.solver_damping,
     )
     pixels = int(likelihood.scored_pixels(observed, decoder.used).sum())

@@ -44,14 +44,14 @@ from ...reduction.pca import Pca
 from .. import latent_evidence
 from ..choices import prior_settings
 from ..networks import likelihood
-from ..networks.autoencoder import Networks, build
+from ..networks.autoencoder import Networks, create
 from ..settings import ModelSettings
 from . import durations, gradients, windows
-from .em import COLUMNS, FIRST_TURNS, START_TYPE, USED_SHARE, Fitted
+from .em import COLUMNS, FIRST_ITERATIONS, START_TYPE, USED_SHARE, Fitted
 from .gradients import Batch, Gradient
 from .schedule import learning_rate
 from .state import State, keep, resume
-from .windows import Piece
+from .windows import Window
 
 __all__ = ["fit"]
 
@@ -72,7 +72,7 @@ def fit(
     *,
     fps: float,
     seed: int,
-    said: Mapping[str, Tensor] | None = None,
+    state_logits: Mapping[str, Tensor] | None = None,
     checkpoint: Path | None = None,
     identity: str = "",
     progress: Callable[[Mapping[str, Any]], None] | None = None,
@@ -90,8 +90,8 @@ def fit(
         Ticks per second.
     seed : int
         The same seed, crops and number of threads give the same weights, bit for bit.
-    said : mapping of recording to (T, K) float64, optional
-        Log evidence of the states by a recogniser: they are then held, and latents follow from them.
+    state_logits : mapping of recording to (T, K) float64, optional
+        Log evidence of the states by a recognizer: they are then held, and latents follow from them.
     checkpoint : path, optional
         Where the state is kept after every epoch; training that was killed goes on from there.
     identity : str
@@ -109,11 +109,11 @@ def fit(
     BadSetting
         The prior can't be trained so.
     """
-    networks = build(settings, reduction, generator(seed, "fit", "networks"))
+    networks = create(settings, reduction, generator(seed, "fit", "networks"))
     if not settings.training.epochs or not list(networks.encoder.parameters()):
         return fitted, networks
     with one_thread("torch"):
-        trainer = Trainer(networks, crops, latents, settings, reduction, fps, seed, said)
+        trainer = Trainer(networks, crops, latents, settings, reduction, fps, seed, state_logits)
         state = resume(checkpoint, identity, trainer.prior.Parameters) or trainer.begin(fitted)
         epochs = settings.training.epochs + 1
         passes = track(trainer.epochs(state), "fit: joint", total=epochs - state.epoch, unit="epochs")
@@ -148,7 +148,7 @@ class Trainer:
         reduction: Pca,
         fps: float,
         seed: int,
-        said: Mapping[str, Tensor] | None = None,
+        state_logits: Mapping[str, Tensor] | None = None,
     ):
         self.prior: ModuleType = registry.find("syllabary.priors", settings.prior)
         if not hasattr(self.prior, "from_autoregression"):
@@ -160,14 +160,14 @@ class Trainer:
         names = [name for name in sorted(latents) if len(latents[name].values)]
         self.paths = [crops[name] for name in names]
         self.series = [latents[name] for name in names]
-        self.said = None if said is None else [said[name] for name in names]
+        self.state_logits = None if state_logits is None else [state_logits[name] for name in names]
         self.frames = sum(int(np.sum(one.observed)) for one in self.series)
         self.networks, self.fps, self.seed = networks, fps, seed
         weights = [*networks.encoder.parameters(), *networks.decoder.parameters()]
         self.width = len(reduction.scale)
         most = networks.encoder.max_precision
         self.known = [latent_evidence.known(one, most) for one in self.series]
-        self.builds = [latent_evidence.build(one) for one in self.series]
+        self.builds = [latent_evidence.subject_offset(one) for one in self.series]
         self.optimizer = torch.optim.Adam(weights, lr=self.training.learning_rate)
         self.open = lru_cache(maxsize=OPEN_FILES)(self._open)
 
@@ -188,41 +188,41 @@ class Trainer:
             lengths = [len(one.observed) for one in self.series]
             training = self.training
             cuts = windows.cut(lengths, training.window_frames, training.buffer_frames, rng)
-            row, statistics, edges, usage = self.whole(state, cuts)
+            row, statistics, boundary, usage = self.whole(state, cuts)
             if row["bound_nats_per_frame"] > state.best_bound:
                 state.best, state.best_bound = state.parameters, row["bound_nats_per_frame"]
                 state.best_weights, state.best_epoch = self.networks.tensors(), state.epoch
                 state.best_usage = usage
             if state.epoch < self.training.epochs:
                 updated = self.prior.update(state.parameters, statistics, self.settings)
-                state.parameters = self.prior.adapt(updated)
-                row |= self.steps(state, cuts, edges)
+                state.parameters = self.prior.update_hyperparameters(updated)
+                row |= self.steps(state, cuts, boundary)
             state.epoch += 1
             state.weights, state.moments = self.networks.tensors(), self._moments()
             state.history.append(row)
             yield row
 
     def whole(
-        self, state: State, cuts: list[Piece]
-    ) -> tuple[dict[str, Any], Any, dict[Piece, meanfield.Edges], list[int]]:
+        self, state: State, cuts: list[Window]
+    ) -> tuple[dict[str, Any], Any, dict[Window, meanfield.BoundaryMessages], list[int]]:
         """Infer every recording end to end.
 
         Returns the history's row, statistics, edges of pieces, and frames of each state.
         """
         begun = time.monotonic()
         statistics, pixels, motion, divergence = None, 0.0, 0.0, 0.0
-        edges: dict[Piece, meanfield.Edges] = {}
+        boundary: dict[Window, meanfield.BoundaryMessages] = {}
         states = len(state.parameters.weights)
         usage, paths = torch.zeros(states, dtype=torch.float64), torch.zeros(states, dtype=torch.int64)
         starts, runs = [], []
         for index, one in enumerate(self.series):
             evidence = latent_evidence.of_crops(self.networks.encoder, self.open(index), one)
-            if self.said is not None:
-                evidence = evidence._replace(states=self.said[index])
+            if self.state_logits is not None:
+                evidence = evidence._replace(states=self.state_logits[index])
             start = state.starts[index].double() if state.starts else None
             local = self.prior.infer(
                 state.parameters, evidence, start=start, paths=True,
-                sweeps=self.training.turns if state.starts else FIRST_TURNS,
+                max_iterations=self.training.local_iterations if state.starts else FIRST_ITERATIONS,
             )  # fmt: skip
             pixels += self.score(index, local)
             measured = self.known[index][2:]
@@ -234,7 +234,7 @@ class Trainer:
             seen = torch.from_numpy(one.observed)
             usage += local.states[seen].double().sum(0)
             paths += torch.bincount(local.path[seen], minlength=states)
-            edges |= windows.edges_of(local, [piece for piece in cuts if piece.recording == index])
+            boundary |= windows.boundary_of(local, [piece for piece in cuts if piece.recording == index])
         state.starts = starts
         divergence += float(self.prior.divergence(state.parameters, self.settings))
         values = (
@@ -252,7 +252,7 @@ class Trainer:
             "pass %d: bound %.3f nats per frame, %.0f s",
             state.epoch, row["bound_nats_per_frame"], time.monotonic() - begun,
         )  # fmt: skip
-        return row, statistics, edges, paths.tolist()
+        return row, statistics, boundary, paths.tolist()
 
     @torch.no_grad()
     def score(self, index: int, local: Local) -> float:
@@ -279,7 +279,7 @@ class Trainer:
         return total
 
     def steps(
-        self, state: State, cuts: list[Piece], edges: Mapping[Piece, meanfield.Edges]
+        self, state: State, cuts: list[Window], boundary: Mapping[Window, meanfield.BoundaryMessages]
     ) -> dict[str, Any]:
         """Take a step on every batch of an epoch; return what the history keeps of them."""
         rng = generator(self.seed, "fit", "steps", state.epoch)
@@ -288,10 +288,12 @@ class Trainer:
         seen: list[tuple[float, float, float]] = []
         error = math.nan
         for group in track(groups, f"fit: epoch {state.epoch + 1}", unit="steps"):
-            batch = self.load(state, group, edges, rng)
+            batch = self.load(state, group, boundary, rng)
             self.optimizer.zero_grad(set_to_none=True)
             mean, precision = self.encode(group, batch)
-            given = GaussianEvidence(mean.detach().double(), precision.detach().double(), batch.said)
+            given = GaussianEvidence(
+                mean.detach().double(), precision.detach().double(), batch.state_logits
+            )
             arguments = (self.prior, state.parameters, self.networks.decoder, given)
             if not seen:
                 exact = gradients.through_optimum(*arguments, batch, self.training, settled=True)
@@ -301,7 +303,7 @@ class Trainer:
                 error = gradients.error(found, exact, given.precision)
             self._step(state, found, (mean, precision), total)
             tangent = found.tangent
-            measures = (tangent.iterations, tangent.indefinite, found.local.sweeps)
+            measures = (tangent.iterations, tangent.indefinite, found.local.iterations)
             a, b, c = (float(part.double().mean()) for part in measures)
             seen.append((a, b, c))
         means = np.mean(seen, 0) if seen else np.full(3, math.nan)
@@ -310,8 +312,8 @@ class Trainer:
     def load(
         self,
         state: State,
-        group: list[Piece],
-        edges: Mapping[Piece, meanfield.Edges],
+        group: list[Window],
+        boundary: Mapping[Window, meanfield.BoundaryMessages],
         rng: np.random.Generator,
     ) -> Batch:
         """Read the crops of a batch, and what was kept for it."""
@@ -330,19 +332,19 @@ class Trainer:
             observed=torch.stack(observed),
             core=scored,
             starts=torch.stack(starts),
-            edges=windows.join([edges[piece] for piece in group]),
+            boundary=windows.join([boundary[piece] for piece in group]),
             normals=torch.from_numpy(rng.standard_normal((*scored.shape, self.width))),
-            build=torch.stack([self.builds[piece.recording] for piece in group])[:, None],
-            said=self._said(group),
+            subject_offset=torch.stack([self.builds[piece.recording] for piece in group])[:, None],
+            state_logits=self._said(group),
         )
 
-    def _said(self, group: list[Piece]) -> Tensor | None:
-        """What a recogniser says of the states of a batch."""
-        if self.said is None:
+    def _said(self, group: list[Window]) -> Tensor | None:
+        """What a recognizer says of the states of a batch."""
+        if self.state_logits is None:
             return None
-        return torch.stack([self.said[one.recording][one.begin : one.stop] for one in group])
+        return torch.stack([self.state_logits[one.recording][one.begin : one.stop] for one in group])
 
-    def encode(self, group: list[Piece], batch: Batch) -> tuple[Tensor, Tensor]:
+    def encode(self, group: list[Window], batch: Batch) -> tuple[Tensor, Tensor]:
         """Return evidence of a batch, (B, T, D) float32, with its gradient's path to the encoder."""
         parts = [
             [part[piece.begin : piece.stop] for part in self.known[piece.recording]] for piece in group
@@ -378,7 +380,7 @@ class Trainer:
         state.steps += 1
 
     def _natural_step(self, parameters: Any, found: Gradient) -> Any:
-        """Go a little towards what this batch, scaled up to all data, says of the prior."""
+        """Go a little toward what this batch, scaled up to all data, says of the prior."""
         whole = sum(len(one.values) for one in self.series)
         scale = whole / found.local.means[..., 0].numel()
         updated = self.prior.update(

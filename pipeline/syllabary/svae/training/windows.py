@@ -9,10 +9,10 @@ import torch
 from ...messages import meanfield
 from ...priors.interface import Local
 
-__all__ = ["Piece", "batches", "cut", "edges_of", "join"]
+__all__ = ["Window", "batches", "boundary_of", "cut", "join"]
 
 
-class Piece(NamedTuple):
+class Window(NamedTuple):
     """A piece of a recording."""
 
     recording: int
@@ -22,7 +22,7 @@ class Piece(NamedTuple):
     """First frame that is scored, and the frame after the last, counted in the recording."""
 
 
-def cut(lengths: Sequence[int], core: int, buffer: int, rng: np.random.Generator) -> list[Piece]:
+def cut(lengths: Sequence[int], core: int, buffer: int, rng: np.random.Generator) -> list[Window]:
     """Cut recordings into pieces, at borders that the generator chooses.
 
     Parameters
@@ -41,13 +41,13 @@ def cut(lengths: Sequence[int], core: int, buffer: int, rng: np.random.Generator
             own = (max(left, 0), min(left + core, frames) if frames > length else frames)
             begin = min(max(own[0] - buffer, 0), frames - length)
             if length >= 2 and own[1] > own[0]:
-                found.append(Piece(index, begin, begin + length, own))
+                found.append(Window(index, begin, begin + length, own))
     return found
 
 
-def batches(pieces: list[Piece], size: int, rng: np.random.Generator) -> list[list[Piece]]:
+def batches(pieces: list[Window], size: int, rng: np.random.Generator) -> list[list[Window]]:
     """Shuffle pieces and put those of one length together."""
-    by_length: dict[int, list[Piece]] = {}
+    by_length: dict[int, list[Window]] = {}
     for i in rng.permutation(len(pieces)):
         piece = pieces[int(i)]
         by_length.setdefault(piece.stop - piece.begin, []).append(piece)
@@ -55,15 +55,17 @@ def batches(pieces: list[Piece], size: int, rng: np.random.Generator) -> list[li
     return [found[int(i)] for i in rng.permutation(len(found))]
 
 
-def edges_of(local: Local, pieces: list[Piece]) -> dict[Piece, meanfield.Edges]:
+def boundary_of(local: Local, pieces: list[Window]) -> dict[Window, meanfield.BoundaryMessages]:
     """Messages at the borders of one recording's pieces."""
     if not pieces:
         return {}
     begin, stop = (torch.tensor([getattr(p, name) for p in pieces]) for name in ("begin", "stop"))
-    said = local.cache.evidence.states is not None
-    found = meanfield.edges_of(local.cache.potentials, local.cache.optimum, begin, stop, said=said)
+    fixed_states = local.cache.evidence.states is not None
+    found = meanfield.boundary_of(
+        local.cache.potentials, local.cache.optimum, begin, stop, fixed_states=fixed_states
+    )
     return {
-        piece: meanfield.Edges(
+        piece: meanfield.BoundaryMessages(
             found.initial[i : i + 1],
             found.final[i : i + 1],
             (found.first[0][i : i + 1], found.first[1][i : i + 1]),
@@ -73,11 +75,11 @@ def edges_of(local: Local, pieces: list[Piece]) -> dict[Piece, meanfield.Edges]:
     }
 
 
-def join(edges: list[meanfield.Edges]) -> meanfield.Edges:
+def join(boundary: list[meanfield.BoundaryMessages]) -> meanfield.BoundaryMessages:
     """Put the edges of a batch together."""
-    return meanfield.Edges(
-        torch.cat([e.initial for e in edges]),
-        torch.cat([e.final for e in edges]),
-        (torch.cat([e.first[0] for e in edges]), torch.cat([e.first[1] for e in edges])),
-        (torch.cat([e.last[0] for e in edges]), torch.cat([e.last[1] for e in edges])),
+    return meanfield.BoundaryMessages(
+        torch.cat([e.initial for e in boundary]),
+        torch.cat([e.final for e in boundary]),
+        (torch.cat([e.first[0] for e in boundary]), torch.cat([e.first[1] for e in boundary])),
+        (torch.cat([e.last[0] for e in boundary]), torch.cat([e.last[1] for e in boundary])),
     )

@@ -224,19 +224,19 @@ def lds_tangent(
     covariances: Tensor,
     d_precision: Tensor,
     d_lower: Tensor,
-    centred: Tensor,
+    centered: Tensor,
     lengths: Tensor,
     d_means: Tensor,
     d_covariances: Tensor,
     d_cross: Tensor,
 ) -> None:
     """Fill derivatives of means and covariances; see ``messages.lds.tangent``."""
-    if centred.numel() == 0:
+    if centered.numel() == 0:
         return
-    spec = _per_gaussian(centred)
+    spec = _per_gaussian(centered)
     before, steps, spread, *changes = _flat(filtered, gain, covariances, d_precision, d_lower)
     moved = (d_means, *_flat(d_covariances, d_cross))
-    _launch(_tangent.tangent_forward, spec, before, steps, *changes, centred, lengths, *moved)
+    _launch(_tangent.tangent_forward, spec, before, steps, *changes, centered, lengths, *moved)
     _launch(_tangent.tangent_backward, spec, before, steps, spread, lengths, *moved)
 
 

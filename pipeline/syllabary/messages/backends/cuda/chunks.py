@@ -1,8 +1,8 @@
 """Long sequences in stretches on a GPU: a block of threads to each, and every seam checked.
 
-A stretch does not know the message its neighbour hands it. At first each gets one from an approach,
+A stretch does not know the message its neighbor hands it. At first each gets one from an approach,
 frames outside that are swept from an arbitrary message. Then the message that it began with is
-compared to the one its neighbour has left, and where they differ by more than rounding it is swept
+compared to the one its neighbor has left, and where they differ by more than rounding it is swept
 again from that: some times all side by side, which is enough for a chain that forgets within a
 stretch or two, and at last in order, by one block of the sequence, from the first seam that still is
 wrong. So the answer is exact to rounding whatever the chain; a chain that never forgets costs a
@@ -47,7 +47,7 @@ class Seams(NamedTuple):
         """Launches of a sweep, one where no sequence has a seam.
 
         Blocks of each sequence, one for each stretch or one that goes in order; ``starts``, the messages
-        of neighbours, those that are left, and ``repeated``; and frames of approach, in the first.
+        of neighbors, those that are left, and ``repeated``; and frames of approach, in the first.
         """
         number, ends = self.starts.shape[1], self.ends
         yield number, (self.starts, ends[0], ends[0], self.repeated), APPROACH
@@ -98,7 +98,7 @@ def checks(agree: Callable[..., bool]) -> Callable[..., int]:
     """Make ``first_wrong(starts, ends, low, high, scratch)``, which all threads of a block call.
 
     It is the first stretch from ``low`` on that began with a wrong message, or ``high``: ``agree(found,
-    true, m)`` compares number m of a message to what the neighbour left.
+    true, m)`` compares number m of a message to what the neighbor left.
     """
 
     @device

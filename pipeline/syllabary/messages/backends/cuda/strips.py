@@ -2,7 +2,7 @@
 
 A thread has two columns of so many rows, a strip, and reads the vector from shared memory: each of
 its numbers serves two products. Strips of the same columns are added up in shared memory. The sum of
-the vector comes for nothing with it, one product late: that is how messages are normalised without a
+the vector comes for nothing with it, one product late: that is how messages are normalized without a
 wait of their own. Matrices too large for registers are read from where they lie, which is near:
 blocks of a multiprocessor share its cache.
 """

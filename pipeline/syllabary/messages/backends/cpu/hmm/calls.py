@@ -1,6 +1,6 @@
 """The discrete chain on the processor: from tensors to sweeps, and what is done where one fails.
 
-Messages are probabilities, normalised at every frame, so a step costs K² multiplications and
+Messages are probabilities, normalized at every frame, so a step costs K² multiplications and
 no more than 2 K exponentials. A state far behind the others underflows to zero. That is
 harmless unless later frames bring it back, and then the sweeps notice: the sequence is done
 again in float64, and if that is not enough, slowly and exactly in logs. (A derivative goes to
@@ -274,7 +274,7 @@ def _filter(sweep: Sweep, messages: Floats, log_scales: Floats) -> None:
     """Filter, where that can be trusted.
 
     A sweep loses what is below the smallest normal number, relative to the largest term.
-    Smoothing compares that with the normaliser of every pair of frames, which counts all that
+    Smoothing compares that with the normalizer of every pair of frames, which counts all that
     is later brought back. A filter has not seen what comes; it is safe where every state can
     follow every other with a probability that dwarfs what was lost.
     """

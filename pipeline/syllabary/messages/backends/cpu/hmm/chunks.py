@@ -23,7 +23,7 @@ FLOOR = {np.dtype(kind): 1e9 * float(np.finfo(kind).tiny) for kind in (np.float3
 # Frames of approach that are tried. Twice as many are taken, everywhere, as forgetting takes here
 # and there; still less than the shortest stretch.
 TRIED = (32, 48, 64, 96, 128, 192, 255)
-# Where more than one in so many seams failed forwards, stretches wait for one another backwards.
+# Where more than one in so many seams failed forward, stretches wait for one another backward.
 PUT_OFF = 4
 # Memory for frames that are filtered anew, bytes.
 ANEW = 6_000_000
@@ -59,7 +59,7 @@ class Sweep:
     failed : (most number + 1) bool
         Sequences in which too much was lost.
     reruns : (number of stretches) int
-        How often a stretch was done again, or had to wait for its neighbour.
+        How often a stretch was done again, or had to wait for its neighbor.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Sweep:
         self.opens[opens] = self.closes[opens - 1] = True
         self.shifts = np.full((total, 2), chain.log)
         self.shifts[opens, 0] = openings[1]
-        # Messages that enter and leave a stretch, forwards and backwards.
+        # Messages that enter and leave a stretch, forward and backward.
         self.starts, self.behind = np.ones((2, total, size), evidence.dtype)
         self.ends, self.tops = np.full((2, total, size), np.nan, evidence.dtype)
         self.starts[opens] = openings[0]

@@ -2,10 +2,10 @@
 
 A sweep is a chain of dependent steps, each too small to fill the processor. So a sequence is
 cut, at places that depend on its length alone, and its stretches advance together. A stretch
-does not know the message that its neighbour hands it. It gets one from an *approach*: a sweep
+does not know the message that its neighbor hands it. It gets one from an *approach*: a sweep
 that starts from an arbitrary message some frames outside and forgets it on the way. When the
-neighbour is done the two are compared, at every seam; where they differ by more than rounding
-the stretch is done again from its neighbour's.
+neighbor is done the two are compared, at every seam; where they differ by more than rounding
+the stretch is done again from its neighbor's.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ __all__ = ["SHORTEST", "TOGETHER", "agree", "cut", "in_turn"]
 
 # Frames of a stretch, and stretches that one call of a kernel advances.
 SHORTEST, LONGEST, TOGETHER = 512, 4096, 8
-# Frames of a stretch that waits for its neighbour.
+# Frames of a stretch that waits for its neighbor.
 ALONE = 8192
 # What two messages may differ by that are one: relative, 64 roundings; and what counts as zero.
 LIMITS = {

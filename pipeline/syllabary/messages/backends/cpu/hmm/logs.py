@@ -107,7 +107,7 @@ def tangent(
 
 @kernel
 def _pass_on(found: Floats, evidence: Floats, message: Floats, moved: Floats, states: Floats) -> None:
-    """Fill the message that leaves a frame, up to a constant, and centre its derivative."""
+    """Fill the message that leaves a frame, up to a constant, and center its derivative."""
     mean = (states * moved).sum()
     for k in range(len(found)):
         message[k] = found[k] + evidence[k]

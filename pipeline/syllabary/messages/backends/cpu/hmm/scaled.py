@@ -1,4 +1,4 @@
-"""Sweeps over discrete chains whose messages are probabilities, normalised at every frame.
+"""Sweeps over discrete chains whose messages are probabilities, normalized at every frame.
 
 A kernel takes several stretches of frames at once: a row of ``work`` holds the message of one of
 them, and a step multiplies four rows by the matrix. Rows do not touch one another, so a row's

@@ -31,13 +31,13 @@ def sweep(
 ) -> bool:
     """Fill the derivatives of the marginals, and of the sums of pairs but for the factor P(j, k).
 
-    Of the log messages, centred under the marginals: that of the filtered message is f_t = dl_t +
+    Of the log messages, centered under the marginals: that of the filtered message is f_t = dl_t +
     (averages of f_{t-1} over where the chain came from), the other h_t = dl_t + g_t, with g_t the
     averages of h_{t+1} over where it goes. With w_t the marginal, ``ratio`` is w_t over the
     prediction of frame t, so that the pair of t and t + 1 is a_t(j) P(j, k) ratio_{t+1}(k); it
     changes by f_t(j) + h_{t+1}(k). A prediction below ``floor`` counts as zero.
 
-    The derivative of w_t(k) is w_t(k) (f_t + h_t − dl_t)(k), centred.
+    The derivative of w_t(k) is w_t(k) (f_t + h_t − dl_t)(k), centered.
 
     False where pairs do not add up to w_t, but for ``limit``: then a_t has lost what later frames
     bring back. Where they do, they are the true ones: of all a_t(j) P(j, k) r(k) for some a_t and r

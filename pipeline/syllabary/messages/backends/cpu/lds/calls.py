@@ -27,7 +27,7 @@ Arrays = tuple[Floats, ...]
 
 
 class Repeated(NamedTuple):
-    """Stretches that were swept again because their message was not what the neighbour left."""
+    """Stretches that were swept again because their message was not what the neighbor left."""
 
     forward: int
     backward: int
@@ -76,7 +76,7 @@ def lds_tangent(
     covariances: Tensor,
     d_precision: Tensor,
     d_lower: Tensor,
-    centred: Tensor,
+    centered: Tensor,
     lengths: Tensor,
     d_means: Tensor,
     d_covariances: Tensor,
@@ -84,7 +84,7 @@ def lds_tangent(
 ) -> Repeated:
     """Fill derivatives of means and covariances; see ``messages.lds.tangent``."""
     known = [part.numpy() for part in (filtered, gain)]
-    change = [part.numpy() for part in (d_precision, d_lower, centred)]
+    change = [part.numpy() for part in (d_precision, d_lower, centered)]
     # dP, c and dW of the way forward, which the way back reads.
     left = tuple(np.empty(part.shape, part.dtype) for part in (change[0], change[2], change[1]))
     found = tuple(part.numpy() for part in (d_covariances, d_means, d_cross))

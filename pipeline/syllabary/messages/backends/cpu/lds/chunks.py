@@ -1,7 +1,7 @@
 """Stretches of sequences in lanes, sixteen at a time, and the check of their seams.
 
 First every stretch finds the message it begins with by an approach from frames outside; then all
-are swept; then, in order, each one's message is compared with what its neighbour has really left.
+are swept; then, in order, each one's message is compared with what its neighbor has really left.
 Where they differ the stretch is swept again, alone, from the true one. What a message is, a matrix
 and a vector of a frame, and what a sweep does with it, the caller knows.
 """
@@ -95,7 +95,7 @@ class Stretches:
         back: bool,
         without: Collection[int] = (),
     ) -> Swept:
-        """Sweep all stretches of all sequences but some, forwards or ``back``.
+        """Sweep all stretches of all sequences but some, forward or ``back``.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class Stretches:
         begun = tuple(part[inner] for part in messages)
         good = agree(begun, true, (largest[0], largest[1]))  # type: ignore[arg-type]
         repeated: dict[int, int] = {}
-        new = -1  # the stretch whose neighbour was swept again just now
+        new = -1  # the stretch whose neighbor was swept again just now
         for n in [] if good.all() else range(len(inner))[:: -1 if back else 1]:
             k, place = inner[n], places[n]
             last = left[0][place], left[1][place]

@@ -29,14 +29,14 @@ def tangent_forward(
     ----------
     size, places
         As for ``filter_forward``.
-    given : filtered, gain, d_precision, d_lower, centred
+    given : filtered, gain, d_precision, d_lower, centered
         Flat.
     work : of ``work_for``
         The first matrix and vector hold the message, dP and c, before and after.
     found : dP, c, dW
         Flat; filled if ``write``.
     """
-    filtered, gains, precision, lower, centred = given
+    filtered, gains, precision, lower, centered = given
     change, gain, link, inverse, product, moved = matrices(size, work)
     mean, vector, _, _, _, _ = vectors(size, work)
     changes, means, steps = found
@@ -58,7 +58,7 @@ def tangent_forward(
         subtract(size, size, size, product, 0, size, 1, gain, 0, size, 1, change, 0, size, 1)  # −X
         multiply(size, product, inverse, moved)
         gather(precision, frame, square, square, change)
-        gather(centred, line, size, size, vector)
+        gather(centered, line, size, size, vector)
         subtract_from_lower(size, change, product, size, 1, gain, 1, size)
         subtract_from_lower(size, change, gain, size, 1, link, 1, size)
         mirror(size, size, change)
@@ -96,7 +96,7 @@ def tangent_backward(
     found : d_covariances, d_means, d_cross
         Flat; filled if ``write``.
     """
-    filtered, gains, covariances, changes, centred, steps = given
+    filtered, gains, covariances, changes, centered, steps = given
     after, gain, moved, spread, product, other = matrices(size, work)
     mean, vector, solved, _, _, _ = vectors(size, work)
     spreads, means, cross = found
@@ -125,7 +125,7 @@ def tangent_backward(
         inverse, change = spread, moved
         gather(filtered, frame, square, -square, inverse)
         gather(changes, frame, square, -square, change)
-        gather(centred, line, size, -size, vector)
+        gather(centered, line, size, -size, vector)
         multiply(size, inverse, change, product)
         subtract_from_lower(size, after, product, size, 1, inverse, size, 1)
         mirror(size, size, after)

@@ -1,7 +1,7 @@
 """Sweeps over a Gaussian chain, a stretch of it in every lane.
 
-A frame is done when the message of its neighbour is known: P⁻¹ and m of the frame before it or, on
-the way back, S and μ of the frame behind it. A stretch at the end of its sequence has no neighbour;
+A frame is done when the message of its neighbor is known: P⁻¹ and m of the frame before it or, on
+the way back, S and μ of the frame behind it. A stretch at the end of its sequence has no neighbor;
 its pair is read as zeros, which leaves the frame as it is.
 
 ``places`` (4, lanes) tells of every lane its first frame, the pair that leads into that, its number of

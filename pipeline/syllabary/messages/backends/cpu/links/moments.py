@@ -2,7 +2,7 @@
 
 The moments of a frame, those on and above the diagonal in one row, are the same for all states. So
 all states' sums are one product, of the weights with a run of such rows. It is added up in the
-precision of the frames, in registers, and runs are added up in float64. Of four neighbouring states
+precision of the frames, in registers, and runs are added up in float64. Of four neighboring states
 that have no share in a run nothing is done. States, not frames, are shared out among threads, four at
 a time, so that no sum depends on them.
 """

@@ -1,6 +1,6 @@
 """Sweeps over a discrete chain whose messages are probabilities, a block to a stretch of frames.
 
-A step waits twice: for the vector that is multiplied and for the sums of strips. What normalises a
+A step waits twice: for the vector that is multiplied and for the sums of strips. What normalizes a
 message is known one step later, with the next product, and what a frame leaves is written then.
 """
 

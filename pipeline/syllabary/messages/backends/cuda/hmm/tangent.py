@@ -22,7 +22,7 @@ def forward(
     ratio: Floats,
     floor: float,
 ) -> None:
-    """Fill f_t = dl_t + (averages of f_{t-1} over where the chain came from), centred; and ratios.
+    """Fill f_t = dl_t + (averages of f_{t-1} over where the chain came from), centered; and ratios.
 
     ``ratio`` is w_t over the prediction of frame t, so that the pair of t and t + 1 is
     a_t(j) P(j, k) ratio_{t+1}(k). A prediction below ``floor`` counts as zero.
@@ -68,9 +68,9 @@ def backward(
     d_states: Floats,
     lost: Floats,
 ) -> None:
-    """Fill h_t = dl_t + g_t, centred, with g_t the averages of h_{t+1} over where the chain goes.
+    """Fill h_t = dl_t + g_t, centered, with g_t the averages of h_{t+1} over where the chain goes.
 
-    The derivative of w_t(k) is w_t(k) (f_t + h_t − dl_t)(k), centred. ``lost`` is the most that
+    The derivative of w_t(k) is w_t(k) (f_t + h_t − dl_t)(k), centered. ``lost`` is the most that
     the pairs of a frame miss of w_t: see the CPU's.
     """
     i, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x

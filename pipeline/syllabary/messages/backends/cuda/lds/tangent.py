@@ -49,7 +49,7 @@ def tangent_forward(
     gain: Floats,
     d_precision: Floats,
     d_lower: Floats,
-    centred: Floats,
+    centered: Floats,
     lengths: Floats,
     d_means: Floats,
     d_covariances: Floats,
@@ -61,7 +61,7 @@ def tangent_forward(
     ``d_covariances``; dW_t = (dJ_{t+1,t} − W_t dP_t) P_t⁻¹, in ``d_cross``.
     """
     b, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    size, left = centred.shape[2], cuda.shared.array(0, centred.dtype)
+    size, left = centered.shape[2], cuda.shared.array(0, centered.dtype)
     for t in range(lengths[b]):
         cuda.syncthreads()
         if t > 0:
@@ -80,7 +80,7 @@ def tangent_forward(
                 d_cross[b, t - 1, entry] = -d_cross[b, t - 1, entry]
             d_covariances[b, t, entry] = found
         for i in range(thread, size, threads):
-            found = centred[b, t, i]
+            found = centered[b, t, i]
             if t > 0:
                 for k in range(size):
                     found -= gain[b, t - 1, i * size + k] * d_means[b, t - 1, k]
