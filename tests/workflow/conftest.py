@@ -25,7 +25,8 @@ models:
     subject_offset: true
     bridge_frames: 3
     training:
-      {{restarts: 1, restart_iterations: 3, iterations: 5, latent_iterations: 3, epochs: 2, window_frames: 64}}
+      {{restarts: 1, restart_iterations: 3, iterations: 5, latent_iterations: 3, epochs: 2,
+       window_frames: 64}}
   pca-arhmm:
     prior_settings: {{states: 12}}
     training: {{restarts: 2, restart_iterations: 5, iterations: 10}}
