@@ -7,7 +7,8 @@ import pandas as pd
 
 from figures.conftest import QUICK
 from figures.synthetic import PROVENANCE, label_table
-from syllabary.figures import _colors
+from syllabary.figures import coloring
+from syllabary.figures.colors import MISSING, Colors, hexadecimal, palette
 from syllabary.figures.study import ModelResults, Recording, StudyResults
 from syllabary.records import tables
 
@@ -24,14 +25,14 @@ def test_equal_behavior_has_equal_color_whatever_its_number(tmp_path, rng):
         ModelResults(name, labels={"m1": save(tmp_path / f"{name}.parquet", values, rng)})
         for name, values in (("one", syllables), ("two", renamed))
     )
-    found = _colors.shared(StudyResults(recordings=(Recording("m1"),), models=models), QUICK)
+    found = coloring.shared(StudyResults(recordings=(Recording("m1"),), models=models), QUICK)
     for s, other in enumerate((2, 0, 3, 1)):
         assert found.of("one", s) == found.of("two", other)
     assert len({found.of("one", s) for s in range(4)}) == 4
 
 
 def test_truth_sets_the_colors_and_a_split_behavior_takes_shades(study):
-    found = _colors.shared(study, QUICK)
+    found = coloring.shared(study, QUICK)
     assert set(found.truth) == {"walk", "rear_up", "groom", "pause", "turn_left", "sniff"}
     assert found.of("slds", 0) == found.truth["walk"]
     assert found.of("slds", 1) == found.truth["rear_up"]
@@ -40,31 +41,27 @@ def test_truth_sets_the_colors_and_a_split_behavior_takes_shades(study):
 
 
 def test_no_label_is_gray_and_unknown_syllables_have_colors():
-    assert _colors.Colors().of("any", -1) == _colors.MISSING
-    assert _colors.Colors().of("any", 37) == _colors.palette(38)[37]
+    assert Colors().of("any", -1) == MISSING
+    assert Colors().of("any", 37) == palette(38)[37]
 
 
 def test_neighbors_in_usage_differ_in_hue():
-    hues = [colorsys.rgb_to_hsv(*c)[0] for c in _colors.palette(20)]
+    hues = [colorsys.rgb_to_hsv(*c)[0] for c in palette(20)]
     gaps = [min(abs(a - b), 1 - abs(a - b)) for a, b in itertools.pairwise(hues)]
     assert min(gaps) > 0.12
 
 
 def test_forty_syllables_have_forty_colors_that_differ():
-    colors = np.array(_colors.palette(40))
+    colors = np.array(palette(40))
     apart = np.linalg.norm(colors[:, None] - colors[None], axis=2) + np.eye(40)
     assert apart.min() > 0.05
 
 
 def test_without_labels_there_is_nothing_to_match(study):
     bare = dataclasses.replace(study, models=(ModelResults("slds"),))
-    assert _colors.shared(bare, QUICK).models == {"slds": {}}
+    assert coloring.shared(bare, QUICK).models == {"slds": {}}
 
 
 def test_hexadecimal_is_what_browsers_read():
-    assert _colors.hexadecimal((0.0, 0.5, 1.0)) == "#0080ff"
-    assert (
-        pd.Series([_colors.hexadecimal(c) for c in _colors.palette(12)])
-        .str.fullmatch("#[0-9a-f]{6}")
-        .all()
-    )
+    assert hexadecimal((0.0, 0.5, 1.0)) == "#0080ff"
+    assert pd.Series([hexadecimal(c) for c in palette(12)]).str.fullmatch("#[0-9a-f]{6}").all()

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from figures.synthetic import PROVENANCE
-from syllabary.figures import _axes, _colors, novelty, reliability
+from syllabary.figures import _axes, novelty, reliability
+from syllabary.figures.colors import Colors
 from syllabary.figures.settings import DrawSettings
 from syllabary.figures.study import View
 from syllabary.records import tables
@@ -14,7 +15,7 @@ SETTINGS = DrawSettings()
 
 
 def view(study, model):
-    return View(study, _colors.Colors(), model, None)
+    return View(study, Colors(), model, None)
 
 
 def draw(module, *arguments):

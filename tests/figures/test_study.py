@@ -7,7 +7,7 @@ import pytest
 from figures.conftest import QUICK
 from syllabary.errors import BadInput, BadSetting, UnknownName
 from syllabary.figures import transitions, usage
-from syllabary.figures._data import paired
+from syllabary.figures.results import paired
 from syllabary.figures.study import (
     ModelResults,
     Recording,

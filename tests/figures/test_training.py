@@ -5,7 +5,7 @@ import pytest
 from figures.conftest import QUICK
 from figures.synthetic import training_history
 from syllabary.figures import _axes, training
-from syllabary.figures._colors import Colors
+from syllabary.figures.colors import Colors
 from syllabary.figures.study import ModelResults, StudyResults, View
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._data import View
+from .results import View
 from .settings import DrawSettings
 
 __all__ = ["draw"]

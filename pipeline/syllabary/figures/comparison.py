@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._colors import categories
-from ._data import View
+from .colors import categories
+from .results import View
 from .settings import DrawSettings
 
 __all__ = ["SCORES", "draw"]

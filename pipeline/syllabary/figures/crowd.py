@@ -17,8 +17,8 @@ import pandas as pd
 from .. import movies
 from ..provenance import generator
 from ..records.crops import Crops
-from ._colors import Color
-from ._data import ModelResults, StudyResults
+from .colors import Color
+from .results import ModelResults, StudyResults
 from .settings import DrawSettings
 
 __all__ = ["Clip", "aligned", "arena", "choose", "clips", "ground_of", "paint", "write"]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .. import movies
 from ..records.clips import Clips
-from ._colors import Color, Colors
+from .colors import Color, Colors
 from .crowd import paint
 
 __all__ = ["simulated", "write"]

@@ -5,13 +5,14 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._data import StudyResults, View
+from .results import StudyResults, View
 from .settings import DrawSettings
 
 __all__ = ["draw"]
 
 TITLE = "Durations of bouts"
 SCOPE = "model"
+RANK = 2
 NEEDS = "the table 'bouts'"
 CAPTION = (
     "Distribution of the lengths of bouts, of the stretches between change points found without any "

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from . import _axes
-from ._colors import MISSING, Color
-from ._data import View, syllable_name
+from .colors import MISSING, Color
+from .results import View, syllable_name
 from .settings import DrawSettings
 
 __all__ = ["draw"]

@@ -6,7 +6,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._data import View
+from .results import View
 from .settings import DrawSettings
 
 __all__ = ["draw"]

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._data import ModelResults, Recording, StudyResults, View
+from .results import ModelResults, Recording, StudyResults, View
 from .settings import DrawSettings
 from .study import shown_recordings
 
@@ -13,6 +13,7 @@ __all__ = ["draw"]
 
 TITLE = "Surprise over time"
 SCOPE = "model"
+RANK = 7
 NEEDS = "labels with a surprise in every tick that has evidence"
 CAPTION = (
     "Surprise of the model, as a rank among the ticks of the training recordings: 50 is ordinary, a "

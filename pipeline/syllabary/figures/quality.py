@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._data import Recording, View
+from .results import Recording, View
 from .settings import DrawSettings
 
 __all__ = ["VERDICTS", "draw"]

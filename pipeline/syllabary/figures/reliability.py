@@ -6,14 +6,15 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._colors import categories
-from ._data import View
+from .colors import categories
+from .results import View
 from .settings import DrawSettings
 
 __all__ = ["draw"]
 
 TITLE = "Confidence against accuracy"
 SCOPE = "model"
+RANK = 6
 NEEDS = "the truth of simulated recordings"
 CAPTION = (
     "How often the model is right among ticks of equal confidence; on the line it is right as often "

@@ -4,13 +4,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._data import View, syllable_name
+from .results import View, syllable_name
 from .settings import DrawSettings
 
 __all__ = ["draw"]
 
 TITLE = "Syllables in millimeters and seconds"
 SCOPE = "model"
+RANK = 4
 NEEDS = "the table 'syllables'"
 CAPTION = (
     "Means over the bouts of each syllable. A positive turn is clockwise seen from above. These "

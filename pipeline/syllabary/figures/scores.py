@@ -6,14 +6,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._colors import MISSING
-from ._data import View, paired, syllable_name
+from .colors import MISSING
+from .results import View, paired, syllable_name
 from .settings import DrawSettings
 
 __all__ = ["draw"]
 
 TITLE = "Syllables against the truth"
 SCOPE = "model"
+RANK = 5
 NEEDS = "the truth of simulated recordings"
 CAPTION = (
     "Where the ticks of each syllable come from: a column adds up to 100 %. A perfect model has one "

@@ -19,9 +19,9 @@ from .. import registry
 from ..errors import BadSetting
 from ..progress import track
 from ..records.clips import Clips
-from . import _axes, _colors, crowd, decoded
-from ._colors import Colors
-from ._data import ModelResults, Recording, StudyResults, View
+from . import _axes, coloring, crowd, decoded
+from .colors import Colors, palette
+from .results import ModelResults, Recording, StudyResults, View
 from .settings import DrawSettings
 
 __all__ = [
@@ -39,8 +39,9 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-# Modules of this folder that are not figures themselves.
 FORMATS = frozenset({"png", "svg", "pdf"})
+# Place in the report of figures that name none.
+LAST = 1000
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,15 @@ class Drawing:
     ----------
     paths : tuple of Path
         One per format; empty where ``missing`` says what the figure needs.
+    rank : int
+        Place among the figures of the report; equal ones follow by name.
     """
 
     name: str
     title: str
     caption: str
     scope: str
+    rank: int
     model: str = ""
     recording: str = ""
     paths: tuple[Path, ...] = ()
@@ -110,7 +114,7 @@ def require_choices(settings: DrawSettings) -> dict[str, ModuleType]:
             f"setting draw.formats = {list(settings.formats)}: wanted some of "
             f"{', '.join(sorted(FORMATS))}."
         )
-    _colors.palette(1, settings.palette)
+    palette(1, settings.palette)
     chosen = names() if settings.figures is None else settings.figures
     return {name: registry.find("syllabary.figures", name) for name in chosen}
 
@@ -134,7 +138,7 @@ def draw_all(
     """
     folder = Path(folder)
     modules = require_choices(settings)
-    colors = _colors.shared(study, settings)
+    colors = coloring.shared(study, settings)
     figures: list[Drawing] = []
     with _axes.style():
         views = [
@@ -184,7 +188,8 @@ def _draw(folder: Path, module: ModuleType, view: View, settings: DrawSettings) 
     elif view.recording is not None:
         folder = folder / "recordings" / file_stem(view.recording.name)
     figure = module.draw(view, settings)
-    drawing = Drawing(name, module.TITLE, module.CAPTION, module.SCOPE, model, recording)
+    rank = getattr(module, "RANK", LAST)
+    drawing = Drawing(name, module.TITLE, module.CAPTION, module.SCOPE, rank, model, recording)
     if figure is None:
         log.info("no figure %s for %s: needs %s", name, model or recording or "the study", module.NEEDS)
         return replace(drawing, missing=module.NEEDS)

@@ -7,14 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._colors import Color, categories
-from ._data import View
+from .colors import Color, categories
+from .results import View
 from .settings import DrawSettings
 
 __all__ = ["Gain", "draw", "gain"]
 
 TITLE = "Training"
 SCOPE = "model"
+RANK = 8
 NEEDS = "the history of training"
 CAPTION = (
     "The bound on the log likelihood per frame, the states in use and the median bout over sweeps "

@@ -5,13 +5,14 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from . import _axes
-from ._data import View, syllable_name
+from .results import View, syllable_name
 from .settings import DrawSettings
 
 __all__ = ["draw", "probabilities"]
 
 TITLE = "Transitions"
 SCOPE = "model"
+RANK = 3
 NEEDS = "the table 'transitions'"
 CAPTION = (
     "Probability of the next syllable (column) after the end of a bout (row), pooled over the "

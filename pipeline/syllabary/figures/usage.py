@@ -6,14 +6,15 @@ from matplotlib.figure import Figure
 
 from ..provenance import generator
 from . import _axes
-from ._colors import categories
-from ._data import ModelResults, View, syllable_name
+from .colors import categories
+from .results import ModelResults, View, syllable_name
 from .settings import DrawSettings
 
 __all__ = ["draw", "subject_usage"]
 
 TITLE = "Usage by group"
 SCOPE = "model"
+RANK = 1
 NEEDS = "the table 'usage'"
 CAPTION = (
     "Share of time spent in each syllable. A dot is an animal (all of its recordings), a bar the "

@@ -14,7 +14,7 @@ from typing import Any
 from ...progress import track
 from ...provenance import Provenance
 from ...records import files
-from .._data import StudyResults
+from ..results import StudyResults
 from ..settings import DrawSettings
 from ..study import Drawings, draw_all, file_stem
 from . import _index, _recording

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import training
-from .._colors import hexadecimal
-from .._data import ModelResults, StudyResults
+from ..colors import hexadecimal
+from ..results import ModelResults, StudyResults
 from ..settings import DrawSettings
 from ..study import Drawing, Drawings, file_stem
 from . import _assets, _tables
@@ -15,8 +15,6 @@ from . import _assets, _tables
 __all__ = ["render"]
 
 LARGEST_TABLE = 5000
-# Figures in the order a reader wants them; others follow by name.
-ORDER = ("usage", "durations", "transitions", "scalars", "scores", "reliability", "novelty", "training")
 
 
 def render(
@@ -163,9 +161,8 @@ def _model(
 
 
 def _figures(drawings: list[Drawing], inliner: _assets.Inliner | None) -> list[dict[str, str]]:
-    rank = {name: i for i, name in enumerate(ORDER)}
     found = []
-    for drawing in sorted(drawings, key=lambda d: (rank.get(d.name, len(rank)), d.name)):
+    for drawing in sorted(drawings, key=lambda d: (d.rank, d.name)):
         if drawing.paths:
             place = f"figures/{file_stem(drawing.model) + '/' if drawing.model else ''}{drawing.name}"
             source = f"{place}.svg" if inliner is None else inliner.figure(drawing.paths, place)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .._colors import MISSING, hexadecimal
-from .._data import Recording, StudyResults, syllable_name
+from ..colors import MISSING, hexadecimal
+from ..results import Recording, StudyResults, syllable_name
 from ..study import Drawings, file_stem
 from . import _assets, _tables
 

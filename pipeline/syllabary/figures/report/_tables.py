@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from .._data import ModelResults, Recording, StudyResults
+from ..results import ModelResults, Recording, StudyResults
 
 __all__ = [
     "Cell",

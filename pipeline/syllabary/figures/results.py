@@ -7,7 +7,7 @@ opened one recording at a time; the tables of a model are read once.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -15,9 +15,7 @@ from ..errors import BadInput
 from ..records import tables
 from ..records.crops import Crops
 from ..records.posterior import Posterior
-
-if TYPE_CHECKING:
-    from ._colors import Colors
+from .colors import Colors
 
 __all__ = ["ModelResults", "Recording", "StudyResults", "View", "paired", "syllable_name"]
 
@@ -166,7 +164,7 @@ class View:
     """What one figure shows: the study, and perhaps one model or one recording of it."""
 
     study: StudyResults
-    colors: "Colors"
+    colors: Colors
     model: ModelResults | None = None
     recording: Recording | None = None
 
