@@ -5,6 +5,7 @@ from repository import docstrings, front_pages, identifiers, imports, sizes, spe
 CHECKS = (
     sizes.unused_exceptions,
     sizes.crowded_folders,
+    imports.cycles,
 )
 # Checks that only 'python -m repository' lists, until the code holds to them.
 TO_COME = (
@@ -19,7 +20,6 @@ TO_COME = (
     sizes.long_files,
     sizes.long_functions,
     sizes.few_tests,
-    imports.cycles,
     imports.private_imports,
     imports.absent_names,
 )
