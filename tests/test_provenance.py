@@ -17,9 +17,9 @@ def package(tmp_path, monkeypatch):
         ),
         "ground.py": "def helper():\n    return 1\n",
         "room/__init__.py": '"""Front page."""\n',
-        "room/model.py": "from ..maths import chain\n",
-        "maths/__init__.py": "",
-        "maths/chain.py": 'def sweep():\n    """Words."""\n    return 1  # why\n',
+        "room/model.py": "from ..algebra import chain\n",
+        "algebra/__init__.py": "",
+        "algebra/chain.py": 'def sweep():\n    """Words."""\n    return 1  # why\n',
         "drawings/__init__.py": "",
         "drawings/one.py": "color = 'red'\n",
         "drawings/templates/page.html": "<p>red</p>",
@@ -51,15 +51,15 @@ def edit(path, old, new):
 
 def test_an_edit_changes_the_steps_that_reach_it_and_no_others(package):
     fit, draw = digests()
-    edit(package / "maths/chain.py", "return 1", "return 2")
+    edit(package / "algebra/chain.py", "return 1", "return 2")
     assert digests()[0] != fit
     assert digests()[1] == draw
 
 
 def test_comments_and_docstrings_do_not_count(package):
     before = digests()
-    edit(package / "maths/chain.py", '"""Words."""', '"""Other words."""')
-    edit(package / "maths/chain.py", "# why", "# because")
+    edit(package / "algebra/chain.py", '"""Words."""', '"""Other words."""')
+    edit(package / "algebra/chain.py", "# why", "# because")
     edit(package / "room/__init__.py", "Front page", "Title page")
     assert digests() == before
 

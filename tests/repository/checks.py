@@ -1,6 +1,14 @@
 """All checks, in the order in which they are listed."""
 
-from repository import docstrings, front_pages, identifiers, imports, sizes, spelling, typing_rules
+from repository import (
+    docstrings,
+    identifiers,
+    imports,
+    package_docstrings,
+    sizes,
+    spelling,
+    typing_rules,
+)
 
 CHECKS = (
     sizes.unused_exceptions,
@@ -16,7 +24,7 @@ TO_COME = (
     typing_rules.too_many_any,
     typing_rules.untyped_priors,
     docstrings.disagreements,
-    front_pages.stale_reading_orders,
+    package_docstrings.stale_reading_orders,
     sizes.long_files,
     sizes.long_functions,
     sizes.few_tests,

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from repository import docstrings, front_pages, identifiers, imports, sizes, spelling, typing_rules
+from repository import (
+    docstrings,
+    identifiers,
+    imports,
+    package_docstrings,
+    sizes,
+    spelling,
+    typing_rules,
+)
 from repository.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]
@@ -220,7 +228,7 @@ def test_reading_orders_name_the_modules_that_are_there(lay):
             f"{PACKAGE}/b/member.py": "",
         }
     )
-    assert [violation.text for violation in front_pages.stale_reading_orders(root)] == [
+    assert [violation.text for violation in package_docstrings.stale_reading_orders(root)] == [
         "the reading order names 'gone', which is not there",
         "the docstring does not name 'y'",
     ]
