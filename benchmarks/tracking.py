@@ -174,7 +174,7 @@ def heights(settings, chosen, video, found, track, heading_rad, performed, tick_
     bare = performed._replace(cable=None)
     size, total, count = chosen.crop.size_px, 0.0, 0
     steps = (np.arange(size) - (size - 1) / 2) * chosen.crop.pixel_mm
-    for frame in np.flatnonzero(track.found)[::EVERY]:
+    for frame in np.flatnonzero(track.detected)[::EVERY]:
         tick = int(tick_of[frame])
         centers, shapes = motion.solids(bare, slice(tick, tick + 1))
         depth = np.zeros((lens.rows, lens.columns), np.float32)

@@ -33,17 +33,17 @@ def test_every_option_of_a_step_has_a_description():
 
 
 def test_files_that_are_left_out_are_the_steps_default_and_not_none():
-    given = {}
+    arguments = {}
 
     def step(*, labels: Sequence[Path], quality: Sequence[Path] = (), names: Path | None = None) -> None:
         """Look at what is given."""
-        given.update(labels=labels, quality=quality, names=names)
+        arguments.update(labels=labels, quality=quality, names=names)
 
     app = typer.Typer()
     app.command()(cli._command(step))
     result = CliRunner().invoke(app, ["--labels", "a.parquet"])
     assert result.exit_code == 0, result.output
-    assert given == {"labels": [Path("a.parquet")], "quality": (), "names": None}
+    assert arguments == {"labels": [Path("a.parquet")], "quality": (), "names": None}
 
 
 def test_a_new_study_is_a_config_to_fill_in(tmp_path):
@@ -73,7 +73,7 @@ def test_score_prints_the_agreement(tmp_path):
     ticks = 60
     syllable = [i // 10 % 3 for i in range(ticks)]
     common = {"frame": range(ticks), "time_s": [i / 30 for i in range(ticks)], "syllable": syllable}
-    said = pd.DataFrame(
+    labels = pd.DataFrame(
         {
             **common,
             "probability": 1.0,
@@ -91,7 +91,7 @@ def test_score_prints_the_agreement(tmp_path):
             "dropped": False,
         }
     )
-    tables.write(tmp_path / "labels.parquet", said, MADE, tables.LABELS)
+    tables.write(tmp_path / "labels.parquet", labels, MADE, tables.LABELS)
     tables.write(tmp_path / "truth.parquet", true, MADE, tables.TRUTH)
     done = run("score", tmp_path / "labels.parquet", tmp_path / "truth.parquet")
     assert done.returncode == 0, done.stderr

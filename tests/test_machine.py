@@ -25,5 +25,5 @@ print(faults[2] - faults[1])
     reason="only glibc is told to keep memory; elsewhere nothing is set",
 )
 def test_what_is_freed_is_not_fetched_again():
-    said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
-    assert int(said.stdout) < 20  # 50 MB are 25 pages of the largest kind that is given unasked
+    result = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert int(result.stdout) < 20  # 50 MB are 25 pages of the largest kind that is given unasked

@@ -22,12 +22,12 @@ def requirements(*extras):
 
 
 def pins(lines):
-    found = {}
+    pinned = {}
     for line in lines:
         name, equals, version = line.strip().partition("==")
         if equals and not name.startswith("#"):
-            found[canonicalize_name(name)] = version
-    return found
+            pinned[canonicalize_name(name)] = version
+    return pinned
 
 
 CONSTRAINTS = pins((ROOT / "constraints.txt").read_text().splitlines())
@@ -45,9 +45,9 @@ def test_pins_carry_no_local_tag():
 def test_the_conda_environment_has_the_same_pins_and_all_of_them():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     [listed] = [d["pip"] for d in environment["dependencies"] if isinstance(d, dict)]
-    found = pins(listed)
-    assert set(found) == {canonicalize_name(r.name) for r in requirements("test")}
-    assert found == {name: CONSTRAINTS[name] for name in found}
+    pinned = pins(listed)
+    assert set(pinned) == {canonicalize_name(r.name) for r in requirements("test")}
+    assert pinned == {name: CONSTRAINTS[name] for name in pinned}
     assert "-e .[test]" in listed
 
 

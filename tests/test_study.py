@@ -122,11 +122,11 @@ OVERRIDES = {
 
 def test_settings_of_a_recording_are_laid_over_the_studys():
     config = study.read_config(OVERRIDES)
-    own = study.extract_settings(config, "b")
+    settings = study.extract_settings(config, "b")
     assert study.extract_settings(config, "a") == config.extract
-    assert (own.arena.which, own.arena.margin_mm, own.tracking.median_px) == (2, 20, 5)
-    assert own.source.columns == 3
-    assert own.crop == config.extract.crop
+    assert (settings.arena.which, settings.arena.margin_mm, settings.tracking.median_px) == (2, 20, 5)
+    assert settings.source.columns == 3
+    assert settings.crop == config.extract.crop
 
 
 def test_overrides_of_an_unknown_recording(write):
@@ -144,10 +144,10 @@ def test_sources_are_looked_at_with_the_settings_of_their_recording(write, tmp_p
         np.zeros(12, "<u2").tofile(tmp_path / name / "depth.dat")
         (tmp_path / name / "depth_ts.txt").write_text("1 0\n2 0\n")
     table = study.read_recordings(write(rows(f"a {tmp_path}/a s g", f"b {tmp_path}/b s g")))
-    with pytest.raises(BadInput) as found:
+    with pytest.raises(BadInput) as error:
         study.require_sources(study.read_config(OVERRIDES), table)
-    assert str(found.value).startswith("a: ")
-    assert "\nb: " not in str(found.value)
+    assert str(error.value).startswith("a: ")
+    assert "\nb: " not in str(error.value)
 
 
 def test_a_missing_outline_is_found_before_work_starts(write):
@@ -227,15 +227,15 @@ def test_nothing_is_selected_unless_a_model_is_named():
 def test_candidates_are_every_variant_under_every_seed():
     variants = {"base": {}, "coarse": {"discovery": {"merge_threshold_nats": 0.1}}}
     config = study.read_config({"seed": 5, **select(model="m", seeds=2, settings=variants)})
-    found = study.candidates(config)
-    assert list(found) == ["m.base.5", "m.base.6", "m.coarse.5", "m.coarse.6"]
-    assert [c.seed for c in found.values()] == [5, 6, 5, 6]
-    assert found["m.base.6"].settings == config.models["m"]
-    coarse = found["m.coarse.5"]
+    candidates = study.candidates(config)
+    assert list(candidates) == ["m.base.5", "m.base.6", "m.coarse.5", "m.coarse.6"]
+    assert [c.seed for c in candidates.values()] == [5, 6, 5, 6]
+    assert candidates["m.base.6"].settings == config.models["m"]
+    coarse = candidates["m.coarse.5"]
     assert coarse.variant == "coarse"
     assert coarse.settings.training.iterations == 7  # the model's own
     assert coarse.settings.discovery.merge_threshold_nats == 0.1
-    assert list(study.fits(config)) == ["m", "n", *found]
+    assert list(study.fits(config)) == ["m", "n", *candidates]
 
 
 def test_a_variant_is_laid_over_the_models_settings_key_by_key():
@@ -247,12 +247,12 @@ def test_a_variant_is_laid_over_the_models_settings_key_by_key():
         "finer": {"discovery": {"lags": 2}},
     }
     config = study.read_config({"models": models, "select": {"model": "m", "settings": variants}})
-    found = {c.variant: c.settings for c in study.candidates(config).values()}
-    assert found["fewer"].prior_settings == {"states": 4}
-    assert found["fewer"].prior == "slds"
-    assert found["other"].prior_settings == {}  # another prior's settings are no use to it
-    assert found["none"].discovery is None
-    assert (found["finer"].discovery.states, found["finer"].discovery.lags) == (9, 2)
+    error = {c.variant: c.settings for c in study.candidates(config).values()}
+    assert error["fewer"].prior_settings == {"states": 4}
+    assert error["fewer"].prior == "slds"
+    assert error["other"].prior_settings == {}  # another prior's settings are no use to it
+    assert error["none"].discovery is None
+    assert (error["finer"].discovery.states, error["finer"].discovery.lags) == (9, 2)
 
 
 @pytest.mark.parametrize(
@@ -302,9 +302,9 @@ def test_a_selection_needs_animals_that_no_model_sees(write):
 def test_a_candidate_can_be_fitted_by_hand(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("seed: 3\nmodels: {m: {}}\nselect: {model: m, settings: {v: {prior: gmm}}}\n")
-    found = steps.parameters(path, "m.v.4", wanted=("settings", "seed"))
-    assert found["seed"] == 4
-    assert found["settings"]["prior"] == "gmm"
+    parameters = steps.parameters(path, "m.v.4", wanted=("settings", "seed"))
+    assert parameters["seed"] == 4
+    assert parameters["settings"]["prior"] == "gmm"
     assert steps.parameters(path, "m", wanted=("settings", "seed"))["seed"] == 3
     assert steps.parameters(path, "select", wanted=("settings",))["settings"]["model"] == "m"
     with pytest.raises(UnknownName, match=r"no model 'm\.v\.8'; it has m, m\.v\.3"):

@@ -28,7 +28,7 @@ VERBS = (
     *("evaluate", "summarize", "suggest", "select", "export", "draw"),
 )
 # How a step's argument is typed, and what the command line makes of it.
-KINDS: Mapping[Any, Any] = {
+OPTION_TYPES: Mapping[Any, Any] = {
     str: str,
     Path: Path,
     Path | str: Path,
@@ -148,7 +148,7 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
     for name, parameter in parameters.items():
         if name in ("settings", "seed", "recordings"):
             continue
-        kind = KINDS[hints[name]]
+        kind = OPTION_TYPES[hints[name]]
         required = parameter.default is inspect.Parameter.empty
         option = typer.Option(help=helps.get(name, ""), show_default=False)
         options.append(
@@ -184,13 +184,13 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
         config = arguments.pop("config", None)
         section = arguments.pop("name", step.__name__)
         recording = arguments.get("recording")
-        given = (
+        configured = (
             steps.parameters(config, section, wanted=tuple(parameters), recording=recording)
             if config
             else {}
         )
         # What is left out is the step's own default, which is not always None.
-        step(**{name: value for name, value in arguments.items() if value is not None}, **given)
+        step(**{name: value for name, value in arguments.items() if value is not None}, **configured)
 
     command.__name__ = step.__name__
     command.__doc__ = (inspect.getdoc(step) or "").split("\n\n")[0].replace("\n", " ")
@@ -203,11 +203,11 @@ def _helps(step: Callable[..., None]) -> Mapping[str, str]:
     """Read the parameters' descriptions from a NumPy docstring."""
     text = inspect.getdoc(step) or ""
     section = text.partition("Parameters\n----------\n")[2].partition("\n\n")[0]
-    found = {}
+    helps = {}
     for names, description in re.findall(r"^(\S[^\n]*)\n((?:    [^\n]*\n?)+)", section + "\n", re.M):
         for name in names.split(","):
-            found[name.strip()] = " ".join(textwrap.dedent(description).split())
-    return found
+            helps[name.strip()] = " ".join(textwrap.dedent(description).split())
+    return helps
 
 
 for _verb in VERBS:

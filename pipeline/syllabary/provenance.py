@@ -101,20 +101,20 @@ def code_of(step: str) -> str:
             break
     else:
         raise KeyError(f"no file of {STEPS}/ defines a function {step!r}")
-    own: dict[str, ast.AST] = {}
+    reached: dict[str, ast.AST] = {}
     pending = [step]
     while pending:
         name = pending.pop()
-        if name not in own:
-            own[name] = defined[name]
+        if name not in reached:
+            reached[name] = defined[name]
             used = {n.id for n in ast.walk(defined[name]) if isinstance(n, ast.Name)}
-            pending += [other for other in used if other in defined and other not in own]
+            pending += [other for other in used if other in defined and other not in reached]
     files: set[Path] = set()
-    for node in own.values():
+    for node in reached.values():
         _follow(node, place, files)
     summary = hashlib.blake2b(digest_size=16)
-    for name in sorted(own):
-        summary.update(ast.dump(own[name]).encode())
+    for name in sorted(reached):
+        summary.update(ast.dump(reached[name]).encode())
     for path in sorted(files):
         summary.update(str(path.relative_to(PACKAGE)).encode())
         summary.update(ast.dump(_syntax(path)).encode())
@@ -169,8 +169,8 @@ def _imported(node: ast.AST, place: Path) -> Iterable[Path]:
     package = ("syllabary", *place.relative_to(PACKAGE).parent.parts)
     for item in ast.walk(node):
         if isinstance(item, ast.ImportFrom):
-            base = package[: len(package) - item.level + 1] if item.level else ()
-            module = (*base, *(item.module.split(".") if item.module else ()))
+            parent = package[: len(package) - item.level + 1] if item.level else ()
+            module = (*parent, *(item.module.split(".") if item.module else ()))
             if module[:1] == ("syllabary",):
                 yield from _files(module)
                 for alias in item.names:

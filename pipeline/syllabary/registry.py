@@ -28,13 +28,13 @@ def names(folder: str) -> list[str]:
     if spec is None or not spec.submodule_search_locations:
         raise UnknownName(f"{folder} is not a folder of modules.")
     entries = (entry for place in spec.submodule_search_locations for entry in Path(place).iterdir())
-    found = {
+    stems = {
         entry.stem
         for entry in entries
         if entry.suffix == ".py" or (entry.is_dir() and (entry / "__init__.py").exists())
     }
     shared = getattr(importlib.import_module(folder), "SHARED", ())
-    return sorted(name for name in found - set(shared) if not name.startswith("_"))
+    return sorted(name for name in stems - set(shared) if not name.startswith("_"))
 
 
 def find(folder: str, name: str) -> ModuleType:
@@ -45,11 +45,11 @@ def find(folder: str, name: str) -> ModuleType:
     UnknownName
         The folder has no such file; the message names the nearest one.
     """
-    known = names(folder)
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
+    offered = names(folder)
+    if name not in offered:
+        near = difflib.get_close_matches(name, offered, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         raise UnknownName(
-            f"no {folder.removeprefix('syllabary.')} {name!r}{hint} Known: {', '.join(known)}."
+            f"no {folder.removeprefix('syllabary.')} {name!r}{hint} Known: {', '.join(offered)}."
         )
     return importlib.import_module(f"{folder}.{name}")

@@ -54,10 +54,10 @@ def _fault(model: type[Settings], item: Any, where: str) -> str:
     path = ".".join([where, *map(str, item["loc"])]).strip(".")
     if item["type"] != "extra_forbidden":
         return f"setting {path} = {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"
-    known = _fields_at(model, item["loc"][:-1])
-    near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
+    allowed = _fields_at(model, item["loc"][:-1])
+    near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"unknown setting {path}{hint or '.'} Known here: {', '.join(sorted(known))}"
+    return f"unknown setting {path}{hint or '.'} Known here: {', '.join(sorted(allowed))}"
 
 
 def _fields_at(model: type[pydantic.BaseModel], path: tuple[Any, ...]) -> list[str]:

@@ -153,10 +153,10 @@ def extract_settings(config: Config, recording: str) -> ExtractSettings:
     BadSetting
         The recording's own have a wrong key or value, or do not go with the study's.
     """
-    own = config.overrides.get(recording)
-    if not own:
+    overrides = config.overrides.get(recording)
+    if not overrides:
         return config.extract
-    values = _laid_over(config.extract.model_dump(mode="json"), own)
+    values = _laid_over(config.extract.model_dump(mode="json"), overrides)
     return read(ExtractSettings, values, f"overrides.{recording}")
 
 
@@ -182,7 +182,7 @@ def candidates(config: Config) -> dict[str, Candidate]:
         raise BadSetting(
             f"select.model = {chosen.model!r}: no such model{hint} Known: {', '.join(config.models)}."
         )
-    found = {}
+    by_name = {}
     for variant, changes in chosen.settings.items():
         if model.path is not None or changes.get("path") is not None:
             raise BadSetting(
@@ -202,13 +202,13 @@ def candidates(config: Config) -> dict[str, Candidate]:
                     f"select.settings, variant {variant!r}: {name!r} is a model in 'models' already; "
                     "rename one of them."
                 )
-            found[name] = Candidate(settings, seed, variant)
-    if len({one.settings.registration for one in found.values()}) > 1:
+            by_name[name] = Candidate(settings, seed, variant)
+    if len({candidate.settings.registration for candidate in by_name.values()}) > 1:
         raise BadSetting(
             "select.settings: some variants register crops and others do not, so they explain different "
             "pixels, and their likelihoods can't be ranked; select among each kind by itself."
         )
-    return found
+    return by_name
 
 
 def fits(config: Config) -> dict[str, Candidate]:
@@ -298,13 +298,13 @@ def read_recordings(path: Path | str) -> pd.DataFrame:
                 f"{path}: subject {subject!r} is in the groups {', '.join(rows['group'].unique())}; "
                 "an animal belongs to one group (make the condition a covariate column instead)."
             )
-    given = table["role"] if "role" in table else pd.Series("", table.index)
-    wrong = table.index[~given.isin(["", *ROLES])]
+    roles = table["role"] if "role" in table else pd.Series("", table.index)
+    wrong = table.index[~roles.isin(["", *ROLES])]
     if len(wrong):
         raise BadInput(
-            f"{path}, line {wrong[0]}: role {given[wrong[0]]!r}; wanted {', '.join(ROLES)}, or nothing."
+            f"{path}, line {wrong[0]}: role {roles[wrong[0]]!r}; wanted {', '.join(ROLES)}, or nothing."
         )
-    table["role"] = given.where(given != "", _default_roles(table[given == ""]))
+    table["role"] = roles.where(roles != "", _default_roles(table[roles == ""]))
     for subject, rows in table.groupby("subject"):
         if {"train", "held_out"} <= set(rows["role"]):
             raise BadInput(

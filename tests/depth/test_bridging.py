@@ -31,7 +31,7 @@ def test_a_short_loss_is_filled_in_time():
     assert (np.abs(headings.heading_rad) <= np.pi).all()
     # Nobody saw it: it has no size, no confidence, and was not found.
     assert_array_equal(np.isnan(track.area_mm2), np.isin(np.arange(8), [2, 3]))
-    assert_array_equal(np.isnan(headings.confidence), ~track.found)
+    assert_array_equal(np.isnan(headings.confidence), ~track.detected)
 
 
 def test_a_long_loss_stays_missing():
@@ -43,7 +43,7 @@ def test_a_long_loss_stays_missing():
 
 def test_nothing_is_guessed_before_the_first_and_after_the_last_sight():
     track, _ = bridge(*seen([0, 7]), TIME, 10.0)
-    assert_array_equal(np.isnan(track.x_mm), ~track.found)
+    assert_array_equal(np.isnan(track.x_mm), ~track.detected)
     nothing, _ = bridge(*seen(np.arange(8)), TIME, 10.0)
     assert np.isnan(nothing.x_mm).all()
 
@@ -55,7 +55,7 @@ def test_an_animal_behind_a_hand(tmp_path, extract, settings):
         frames[i] = render(None, 0, 0)
     source = write_session(tmp_path / "hand", frames, 5e8 + INTERVAL_MS * np.arange(40))
     with Crops(extract(source)) as crops:
-        lost = ~crops.tracking["found"].to_numpy()
+        lost = ~crops.tracking["detected"].to_numpy()
         assert_array_equal(np.flatnonzero(lost), [10, 11, *range(20, 36)])
         known = crops.scalars["x_mm"].notna().to_numpy()
         assert_array_equal(np.flatnonzero(~known), np.arange(20, 36))

@@ -37,7 +37,7 @@ def test_the_mouse_is_where_it_was(scene, extract):
         assert_array_equal(crops.frame >= 0, scene.kept)
         kept = scene.kept
         found = crops.scalars[kept]
-        assert crops.tracking["found"][kept].all()
+        assert crops.tracking["detected"][kept].all()
         # Origins differ by a constant: the floor's center against the scene's axis.
         dx, dy = found["x_mm"] - scene.x_mm[kept], found["y_mm"] - scene.y_mm[kept]
         assert np.hypot(dx - dx.median(), dy - dy.median()).median() < 3
@@ -77,7 +77,7 @@ def test_dropped_ticks_are_missing_everywhere(scene, extract):
         assert not crops.heights()[gone].any()
         assert not crops.observed()[gone].any()
         assert crops.scalars[list(SCALARS)][gone].isna().all().all()
-        assert crops.tracking.drop(columns="found")[gone].isna().all().all()
+        assert crops.tracking.drop(columns="detected")[gone].isna().all().all()
         assert (np.diff(crops.time_s) > 0).all()
 
 
@@ -116,7 +116,7 @@ def test_one_frame_is_a_recording(tmp_path, extract):
     with Crops(extract(path)) as crops:
         assert len(crops) == 1
         # A mouse that never moves is its own background.
-        assert not crops.tracking["found"].any()
+        assert not crops.tracking["detected"].any()
         assert np.isnan(crops.scalars["speed_mm_s"][0])
 
 
@@ -125,7 +125,7 @@ def test_a_mouse_that_never_moves_stands_out_of_the_plane_alone(tmp_path, extrac
     frames = [render(20, 10, 0.3, rng=rng, noise_mm=1.0) for _ in range(12)]
     path = write_session(tmp_path / "still", frames, 1000 + 33.0 * np.arange(12))
     with Crops(extract(path, changed("background.method", method))) as crops:
-        assert (crops.tracking["found"] == (method == "plane")).all()
+        assert (crops.tracking["detected"] == (method == "plane")).all()
         if method == "plane":
             place = crops.scalars[["x_mm", "y_mm"]].to_numpy()
             # The center of such a body is 5 mm behind its middle.
@@ -136,7 +136,7 @@ def test_an_empty_arena_gives_missing_mice(tmp_path, extract, rng):
     frames = [render(None, 0, 0, rng=rng, noise_mm=1.0) for _ in range(5)]
     path = write_session(tmp_path / "none", frames, 1000 + 33.0 * np.arange(5))
     with Crops(extract(path)) as crops:
-        assert not crops.tracking["found"].any()
+        assert not crops.tracking["detected"].any()
         assert not crops.heights().any()
         assert not crops.observed().any()
 

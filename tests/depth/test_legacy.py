@@ -42,7 +42,7 @@ def kinect():
 def test_crops_enter_as_they_are(extraction, extract, kinect):
     with Crops(extract(extraction, kinect)) as crops, h5py.File(extraction) as h5:
         assert_array_equal(crops.frame, [0, 1, 2, 3, 4, 5, 6, -1, -1, 7, 8, 9, 10, 11])
-        found = crops.tracking["found"].to_numpy()
+        found = crops.tracking["detected"].to_numpy()
         assert_array_equal(np.flatnonzero(~found), [4, 7, 8])
         assert_array_equal(crops.heights()[found], h5["frames"][()][np.delete(np.arange(12), 4)])
         assert not crops.heights()[~found].any()
@@ -63,7 +63,7 @@ def test_positions_do_not_depend_on_the_outline_of_the_arena(extraction, extract
 
 def test_lengths_are_those_of_the_tangent(extraction, extract, kinect):
     with Crops(extract(extraction, kinect)) as crops:
-        found = crops.scalars[crops.tracking["found"]]
+        found = crops.scalars[crops.tracking["detected"]]
     # The box's standard deviation along its side is L / sqrt(12), and an axis is 4 of them.
     near = (FLOOR_MM - 25) / FLOOR_MM * np.sqrt(MM_PER_PX.prod())
     assert_allclose(found["length_mm"], 45 * near * 4 / np.sqrt(12), rtol=0.03)

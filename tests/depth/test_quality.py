@@ -33,7 +33,7 @@ def crops(tmp_path, made):
                 time_s=np.arange(ticks) / 30,
                 start_time="",
                 scalars=columns,
-                tracking={**tracking, "heading_confidence": missing * confidence, "found": found},
+                tracking={**tracking, "heading_confidence": missing * confidence, "detected": found},
                 arena={"floor_plane": np.zeros(4)},
                 provenance=made,
             )

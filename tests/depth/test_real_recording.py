@@ -39,7 +39,7 @@ def test_raw_recording(real_data, tmp_path, extract, kinect):
         found = crops.tracking[seen]
         away = np.hypot(found["x_px"] - x, found["y_px"] - y)
         turned = np.abs((found["heading_rad"] - axis + np.pi / 2) % np.pi - np.pi / 2)
-        assert found["found"].mean() > 0.98
+        assert found["detected"].mean() > 0.98
         assert np.nanmedian(away) < 1
         assert np.nanpercentile(away, 95) < 2
         assert np.nanmedian(np.rad2deg(turned)) < 5

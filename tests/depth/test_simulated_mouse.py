@@ -34,8 +34,8 @@ def test_truth_comes_back(tmp_path, extract):
         assert_array_equal(crops.frame, truth["frame"])
         seen = crops.frame >= 0
         assert (crops.frame < 0).sum() > 3
-        found = crops.scalars[seen].join(crops.tracking[seen][["found"]])
-        assert found["found"].mean() > 0.99
+        found = crops.scalars[seen].join(crops.tracking[seen][["detected"]])
+        assert found["detected"].mean() > 0.99
         away = np.hypot(found["x_mm"] - truth["x_mm"][seen], found["y_mm"] - truth["y_mm"][seen])
         assert away.median() < 3
         turned = (found["heading_rad"] - truth["heading_rad"][seen] + np.pi) % (2 * np.pi) - np.pi

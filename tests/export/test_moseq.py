@@ -44,43 +44,43 @@ def climbing(count=12):
 
 def test_the_old_names_and_units(tmp_path):
     moseq.write(tmp_path, {"frames": frames()}, PROVENANCE)
-    found = pd.read_csv(tmp_path / "moseq_df.csv")
-    assert_allclose(found["velocity_2d_mm"], 3), "mm per frame"
-    assert_allclose(found["timestamps"], [0, 100 / 3, 200 / 3, 100]), "ms"
-    assert found["onset"].tolist() == [True, False, False, True]
-    assert (found["SubjectName"] == "m").all() and (found["uuid"] == "r").all()
+    columns = pd.read_csv(tmp_path / "moseq_df.csv")
+    assert_allclose(columns["velocity_2d_mm"], 3), "mm per frame"
+    assert_allclose(columns["timestamps"], [0, 100 / 3, 200 / 3, 100]), "ms"
+    assert columns["onset"].tolist() == [True, False, False, True]
+    assert (columns["SubjectName"] == "m").all() and (columns["uuid"] == "r").all()
     for name in ("labels (original)", "labels (usage sort)", "syllable index", "frame index"):
-        assert name in found
-    assert set(LEGACY) <= set(found)
-    told = json.loads((tmp_path / "columns.json").read_text())
-    assert sorted(told) == LEGACY
-    assert all(column["unit"] and column["meaning"] for column in told.values())
+        assert name in columns
+    assert set(LEGACY) <= set(columns)
+    descriptions = json.loads((tmp_path / "columns.json").read_text())
+    assert sorted(descriptions) == LEGACY
+    assert all(column["unit"] and column["meaning"] for column in descriptions.values())
 
 
 def test_the_17_scalars_of_a_known_motion():
-    found = _moseq_scalars.columns(climbing())
-    assert sorted(found) == LEGACY
+    columns = _moseq_scalars.columns(climbing())
+    assert sorted(columns) == LEGACY
     expected = {
         "width_px": 15, "length_px": 40, "area_px": 500, "area_mm": 2000, "velocity_2d_mm": 5,
         "velocity_2d_px": 2.5, "velocity_3d_mm": 13, "velocity_3d_px": 6.5,
         "velocity_theta": np.arctan2(4, 3),
     }  # fmt: skip
     for name, value in expected.items():
-        assert_allclose(found[name], value, err_msg=name)
-    assert_allclose(np.diff(found["angle"]), 0.6)
-    assert_allclose(found["centroid_x_px"][[0, 2]], [200, 203])
+        assert_allclose(columns[name], value, err_msg=name)
+    assert_allclose(np.diff(columns["angle"]), 0.6)
+    assert_allclose(columns["centroid_x_px"][[0, 2]], [200, 203])
 
 
 def test_a_dropped_tick_is_missing_and_makes_no_leap():
     table = climbing()
     lost = ["x_px", "y_px", "px_mm", "x_mm", "y_mm", "heading_rad", "speed_mm_s", "height_mm"]
     table.loc[[4, 5], lost] = np.nan
-    found = _moseq_scalars.columns(table)
+    columns = _moseq_scalars.columns(table)
     for name in ("centroid_x_mm", "angle", "velocity_2d_mm", "velocity_3d_px", "velocity_theta"):
-        assert np.isnan(found[name][[4, 5]]).all(), name
-    assert_allclose(found["velocity_2d_mm"][[3, 6]], 5)
-    assert np.isnan(found["velocity_3d_mm"][[3, 6]]).all()
-    assert_allclose(found["angle"][6] - found["angle"][3], 1.8)
+        assert np.isnan(columns[name][[4, 5]]).all(), name
+    assert_allclose(columns["velocity_2d_mm"][[3, 6]], 5)
+    assert np.isnan(columns["velocity_3d_mm"][[3, 6]]).all()
+    assert_allclose(columns["angle"][6] - columns["angle"][3], 1.8)
 
 
 def test_a_recording_of_one_frame():

@@ -27,8 +27,8 @@ def test_a_recording_is_a_row_group(tmp_path):
 def test_a_column_missing_everywhere_in_the_first_recording_keeps_its_type(tmp_path):
     parts = [pd.DataFrame({"name": pd.array([value], dtype="string")}) for value in (None, "rear")]
     parquet.write(tmp_path, {"frames": parts}, PROVENANCE)
-    found = parquet.read(tmp_path)["frames"]["name"]
-    assert found.isna().tolist() == [True, False] and found[1] == "rear"
+    names = parquet.read(tmp_path)["frames"]["name"]
+    assert names.isna().tolist() == [True, False] and names[1] == "rear"
 
 
 def test_an_empty_folder_is_told(tmp_path):

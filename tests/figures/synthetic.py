@@ -54,7 +54,7 @@ def write_crops(path, name, syllables, rng):
     mask[((rows - 80) / 70) ** 2 + ((columns - 100) / 85) ** 2 < 1] = True
     tracking = {
         "x_px": 100 + x / 2.4, "y_px": 80 + y / 2.4, "heading_rad": heading,
-        "heading_confidence": np.full(ticks, 0.9), "found": np.isfinite(x),
+        "heading_confidence": np.full(ticks, 0.9), "detected": np.isfinite(x),
     }  # fmt: skip
     arena = {
         "background_mm": np.full(mask.shape, 700.0, np.float32),

@@ -53,43 +53,43 @@ def read(tmp_path):
     return make
 
 
-def covered(found, recording, behavior):
-    column = found[recording].classes.index(behavior)
-    return np.flatnonzero(found[recording].weights[:, column])
+def covered(labels, recording, behavior):
+    column = labels[recording].classes.index(behavior)
+    return np.flatnonzero(labels[recording].weights[:, column])
 
 
 @pytest.mark.parametrize("separator", [",", "\t", ";"])
 def test_our_own_table(read, separator):
     text = "recording,start_s,stop_s,behavior\nm1,1.0,2.0,walk\nm2,0,0.5,rear\n# later: m2\n"
-    found = read(text.replace(",", separator))
-    assert found["m1"].classes == found["m2"].classes == ("rear", "walk")
-    assert found["m1"].weights.shape == (100, 2) and found["m1"].weights.dtype == np.float32
-    assert covered(found, "m1", "walk").tolist() == list(range(10, 20))
-    assert covered(found, "m2", "rear").tolist() == list(range(5))
-    assert_allclose(found["m1"].weights.sum(), 10)
+    labels = read(text.replace(",", separator))
+    assert labels["m1"].classes == labels["m2"].classes == ("rear", "walk")
+    assert labels["m1"].weights.shape == (100, 2) and labels["m1"].weights.dtype == np.float32
+    assert covered(labels, "m1", "walk").tolist() == list(range(10, 20))
+    assert covered(labels, "m2", "rear").tolist() == list(range(5))
+    assert_allclose(labels["m1"].weights.sum(), 10)
 
 
 def test_overlaps_share_and_confidence_scales(read):
-    found = read(
+    labels = read(
         "recording,start_s,stop_s,behavior,annotator,confidence\n"
         "m1,0,2,walk,ann,\nm1,1,3,rear,ben,0.5\nm1,4,5,rear,ann,0.8\nm1,4,5,rear,ben,0.4\n"
     )["m1"]
-    rear, walk = found.weights.T
+    rear, walk = labels.weights.T
     assert_allclose([rear[5], walk[5]], [0, 1])
     assert_allclose([rear[15], walk[15]], [0.25, 0.5])
     assert_allclose([rear[25], walk[25]], [0.5, 0])
     assert_allclose(rear[45], 0.6, rtol=1e-6)
-    assert (found.weights.sum(1) <= 1).all() and not found.weights[50:].any()
+    assert (labels.weights.sum(1) <= 1).all() and not labels.weights[50:].any()
 
 
 def test_a_recording_that_nobody_labeled_is_all_zero(read):
-    found = read("recording,start_s,stop_s,behavior\nm1,1,2,walk\n")
-    assert found["m2"].classes == ("walk",) and not found["m2"].weights.any()
+    labels = read("recording,start_s,stop_s,behavior\nm1,1,2,walk\n")
+    assert labels["m2"].classes == ("walk",) and not labels["m2"].weights.any()
 
 
 def test_a_row_without_behavior_is_still_to_do(read):
-    found = read("recording\tstart_s\tstop_s\tbehavior\treason\nm1\t1\t2\t\twhy\nm1\t3\t4\twalk\t\n")
-    assert covered(found, "m1", "walk").tolist() == list(range(30, 40))
+    labels = read("recording\tstart_s\tstop_s\tbehavior\treason\nm1\t1\t2\t\twhy\nm1\t3\t4\twalk\t\n")
+    assert covered(labels, "m1", "walk").tolist() == list(range(30, 40))
 
 
 def test_boris_tabular_events_pair_start_and_stop(read, caplog):
@@ -98,10 +98,10 @@ def test_boris_tabular_events_pair_start_and_stop(read, caplog):
         ("sneeze", "POINT", 3), ("walk", "START", 2.0), ("walk", "STOP", 3.0),
     )  # fmt: skip
     with caplog.at_level(logging.WARNING):
-        found = read(text)
-    assert found["m1"].classes == ("rear", "walk")
-    assert covered(found, "m1", "walk").tolist() == list(range(10, 30))
-    assert covered(found, "m1", "rear").tolist() == list(range(15, 25))
+        labels = read(text)
+    assert labels["m1"].classes == ("rear", "walk")
+    assert covered(labels, "m1", "walk").tolist() == list(range(10, 30))
+    assert covered(labels, "m1", "rear").tolist() == list(range(15, 25))
     assert "point events have no duration" in caplog.text and "sneeze (1)" in caplog.text
 
 
@@ -123,17 +123,17 @@ def test_boris_before_version_8_has_facts_above_the_table(read):
 
 
 def test_boris_aggregated_events(read, caplog):
-    found = read(aggregated(("walk", "STATE", 0.5, 1.5), ("sneeze", "POINT", 2, 2)))
-    assert found["m1"].classes == ("walk",)
-    assert covered(found, "m1", "walk").tolist() == list(range(5, 15))
+    labels = read(aggregated(("walk", "STATE", 0.5, 1.5), ("sneeze", "POINT", 2, 2)))
+    assert labels["m1"].classes == ("walk",)
+    assert covered(labels, "m1", "walk").tolist() == list(range(5, 15))
 
 
 @pytest.mark.parametrize(
     "media", ["m2.mp4", "D:\\videos\\m2.avi", "results/recordings/m2/preview.mp4", "/data/m2/depth.avi"]
 )
 def test_a_media_file_tells_the_recording(read, media):
-    found = read(aggregated(("walk", "STATE", 1, 2), observation="first try", media=media))
-    assert covered(found, "m2", "walk").tolist() == list(range(10, 20))
+    labels = read(aggregated(("walk", "STATE", 1, 2), observation="first try", media=media))
+    assert covered(labels, "m2", "walk").tolist() == list(range(10, 20))
 
 
 def test_labels_of_other_recordings_may_be_passed_over(read, caplog):

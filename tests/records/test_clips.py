@@ -20,12 +20,12 @@ def clips(rng, syllables=3, frames=5):
 
 
 def test_what_is_saved_is_read_back(tmp_path, rng):
-    one = clips(rng)
-    one.save(tmp_path / "clips.h5", MADE)
+    original = clips(rng)
+    original.save(tmp_path / "clips.h5", MADE)
     again = Clips.load(tmp_path / "clips.h5")
     for name in ("syllable", "length", "poses", "simulated_states", "simulated_heights"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(one, name))
-    np.testing.assert_allclose(again.latents, one.latents, rtol=1e-6)
+        np.testing.assert_array_equal(getattr(again, name), getattr(original, name))
+    np.testing.assert_allclose(again.latents, original.latents, rtol=1e-6)
     assert (again.fps, again.pixel_mm) == (30.0, 1.85)
 
 
@@ -51,13 +51,15 @@ def test_clips_of_another_version_are_refused(tmp_path, rng):
 
 
 def test_a_state_for_each_drawn_frame(tmp_path, rng):
-    one = dataclasses.replace(clips(rng), simulated_states=np.zeros((2, 6), int))
+    original = dataclasses.replace(clips(rng), simulated_states=np.zeros((2, 6), int))
     with pytest.raises(ShapeError, match="a state per frame"):
-        one.save(tmp_path / "clips.h5", MADE)
+        original.save(tmp_path / "clips.h5", MADE)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_movie_for_each_syllable(tmp_path, rng):
-    one = clips(rng)
+    original = clips(rng)
     with pytest.raises(ShapeError, match="one of each per syllable"):
-        Clips(one.syllable[:2], *list(vars(one).values())[1:]).save(tmp_path / "clips.h5", MADE)
+        Clips(original.syllable[:2], *list(vars(original).values())[1:]).save(
+            tmp_path / "clips.h5", MADE
+        )

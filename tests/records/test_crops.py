@@ -20,9 +20,9 @@ def rest(ticks):
     }
 
 
-def write(path, heights, observed, pieces):
+def write(path, heights, observed, parts):
     with CropsWriter(path, recording="m1", pixel_mm=1.85, size=heights.shape[1:]) as writer:
-        for h, o in zip(np.array_split(heights, pieces), np.array_split(observed, pieces), strict=True):
+        for h, o in zip(np.array_split(heights, parts), np.array_split(observed, parts), strict=True):
             writer.append(h, o)
         writer.finish(**rest(len(heights)))
 
@@ -42,13 +42,13 @@ def test_what_is_read_is_what_was_written(tmp_path, block):
         joined = np.concatenate([h for _, h, _ in crops.blocks(13)])
         np.testing.assert_array_equal(joined, heights)
         assert crops.provenance == MADE
-        assert crops.tracking["found"].dtype == bool
+        assert crops.tracking["detected"].dtype == bool
         assert crops.arena["floor_plane"].tolist() == [0, 1, 2]
 
 
-def test_pieces_do_not_show_in_the_bytes(tmp_path, block):
-    for pieces in (1, 7):
-        write(tmp_path / f"{pieces}.h5", *block, pieces)
+def test_the_size_of_blocks_does_not_show_in_the_bytes(tmp_path, block):
+    for count in (1, 7):
+        write(tmp_path / f"{count}.h5", *block, count)
     assert (tmp_path / "1.h5").read_bytes() == (tmp_path / "7.h5").read_bytes()
 
 
@@ -136,20 +136,20 @@ def test_pixels_on_a_tilted_floor(tmp_path, block, rng):
     heights, observed = block
     x, y = rng.uniform(0, 300, (2, 50))
     normal = np.array([0.1, -0.05, 1.0]) / np.linalg.norm([0.1, -0.05, 1.0])
-    pieces = rest(50)
-    pieces["tracking"] |= {"x_px": x, "y_px": y}
-    pieces["arena"] |= {
+    contents = rest(50)
+    contents["tracking"] |= {"x_px": x, "y_px": y}
+    contents["arena"] |= {
         "intrinsics": np.array([360.0, 360.0, 150, 140]),
         "floor_plane": [*normal, 700.0],
     }
     with CropsWriter(tmp_path / "crops.h5", recording="m1", pixel_mm=1.85, size=(8, 6)) as writer:
         writer.append(heights, observed)
-        writer.finish(**pieces)
+        writer.finish(**contents)
     with Crops(tmp_path / "crops.h5") as crops:
-        found = crops.px_mm()
+        px_mm = crops.px_mm()
     ray = np.stack([(x - 150) / 360, (y - 140) / 360, np.ones(50)], axis=-1)
     depth = 700.0 / (ray @ normal)
     # A pixel facing the camera at that depth spans depth / focal length.
     beside = ray + np.array([1 / 360, 0, 0])
     apart = np.linalg.norm(depth[:, None] * (beside - ray), axis=1)
-    np.testing.assert_allclose(found, apart, rtol=1e-5)
+    np.testing.assert_allclose(px_mm, apart, rtol=1e-5)

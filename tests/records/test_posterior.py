@@ -12,9 +12,9 @@ def test_round_trip(tmp_path, rng):
     path = tmp_path / "posterior.h5"
     written = Posterior(rng.random((9, 3)), rng.random((9, 3)), rng.random((9, 4)))
     written.save(path, MADE)
-    found = Posterior.load(path)
-    np.testing.assert_allclose(found.mean, written.mean, rtol=1e-6)
-    assert found.states.dtype == np.float16
+    loaded = Posterior.load(path)
+    np.testing.assert_allclose(loaded.mean, written.mean, rtol=1e-6)
+    assert loaded.states.dtype == np.float16
 
 
 def test_ticks_must_agree(tmp_path):

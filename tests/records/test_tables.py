@@ -18,10 +18,10 @@ def labels(rows=3):
 def test_round_trip_keeps_types_values_and_provenance(tmp_path):
     path = tmp_path / "labels.parquet"
     tables.write(path, labels(), MADE, tables.LABELS)
-    found = tables.read(path, tables.LABELS)
-    assert found["syllable"].dtype == "int16"
-    assert found["time_s"].dtype == "float64"
-    assert len(found) == 3
+    loaded = tables.read(path, tables.LABELS)
+    assert loaded["syllable"].dtype == "int16"
+    assert loaded["time_s"].dtype == "float64"
+    assert len(loaded) == 3
     assert tables.provenance_of(path) == MADE
 
 

@@ -36,7 +36,7 @@ def write(path, heights, observed=None, *, frame=None, scalars=None):
             time_s=np.arange(T) / FPS,
             start_time="",
             scalars=dict.fromkeys(SCALARS, nothing) | (scalars or {}),
-            tracking={name: nothing if name != "found" else frame >= 0 for name in TRACKING},
+            tracking={name: nothing if name != "detected" else frame >= 0 for name in TRACKING},
             arena={"mask": np.ones((2, 2), bool)},
             provenance=PROVENANCE,
         )

@@ -41,7 +41,7 @@ def test_lost_frames_are_missing_rows(rendered, short):
         assert observed[~lost].mean() > 0.99
         assert np.isnan(found.scalars["x_mm"][lost]).all()
         assert np.isfinite(found.scalars[~lost]).all(axis=None)
-        assert np.array_equal(found.tracking["found"], ~lost)
+        assert np.array_equal(found.tracking["detected"], ~lost)
 
 
 def test_mouse_is_upright_in_the_middle(rendered):
@@ -84,7 +84,7 @@ def test_errors_of_tracking_move_the_crop_and_the_path_together(rendered, short,
     crops.render(path, tmp_path / "truth.parquet", off, **who)
     assert tables.read(tmp_path / "truth.parquet").equals(tables.read(rendered[1]))
     with Crops(path) as moved, Crops(rendered[0]) as still:
-        seen = still.tracking["found"].to_numpy()
+        seen = still.tracking["detected"].to_numpy()
         shift = (moved.scalars - still.scalars)[seen]
         assert 1.5 < shift["x_mm"].std() < 2.5
         turned = np.angle(np.exp(1j * shift["heading_rad"]))

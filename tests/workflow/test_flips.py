@@ -11,11 +11,11 @@ LIST = "start_frame\tstop_frame\taction\n0\t5\treverse\n"
 def inputs(text):
     """Inputs of the jobs of `extract` that a dry run plans, by recording."""
     blocks = re.findall(r"^(?:local)?rule extract:\n((?:    .*\n)+)", text, re.M)
-    found = {}
+    flips = {}
     for block in blocks:
         files = re.search(r"    input: (.*)", block)[1].split(", ")
-        found[re.search(r"recording=([^,\s]+)", block)[1]] = set(files)
-    return found
+        flips[re.search(r"recording=([^,\s]+)", block)[1]] = set(files)
+    return flips
 
 
 def test_a_list_is_an_input_of_its_recording_alone(study):

@@ -42,8 +42,8 @@ def test_a_mistyped_setting(study, session):
 
 
 def test_settings_of_an_unknown_recording(study, session):
-    own = "overrides: {m11: {arena: {which: 1}}}\n"
-    with study.changed("config/config.yaml", lambda text: text + own):
+    overrides = "overrides: {m11: {arena: {which: 1}}}\n"
+    with study.changed("config/config.yaml", lambda text: text + overrides):
         refused(study, "overrides.m11: no such recording; did you mean 'm1'?")
 
 

@@ -34,7 +34,7 @@ def jobs(text, rule):
     return {re.search(r"model=([^,\s]+)", block)[1] for block in blocks}
 
 
-def told(text):
+def words_of(text):
     """`fit` says with what it is called."""
     head, script, tail = text.rpartition("    script:")
     call = "CALL {wildcards.model} {params.seed} {params.settings[prior_settings][states]}"
@@ -48,7 +48,7 @@ def test_a_plain_run_trains_no_candidate(selecting):
 
 
 def test_every_candidate_is_fitted_with_its_seed_and_settings(selecting):
-    with selecting.changed("workflow/rules/fit.smk", told):
+    with selecting.changed("workflow/rules/fit.smk", words_of):
         text = selecting.run("--dry-run", CHOICE)
     assert jobs(text, "evaluate") == CANDIDATES
     assert jobs(text, "select") == {"pca-arhmm"}

@@ -15,10 +15,10 @@ SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "step.py"
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     def run(machine):
-        given = {}
+        arguments = {}
 
         def extract(*, source, crops, settings, scratch=None):
-            given.update(source=source, crops=crops, settings=settings, scratch=scratch)
+            arguments.update(source=source, crops=crops, settings=settings, scratch=scratch)
 
         monkeypatch.setattr(steps, "extract", extract)
         job = SimpleNamespace(
@@ -34,7 +34,7 @@ def run(tmp_path, monkeypatch):
             runpy.run_path(str(SCRIPT), init_globals={"snakemake": job})
         finally:
             logging.root.handlers[:] = handlers
-        return given
+        return arguments
 
     return run
 

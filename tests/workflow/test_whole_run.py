@@ -25,8 +25,8 @@ AFTER_FIT = {"fit", "segment", "evaluate", "summarize", "score", "export", "draw
 def digests(study, *patterns):
     """Content of the results, by name."""
     results = study.folder / "results"
-    found = sorted(p for pattern in patterns for p in results.glob(pattern) if p.is_file())
-    return {str(p.relative_to(results)): hashlib.sha256(p.read_bytes()).hexdigest() for p in found}
+    paths = sorted(p for pattern in patterns for p in results.glob(pattern) if p.is_file())
+    return {str(p.relative_to(results)): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
 
 
 SCIENCE = (
@@ -86,8 +86,8 @@ def test_a_changed_color_draws_again_and_no_more(study):
 
 
 def test_settings_of_one_recording_extract_it_alone(study):
-    own = "overrides: {c2: {arena: {margin_mm: 12}}}\n"
-    with study.changed("config/config.yaml", lambda text: text + own):
+    overrides = "overrides: {c2: {arena: {margin_mm: 12}}}\n"
+    with study.changed("config/config.yaml", lambda text: text + overrides):
         plan = study.run("--dry-run")
     extracted = re.findall(r"^rule extract:\n(?:    .*\n)*?    wildcards: recording=(\S+)", plan, re.M)
     assert extracted == ["c2"]
@@ -142,7 +142,7 @@ def test_the_workflow_report_opens(study):
         ("slds", "joint", "goes on after pass"),
     ],
 )
-def test_a_killed_fit_goes_on_where_it_was_and_ends_the_same(study, model, kept, says):
+def test_a_killed_fit_goes_on_where_it_was_and_ends_the_same(study, model, kept, message):
     undisturbed = digests(study, f"models/{model}/*")
     folder = study.folder / "again" / f"{model}-{kept}"
     arguments = [
@@ -171,7 +171,7 @@ def test_a_killed_fit_goes_on_where_it_was_and_ends_the_same(study, model, kept,
     assert not (checkpoint.parent / "model.safetensors").exists()
     resumed = study.python(*arguments)
     assert resumed.returncode == 0, resumed.stderr
-    assert says in resumed.stderr
+    assert message in resumed.stderr
     for name in ("model.safetensors", "history.parquet", "clips.h5"):
         again = hashlib.sha256((checkpoint.parent / name).read_bytes()).hexdigest()
         assert again == undisturbed[f"models/{model}/{name}"], name

@@ -75,8 +75,8 @@ def flips_file(wildcards):
     """What decides head ends beside the program: a person's list, another network."""
     flips = Path(f"config/flips/{wildcards.recording}.tsv")
     weights = STUDY.extract.heading.weights
-    found = {"flips": str(flips)} if flips.is_file() else {}
-    return {**found, "weights": weights} if weights else found
+    inputs = {"flips": str(flips)} if flips.is_file() else {}
+    return {**inputs, "weights": weights} if weights else inputs
 
 
 def model_file(wildcards):

@@ -26,10 +26,10 @@ def paths(value):
 
 step = getattr(steps, job.rule)
 files = {name: paths(value) for part in (job.input, job.output) for name, value in part.items()}
-known = inspect.signature(step).parameters
+accepted = inspect.signature(step).parameters
 # What the machine offers reaches a step by its name, without being a parameter of the rule.
 machine = job.config.get("machine") or {}
-arguments = {k: v for k, v in {**machine, **job.params, **files}.items() if k in known}
+arguments = {k: v for k, v in {**machine, **job.params, **files}.items() if k in accepted}
 keep_freed()
 try:
     step(**arguments)

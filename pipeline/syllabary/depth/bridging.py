@@ -28,10 +28,10 @@ def bridge(
     longest_s : float
         Longest time between the sights, s. The confidence of a filled-in heading stays NaN.
     """
-    seen = np.flatnonzero(track.found)
+    seen = np.flatnonzero(track.detected)
     if len(seen) < 2:
         return track, headings
-    lost = np.flatnonzero(~track.found)
+    lost = np.flatnonzero(~track.detected)
     after = np.searchsorted(seen, lost)
     inside = (after > 0) & (after < len(seen))
     lost, after = lost[inside], after[inside]

@@ -156,7 +156,7 @@ def locate(
                 if keep is not None:
                     cutter, windows = keep
                     windows.put(i, cutter.window(depth, mouse.x_px, mouse.y_px))
-    missing = len(video) - int(track.found.sum())
+    missing = len(video) - int(track.detected.sum())
     if missing:
         log.info("%s: no mouse in %d of %d frames", recording, missing, len(video))
     return track
@@ -199,4 +199,7 @@ def _tracking(track: Track, headings: Headings, clock: Ticks, arena: Arena) -> d
         "heading_confidence": headings.confidence,
     }
     columns = {name: scalars.spread_over_ticks(value, clock) for name, value in values.items()}
-    return {**columns, "found": scalars.spread_over_ticks(track.found.astype(np.float64), clock) == 1}
+    return {
+        **columns,
+        "detected": scalars.spread_over_ticks(track.detected.astype(np.float64), clock) == 1,
+    }

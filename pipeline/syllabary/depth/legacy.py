@@ -132,7 +132,7 @@ def convert(
                         heading[i] = _in_arena(image_rad[i], x_px[i], y_px[i], arena)
                 writer.append(heights, observed)
             position = {"x_px": track.x_px, "y_px": track.y_px, "heading_rad": _wrap(image_rad)}
-            position["heading_rad"][~track.found] = np.nan
+            position["heading_rad"][~track.detected] = np.nan
             tracking: dict[str, Any] = {
                 name: scalars.spread_over_ticks(values, clock) for name, values in position.items()
             }
@@ -144,7 +144,7 @@ def convert(
                 tracking={
                     **tracking,
                     "heading_confidence": np.full(len(clock.frame), np.nan),
-                    "found": np.isfinite(tracking["x_px"]),
+                    "detected": np.isfinite(tracking["x_px"]),
                 },
                 arena=arena.arrays(),
                 provenance=provenance,

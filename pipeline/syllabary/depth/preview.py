@@ -85,7 +85,7 @@ def _arena(crops: Crops, tick: int, height_px: int, video: Video) -> Image:
     gray = cv2.resize(gray, (width_px, height_px))
     picture = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
     mouse = crops.tracking.iloc[tick]
-    if mouse.found:
+    if mouse.detected:
         center = np.array([mouse.x_px - left, mouse.y_px - top]) * zoom
         tip = center + 24 * zoom * np.array([np.cos(mouse.heading_rad), np.sin(mouse.heading_rad)])
         color = UNSURE if mouse.heading_confidence < UNSURE_BELOW else SURE

@@ -24,7 +24,7 @@ def assess(crops_path: Path | str, settings: CheckSettings) -> dict[str, Any]:
     """
     with Crops(crops_path) as crops:
         seen = crops.frame >= 0
-        found = crops.tracking["found"].to_numpy()
+        found = crops.tracking["detected"].to_numpy()
         confidence = crops.tracking["heading_confidence"].to_numpy()[found]
         speed = crops.scalars["speed_mm_s"].to_numpy()
         area = crops.scalars["area_mm2"].to_numpy()[found]

@@ -88,8 +88,8 @@ def columns(frames: pd.DataFrame) -> dict[str, Array]:
     step = of["speed_mm_s"] * interval_s
     rising_step = np.hypot(step, dz)
     angle = -of["heading_rad"]
-    seen = np.isfinite(angle)
-    angle[seen] = np.unwrap(angle[seen])
+    finite = np.isfinite(angle)
+    angle[finite] = np.unwrap(angle[finite])
     return {
         "centroid_x_px": of["x_px"],
         "centroid_y_px": of["y_px"],

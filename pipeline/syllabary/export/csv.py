@@ -34,9 +34,9 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
     written: list[Path] = []
     columns: dict[str, dict[str, dict[str, str]]] = {}
     for name, table in tables.items():
-        if (found := parts(name, table)) is None:
+        if (divided := parts(name, table)) is None:
             continue
-        first, rest = found
+        first, rest = divided
         columns[name] = {
             key: {**about._asdict(), "type": str(first[key].dtype)}
             for key, about in describe(first).items()

@@ -46,10 +46,10 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
     BadInput
         There is no table ``frames``, or it lacks a column.
     """
-    found = parts("frames", tables.get("frames", []))
-    if found is None:
+    divided = parts("frames", tables.get("frames", []))
+    if divided is None:
         raise BadInput("the format 'moseq' is made of the table 'frames', which has no recording.")
-    first, rest = found
+    first, rest = divided
     missing = sorted({*SAME.values(), *scalars.NEEDED} - set(first))
     if missing:
         raise BadInput(f"the table 'frames' lacks {', '.join(missing)}, which 'moseq' needs.")
@@ -60,9 +60,9 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
         _renamed(first).to_csv(temporary, index=False, lineterminator="\n")
         for part in rest:
             _renamed(part).to_csv(temporary, mode="a", header=False, index=False, lineterminator="\n")
-    told = {name: scalar._asdict() for name, scalar in scalars.SCALARS.items()}
+    descriptions = {name: scalar._asdict() for name, scalar in scalars.SCALARS.items()}
     with files.create(meanings) as temporary:
-        temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(descriptions, indent=1) + "\n", encoding="utf-8")
     with files.create(about) as temporary:
         temporary.write_text(provenance.to_json() + "\n", encoding="utf-8")
     return [path, meanings, about]

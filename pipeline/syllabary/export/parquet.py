@@ -34,9 +34,9 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
     """
     written = []
     for name, table in tables.items():
-        if (found := parts(name, table)) is None:
+        if (divided := parts(name, table)) is None:
             continue
-        first, rest = found
+        first, rest = divided
         arrow = pa.Table.from_pandas(first, preserve_index=False)
         columns = {key: about._asdict() for key, about in describe(first).items()}
         schema = arrow.schema.with_metadata(
@@ -60,7 +60,7 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
 
 def read(folder: Path | str) -> dict[str, pd.DataFrame]:
     """Read every table of a folder back."""
-    found = sorted(Path(folder).glob("*.parquet"))
-    if not found:
+    paths = sorted(Path(folder).glob("*.parquet"))
+    if not paths:
         raise BadInput(f"{folder}: no parquet table; 'syllabary export' writes them.")
-    return {path.stem: stored.read(path) for path in found}
+    return {path.stem: stored.read(path) for path in paths}

@@ -131,7 +131,7 @@ def _cut(
     block = crops.heights(int(ticks[0]), int(ticks[-1]) + 1)[ticks - ticks[0]]
     track = crops.tracking.iloc[ticks]
     place = track[["x_px", "y_px", "heading_rad"]].to_numpy(float) + np.append(shift, 0.0)
-    found = track["found"].to_numpy(bool)[:, None]
+    found = track["detected"].to_numpy(bool)[:, None]
     return Clip(
         heights=block.astype(np.float32) * np.float32(crops.height_step_mm),
         place=np.where(found, place, np.nan),

@@ -27,7 +27,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     if crops is None:
         return None
     with crops:
-        seen = np.flatnonzero((crops.frame >= 0) & crops.tracking["found"].to_numpy(bool))
+        seen = np.flatnonzero((crops.frame >= 0) & crops.tracking["detected"].to_numpy(bool))
         if not len(seen):
             return None
         chosen = seen[np.linspace(0, len(seen) - 1, min(len(seen), ACROSS * DOWN)).round().astype(int)]

@@ -34,7 +34,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
         return None
     confidence = tracking["heading_confidence"].to_numpy(float)
     dropped = frame < 0
-    lost = ~dropped & ~tracking["found"].to_numpy(bool)
+    lost = ~dropped & ~tracking["detected"].to_numpy(bool)
     figure = _axes.new(10, 3.6)
     top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[3, 2, 1])
     at, low, high = _extremes(times, height)

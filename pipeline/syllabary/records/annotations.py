@@ -109,16 +109,18 @@ def read(
     BadInput
         Whatever ``bouts`` refuses, or a bout that ends after its recording does.
     """
-    found = bouts(path, time_s, strict=strict)
-    classes = tuple(sorted({bout.behavior for bout in found}))
-    own = defaultdict(list)
-    for bout in found:
-        own[bout.recording].append(bout)
-    return {name: soften(own[name], times, classes, path=path) for name, times in time_s.items()}
+    entries = bouts(path, time_s, strict=strict)
+    classes = tuple(sorted({bout.behavior for bout in entries}))
+    by_recording = defaultdict(list)
+    for bout in entries:
+        by_recording[bout.recording].append(bout)
+    return {
+        name: soften(by_recording[name], times, classes, path=path) for name, times in time_s.items()
+    }
 
 
 def soften(
-    found: Iterable[Bout],
+    labeled: Iterable[Bout],
     time_s: npt.NDArray[np.floating],
     classes: Sequence[str],
     *,
@@ -131,7 +133,7 @@ def soften(
 
     Parameters
     ----------
-    found : iterable of Bout
+    labeled : iterable of Bout
     time_s : (T,) float
         Times of the ticks, s, ascending.
     classes : sequence of str
@@ -144,7 +146,7 @@ def soften(
     column = {name: i for i, name in enumerate(classes)}
     total = np.zeros((len(times), len(column)))
     covering = np.zeros(len(times))
-    for bout in found:
+    for bout in labeled:
         if bout.stop_s > end + SLACK_S or bout.start_s > end:
             raise BadInput(
                 f"{path}, line {bout.line}: {bout.behavior!r} from {bout.start_s:g} to "
@@ -160,13 +162,13 @@ def soften(
     return Annotations(tuple(classes), weights.astype(np.float32))
 
 
-def bouts(path: Path | str, known: Collection[str], *, strict: bool = True) -> list[Bout]:
+def bouts(path: Path | str, recordings: Collection[str], *, strict: bool = True) -> list[Bout]:
     """Read labels as bouts, in the order of the file.
 
     Parameters
     ----------
     path : path
-    known : collection of str
+    recordings : collection of str
         Names of the recordings; a mapping will do.
     strict : bool
         A label of any other recording is an error; else it is passed over with a message.
@@ -183,24 +185,24 @@ def bouts(path: Path | str, known: Collection[str], *, strict: bool = True) -> l
     place, columns = _header(path, rows)
     body: list[Row] = [(n, dict(zip(columns, cells, strict=False))) for n, cells in rows[place + 1 :]]
     if set(OURS) <= set(columns):
-        found = _ours(path, [row for row in body if not row[1][columns[0]].startswith("#")])
+        labeled = _ours(path, [row for row in body if not row[1][columns[0]].startswith("#")])
     else:
         facts = {cells[0]: cells[1] for _, cells in rows[:place] if len(cells) > 1}
         body = [(line, {**facts, **row}) for line, row in body]
         _no_offset(path, body)
-        names = _recordings_of(path, body, known)
+        names = _recordings_of(path, body, recordings)
         pair = _aggregated if set(AGGREGATED) <= set(columns) else _tabular
-        found = (bout._replace(recording=names[bout.recording]) for bout in pair(path, body))
+        labeled = (bout._replace(recording=names[bout.recording]) for bout in pair(path, body))
     kept, others = [], Counter[str]()
-    for bout in found:
-        if bout.recording in known:
+    for bout in labeled:
+        if bout.recording in recordings:
             kept.append(_checked(path, bout))
         elif strict:
-            near = difflib.get_close_matches(bout.recording, list(known), n=1)
+            near = difflib.get_close_matches(bout.recording, list(recordings), n=1)
             hint = f"; did you mean {near[0]!r}? " if near else "; name one of the study. "
             raise BadInput(
                 f"{path}, line {bout.line}: unknown recording {bout.recording!r}{hint}"
-                f"Known: {', '.join(sorted(known))}."
+                f"Known: {', '.join(sorted(recordings))}."
             )
         else:
             others[bout.recording] += 1
@@ -240,10 +242,10 @@ def _header(path: Path, rows: list[tuple[int, list[str]]]) -> tuple[int, list[st
             if "Behavior type" not in columns:
                 columns = ["Behavior type" if name == "Status" else name for name in columns]
             return place, [AMERICAN.get(name, name) for name in columns]
-    found = ", ".join(rows[first][1]) if rows else "nothing"
+    header = ", ".join(rows[first][1]) if rows else "nothing"
     raise BadInput(
         f"{path}: wanted the columns {', '.join(OURS)}, or an export of BORIS (tabular or "
-        f"aggregated events), but the first line has {found}; name the columns so."
+        f"aggregated events), but the first line has {header}; name the columns so."
     )
 
 
@@ -322,14 +324,14 @@ def _media(row: Mapping[str, str]) -> str:
     return next((row[name] for name in MEDIA if row.get(name)), "")
 
 
-def _recordings_of(path: Path, body: list[Row], known: Collection[str]) -> dict[str, str]:
+def _recordings_of(path: Path, body: list[Row], recordings: Collection[str]) -> dict[str, str]:
     """Return the recording that each observation is of; itself where none fits."""
     media: dict[str, dict[str, int]] = defaultdict(dict)
     for line, row in body:
         media[_observation(row)].setdefault(_media(row), line)
     names = {}
     for observation, played in media.items():
-        if observation not in known and len(played) > 1:
+        if observation not in recordings and len(played) > 1:
             raise BadInput(
                 f"{path}, line {list(played.values())[1]}: observation {observation!r} plays "
                 f"{len(played)} media files ({', '.join(map(repr, played))}), and its times run on over "
@@ -338,7 +340,7 @@ def _recordings_of(path: Path, body: list[Row], known: Collection[str]) -> dict[
         # The same on every system: BORIS on Windows writes backslashes.
         place = PureWindowsPath(next(iter(played)))
         choices = (observation, place.name, place.stem, *reversed(place.parts))
-        names[observation] = next((name for name in choices if name in known), observation)
+        names[observation] = next((name for name in choices if name in recordings), observation)
     return names
 
 

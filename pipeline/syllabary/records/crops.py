@@ -22,7 +22,7 @@ from . import files
 
 __all__ = ["SCALARS", "TRACKING", "Crops", "CropsWriter"]
 
-SCHEMA = 1
+SCHEMA = 2
 CHUNK_TICKS = 16
 # Ticks written at once: fixed, so that the bytes do not depend on how blocks arrive.
 BLOCK_TICKS = 64
@@ -30,7 +30,7 @@ SCALARS = (
     "x_mm", "y_mm", "heading_rad", "speed_mm_s", "turning_rad_s", "length_mm", "width_mm",
     "height_mm", "height_max_mm", "area_mm2", "center_distance_mm", "wall_distance_mm",
 )  # fmt: skip
-TRACKING = ("x_px", "y_px", "heading_rad", "heading_confidence", "found")
+TRACKING = ("x_px", "y_px", "heading_rad", "heading_confidence", "detected")
 
 
 class CropsWriter:
@@ -155,7 +155,7 @@ class CropsWriter:
         for name in SCALARS:
             self._h5[f"scalars/{name}"] = np.asarray(scalars[name], np.float32)
         for name in TRACKING:
-            dtype = np.bool_ if name == "found" else np.float32
+            dtype = np.bool_ if name == "detected" else np.float32
             self._h5[f"tracking/{name}"] = np.asarray(tracking[name], dtype)
         for name, value in arena.items():
             packing = {"compression": "gzip", "compression_opts": 1} if np.ndim(value) > 1 else {}
@@ -187,8 +187,8 @@ class CropsWriter:
 
 def _errno(error: OSError | RuntimeError) -> int:
     """Number of the system's error, which HDF5 may give in its text alone."""
-    found = re.search(r"errno = (\d+)", str(error))
-    return getattr(error, "errno", None) or (int(found.group(1)) if found else errno.EIO)
+    match = re.search(r"errno = (\d+)", str(error))
+    return getattr(error, "errno", None) or (int(match.group(1)) if match else errno.EIO)
 
 
 class Crops:

@@ -94,9 +94,9 @@ def render(
             "y_px": pixels[:, 1],
             "heading_rad": scalars["heading_rad"].copy(),
             "heading_confidence": np.ones(settings.ticks),
-            "found": ~dropped,
+            "detected": ~dropped,
         }
-        for column in (*scalars.values(), *(v for k, v in tracking.items() if k != "found")):
+        for column in (*scalars.values(), *(v for k, v in tracking.items() if k != "detected")):
             column[dropped] = np.nan
         writer.finish(
             frame=table["frame"].to_numpy(),

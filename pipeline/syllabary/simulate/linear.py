@@ -131,7 +131,7 @@ def render(
             time_s=time_s,
             start_time=START_TIME,
             scalars=dict.fromkeys(SCALARS, unknown),
-            tracking={**dict.fromkeys(TRACKING, unknown), "found": ~dropped},
+            tracking={**dict.fromkeys(TRACKING, unknown), "detected": ~dropped},
             arena=crops.arena(rendering.camera_of(settings.camera, settings.arena), settings),
             provenance=provenance,
         )

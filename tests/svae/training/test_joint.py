@@ -42,7 +42,7 @@ def write(path, latents, rng):
             time_s=np.arange(len(latents)) / FPS,
             start_time="",
             scalars=dict.fromkeys(SCALARS, nothing),
-            tracking={name: nothing if name != "found" else frame >= 0 for name in TRACKING},
+            tracking={name: nothing if name != "detected" else frame >= 0 for name in TRACKING},
             arena={"mask": np.ones((2, 2), bool)},
             provenance=MADE,
         )

@@ -40,7 +40,7 @@ def of_recording(source: Path, settings: ExtractSettings, heading_rad: Array) ->
         track = locate(video, arena, settings, BLOCK_FRAMES, source.name)
     ahead = np.cos(track.axis_rad - heading_rad)
     # A body that lies across its heading says nothing about either end.
-    clear = track.found & (np.abs(ahead) > np.cos(np.pi / 4))
+    clear = track.detected & (np.abs(ahead) > np.cos(np.pi / 4))
     features = track.features[clear]
     return np.where(ahead[clear, None] > 0, features, features * evidence.SIGNS)
 

@@ -74,7 +74,7 @@ class Track:
         return [getattr(self, name) for name in Shape._fields]
 
     @property
-    def found(self) -> npt.NDArray[np.bool_]:
+    def detected(self) -> npt.NDArray[np.bool_]:
         """Frames in which there was a mouse."""
         return np.isfinite(self.area_mm2)
 
