@@ -242,7 +242,7 @@ def test_gradients_match_differences_of_a_bound_with_motion_and_build(study, tra
     with Crops(study[0]["m0"]) as crops:
         series = model.latents(crops)
         known = latent_evidence.known(series, 1e4)
-        moved = latent_evidence.registration.view(crops, series.shifts)
+        moved = latent_evidence.registration.register(crops, series.shifts)
         heights, observed = (torch.from_numpy(part) for part in moved.pair(rows.start, rows.stop))
     values, information, motion, told = (part[rows] for part in known)
     subject_offset = latent_evidence.subject_offset(series)

@@ -9,7 +9,10 @@ from syllabary.errors import BadInput, ShapeError
 from syllabary.records.crops import Crops
 from syllabary.reduction import frames as training_frames
 from syllabary.reduction import registration
+from syllabary.reduction.alignment import shifts_of
 from syllabary.reduction.settings import ReduceSettings
+from syllabary.reduction.template import Template
+from syllabary.reduction.template_learning import learn_template
 
 SETTINGS = ReduceSettings(shift_sd_mm=PIXEL_MM)
 SEED = 11
@@ -27,14 +30,14 @@ def learned(tmp_path_factory):
     heights, shifts = animals(rng, 1500)
     path = write(tmp_path_factory.mktemp("registration") / "m.h5", heights)
     frames, size, pixel_mm = training_frames.sample([path], 1500, rng)
-    template = registration.learn(frames, size, pixel_mm, SETTINGS, np.random.default_rng(1))
+    template = learn_template(frames, size, pixel_mm, SETTINGS, np.random.default_rng(1))
     return path, template, heights, shifts
 
 
 def test_jitter_of_the_tracking_is_found(learned):
     path, template, _, shifts = learned
     with Crops(path) as crops:
-        found = registration.of_crops(template, crops)
+        found = registration.shifts_of_crops(template, crops)
     left = quick(found - shifts)
     for axis, bar in enumerate((0.4, 0.4, np.radians(1.5))):
         assert np.sqrt(np.mean(left[:, axis] ** 2)) < bar
@@ -45,9 +48,9 @@ def test_missing_pixels_are_invisible_and_a_third_of_them_can_be_missed(learned,
     _, template, heights, shifts = learned
     observed = rng.random(heights.shape) > 0.3
     observed[:, :12, :15] = False
-    found = registration.find(template, heights.astype(np.float32), observed)
+    found = shifts_of(template, heights.astype(np.float32), observed)
     other = np.where(observed, heights, rng.integers(0, 255, heights.shape)).astype(np.float32)
-    assert_array_equal(registration.find(template, other, observed), found)
+    assert_array_equal(shifts_of(template, other, observed), found)
     left = quick(found - shifts)
     assert (np.sqrt(np.mean(left[:, :2] ** 2, 0)) < 0.5).all()
     values = registration.warp(heights, observed, found)
@@ -72,8 +75,8 @@ def test_a_cable_hardly_moves_a_crop(rng):
     errors = []
     for sd in (5.0, 0.0):
         chosen = SETTINGS.model_copy(update={"outlier_sd": sd})
-        template = registration.learn(frames, SIZE, PIXEL_MM, chosen, np.random.default_rng(1))
-        found = registration.find(template, hung.astype(np.float32), np.ones(hung.shape, bool))
+        template = learn_template(frames, SIZE, PIXEL_MM, chosen, np.random.default_rng(1))
+        found = shifts_of(template, hung.astype(np.float32), np.ones(hung.shape, bool))
         errors.append(np.sqrt(np.mean(quick(found - shifts) ** 2, 0)))
     # It still hides a sixth of a crop that is 20 pixels wide when halved.
     assert (errors[0][[0, 2]] < 0.4 * errors[1][[0, 2]]).all() and errors[0][1] < 0.1
@@ -83,15 +86,15 @@ def test_moving_back_undoes_the_jitter(learned):
     path, template, heights, _ = learned
     still, _ = animals(np.random.default_rng(SEED), 1500, jitter_px=0, jitter_rad=0)
     with Crops(path) as crops:
-        view = registration.view(crops, registration.of_crops(template, crops))
+        view = registration.register(crops, registration.shifts_of_crops(template, crops))
         moved = view.heights()
         assert view.size == SIZE and len(view) == 1500 and view.recording == "m"
         assert_array_equal(view.observed(10, 20), view.pair(10, 20)[1])
         for first, block, seen in view.blocks(400):
             assert_array_equal(block, moved[first : first + 400])
             assert seen[:, 5:-5, 5:-5].all()
-        assert registration.view(view, view._shifts) is view
-        assert registration.view(crops, None) is crops
+        assert registration.register(view, view._shifts) is view
+        assert registration.register(crops, None) is crops
 
     def apart(images):
         steps = np.diff(images[:, 6:-6, 6:-6].astype(float), axis=0)
@@ -124,10 +127,10 @@ def test_frames_do_not_see_each_other_and_cutting_changes_nothing(learned):
     _, template, heights, _ = learned
     heights = heights[:600].astype(np.float32)
     observed = np.ones(heights.shape, bool)
-    whole = registration.find(template, heights, observed)
-    parts = [registration.find(template, heights[i : i + 256], observed[:256]) for i in (0, 256)]
+    whole = shifts_of(template, heights, observed)
+    parts = [shifts_of(template, heights[i : i + 256], observed[:256]) for i in (0, 256)]
     assert_array_equal(np.concatenate(parts), whole[:512])
-    alone = registration.find(template, heights[7:8], observed[:1])
+    alone = shifts_of(template, heights[7:8], observed[:1])
     # Products of other shapes add up in another order.
     assert_allclose(alone, whole[7:8], atol=1e-4)
 
@@ -140,7 +143,7 @@ def test_nothing_seen_is_no_shift(learned, tmp_path):
     frame[9] = -1
     path = write(tmp_path / "gaps.h5", heights[:60], observed, frame=frame)
     with Crops(path) as crops:
-        found = registration.of_crops(template, crops)
+        found = registration.shifts_of_crops(template, crops)
     assert (found[[5, 9]] == 0).all() and np.isfinite(found).all()
     assert (found[[4, 6, 8, 10]] != 0).all()
 
@@ -153,22 +156,22 @@ def test_learning_is_the_same_every_time_and_works_on_few_and_odd_frames(learned
         np.ones(12, np.float32),
     )
     one, two = (
-        registration.learn(frames, (37, 41), PIXEL_MM, SETTINGS, np.random.default_rng(3)) for _ in "ab"
+        learn_template(frames, (37, 41), PIXEL_MM, SETTINGS, np.random.default_rng(3)) for _ in "ab"
     )
     for name, value in one.tensors().items():
         assert_array_equal(two.tensors()[name], value)
     assert one.mean.shape == (19, 21)
-    found = registration.find(one, heights.astype(np.float32), np.ones(heights.shape, bool))
+    found = shifts_of(one, heights.astype(np.float32), np.ones(heights.shape, bool))
     assert np.isfinite(found).all()
 
 
 def test_mistakes_say_what_was_wanted(learned):
     path, template, heights, _ = learned
     with pytest.raises(ShapeError, match=r"this template takes \(n, 40, 44\)"):
-        registration.find(template, heights[:3, 1:], heights[:3, 1:] > 0)
+        shifts_of(template, heights[:3, 1:], heights[:3, 1:] > 0)
     with Crops(path) as crops, pytest.raises(ShapeError, match="1500 crops but shifts"):
-        registration.view(crops, np.zeros((3, 3)))
+        registration.register(crops, np.zeros((3, 3)))
     with pytest.raises(BadInput, match="no template: mean missing"):
         tensors = template.tensors()
         del tensors["mean"]
-        registration.Template.from_tensors(tensors)
+        Template.from_tensors(tensors)

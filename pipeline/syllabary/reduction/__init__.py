@@ -1,7 +1,8 @@
 """Crops to latents: registration, principal components, motion.
 
 In reading order: ``settings``; ``frames`` (training frames, drawn from the crops), ``outliers``
-(pixels that do not belong to the animal), ``registration`` (crops aligned with a template), ``pca``
+(pixels that do not belong to the animal), ``template``, ``alignment`` and ``template_learning`` (crops
+aligned with a template), ``registration`` (crops laid on it), ``pca``
 (principal components with missing pixels), ``kinematics`` (speed and turning), ``coordinates``,
 ``latents`` (what the models see of a recording), and ``reduction``, which puts them together.
 
@@ -10,6 +11,7 @@ over the training frames, NaN where missing.
 """
 
 __all__ = [
+    "alignment",
     "coordinates",
     "frames",
     "kinematics",
@@ -19,4 +21,6 @@ __all__ = [
     "reduction",
     "registration",
     "settings",
+    "template",
+    "template_learning",
 ]

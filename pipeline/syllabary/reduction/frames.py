@@ -58,6 +58,17 @@ class Frames(NamedTuple):
             deviation[missing] = 0
             yield rows, deviation, missing
 
+    def images(
+        self, chosen: npt.NDArray[np.intp], size: tuple[int, int]
+    ) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]:
+        """Yield heights, mm, and observed pixels of chosen frames, a block at a time."""
+        pixels = size[0] * size[1]
+        for start in range(0, len(chosen), BLOCK):
+            rows = chosen[start : start + BLOCK]
+            missing = np.unpackbits(self.missing[rows], axis=1, count=pixels).view(bool)
+            heights = self.heights[rows] * self.step_mm[rows, None]
+            yield heights.reshape(-1, *size), ~missing.reshape(-1, *size)
+
 
 def sample(
     paths: Sequence[Path], limit: int, rng: np.random.Generator

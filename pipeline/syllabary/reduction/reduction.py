@@ -27,11 +27,13 @@ from ..provenance import Provenance, generator
 from ..records import files
 from ..records.crops import Crops
 from . import frames as training_frames
-from . import kinematics, pca, registration
+from . import kinematics, pca
 from .latents import LatentSeries
 from .pca import Pca
-from .registration import Template
+from .registration import register, shifts_of_crops, warp_frames
 from .settings import ReduceSettings
+from .template import Template
+from .template_learning import learn_template
 
 __all__ = ["PLAIN", "REGISTERED", "Reduction", "fit", "load", "noise_of", "of_pca", "save"]
 
@@ -82,8 +84,8 @@ class Reduction:
 
     def latents(self, crops: Crops, *, chunk: int = 2048) -> LatentSeries:
         """Return the latents of every tick of a recording; the chunk has no influence on them."""
-        shifts = None if self.template is None else registration.of_crops(self.template, crops)
-        view = registration.view(crops, shifts)
+        shifts = None if self.template is None else shifts_of_crops(self.template, crops)
+        view = register(crops, shifts)
         series = pca.scores(self.pca, view, outlier_sd=self.outlier_sd, chunk=chunk)
         values, seen, information = series[:3]
         assert information is not None
@@ -195,8 +197,8 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     """
     rng = generator(seed, "pca")
     frames, size, pixel_mm = training_frames.sample(paths, settings.frames, rng)
-    template = registration.learn(frames, size, pixel_mm, settings, generator(seed, "registration"))
-    moved = registration.warp_frames(template, frames, size)
+    template = learn_template(frames, size, pixel_mm, settings, generator(seed, "registration"))
+    moved = warp_frames(template, frames, size)
     plain = pca.fit_frames(frames, size, pixel_mm, settings, rng)
     del frames
     rng, sd = generator(seed, "pca", "registered"), settings.outlier_sd
@@ -207,8 +209,8 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     chosen = _spread(paths, settings.frames, generator(seed, "reduction"))
     for path in track(chosen, "reduction: noise", unit="recordings"):
         with Crops(path) as crops:
-            shifts = registration.of_crops(template, crops)
-            series = pca.scores(registered, registration.view(crops, shifts), outlier_sd=sd)
+            shifts = shifts_of_crops(template, crops)
+            series = pca.scores(registered, register(crops, shifts), outlier_sd=sd)
             poses[PLAIN].append(pca.scores(plain, crops).values)
             poses[REGISTERED].append(series.values)
             motions[PLAIN].append(kinematics.speeds(crops, None, series.observed, bridge=0))

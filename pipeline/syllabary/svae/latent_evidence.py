@@ -113,7 +113,7 @@ def of_crops(encoder: Encoder, crops: Crops, series: LatentSeries) -> GaussianEv
         )
     values, information, motion, told = known(series, encoder.max_precision, crops.recording)
     mean, precision = torch.zeros_like(values), torch.zeros_like(values)
-    for start, heights, seen in registration.view(crops, series.shifts).blocks(BLOCK):
+    for start, heights, seen in registration.register(crops, series.shifts).blocks(BLOCK):
         rows = slice(start, start + len(heights))
         height_mm = torch.from_numpy(heights).float() * crops.height_step_mm
         found = encoder(height_mm, torch.from_numpy(seen), values[rows], information[rows])

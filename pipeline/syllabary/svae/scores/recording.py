@@ -101,7 +101,7 @@ def open_recording(model: Model, crops: Crops | Recording) -> Recording:
     if isinstance(crops, Recording):
         return crops
     series = model.latents(crops)
-    crops = registration.view(crops, series.shifts)
+    crops = registration.register(crops, series.shifts)
     evidence: Any = segmentation._evidence(
         model, series, crops, segmentation._predict_states(model, series)
     )

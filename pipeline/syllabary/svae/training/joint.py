@@ -173,7 +173,7 @@ class Trainer:
 
     def _open(self, index: int) -> Crops:
         """Open the crops of a recording as the networks see them."""
-        return registration.view(Crops(self.paths[index]), self.series[index].shifts)
+        return registration.register(Crops(self.paths[index]), self.series[index].shifts)
 
     def begin(self, fitted: Fitted) -> State:
         """Return the state before the first pass."""

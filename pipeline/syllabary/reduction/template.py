@@ -1,0 +1,66 @@
+"""What crops look like when they lie right: the record that registration keeps."""
+
+import dataclasses
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BadInput
+
+__all__ = ["Template"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Template:
+    """What crops look like when they lie right, at half resolution.
+
+    Attributes
+    ----------
+    mean : (h, w) float64
+        Mean height, mm.
+    basis : (D, h, w) float64
+        Orthonormal images.
+    variances : (D,) float64
+        Of the scores, mm².
+    noise : () float64
+        Variance of a pixel that the scores do not explain, mm², enlarged.
+    spread : (3,) float64
+        SD of the shifts in their prior: px, px, rad.
+    size : (2,) int64
+        Rows and columns of the crops.
+    outlier_mm : () float64
+        Narrow things so far above what is expected have no weight; 0: all have.
+    pixel_mm : () float64
+        Side of a pixel of the crops.
+    """
+
+    mean: Array
+    basis: Array
+    variances: Array
+    noise: Array
+    spread: Array
+    size: npt.NDArray[np.int64]
+    outlier_mm: Array = dataclasses.field(default_factory=lambda: np.zeros(()))
+    pixel_mm: Array = dataclasses.field(default_factory=lambda: np.ones(()))
+
+    def tensors(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return every array by name, as checkpoints store them."""
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, npt.NDArray[np.generic]]) -> Self:
+        """Rebuild from what ``tensors`` returned."""
+        needed = [field.name for field in fields(cls) if field.default_factory is dataclasses.MISSING]
+        missing = [name for name in needed if name not in tensors]
+        if missing:
+            raise BadInput(f"these tensors are no template: {', '.join(missing)} missing.")
+        arrays: dict[str, Any] = {
+            field.name: np.asarray(tensors[field.name], np.int64 if field.name == "size" else np.float64)
+            for field in fields(cls)
+            if field.name in tensors
+        }
+        return cls(**arrays)

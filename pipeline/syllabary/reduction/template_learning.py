@@ -1,0 +1,107 @@
+"""Learn the template that crops are aligned with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+import threadpoolctl  # type: ignore[import-untyped]
+
+from ..progress import track
+from . import outliers
+from .alignment import align, fitting, half_resolution, moved_back, slopes
+from .frames import BLOCK, Frames
+from .settings import ReduceSettings
+from .template import Template
+
+__all__ = ["learn_template"]
+
+COMPONENTS = 15
+ROUNDS = 3
+# Variance of the noise over that of the residual of a pixel: neighbors are not independent.
+SHARED = 60.0
+
+Array = npt.NDArray[np.float64]
+Single = npt.NDArray[np.float32]
+
+
+def learn_template(
+    frames: Frames,
+    size: tuple[int, int],
+    pixel_mm: float,
+    settings: ReduceSettings,
+    rng: np.random.Generator,
+) -> Template:
+    """Learn a template of training frames.
+
+    Parameters
+    ----------
+    frames : Frames
+        All pixels of training frames.
+    size : (int, int)
+        Rows and columns of a crop.
+    pixel_mm : float
+        Side of a pixel.
+    settings : ReduceSettings
+    rng : numpy Generator
+        Chooses frames when there are more than ``settings.registration_frames``.
+    """
+    count = min(len(frames.heights), settings.registration_frames)
+    chosen = np.sort(rng.choice(len(frames.heights), count, replace=False))
+    shift_px = settings.shift_sd_mm / pixel_mm
+    spread = np.array([shift_px, shift_px, np.radians(settings.turn_sd_degrees)])
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        low = np.concatenate([half_resolution(*pair) for pair in frames.images(chosen, size)])
+        given = {
+            "spread": spread,
+            "size": np.asarray(size, np.int64),
+            "outlier_mm": np.asarray(outliers.ABOVE_MM if settings.outlier_sd else 0.0),
+            "pixel_mm": np.asarray(pixel_mm, np.float64),
+        }
+        heights, weight = moved_back(low, np.zeros((count, 3)), size)
+        if settings.outlier_sd:
+            weight *= ~outliers.guess(heights, 2 * pixel_mm)
+        template = _components(heights, weight, given, first=True)
+        for _ in track(range(ROUNDS), "registration: rounds", unit="rounds"):
+            for start in range(0, count, BLOCK):
+                rows = slice(start, start + BLOCK)
+                shifts, scores = align(template, low[rows])
+                heights[rows], weight[rows] = moved_back(low[rows], shifts, size)
+                weight[rows] *= fitting(template, heights[rows], weight[rows], scores)
+            template = _components(heights, weight, given, first=False)
+    return template
+
+
+def _components(
+    heights: Single,
+    weight: Single,
+    given: Mapping[str, npt.NDArray[Any]],
+    *,
+    first: bool,
+) -> Template:
+    """Principal components of crops at half resolution; what is missing is filled with the mean."""
+    shape, count = heights.shape[1:], len(heights)
+    size = (int(given["size"][0]), int(given["size"][1]))
+    flat, known = heights.reshape(count, -1), weight.reshape(count, -1)
+    seen = known.sum(0, dtype=np.float64)
+    mean = (known * flat).sum(0, dtype=np.float64) / np.maximum(seen, 1)
+    # Half a measurement counts half.
+    deviation = known * (flat - mean.astype(np.float32))
+    if first:
+        gradients = slopes(mean.reshape(1, *shape).astype(np.float32), size)[0].astype(np.float64)
+        ways = np.linalg.qr(gradients.T)[0].astype(np.float32)
+        deviation -= (deviation @ ways) @ ways.T
+    covariance = (deviation.T @ deviation).astype(np.float64) / max(count, 1)
+    pixels = len(covariance)
+    rank = max(1, min(COMPONENTS, count - 1, pixels - 1))
+    variances, basis = scipy.linalg.eigh(covariance, subset_by_index=(pixels - rank, pixels - 1))
+    variances, basis = variances[::-1], basis[:, ::-1]
+    left = max(float(np.trace(covariance) - variances.sum()) / (pixels - rank), 1e-6)
+    return Template(
+        mean=mean.reshape(shape),
+        basis=np.ascontiguousarray(basis.T).reshape(rank, *shape),
+        variances=np.maximum(variances, 1e-3 * left),
+        noise=np.asarray(SHARED * left),
+        **given,
+    )
