@@ -17,6 +17,7 @@ from repository.sources import (
 )
 
 FILE_LINES = {"pipeline": 400, "benchmarks": 400, "workflow": 400, "tests": 500}
+TEXT_LINES = {"README.md": 150, "config/config.yaml": 60, "Snakefile": 40}
 FUNCTION_LINES = 60
 ARGUMENTS = 10
 LOOSE_FILES = 15
@@ -38,6 +39,16 @@ def long_files(root: Path) -> list[Violation]:
             if lines > allowed:
                 violations.append(Violation(path, lines, f"{lines} lines; {allowed} allowed"))
     return violations
+
+
+def long_texts(root: Path) -> list[Violation]:
+    """Return the texts that a reader should see whole and cannot."""
+    counts = {path: len((root / path).read_text(encoding="utf-8").splitlines()) for path in TEXT_LINES}
+    return [
+        Violation(path, lines, f"{lines} lines; {TEXT_LINES[path]} allowed")
+        for path, lines in counts.items()
+        if lines > TEXT_LINES[path]
+    ]
 
 
 def long_functions(root: Path) -> list[Violation]:

@@ -162,6 +162,12 @@ def test_long_files_and_functions_are_found(lay):
     assert "f has 62 lines of code" in line
 
 
+def test_long_texts_are_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(sizes, "TEXT_LINES", {"README.md": 2})
+    (tmp_path / "README.md").write_text("1\n2\n3\n")
+    assert texts(sizes.long_texts(tmp_path)) == ["README.md:3: 3 lines; 2 allowed"]
+
+
 def test_many_arguments_are_found(lay):
     names = ", ".join(f"a{i}" for i in range(10))
     code = f"def f({names}, *, b): pass\nclass C:\n    def g(self, {names}): pass\n"
