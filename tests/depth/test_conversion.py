@@ -9,8 +9,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from syllabary.depth import conversion, sources
-from syllabary.depth.readers._recording import Intrinsics
 from syllabary.depth.settings import SourceSettings
+from syllabary.depth.video import Intrinsics
 from syllabary.errors import BadInput
 
 STRICT = SourceSettings()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from .sources import Video
+from .video import Video
 
 __all__ = ["read_ahead"]
 

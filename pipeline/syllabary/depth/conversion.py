@@ -18,6 +18,7 @@ from ..records.files import WAYS_OUT
 from . import sources
 from .readers import _metadata
 from .settings import SourceSettings
+from .video import Video
 
 __all__ = ["convert"]
 
@@ -132,7 +133,7 @@ def _require_free(source: Path, target: Path, names: tuple[str, ...], overwrite:
         )
 
 
-def _digested(video: sources.Video, digest: Any, what: str) -> Iterator[npt.NDArray[np.uint16]]:
+def _digested(video: Video, digest: Any, what: str) -> Iterator[npt.NDArray[np.uint16]]:
     """Yield the frames in blocks and digest them on the way."""
     starts = range(0, len(video), BLOCK_FRAMES)
     for start in progress(starts, what, total=len(video), unit="frames", step=BLOCK_FRAMES):
@@ -141,7 +142,7 @@ def _digested(video: sources.Video, digest: Any, what: str) -> Iterator[npt.NDAr
         yield block
 
 
-def _require_same(video: sources.Video, written: Path, digest: str, target: Path) -> None:
+def _require_same(video: Video, written: Path, digest: str, target: Path) -> None:
     """Read back what was written."""
     found = hashlib.blake2b(digest_size=16)
     with sources.open_recording(written, AS_IT_IS) as copy:

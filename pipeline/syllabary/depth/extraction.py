@@ -27,6 +27,7 @@ from .lens import camera
 from .settings import ExtractSettings
 from .ticks import Ticks
 from .tracking.tracker import Track, Tracker
+from .video import Video
 from .windows import Windows
 
 __all__ = ["extract", "locate"]
@@ -127,7 +128,7 @@ def extract(
 
 
 def locate(
-    video: sources.Video,
+    video: Video,
     arena: Arena,
     settings: ExtractSettings,
     block_frames: int,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .. import movies
 from ..records.crops import Crops
 from .settings import PreviewSettings
-from .sources import Video
+from .video import Video
 
 __all__ = ["write"]
 

@@ -1,47 +1,22 @@
 """Which reader opens a path, and cheap checks before anything is started."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, Self
 
 import h5py
-import numpy as np
-import numpy.typing as npt
 
 from .. import registry
 from ..errors import BadInput
 from . import legacy
-from .readers._recording import Intrinsics
 from .settings import SourceSettings
+from .video import Video
 
-__all__ = ["Intrinsics", "Video", "files", "is_extracted", "open_recording", "require"]
+__all__ = ["files", "is_extracted", "open_recording", "require"]
 
 
 AS_IT_IS = SourceSettings()
-
-
-class Video(Protocol):
-    """What every reader opens; see ``depth.readers``."""
-
-    path: Path
-    shape: tuple[int, int]
-    timestamps_s: npt.NDArray[np.float64]
-    metadata: Mapping[str, Any]
-    start_time: str
-    subject: str
-    intrinsics: Intrinsics | None
-
-    def __len__(self) -> int: ...
-    def read(self, start: int, stop: int) -> npt.NDArray[np.uint16]:
-        """Return frames [start, stop), (n, rows, columns) uint16 mm, 0 = not measured."""
-
-    def close(self) -> None:
-        """Close the files."""
-
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *error: object) -> None: ...
 
 
 def is_extracted(path: Path | str) -> bool:

@@ -4,8 +4,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from syllabary.depth.lens import camera
-from syllabary.depth.readers._recording import Intrinsics
 from syllabary.depth.settings import CameraSettings
+from syllabary.depth.video import Intrinsics
 from syllabary.errors import BadSetting
 from syllabary.settings import read
 

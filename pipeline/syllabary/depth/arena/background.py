@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..settings import BackgroundSettings
-from ..sources import Video
+from ..video import Video
 from . import ordering
 
 __all__ = ["estimate", "far_mode"]

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadSetting
-from ..readers._recording import Intrinsics
 from ..settings import CameraSettings
+from ..video import Intrinsics
 from . import distortion as lens
 
 __all__ = ["Camera", "from_settings"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput
-from ._recording import Intrinsics
+from ..video import Intrinsics
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from ...errors import BadInput
 from ..settings import SourceSettings
+from ..video import Intrinsics
 from . import _clock, _metadata
-from ._recording import Intrinsics, Recording, require_shape
+from ._recording import Recording, require_shape
 
 if TYPE_CHECKING:
     from av.container import InputContainer

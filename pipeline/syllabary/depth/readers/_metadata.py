@@ -10,7 +10,8 @@ import numpy as np
 
 from ...errors import BadInput
 from ..settings import SourceSettings
-from ._recording import Intrinsics, require_shape
+from ..video import Intrinsics
+from ._recording import require_shape
 
 __all__ = ["beside", "describe", "dtype", "intrinsics", "read", "shape"]
 

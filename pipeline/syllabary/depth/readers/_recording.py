@@ -3,35 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadInput
+from ..video import Intrinsics
 
-__all__ = ["Intrinsics", "Recording", "require_shape", "to_mm"]
+__all__ = ["Recording", "require_shape", "to_mm"]
 
 # A larger frame is a damaged header: depth cameras have a million pixels.
 MAX_PIXELS = 1 << 24
-
-
-class Intrinsics(NamedTuple):
-    """A camera's calibration, for pixel centers at whole numbers from (0, 0).
-
-    Attributes
-    ----------
-    fx_px, fy_px, cx_px, cy_px : float
-        Focal lengths and optical axis, px.
-    distortion : tuple of 8 floats
-        k1, k2, p1, p2, k3, k4, k5, k6 of Brown and Conrady's rational model, as OpenCV orders them.
-    """
-
-    fx_px: float
-    fy_px: float
-    cx_px: float
-    cy_px: float
-    distortion: tuple[float, ...] = (0.0,) * 8
 
 
 class Recording(ABC):
