@@ -311,7 +311,7 @@ def test_mistakes_are_told(tmp_path, rng):
         pca.scores(found, crops)
     with pytest.raises(ShapeError, match=r"latents are \(5, 4\)"):
         pca.reconstruct(found, np.zeros((5, 4)))
-    with pytest.raises(BadInput, match="no PCA: mean missing"):
+    with pytest.raises(BadInput, match="tensors of a PCA are missing: mean"):
         pca.Pca.from_tensors({n: v for n, v in found.tensors().items() if n != "mean"})
     with pytest.raises(BadInput, match="syllabary reduce"):
         pca.load(Path(tmp_path) / "none.h5")

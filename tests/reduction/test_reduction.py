@@ -90,7 +90,7 @@ def test_what_is_written_is_read_and_a_model_gets_what_it_asks_for(study):
     assert plain.template is None and not plain.subject_offset and plain.motion_mean.shape == (0,)
     assert (plain.pose_noise == 0).all()
     assert plain.outlier_sd == 0 < found["registered"].outlier_sd == ReduceSettings().outlier_sd
-    with pytest.raises(BadInput, match="no reduction: subject_offset missing"):
+    with pytest.raises(BadInput, match="tensors of a reduction are missing: subject_offset"):
         tensors = plain.tensors()
         del tensors["subject_offset"]
         reduction.Reduction.from_tensors(tensors)

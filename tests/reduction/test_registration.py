@@ -171,7 +171,7 @@ def test_mistakes_say_what_was_wanted(learned):
         shifts_of(template, heights[:3, 1:], heights[:3, 1:] > 0)
     with Crops(path) as crops, pytest.raises(ShapeError, match="1500 crops but shifts"):
         registration.register(crops, np.zeros((3, 3)))
-    with pytest.raises(BadInput, match="no template: mean missing"):
+    with pytest.raises(BadInput, match="tensors of a template are missing: mean"):
         tensors = template.tensors()
         del tensors["mean"]
         Template.from_tensors(tensors)

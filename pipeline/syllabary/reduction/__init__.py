@@ -1,13 +1,20 @@
-"""Crops to latents: registration, principal components, motion.
+"""Compute latents from crops: registration, principal components and motion.
 
-In reading order: ``settings``; ``frames`` (training frames, drawn from the crops), ``outliers``
-(pixels that do not belong to the animal), ``template``, ``alignment`` and ``template_learning`` (crops
-aligned with a template), ``registration`` (crops laid on it), ``pca``
-(principal components with missing pixels), ``kinematics`` (speed and turning), ``coordinates``,
-``latents`` (what the models see of a recording), and ``reduction``, which puts them together.
+In reading order:
 
-Notation: T ticks, H and W rows and columns of a crop, D latent dimensions. Latents are whitened
-over the training frames, NaN where missing.
+- ``settings``: of the step ``reduce``
+- ``latents``: the record that the models are trained on
+- ``frames``: a sample of training frames
+- ``outliers``: pixels that show a cable instead of the animal
+- ``template``, ``alignment`` and ``template_learning``: a template of crops, the shifts of crops
+  against it, and how it is learned
+- ``registration``: crops moved back by their shifts
+- ``coordinates`` and ``pca``: principal components of crops with missing pixels
+- ``kinematics``: forward speed, sideways speed and turning
+- ``reduction``: all steps in one record, fitted, saved and loaded
+
+Notation: T ticks, n frames, H and W rows and columns of a crop, P used pixels, D latent dimensions.
+Latents are whitened over the training frames, and NaN where missing. Shifts are px, px and rad.
 """
 
 __all__ = [

@@ -1,6 +1,7 @@
-"""Coordinates of crops along components, of the pixels that were measured.
+"""Coordinates of crops along principal components, from the pixels that were measured.
 
-The posterior mean of probabilistic PCA (doi:10.1111/1467-9868.00196), whose noise is one number here.
+They are the posterior mean of probabilistic PCA (doi:10.1111/1467-9868.00196), with one noise variance
+for all pixels.
 """
 
 import numpy as np
@@ -17,7 +18,7 @@ def posterior(
     basis: Array,
     ridge: Array,
 ) -> tuple[Array, float]:
-    """Coordinates (n, D) that measured pixels make most probable, and the squared residual left.
+    """Return the most probable coordinates of crops, and the squared residual.
 
     Parameters
     ----------
@@ -28,6 +29,13 @@ def posterior(
         Orthonormal rows.
     ridge : (D,) float64
         Noise variance over the variance of each coordinate.
+
+    Returns
+    -------
+    coordinates : (n, D) float64
+        Along the rows of ``basis``.
+    residual : float
+        Sum over frames and measured pixels of what the components leave unexplained, squared.
     """
     dtype = deviation.dtype
     product = (deviation @ basis.T.astype(dtype)).astype(np.float64)
@@ -44,5 +52,18 @@ def posterior(
 
 
 def ridge_of(noise: float, variance: Array) -> Array:
-    """Noise over signal; ``variance`` is of coordinates and contains the noise."""
+    """Return the ratio of noise to signal.
+
+    Parameters
+    ----------
+    noise : float
+        Noise variance of a pixel.
+    variance : (D,) float64
+        Variance of the coordinates, which contains the noise.
+
+    Returns
+    -------
+    (D,) float64
+        As ``posterior`` takes it.
+    """
     return noise / np.maximum(variance - noise, 1e-3 * variance)

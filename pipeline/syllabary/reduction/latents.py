@@ -1,4 +1,4 @@
-"""Latents of one recording, as the reduction hands them to training."""
+"""The latents of a recording, which reduction makes and the models are trained on."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ __all__ = ["LatentSeries"]
 
 
 class LatentSeries(NamedTuple):
-    """Latents of every tick of a recording: first the pose, then how the animal moves, if it counts.
+    """Latents of every tick of a recording: the pose, then the motion if the model uses it.
 
     Attributes
     ----------
@@ -19,13 +19,13 @@ class LatentSeries(NamedTuple):
     observed : (T,) bool
         False where there was no frame, or too few of its pixels were measured.
     information : (T, D) float64, optional
-        Precision that the measured pixels alone give each latent, the others being known:
-        ``sum_p observed_p (scale_d V_dp)² / variance_p``, with the noise of the latent over time
-        added to its variance. 0 where missing. Latents that were not made of crops have none.
+        Precision of each latent given the measured pixels and the other latents. It is
+        ``sum_p observed_p (scale_d V_dp)² / variance_p``; the latent's noise over time is added to
+        the variance. 0 where missing. Latents that were not computed from crops have none.
     shifts : (T, 3) float64, optional
-        How the animal's image is moved against the template: px, px, rad.
+        Shift of the animal's image against the template: px, px, rad.
     subject_offset : (pose,) float64, optional
-        The animal's own mean pose, which the values are without.
+        Mean pose of the animal, which was subtracted from the values.
     motion : int
         Number of the last dimensions that are motion.
     """
@@ -39,5 +39,5 @@ class LatentSeries(NamedTuple):
 
     @property
     def pose(self) -> int:
-        """Number of the first dimensions, which a decoder takes."""
+        """Number of the first dimensions, which the decoder takes."""
         return self.values.shape[1] - self.motion

@@ -1,19 +1,18 @@
 """Principal components of crops with missing pixels, in passes over blocks of frames.
 
-A crop is x = mean + Vᵀ s + noise, with orthonormal components V (D, P) on P used pixels.
-Missing pixels are filled with what the components so far expect of them, and the
-components are the leading directions of the filled frames, found by subspace iteration:
-a pass costs O(frames · P · D) and no P × P matrix is formed. Smoothing is a symmetric
-operator S, so smoothed frames never exist either: (S C S) Q needs S on a few images only.
+A crop is x = mean + Vᵀ s + noise, with orthonormal components V (D, P) on P used pixels. Missing pixels
+are filled with their expected heights under the current components. The components are the leading
+directions of the filled frames, computed by subspace iteration. A pass costs O(frames · P · D), and no
+P × P matrix is formed. Smoothing is a symmetric operator S: (S C S) Q needs S on few images, so the
+frames themselves are not smoothed.
 
-The latents of a frame are ``s`` given its measured pixels under a Gaussian prior
-(doi:10.1111/1467-9868.00196, the posterior mean of probabilistic PCA), divided by their
-standard deviation over the training frames. Where asked for, and where so many frames show something
-narrow that the animal is on a cable, what stands out (``outliers``) is missing. A frame measured
-everywhere gives exactly ``components @ (heights - mean) / scale``, so a linear layer can reproduce it.
+The latents of a frame are the posterior mean of ``s`` given its measured pixels
+(doi:10.1111/1467-9868.00196), divided by the standard deviation over the training frames. Optionally,
+``outliers`` count as missing if so many frames have some that the animal is on a cable. A frame without
+missing pixels gives exactly ``components @ (heights - mean) / scale``, which a linear layer reproduces.
 
-Work is done in blocks whose layout depends on the recording alone, with BLAS held to one
-thread: neither the chunk size nor the number of threads changes a bit.
+Blocks of frames depend on the recording alone, and BLAS uses one thread. So neither the chunk size nor
+the number of threads changes a bit.
 """
 
 import logging
@@ -44,16 +43,16 @@ __all__ = ["Pca", "fit", "fit_frames", "load", "reconstruct", "save", "scores"]
 
 log = logging.getLogger(__name__)
 
-# The subspace that is iterated is wider than what is kept, so that few passes suffice.
-WIDENING = 10
-SETTLED_ANGLE_RAD = 1e-3
-# Times that outliers are looked for: those found before no longer pull at the latents.
-OUTLIER_ROUNDS = 2
-# Passes of fitting after which they are looked for.
-CLEARING = (1, 3, 5)
-# Share of frames with outliers from which on an animal is on a cable. On one, all frames have some;
-# without, the head of one that rears is taken for one, in a fifth of the frames.
-TETHERED = 0.5
+# The iterated subspace has more directions than are kept, so that few passes suffice.
+EXTRA_DIRECTIONS = 10
+MIN_ANGLE_RAD = 1e-3
+# Iterations of removing outliers: those removed before no longer distort the latents.
+OUTLIER_ITERATIONS = 2
+# Passes of fitting after which outliers are removed.
+CLEARING_PASSES = (1, 3, 5)
+# An animal is on a cable if at least this share of frames has outliers. With a cable all frames have
+# some; without one a fifth of the frames has, because the head of a rearing animal looks like one.
+MIN_TETHERED_SHARE = 0.5
 
 Array = npt.NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -76,8 +75,8 @@ class Pca:
     noise_variance_mm2 : () float64
         Mean squared residual of a measured pixel, mm².
     pixel_variance_mm2 : (H, W) float64
-        The same of each used pixel, over the training frames that measured it, but no less
-        than the square of ``noise_floor_mm``, and equal to it outside ``used``; mm².
+        Mean squared residual of each used pixel over the training frames that measured it, but at
+        least the square of ``noise_floor_mm``, and equal to it outside ``used``; mm².
     used : (H, W) bool
         Pixels that vary and are measured often enough.
     pixel_mm, min_observed_fraction : () float64
@@ -100,10 +99,10 @@ class Pca:
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, npt.NDArray[np.generic]]) -> Self:
-        """Rebuild from what ``tensors`` returned."""
+        """Rebuild components from their ``tensors``."""
         missing = [field.name for field in fields(cls) if field.name not in tensors]
         if missing:
-            raise BadInput(f"these tensors are no PCA: {', '.join(missing)} missing.")
+            raise BadInput(f"tensors of a PCA are missing: {', '.join(missing)}.")
         arrays = {
             field.name: np.asarray(tensors[field.name], bool if field.name == "used" else np.float64)
             for field in fields(cls)
@@ -141,9 +140,21 @@ def fit_frames(
     *,
     clear: bool = False,
 ) -> Pca:
-    """Fit components to training frames of ``size`` (rows, columns), all their pixels given.
+    """Fit components to training frames.
 
-    ``clear`` leaves out pixels that stand out from what the components so far expect.
+    Parameters
+    ----------
+    frames : Frames
+        All pixels of training frames.
+    size : (int, int)
+        Rows and columns of a crop.
+    pixel_mm : float
+        Side of a pixel.
+    settings : ReduceSettings
+    rng : numpy Generator
+        Draws the start of the iteration.
+    clear : bool
+        Treat outliers as missing if ``settings.outlier_sd`` is not 0.
 
     Raises
     ------
@@ -153,11 +164,11 @@ def fit_frames(
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         frames, image, used = training_frames.select(frames, settings)
         smooth = _smoother(used, size, settings.smoothing_mm / pixel_mm)
-        wide = min(2 * settings.components + WIDENING, *frames.heights.shape)
+        wide = min(2 * settings.components + EXTRA_DIRECTIONS, *frames.heights.shape)
         start = rng.standard_normal((frames.heights.shape[1], wide))
         clearing = Clearing(used.reshape(size), pixel_mm) if clear and settings.outlier_sd else None
         frames, basis, mean, ridge = _iterate(frames, image[used], start, settings, smooth, clearing)
-        # Leading directions of smoothed frames, turned until raw coordinates do not correlate.
+        # Rotate the leading directions of smoothed frames until raw coordinates are uncorrelated.
         coordinates, noise, _, _ = _coordinates_of(frames, mean, basis, ridge)
         mean += coordinates.mean(0) @ basis
         variance, turn = np.linalg.eigh(np.atleast_2d(np.cov(coordinates.T, bias=True)))
@@ -192,10 +203,10 @@ def scores(pca: Pca, crops: Crops, *, outlier_sd: float = 0.0, chunk: int = 2048
     pca : Pca
     crops : Crops
     outlier_sd : float
-        Narrow things this many SDs of a pixel's noise (and ``outliers.ABOVE_MM``) above what the
-        components expect are missing, if most frames of the recording show some; 0: none are.
+        Narrow objects this many SDs of a pixel's noise, and ``outliers.ABOVE_MM``, above the expected
+        height count as missing, if most frames of the recording have some; 0 = keep all pixels.
     chunk : int
-        Ticks to hold in memory at once; the result does not depend on it.
+        Ticks in memory at once; the result does not depend on it.
 
     Raises
     ------
@@ -211,15 +222,15 @@ def scores(pca: Pca, crops: Crops, *, outlier_sd: float = 0.0, chunk: int = 2048
         )
     basis, mean = pca.components[:, pca.used], pca.mean[pca.used]
     ridge = ridge_of(float(pca.noise_variance_mm2), pca.scale**2)
-    # What one measured pixel tells of each coordinate: ``(scale_d V_dp)² / variance_p``.
-    told = ((pca.scale[:, None] * basis) ** 2 / pca.pixel_variance_mm2[pca.used]).T
+    # Information of a measured pixel about each coordinate: ``(scale_d V_dp)² / variance_p``.
+    each_pixel = ((pca.scale[:, None] * basis) ** 2 / pca.pixel_variance_mm2[pca.used]).T
     clearing = Clearing(pca.used, float(pca.pixel_mm))
     limit = np.maximum(outlier_sd * np.sqrt(pca.pixel_variance_mm2[pca.used]), ABOVE_MM)
-    # Values and information, of crops as they are and without outliers.
+    # Values and information, with all pixels and without outliers.
     plain, clear = (
         (np.full((len(crops), len(basis)), np.nan), np.zeros((len(crops), len(basis)))) for _ in range(2)
     )
-    seen, cleared = np.zeros((2, len(crops)), bool)
+    has_latents, cleared = np.zeros((2, len(crops)), bool)
     chunk = -(-chunk // BLOCK) * BLOCK
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         for first, heights, observed in crops.blocks(chunk):
@@ -229,26 +240,42 @@ def scores(pca: Pca, crops: Crops, *, outlier_sd: float = 0.0, chunk: int = 2048
                 deviation[missing] = 0
                 rows = slice(first + start, first + start + len(missing))
                 enough = 1 - missing.mean(1) >= pca.min_observed_fraction
-                seen[rows] = enough & (crops.frame[rows] >= 0)
+                has_latents[rows] = enough & (crops.frame[rows] >= 0)
                 expected, _ = posterior(deviation, missing, basis, ridge)
-                plain[0][rows], plain[1][rows] = expected, (~missing).astype(np.float64) @ told
+                plain[0][rows], plain[1][rows] = expected, (~missing).astype(np.float64) @ each_pixel
                 hidden = missing
-                for _ in range(OUTLIER_ROUNDS if outlier_sd > 0 else 0):
+                for _ in range(OUTLIER_ITERATIONS if outlier_sd > 0 else 0):
                     above = deviation - expected @ basis > limit
                     hidden = missing | clearing.outliers(above & ~missing)
                     expected, _ = posterior(np.where(hidden, 0, deviation), hidden, basis, ridge)
-                clear[0][rows], clear[1][rows] = expected, (~hidden).astype(np.float64) @ told
+                clear[0][rows], clear[1][rows] = expected, (~hidden).astype(np.float64) @ each_pixel
                 cleared[rows] = (hidden != missing).any(1)
-    tethered = seen.any() and cleared[seen].mean() >= TETHERED
+    tethered = has_latents.any() and cleared[has_latents].mean() >= MIN_TETHERED_SHARE
     values, information = clear if tethered else plain
     values *= (1 + ridge) / pca.scale
-    values[~seen] = np.nan
-    information[~seen] = 0
-    return LatentSeries(values, seen, information)
+    values[~has_latents] = np.nan
+    information[~has_latents] = 0
+    return LatentSeries(values, has_latents, information)
 
 
 def reconstruct(pca: Pca, latents: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """Return the crops that whitened latents (T, D) stand for: (T, H, W) heights, mm."""
+    """Return the crops that whitened latents represent.
+
+    Parameters
+    ----------
+    pca : Pca
+    latents : (T, D) floating
+
+    Returns
+    -------
+    (T, H, W) float32
+        Heights, mm.
+
+    Raises
+    ------
+    ShapeError
+        Latents are not (T, D).
+    """
     latents = np.asarray(latents, np.float64)
     if latents.ndim != 2 or latents.shape[1] != len(pca.scale):
         raise ShapeError(f"latents are {latents.shape}; these components take (T, {len(pca.scale)}).")
@@ -281,7 +308,7 @@ def _iterate(
     smooth: Callable[[Array], Array],
     clearing: Clearing | None,
 ) -> tuple[Frames, Array, Array, Array]:
-    """Subspace iteration on S C S with missing pixels filled in.
+    """Iterate the subspace of S C S, with missing pixels filled.
 
     Parameters
     ----------
@@ -289,19 +316,19 @@ def _iterate(
     start : (P, L) float64
         Any L directions, L > D.
     smooth : function
-        S: images in columns (P, L) to images in columns.
+        S maps images in columns (P, L) to images in columns.
     clearing : Clearing, optional
-        Tells outliers, which are then left out.
+        Removes outliers.
 
     Returns
     -------
     frames, basis (D, P), mean (P,) and ridge (D,)
-        Leading directions and what ``posterior`` needs beside them; in the frames, outliers are
+        Leading directions, and the other arguments of ``posterior``; outliers of the frames are
         missing.
     """
-    given, count, kept = frames, len(frames.heights), settings.components
+    original, count, kept = frames, len(frames.heights), settings.components
     if clearing is not None:
-        frames = clearing.by_guess(given)
+        frames = clearing.by_guess(original)
     wide, _ = np.linalg.qr(smooth(start))
     basis, ridge = np.zeros((kept, len(mean))), np.ones(kept)
     for done in track(range(settings.passes), "pca: passes", unit="passes"):
@@ -326,11 +353,12 @@ def _iterate(
         basis, mean = wide[:, :kept].T.copy(), mean + total_x / count
         ridge = ridge_of(residual / measured, variance[::-1][:kept])
         log.debug("pca: pass %d turned the components by %.2g rad", done + 1, angle)
-        if clearing is not None and done in CLEARING:
-            frames = clearing.by_model(given, frames, mean, basis, ridge)
-            if done == CLEARING[-1] and (frames.missing != given.missing).any(1).mean() < TETHERED:
-                frames, clearing = given, None
-        elif angle < SETTLED_ANGLE_RAD and (clearing is None or done > CLEARING[-1]):
+        if clearing is not None and done in CLEARING_PASSES:
+            frames = clearing.by_model(original, frames, mean, basis, ridge)
+            outlier_share = (frames.missing != original.missing).any(1).mean()
+            if done == CLEARING_PASSES[-1] and outlier_share < MIN_TETHERED_SHARE:
+                frames, clearing = original, None
+        elif angle < MIN_ANGLE_RAD and (clearing is None or done > CLEARING_PASSES[-1]):
             break
     return frames, basis, mean, ridge
 
@@ -338,7 +366,7 @@ def _iterate(
 def _coordinates_of(
     frames: Frames, mean: Array, basis: Array, ridge: Array
 ) -> tuple[Array, float, float, Array]:
-    """Coordinates of every training frame (n, D), noise, total variance, noise of each pixel; mm²."""
+    """Coordinates of all training frames (n, D), noise, total variance and noise of each pixel, mm²."""
     coordinates = np.empty((len(frames.heights), len(basis)))
     square, count = np.zeros((2, len(mean)))
     residual, measured = 0.0, 0
@@ -359,7 +387,7 @@ def _coordinates_of(
 def _smoother(
     used: npt.NDArray[np.bool_], size: tuple[int, int], sigma_px: float
 ) -> Callable[[Array], Array]:
-    """Return S, which smooths images given as columns of used pixels; S is symmetric."""
+    """Return S, which smooths images in columns (P, L) of used pixels; S is symmetric."""
 
     def smooth(columns: Array) -> Array:
         images = np.zeros((columns.shape[1], used.size))

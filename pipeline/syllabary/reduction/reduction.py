@@ -1,13 +1,13 @@
-"""From crops to latents: the way that a model goes, in one record.
+"""From crops to latents: all steps of a model's reduction in one record.
 
-Crops are laid on the template (``registration``), reduced to principal components (``pca``), freed of
-the animal's own build, and joined by the animal's motion (``kinematics``). Each of these but the PCA
-is a choice of the model. A study has two reductions in one file: of crops as they are, and of
-registered ones, whose components are their own.
+Crops are registered with the template (``registration``) and reduced to principal components (``pca``).
+The animal's mean pose is subtracted, and its motion is appended (``kinematics``). A model chooses which
+of these steps it uses, except for the PCA. A study has two reductions in one file: of the crops as
+extracted and of registered crops. Each has its own components.
 
-Latents are noisier than their pixels say: what tracking and registration leave over differs from
-frame to frame. For white noise of variance v the difference of a tick from the mean of its two
-neighbors has variance 1.5 v, and a movement hardly any; so its median square tells v.
+Latents have more noise than their pixels explain, because errors of tracking and registration differ
+from frame to frame. For white noise of variance v, the difference of a tick from the mean of its two
+neighbors has variance 1.5 v. Movements contribute little to it, so its median square estimates v.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import h5py
 import numpy as np
@@ -39,13 +39,13 @@ __all__ = ["PLAIN", "REGISTERED", "Reduction", "fit", "load", "noise_of", "of_pc
 
 log = logging.getLogger(__name__)
 PLAIN, REGISTERED = "plain", "registered"
-# Frames of an average animal that a build is drawn toward.
+# The mean pose of an animal is shrunk toward the average animal, as by this many of its frames.
 OFFSET_COUNT = 300.0
-# Standard deviations of a motion: beyond, tracking jumped.
-FARTHEST = 6.0
-LEAST_NOISE = 1e-4
-# Registration is worth it where it at least halves the share of noise in how the pose varies.
-WORTH = 0.5
+# Largest motion, in SDs; larger ones are jumps of the tracking.
+MAX_MOTION_SD = 6.0
+MIN_NOISE = 1e-4
+# Registration is used if it at least halves the share of noise in the variance of the pose.
+MAX_NOISE_RATIO = 0.5
 # Median square of a standard normal number.
 MEDIAN_SQUARE = 0.454936
 
@@ -54,23 +54,23 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reduction:
-    """All that makes latents of crops.
+    """All that is needed to compute latents from crops.
 
     Attributes
     ----------
     pca : Pca
     pose_noise : (D,) float64
-        Variance of the noise that pose latents have over time, whitened units.
+        Variance of the noise of pose latents over time, whitened units.
     motion_mean, motion_scale : (M,) float64
         Mean and SD of the motions in training, mm/s, mm/s and rad/s; M = 0 without motion.
     motion_noise : (M,) float64
         Variance of their noise, whitened units.
     template : Template, optional
-        What crops are laid on.
+        Crops are registered with it.
     subject_offset : bool
-        The mean pose of the recording is taken out.
+        The mean pose of the recording is subtracted.
     outlier_sd : float
-        Pixels that stand out so far are missing; 0: none are.
+        See ``pca.scores``.
     """
 
     pca: Pca
@@ -83,34 +83,36 @@ class Reduction:
     outlier_sd: float = 0.0
 
     def latents(self, crops: Crops, *, chunk: int = 2048) -> LatentSeries:
-        """Return the latents of every tick of a recording; the chunk has no influence on them."""
+        """Return the latents of all ticks of a recording; ``chunk`` ticks are in memory at once."""
         shifts = None if self.template is None else shifts_of_crops(self.template, crops)
-        view = register(crops, shifts)
-        series = pca.scores(self.pca, view, outlier_sd=self.outlier_sd, chunk=chunk)
-        values, seen, information = series[:3]
+        registered = register(crops, shifts)
+        series = pca.scores(self.pca, registered, outlier_sd=self.outlier_sd, chunk=chunk)
+        values, observed, information = series[:3]
         assert information is not None
-        known = information > 0
-        information = np.where(known, 1 / (1 / np.where(known, information, 1) + self.pose_noise), 0)
+        informed = information > 0
+        variance = 1 / np.where(informed, information, 1) + self.pose_noise
+        information = np.where(informed, 1 / variance, 0)
         subject_offset = None
         if self.subject_offset:
-            subject_offset = values[seen].sum(0) / (seen.sum() + OFFSET_COUNT)
+            subject_offset = values[observed].sum(0) / (observed.sum() + OFFSET_COUNT)
             values = values - subject_offset
         motion = np.zeros((len(values), 0))
         if len(self.motion_mean):
-            raw = kinematics.speeds(crops, shifts, seen)
-            motion = np.clip((raw - self.motion_mean) / self.motion_scale, -FARTHEST, FARTHEST)
-        told = np.where(np.isfinite(motion) & seen[:, None], 1 / self.motion_noise, 0.0)
+            raw = kinematics.speeds(crops, shifts, observed)
+            motion = np.clip((raw - self.motion_mean) / self.motion_scale, -MAX_MOTION_SD, MAX_MOTION_SD)
+        measured = np.isfinite(motion) & observed[:, None]
+        motion_information = np.where(measured, 1 / self.motion_noise, 0.0)
         return LatentSeries(
             np.concatenate([values, motion], 1),
-            seen,
-            np.concatenate([information, told], 1),
+            observed,
+            np.concatenate([information, motion_information], 1),
             shifts,
             subject_offset,
             motion.shape[1],
         )
 
     def of_model(self, *, kinematics: bool, subject_offset: bool) -> Self:
-        """Leave out what a model does not ask for."""
+        """Return the reduction without the steps that a model does not use."""
         motion = slice(None) if kinematics else slice(0)
         return dataclasses.replace(
             self,
@@ -130,17 +132,17 @@ class Reduction:
             "subject_offset",
             "outlier_sd",
         )
-        found = {name: np.asarray(getattr(self, name)) for name in names}
+        tensors = {name: np.asarray(getattr(self, name)) for name in names}
         parts: dict[str, Pca | Template] = {"pca": self.pca}
         if self.template is not None:
             parts["template"] = self.template
         for part, record in parts.items():
-            found |= {f"{part}.{name}": value for name, value in record.tensors().items()}
-        return found
+            tensors |= {f"{part}.{name}": value for name, value in record.tensors().items()}
+        return tensors
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, npt.NDArray[np.generic]]) -> Self:
-        """Rebuild from what ``tensors`` returned.
+        """Rebuild a reduction from its ``tensors``.
 
         Raises
         ------
@@ -152,12 +154,12 @@ class Reduction:
             prefix = f"{name}."
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
-        own = ("pose_noise", "motion_mean", "motion_scale", "motion_noise")
-        missing = [name for name in (*own, "subject_offset") if name not in tensors]
+        arrays_of = ("pose_noise", "motion_mean", "motion_scale", "motion_noise")
+        missing = [name for name in (*arrays_of, "subject_offset") if name not in tensors]
         if missing:
-            raise BadInput(f"these tensors are no reduction: {', '.join(missing)} missing.")
+            raise BadInput(f"tensors of a reduction are missing: {', '.join(missing)}.")
         template = part("template")
-        arrays: dict[str, Any] = {name: np.asarray(tensors[name], np.float64) for name in own}
+        arrays = {name: np.asarray(tensors[name], np.float64) for name in arrays_of}
         return cls(
             pca=Pca.from_tensors(part("pca")),
             template=Template.from_tensors(template) if template else None,
@@ -168,13 +170,13 @@ class Reduction:
 
 
 def of_pca(components: Pca) -> Reduction:
-    """Return the reduction that is the PCA and nothing else."""
+    """Return the reduction that is the PCA alone."""
     none = np.zeros(0)
     return Reduction(components, np.zeros(len(components.scale)), none, none, none)
 
 
 def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[str, Reduction]:
-    """Fit both reductions of a study: of crops as they are, and of registered ones.
+    """Fit both reductions of a study: of the crops as extracted and of registered crops.
 
     Parameters
     ----------
@@ -187,8 +189,8 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     Returns
     -------
     dict
-        ``plain`` and ``registered``, each with motion if the recordings were tracked. The latter is
-        of crops as they are where laying them on a template does not halve the share of noise in them.
+        ``plain`` and ``registered``, each with motion if the recordings were tracked. If registration
+        does not halve the share of noise, ``registered`` is a reduction of the crops as extracted.
 
     Raises
     ------
@@ -206,7 +208,7 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     del moved
     poses: dict[str, list[Array]] = {PLAIN: [], REGISTERED: []}
     motions: dict[str, list[Array]] = {PLAIN: [], REGISTERED: []}
-    chosen = _spread(paths, settings.frames, generator(seed, "reduction"))
+    chosen = _recordings_sample(paths, settings.frames, generator(seed, "reduction"))
     for path in track(chosen, "reduction: noise", unit="recordings"):
         with Crops(path) as crops:
             shifts = shifts_of_crops(template, crops)
@@ -215,43 +217,61 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
             poses[REGISTERED].append(series.values)
             motions[PLAIN].append(kinematics.speeds(crops, None, series.observed, bridge=0))
             motions[REGISTERED].append(kinematics.speeds(crops, shifts, series.observed, bridge=0))
-    noise = {name: noise_of(own) for name, own in poses.items()}
+    noise = {name: noise_of(values) for name, values in poses.items()}
     log.info(
         "noise of the pose latents over time (variance, whitened): %s, registered %s",
-        *(np.round(own, 3) for own in noise.values()),
+        *(np.round(variance, 3) for variance in noise.values()),
     )
-    found = {PLAIN: Reduction(plain, np.zeros(len(plain.scale)), *_law(motions[PLAIN]))}
-    if _share(registered, noise[REGISTERED]) < WORTH * _share(plain, noise[PLAIN]):
-        law = _law(motions[REGISTERED])
-        found[REGISTERED] = Reduction(registered, noise[REGISTERED], *law, template, outlier_sd=sd)
+    no_noise = np.zeros(len(plain.scale))
+    reductions = {PLAIN: Reduction(plain, no_noise, *_motion_statistics(motions[PLAIN]))}
+    if _noise_share(registered, noise[REGISTERED]) < MAX_NOISE_RATIO * _noise_share(plain, noise[PLAIN]):
+        statistics = _motion_statistics(motions[REGISTERED])
+        reductions[REGISTERED] = Reduction(
+            registered, noise[REGISTERED], *statistics, template, outlier_sd=sd
+        )
     else:
-        # Well tracked crops gain nothing, and movements that look like a shift would be lost.
-        log.warning("registration does not make the latents quieter: crops are taken as they are.")
-        found[REGISTERED] = dataclasses.replace(found[PLAIN], pose_noise=noise[PLAIN], outlier_sd=sd)
-    return found
+        # Well tracked crops gain nothing, and registration would remove movements that look like shifts.
+        log.warning(
+            "registration does not reduce the noise of the latents; crops are used as extracted."
+        )
+        reductions[REGISTERED] = dataclasses.replace(
+            reductions[PLAIN], pose_noise=noise[PLAIN], outlier_sd=sd
+        )
+    return reductions
 
 
 def noise_of(series: Sequence[Array]) -> Array:
-    """Return the variance (D,) of the white noise in series (T, D), NaN where missing; 0 if unknown."""
-    apart = [one[1:-1] - (one[:-2] + one[2:]) / 2 for one in series if len(one) > 2]
-    if not apart:
+    """Return the variance of the white noise in series.
+
+    Parameters
+    ----------
+    series : sequence of (T, D) float64
+        NaN where missing.
+
+    Returns
+    -------
+    (D,) float64
+        0 where all series are too short.
+    """
+    differences = [values[1:-1] - (values[:-2] + values[2:]) / 2 for values in series if len(values) > 2]
+    if not differences:
         return np.zeros(series[0].shape[1])
-    joined = np.concatenate(apart)
+    joined = np.concatenate(differences)
     joined = joined[np.isfinite(joined).all(1)]
     if not len(joined):
         return np.zeros(joined.shape[1])
-    found: Array = np.median(joined**2, 0) / (1.5 * MEDIAN_SQUARE)
-    return found
+    variance: Array = np.median(joined**2, 0) / (1.5 * MEDIAN_SQUARE)
+    return variance
 
 
-def _share(components: Pca, noise: Array) -> float:
-    """Share of the variance of heights that is noise over time; a faint component counts little."""
+def _noise_share(components: Pca, noise: Array) -> float:
+    """Share of noise in the variance of heights over time, all components together."""
     variance = components.scale**2
     return float(variance @ noise / variance.sum())
 
 
 def save(path: Path | str, reductions: Mapping[str, Reduction], provenance: Provenance) -> None:
-    """Write ``pca.h5`` whole or not at all: a group for each reduction."""
+    """Write ``pca.h5``, with a group for each reduction, whole or not at all."""
     with files.create(path) as temporary, h5py.File(temporary, "w") as h5:
         for group, reduction in reductions.items():
             for name, value in reduction.tensors().items():
@@ -260,14 +280,14 @@ def save(path: Path | str, reductions: Mapping[str, Reduction], provenance: Prov
 
 
 def load(path: Path | str, *, registration: bool, kinematics: bool, subject_offset: bool) -> Reduction:
-    """Read the reduction that a model asks for.
+    """Read the reduction that a model uses.
 
     Parameters
     ----------
     path : path
         ``pca.h5``.
     registration, kinematics, subject_offset : bool
-        Settings of the model with these names.
+        Settings of the model.
 
     Raises
     ------
@@ -288,23 +308,23 @@ def load(path: Path | str, *, registration: bool, kinematics: bool, subject_offs
     return Reduction.from_tensors(tensors).of_model(kinematics=kinematics, subject_offset=subject_offset)
 
 
-def _law(motions: Sequence[Array]) -> tuple[Array, Array, Array]:
-    """Mean, SD and noise of motions, all empty where nothing was tracked or nothing moved."""
+def _motion_statistics(motions: Sequence[Array]) -> tuple[Array, Array, Array]:
+    """Mean, SD and noise of motions (M,); empty if nothing was tracked or nothing moved."""
     joined = np.concatenate(motions)
     joined = joined[np.isfinite(joined).all(1)]
     if not len(joined):
         return (np.zeros(0),) * 3
-    # A jump of the tracking is worth a thousand steps.
+    # Clip jumps of the tracking, which would dominate the variance.
     joined = np.clip(joined, *np.quantile(joined, [0.001, 0.999], axis=0))
     mean, scale = joined.mean(0), joined.std(0)
     if not (scale > 0).all():
         return (np.zeros(0),) * 3
-    noise = noise_of([(one - mean) / scale for one in motions])
-    return mean, scale, np.maximum(noise, LEAST_NOISE)
+    noise = noise_of([(motion - mean) / scale for motion in motions])
+    return mean, scale, np.maximum(noise, MIN_NOISE)
 
 
-def _spread(paths: Sequence[Path], limit: int, rng: np.random.Generator) -> list[Path]:
-    """Recordings at random until they have so many ticks, in the order given."""
+def _recordings_sample(paths: Sequence[Path], limit: int, rng: np.random.Generator) -> list[Path]:
+    """Random recordings with ``limit`` ticks together, in the order of ``paths``."""
     chosen, ticks = [], 0
     for i in rng.permutation(len(paths)):
         if ticks >= limit:

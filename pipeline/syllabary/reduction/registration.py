@@ -1,4 +1,4 @@
-"""Crops laid on the template: the same file, heights and observed pixels moved back."""
+"""Registered crops: the crops of a recording, moved back by their shifts."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ import numpy.typing as npt
 from ..errors import ShapeError
 from ..progress import track
 from ..records.crops import Crops
-from .alignment import LEAST_SHARE, shifts_of, warped
+from .alignment import MIN_SHARE, shifts_of, warped
 from .frames import BLOCK, Frames
 from .template import Template
 
@@ -17,13 +17,13 @@ Array = npt.NDArray[np.float64]
 
 
 def shifts_of_crops(template: Template, crops: Crops) -> Array:
-    """Return the shifts (T, 3) of every tick of a recording; 0 where there is no frame."""
-    found = np.zeros((len(crops), 3))
+    """Return the shifts (T, 3) of all ticks of a recording, px, px, rad; 0 where there is no frame."""
+    shifts = np.zeros((len(crops), 3))
     for first, heights, observed in crops.blocks(4 * BLOCK):
         rows = slice(first, first + len(heights))
-        found[rows] = shifts_of(template, heights * np.float32(crops.height_step_mm), observed)
-    found[crops.frame < 0] = 0
-    return found
+        shifts[rows] = shifts_of(template, heights * np.float32(crops.height_step_mm), observed)
+    shifts[crops.frame < 0] = 0
+    return shifts
 
 
 def warp(
@@ -37,36 +37,36 @@ def warp(
         Anything where not observed.
     observed : (n, H, W) bool
     shifts : (n, 3) float64
-        As ``shifts_of`` returns them.
+        From ``alignment.shifts_of``.
 
     Returns
     -------
     heights, observed
-        The same shapes. A pixel is the bilinear mean of those measured among the four that it falls
-        between, and counts as measured if they have half of the weight or more. Crops without a
-        shift stay as they are.
+        Of the same shapes. A pixel is interpolated from the measured ones among its four neighbors.
+        It counts as measured if these have half of the weight or more. Crops without a shift stay
+        the same.
     """
     size: tuple[int, int] = heights.shape[1:]
-    moved, seen = heights.copy(), observed.copy()
+    moved, measured = heights.copy(), observed.copy()
     rows, columns = size
     center = ((columns - 1) / 2, (rows - 1) / 2)
     for i in np.flatnonzero(np.any(shifts != 0, 1)):
         pair = cv2.merge([heights[i] * observed[i], observed[i].view(np.uint8)]).astype(np.float32)
         value, weight = cv2.split(warped(pair, shifts[i], center))
-        seen[i] = weight >= LEAST_SHARE
-        np.rint(value / np.maximum(weight, LEAST_SHARE), out=value)
+        measured[i] = weight >= MIN_SHARE
+        np.rint(value / np.maximum(weight, MIN_SHARE), out=value)
         moved[i] = value
-    moved[~seen] = 0
-    return moved, seen
+    moved[~measured] = 0
+    return moved, measured
 
 
 class Registered(Crops):
-    """Crops laid on the template: the same file, heights and observed pixels moved back.
+    """Crops whose heights and observed pixels are moved back by shifts as they are read.
 
     Parameters
     ----------
     crops : Crops
-        Open; closed with this view.
+        Open; closed together with this object.
     shifts : (T, 3) float64
         Of every tick.
     """
@@ -98,24 +98,31 @@ class Registered(Crops):
 
 
 def register(crops: Crops, shifts: Array | None) -> Crops:
-    """Return crops as a model looks at them: laid on its template, if it has one."""
+    """Return crops registered by shifts; the same crops if there are none or they are registered.
+
+    Parameters
+    ----------
+    crops : Crops
+    shifts : (T, 3) float64, optional
+        Of all ticks: px, px, rad.
+    """
     return crops if shifts is None or isinstance(crops, Registered) else Registered(crops, shifts)
 
 
 def warp_frames(template: Template, frames: Frames, size: tuple[int, int]) -> Frames:
-    """Lay training frames on the template."""
+    """Register training frames of ``size`` (rows, columns)."""
     heights = np.empty_like(frames.heights)
     missing = np.empty_like(frames.missing)
-    every = np.arange(len(heights))
+    indices = np.arange(len(heights))
     starts = range(0, len(heights), BLOCK)
-    blocks = zip(starts, frames.images(every, size), strict=True)
+    blocks = zip(starts, frames.images(indices, size), strict=True)
     for start, (heights_mm, observed) in track(
         blocks, "registration: frames", total=len(starts), unit="blocks"
     ):
         rows = slice(start, start + BLOCK)
         shifts = shifts_of(template, heights_mm, observed)
         raw = frames.heights[rows].reshape(-1, *size)
-        moved, seen = warp(raw, observed, shifts)
+        moved, measured = warp(raw, observed, shifts)
         heights[rows] = moved.reshape(len(moved), -1)
-        missing[rows] = np.packbits(~seen.reshape(len(seen), -1), axis=1)
+        missing[rows] = np.packbits(~measured.reshape(len(measured), -1), axis=1)
     return Frames(heights, missing, frames.step_mm)

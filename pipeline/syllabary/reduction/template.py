@@ -1,8 +1,8 @@
-"""What crops look like when they lie right: the record that registration keeps."""
+"""The template that crops are registered with, as a record."""
 
 import dataclasses
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Template:
-    """What crops look like when they lie right, at half resolution.
+    """Probabilistic PCA of registered crops, at half resolution.
 
     Attributes
     ----------
@@ -27,13 +27,13 @@ class Template:
     variances : (D,) float64
         Of the scores, mm².
     noise : () float64
-        Variance of a pixel that the scores do not explain, mm², enlarged.
+        Variance of a pixel that the scores do not explain, mm², enlarged because neighbors correlate.
     spread : (3,) float64
-        SD of the shifts in their prior: px, px, rad.
+        Prior SD of the shifts: px, px, rad.
     size : (2,) int64
         Rows and columns of the crops.
     outlier_mm : () float64
-        Narrow things so far above what is expected have no weight; 0: all have.
+        Narrow objects this far above the expected height have no weight; 0 = all pixels count.
     pixel_mm : () float64
         Side of a pixel of the crops.
     """
@@ -53,14 +53,14 @@ class Template:
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, npt.NDArray[np.generic]]) -> Self:
-        """Rebuild from what ``tensors`` returned."""
+        """Rebuild a template from its ``tensors``."""
         needed = [field.name for field in fields(cls) if field.default_factory is dataclasses.MISSING]
         missing = [name for name in needed if name not in tensors]
         if missing:
-            raise BadInput(f"these tensors are no template: {', '.join(missing)} missing.")
-        arrays: dict[str, Any] = {
-            field.name: np.asarray(tensors[field.name], np.int64 if field.name == "size" else np.float64)
+            raise BadInput(f"tensors of a template are missing: {', '.join(missing)}.")
+        arrays = {
+            field.name: np.asarray(tensors[field.name], np.float64)
             for field in fields(cls)
-            if field.name in tensors
+            if field.name in tensors and field.name != "size"
         }
-        return cls(**arrays)
+        return cls(size=np.asarray(tensors["size"], np.int64), **arrays)

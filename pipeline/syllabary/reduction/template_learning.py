@@ -1,7 +1,14 @@
-"""Learn the template that crops are aligned with."""
+"""Learn the template that crops are registered with.
 
-from collections.abc import Mapping
-from typing import Any
+Two steps alternate: crops are aligned with the template, then the template becomes the principal
+components of the aligned crops. In the first components the slopes of the mean crop are left out,
+because they would explain shifts as changes of posture.
+
+Pixels that were not measured have no weight. Nor have outliers (``outliers``): for the first template
+they are guessed, later they are compared with the expected heights.
+"""
+
+import dataclasses
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +17,7 @@ import threadpoolctl  # type: ignore[import-untyped]
 
 from ..progress import track
 from . import outliers
-from .alignment import align, fitting, half_resolution, moved_back, slopes
+from .alignment import align, half_resolution, inliers, moved_back, slopes
 from .frames import BLOCK, Frames
 from .settings import ReduceSettings
 from .template import Template
@@ -18,9 +25,9 @@ from .template import Template
 __all__ = ["learn_template"]
 
 COMPONENTS = 15
-ROUNDS = 3
-# Variance of the noise over that of the residual of a pixel: neighbors are not independent.
-SHARED = 60.0
+ITERATIONS = 3
+# Noise variance over residual variance of a pixel; more than 1 because neighbors are not independent.
+NOISE_FACTOR = 60.0
 
 Array = npt.NDArray[np.float64]
 Single = npt.NDArray[np.float32]
@@ -33,7 +40,7 @@ def learn_template(
     settings: ReduceSettings,
     rng: np.random.Generator,
 ) -> Template:
-    """Learn a template of training frames.
+    """Learn a template from training frames.
 
     Parameters
     ----------
@@ -53,55 +60,53 @@ def learn_template(
     spread = np.array([shift_px, shift_px, np.radians(settings.turn_sd_degrees)])
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         low = np.concatenate([half_resolution(*pair) for pair in frames.images(chosen, size)])
-        given = {
-            "spread": spread,
-            "size": np.asarray(size, np.int64),
-            "outlier_mm": np.asarray(outliers.ABOVE_MM if settings.outlier_sd else 0.0),
-            "pixel_mm": np.asarray(pixel_mm, np.float64),
-        }
+        empty = Template(
+            mean=np.zeros((0, 0)),
+            basis=np.zeros((0, 0, 0)),
+            variances=np.zeros(0),
+            noise=np.zeros(()),
+            spread=spread,
+            size=np.asarray(size, np.int64),
+            outlier_mm=np.asarray(outliers.ABOVE_MM if settings.outlier_sd else 0.0),
+            pixel_mm=np.asarray(pixel_mm, np.float64),
+        )
         heights, weight = moved_back(low, np.zeros((count, 3)), size)
         if settings.outlier_sd:
             weight *= ~outliers.guess(heights, 2 * pixel_mm)
-        template = _components(heights, weight, given, first=True)
-        for _ in track(range(ROUNDS), "registration: rounds", unit="rounds"):
+        template = _components(heights, weight, empty, first=True)
+        for _ in track(range(ITERATIONS), "registration: template", unit="iterations"):
             for start in range(0, count, BLOCK):
                 rows = slice(start, start + BLOCK)
                 shifts, scores = align(template, low[rows])
                 heights[rows], weight[rows] = moved_back(low[rows], shifts, size)
-                weight[rows] *= fitting(template, heights[rows], weight[rows], scores)
-            template = _components(heights, weight, given, first=False)
+                weight[rows] *= inliers(template, heights[rows], weight[rows], scores)
+            template = _components(heights, weight, template, first=False)
     return template
 
 
-def _components(
-    heights: Single,
-    weight: Single,
-    given: Mapping[str, npt.NDArray[Any]],
-    *,
-    first: bool,
-) -> Template:
-    """Principal components of crops at half resolution; what is missing is filled with the mean."""
+def _components(heights: Single, weight: Single, template: Template, *, first: bool) -> Template:
+    """The template with the principal components of crops (n, h, w); gaps are filled with the mean."""
     shape, count = heights.shape[1:], len(heights)
-    size = (int(given["size"][0]), int(given["size"][1]))
-    flat, known = heights.reshape(count, -1), weight.reshape(count, -1)
-    seen = known.sum(0, dtype=np.float64)
-    mean = (known * flat).sum(0, dtype=np.float64) / np.maximum(seen, 1)
-    # Half a measurement counts half.
-    deviation = known * (flat - mean.astype(np.float32))
+    size = (int(template.size[0]), int(template.size[1]))
+    flat, weights = heights.reshape(count, -1), weight.reshape(count, -1)
+    total_weight = weights.sum(0, dtype=np.float64)
+    mean = (weights * flat).sum(0, dtype=np.float64) / np.maximum(total_weight, 1)
+    # A pixel that was measured by half counts by half.
+    deviation = weights * (flat - mean.astype(np.float32))
     if first:
         gradients = slopes(mean.reshape(1, *shape).astype(np.float32), size)[0].astype(np.float64)
-        ways = np.linalg.qr(gradients.T)[0].astype(np.float32)
-        deviation -= (deviation @ ways) @ ways.T
+        directions = np.linalg.qr(gradients.T)[0].astype(np.float32)
+        deviation -= (deviation @ directions) @ directions.T
     covariance = (deviation.T @ deviation).astype(np.float64) / max(count, 1)
     pixels = len(covariance)
     rank = max(1, min(COMPONENTS, count - 1, pixels - 1))
     variances, basis = scipy.linalg.eigh(covariance, subset_by_index=(pixels - rank, pixels - 1))
     variances, basis = variances[::-1], basis[:, ::-1]
-    left = max(float(np.trace(covariance) - variances.sum()) / (pixels - rank), 1e-6)
-    return Template(
+    residual = max(float(np.trace(covariance) - variances.sum()) / (pixels - rank), 1e-6)
+    return dataclasses.replace(
+        template,
         mean=mean.reshape(shape),
         basis=np.ascontiguousarray(basis.T).reshape(rank, *shape),
-        variances=np.maximum(variances, 1e-3 * left),
-        noise=np.asarray(SHARED * left),
-        **given,
+        variances=np.maximum(variances, 1e-3 * residual),
+        noise=np.asarray(NOISE_FACTOR * residual),
     )
