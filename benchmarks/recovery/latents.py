@@ -18,7 +18,7 @@ import torch
 
 from recovery.studies import MADE, Study, write
 from syllabary.provenance import generator
-from syllabary.reduction import pca, reduction
+from syllabary.reduction import pca, pca_fitting, reduction
 from syllabary.reduction.latents import LatentSeries
 from syllabary.reduction.settings import ReduceSettings
 from syllabary.svae import latent_evidence
@@ -83,7 +83,7 @@ def of_pca(study: Study, seed: int) -> tuple[pca.Pca, Latents]:
     """Components of the training animals, and every animal's latents."""
     start = time.process_time()
     paths = [study.path(name) for name in study.trained]
-    reduction = pca.fit(paths, ReduceSettings(), seed=seed)
+    reduction = pca_fitting.fit(paths, ReduceSettings(), seed=seed)
     series = {}
     for name in study.recordings:
         with study.crops(name) as recording:

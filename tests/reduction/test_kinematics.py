@@ -20,27 +20,27 @@ def test_walking_straight_turning_and_stepping_aside(tmp_path):
     cases = {
         # Heading along +y, the animal walks along +y.
         "ahead": ({"x_mm": still, "y_mm": 90 * time, "heading_rad": heading}, (90, 0, 0)),
-        # Sideways is from +x toward +y: heading along +y, that is along -x.
+        # Sideways is from +x toward +y, which is along -x for a heading along +y.
         "aside": ({"x_mm": -30 * time, "y_mm": still, "heading_rad": heading}, (0, 30, 0)),
-        # Over the seam of the circle.
+        # The heading passes 2 pi.
         "turn": ({"x_mm": still, "y_mm": still, "heading_rad": (6 + 3 * time) % (2 * np.pi)}, (0, 0, 3)),
     }
     for name, (scalars, expected) in cases.items():
         with Crops(recording(tmp_path / f"{name}.h5", scalars)) as crops:
-            found = kinematics.speeds(crops, None)
-        assert np.isnan(found[0]).all()
-        assert_allclose(found[1:], np.tile(expected, (T - 1, 1)), atol=1e-3)
+            motion = kinematics.speeds(crops, None)
+        assert np.isnan(motion[0]).all()
+        assert_allclose(motion[1:], np.tile(expected, (T - 1, 1)), atol=1e-3)
 
 
-def test_shifts_correct_what_tracking_got_wrong(tmp_path, rng):
+def test_shifts_correct_errors_of_tracking(tmp_path, rng):
     shifts = rng.standard_normal((200, 3)) * (1, 1, 0.05)
     with Crops(recording(tmp_path / "m.h5", tracked(rng, shifts))) as crops:
-        rough, found = kinematics.speeds(crops, None), kinematics.speeds(crops, shifts)
-    assert rough[1:, 0].std() > 50
-    assert_allclose(found[1:, 0], 60, atol=0.1)
-    # The heading of the later tick is half a step ahead of the way walked.
-    assert_allclose(found[1:, 1], -60 * np.sin(0.5 / FPS / 2), atol=0.1)
-    assert_allclose(found[1:, 2], 0.5, atol=1e-3)
+        uncorrected, motion = kinematics.speeds(crops, None), kinematics.speeds(crops, shifts)
+    assert uncorrected[1:, 0].std() > 50
+    assert_allclose(motion[1:, 0], 60, atol=0.1)
+    # The heading of the later tick is half a step ahead of the path.
+    assert_allclose(motion[1:, 1], -60 * np.sin(0.5 / FPS / 2), atol=0.1)
+    assert_allclose(motion[1:, 2], 0.5, atol=1e-3)
 
 
 def test_missing_ticks_and_untracked_recordings(tmp_path, rng):
@@ -49,14 +49,16 @@ def test_missing_ticks_and_untracked_recordings(tmp_path, rng):
     scalars = tracked(rng, np.zeros((30, 3)))
     scalars["heading_rad"][20] = np.nan
     with Crops(recording(tmp_path / "gaps.h5", scalars, frame=frame)) as crops:
-        found = kinematics.speeds(crops, None, bridge=0)
-        seen = crops.frame != 3
-        less = kinematics.speeds(crops, np.zeros((30, 3)), seen & (crops.frame >= 0), bridge=0)
+        motion = kinematics.speeds(crops, None, bridge=0)
+        trusted = crops.frame != 3
+        motion_of_trusted = kinematics.speeds(
+            crops, np.zeros((30, 3)), trusted & (crops.frame >= 0), bridge=0
+        )
         bridged = kinematics.speeds(crops, None)
-    assert np.flatnonzero(np.isnan(found).any(1)).tolist() == [0, 10, 11, 20, 21]
-    assert np.flatnonzero(np.isnan(less).any(1)).tolist() == [0, 3, 4, 10, 11, 20, 21]
+    assert np.flatnonzero(np.isnan(motion).any(1)).tolist() == [0, 10, 11, 20, 21]
+    assert np.flatnonzero(np.isnan(motion_of_trusted).any(1)).tolist() == [0, 3, 4, 10, 11, 20, 21]
     assert np.flatnonzero(np.isnan(bridged).any(1)).tolist() == [0]
-    assert_allclose(bridged[[10, 11], 2], found[[9, 12], 2], rtol=0.05)
+    assert_allclose(bridged[[10, 11], 2], motion[[9, 12], 2], rtol=0.05)
     path = write(tmp_path / "untracked.h5", np.zeros((9, *SIZE), np.uint8))
     with Crops(path) as crops:
         assert np.isnan(kinematics.speeds(crops, np.zeros((9, 3)))).all()

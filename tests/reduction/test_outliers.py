@@ -1,4 +1,4 @@
-"""What is none of the animal's is narrow and high."""
+"""Outliers are narrow and high."""
 
 import numpy as np
 import pytest
@@ -16,26 +16,26 @@ def lines(width, *, slant=0.0):
 
 
 @pytest.mark.parametrize("slant", [0.0, 0.5, 1.0])
-def test_a_cable_is_an_outlier_with_its_neighbors_and_a_back_is_none(slant):
+def test_a_cable_and_its_neighbors_are_outliers_and_a_back_is_not(slant):
     cable, back = lines(3, slant=slant), lines(24, slant=slant)
-    found = outliers.find(cable, PIXEL_MM)
-    assert found[cable].all() and found.sum() > cable.sum()
+    flags = outliers.find(cable, PIXEL_MM)
+    assert flags[cable].all() and flags.sum() > cable.sum()
     # Steps of a slanted edge are narrow.
     assert outliers.find(back, PIXEL_MM).mean() < (0.15 * back.mean() if slant else 1e-9)
 
 
-def test_every_frame_is_judged_alone_and_nothing_is_nothing():
+def test_frames_are_independent_and_empty_frames_have_no_outliers():
     many = np.concatenate([lines(3), np.zeros((1, 40, 40), bool), lines(20)])
-    found = outliers.find(many, PIXEL_MM)
+    flags = outliers.find(many, PIXEL_MM)
     for i in range(3):
-        assert_array_equal(found[i : i + 1], outliers.find(many[i : i + 1], PIXEL_MM))
-    assert not found[1].any() and not found[2].any()
+        assert_array_equal(flags[i : i + 1], outliers.find(many[i : i + 1], PIXEL_MM))
+    assert not flags[1].any() and not flags[2].any()
 
 
-def test_a_guess_sees_a_cable_over_the_animal_but_neither_animal_nor_tail():
+def test_a_guess_marks_a_cable_and_neither_animal_nor_tail():
     heights = 35.0 * lines(18)[0] + 8.0 * lines(3, slant=1.0)[0]
     assert not outliers.guess(heights[None].astype(np.float32), PIXEL_MM).any()
     cable = lines(2).swapaxes(1, 2)
     heights = np.where(cable[0], 80.0, heights)
-    found = outliers.guess(heights[None].astype(np.float32), PIXEL_MM)
-    assert found[cable].all() and found.mean() < 3.1 * cable.mean()
+    flags = outliers.guess(heights[None].astype(np.float32), PIXEL_MM)
+    assert flags[cable].all() and flags.mean() < 3.1 * cable.mean()

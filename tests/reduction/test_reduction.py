@@ -1,4 +1,4 @@
-"""From crops to latents and back, and models that go that way."""
+"""Reductions of crops to latents, and models that are trained on them."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def settings(network="conv", **rest):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Crops of three tracked recordings, one of them with a gap, and both reductions in a file."""
+    """Crops of three tracked recordings with gaps, and both reductions in a file."""
     rng = np.random.default_rng(4)
     folder = tmp_path_factory.mktemp("reduction")
     paths = {}
@@ -54,9 +54,9 @@ def study(tmp_path_factory):
         )
         path = folder / f"m{i}.h5"
         paths[path.stem] = write(path, heights, observed, frame=frame, scalars=tracked(rng, shifts))
-    found = reduction.fit(list(paths.values()), REDUCE, seed=1)
-    reduction.save(folder / "pca.h5", found, PROVENANCE)
-    return paths, folder / "pca.h5", found
+    reductions = reduction.fit(list(paths.values()), REDUCE, seed=1)
+    reduction.save(folder / "pca.h5", reductions, PROVENANCE)
+    return paths, folder / "pca.h5", reductions
 
 
 def load(path, settings):
@@ -69,27 +69,27 @@ def load(path, settings):
 
 
 def latents_of(study, chosen):
-    found = load(study[1], chosen)
+    reducer = load(study[1], chosen)
     series = {}
     for name, path in study[0].items():
         with Crops(path) as crops:
-            series[name] = found.latents(crops)
-    return found, series
+            series[name] = reducer.latents(crops)
+    return reducer, series
 
 
-def test_what_is_written_is_read_and_a_model_gets_what_it_asks_for(study):
-    _, path, found = study
-    assert list(found) == ["plain", "registered"]
-    for group, one in found.items():
+def test_save_and_load_round_trip_and_a_model_gets_the_steps_it_uses(study):
+    _, path, reductions = study
+    assert list(reductions) == ["plain", "registered"]
+    for group, reducer in reductions.items():
         again = load(path, ModelSettings(registration=group == "registered", kinematics=True))
-        for name, value in one.tensors().items():
+        for name, value in reducer.tensors().items():
             assert_array_equal(again.tensors()[name], value, err_msg=name)
-    reduction.save(path.with_name("again.h5"), found, PROVENANCE)
+    reduction.save(path.with_name("again.h5"), reductions, PROVENANCE)
     assert path.read_bytes() == path.with_name("again.h5").read_bytes()
     plain = load(path, ModelSettings())
     assert plain.template is None and not plain.subject_offset and plain.motion_mean.shape == (0,)
     assert (plain.pose_noise == 0).all()
-    assert plain.outlier_sd == 0 < found["registered"].outlier_sd == ReduceSettings().outlier_sd
+    assert plain.outlier_sd == 0 < reductions["registered"].outlier_sd == ReduceSettings().outlier_sd
     with pytest.raises(BadInput, match="tensors of a reduction are missing: subject_offset"):
         tensors = plain.tensors()
         del tensors["subject_offset"]
@@ -97,35 +97,40 @@ def test_what_is_written_is_read_and_a_model_gets_what_it_asks_for(study):
 
 
 def test_latents_are_pose_and_motion_with_their_noise(study):
-    found, series = latents_of(study, ModelSettings(**ALL))
-    one = series["m0"]
-    assert one.values.shape == one.information.shape == (300, 6)
-    assert (one.pose, one.motion, one.subject_offset.shape, one.shifts.shape) == (3, 3, (3,), (300, 3))
-    missing = np.flatnonzero(np.isnan(one.values[:, 0])).tolist()
-    assert missing == np.flatnonzero(~one.observed).tolist() == [GAP, GAP + 1]
-    assert np.flatnonzero(np.isnan(one.values[:, 3])).tolist() == [0]
-    assert_array_equal(one.information > 0, np.isfinite(one.values) & one.observed[:, None])
-    assert (one.information[:, :3] <= 1 / found.pose_noise).all()
-    assert_allclose(np.unique(one.information[1:GAP, 3:], axis=0), [1 / found.motion_noise])
-    bare, plain = latents_of(study, ModelSettings(registration=True))[1]["m0"], one
-    assert_allclose(bare.values, plain.values[:, :3] + one.subject_offset, atol=1e-12)
-    assert np.abs(np.nanmean(one.values[:, :3], 0)).max() <= np.abs(np.nanmean(bare.values, 0)).max()
+    reducer, series = latents_of(study, ModelSettings(**ALL))
+    full = series["m0"]
+    assert full.values.shape == full.information.shape == (300, 6)
+    assert (full.pose, full.motion, full.subject_offset.shape, full.shifts.shape) == (
+        3,
+        3,
+        (3,),
+        (300, 3),
+    )
+    missing = np.flatnonzero(np.isnan(full.values[:, 0])).tolist()
+    assert missing == np.flatnonzero(~full.observed).tolist() == [GAP, GAP + 1]
+    assert np.flatnonzero(np.isnan(full.values[:, 3])).tolist() == [0]
+    assert_array_equal(full.information > 0, np.isfinite(full.values) & full.observed[:, None])
+    assert (full.information[:, :3] <= 1 / reducer.pose_noise).all()
+    assert_allclose(np.unique(full.information[1:GAP, 3:], axis=0), [1 / reducer.motion_noise])
+    bare, plain = latents_of(study, ModelSettings(registration=True))[1]["m0"], full
+    assert_allclose(bare.values, plain.values[:, :3] + full.subject_offset, atol=1e-12)
+    assert np.abs(np.nanmean(full.values[:, :3], 0)).max() <= np.abs(np.nanmean(bare.values, 0)).max()
     with Crops(study[0]["m0"]) as crops:
-        again = found.latents(crops, chunk=100)
-    for left, right in zip(one, again, strict=True):
+        again = reducer.latents(crops, chunk=100)
+    for left, right in zip(full, again, strict=True):
         assert_array_equal(left, right)
 
 
 def test_registration_lowers_the_noise_of_pose_and_motion(study):
-    found = study[2]
-    assert (found["registered"].motion_scale < 0.8 * found["plain"].motion_scale)[:2].all()
+    reductions = study[2]
+    assert (reductions["registered"].motion_scale < 0.8 * reductions["plain"].motion_scale)[:2].all()
     noisy = latents_of(study, ModelSettings())[1]
     quiet = latents_of(study, ModelSettings(registration=True))[1]
-    noise = [reduction.noise_of([one.values for one in part.values()]) for part in (noisy, quiet)]
+    noise = [reduction.noise_of([s.values for s in part.values()]) for part in (noisy, quiet)]
     assert noise[1].mean() < 0.3 * noise[0].mean()
 
 
-def test_noise_is_told_from_movement(rng):
+def test_noise_is_estimated_despite_movement(rng):
     smooth = np.sin(np.arange(20_000) / 30)
     values = np.stack([smooth + 0.2 * rng.standard_normal(20_000), 3 * smooth], 1)
     values[5000:5003] = np.nan
@@ -135,14 +140,14 @@ def test_noise_is_told_from_movement(rng):
 
 def test_without_tracking_there_is_no_motion(study, tmp_path, rng):
     paths = [write(tmp_path / f"{i}.h5", animals(rng, 120)[0]) for i in range(2)]
-    found = reduction.fit(paths, REDUCE, seed=1)
-    for one in found.values():
-        assert one.motion_mean.shape == one.motion_noise.shape == (0,)
-    chosen = found["registered"].of_model(kinematics=True, subject_offset=settings().subject_offset)
+    reductions = reduction.fit(paths, REDUCE, seed=1)
+    for fitted in reductions.values():
+        assert fitted.motion_mean.shape == fitted.motion_noise.shape == (0,)
+    chosen = reductions["registered"].of_model(kinematics=True, subject_offset=settings().subject_offset)
     with Crops(paths[0]) as crops:
         series = chosen.latents(crops)
     assert series.values.shape == (120, 3) and series.motion == 0
-    # A model with motion takes a recording that was not tracked: its motion is unknown.
+    # A model with motion accepts a recording without tracking, whose motion is then missing.
     trained, _ = latents_of(study, settings())
     with Crops(paths[0]) as crops:
         series = trained.latents(crops)
@@ -170,12 +175,12 @@ def test_short_gaps_are_bridged_where_a_model_wants_it():
 
 @pytest.fixture(scope="module")
 def trained(study):
-    """A model with networks, of registered crops with motion and build."""
+    """A model with networks, of registered crops with motion and subject offset."""
     chosen = settings()
-    found, series = latents_of(study, chosen)
+    reducer, series = latents_of(study, chosen)
     fitted = em.fit(series, chosen, target_duration_s=0.5, fps=FPS, seed=1)
-    fitted, networks = joint.fit(fitted, study[0], series, chosen, found.pca, fps=FPS, seed=1)
-    return Model.of(chosen, fitted, found, networks, fps=FPS), fitted.history
+    fitted, networks = joint.fit(fitted, study[0], series, chosen, reducer.pca, fps=FPS, seed=1)
+    return Model.of(chosen, fitted, reducer, networks, fps=FPS), fitted.history
 
 
 def test_a_model_of_registered_crops_is_trained_saved_and_used(study, trained, tmp_path):
@@ -186,11 +191,11 @@ def test_a_model_of_registered_crops_is_trained_saved_and_used(study, trained, t
     model.save(tmp_path / "model.safetensors", PROVENANCE)
     again = Model.load(tmp_path / "model.safetensors")
     with Crops(study[0]["m1"]) as crops:
-        found = [segmentation.segment(one, one.latents(crops), crops) for one in (model, again)]
-        for left, right in zip(*found, strict=True):
+        segmentations = [segmentation.segment(m, m.latents(crops), crops) for m in (model, again)]
+        for left, right in zip(*segmentations, strict=True):
             assert_array_equal(left, right)
-        assert found[0].mean.shape == (300, 6) and (found[0].sd > 0).all()
-        assert np.isnan(found[0].surprise_nats).nonzero()[0].tolist() == [GAP, GAP + 1]
+        assert segmentations[0].mean.shape == (300, 6) and (segmentations[0].sd > 0).all()
+        assert np.isnan(segmentations[0].surprise_nats).nonzero()[0].tolist() == [GAP, GAP + 1]
         table = scores.table(
             model,
             crops,
@@ -198,42 +203,43 @@ def test_a_model_of_registered_crops_is_trained_saved_and_used(study, trained, t
             np.random.default_rng(1),
         )
         assert np.isfinite(table["nats_per_frame"]).all()
-    shown = clips.decode(model, seed=1)
-    assert shown.latents.shape[-1] == 6 and shown.poses.shape[2:] == model.pca().mean.shape
+    movies = clips.decode(model, seed=1)
+    assert movies.latents.shape[-1] == 6 and movies.poses.shape[2:] == model.pca().mean.shape
 
 
-def test_the_decoder_sees_the_animals_build(study, trained):
-    """What networks are shown and what is expected of them are of one animal."""
+def test_the_decoder_adds_the_subject_offset(study, trained):
     model, _ = trained
     with Crops(study[0]["m0"]) as crops:
-        known = scores.open_recording(model, crops)
-        view = known.pixels(torch.arange(50))
-        right = scores.views.log_density(view, known.evidence.mean[:GAP].double(), torch.arange(GAP))
+        recording = scores.open_recording(model, crops)
+        view = recording.pixels(torch.arange(50))
+        right = scores.views.log_density(view, recording.evidence.mean[:GAP].double(), torch.arange(GAP))
         wrong = view._replace(subject_offset=view.subject_offset + 1.0)
-        wrong = scores.views.log_density(wrong, known.evidence.mean[:GAP].double(), torch.arange(GAP))
-        assert (known.subject_offset() != 0).all()
+        wrong = scores.views.log_density(
+            wrong, recording.evidence.mean[:GAP].double(), torch.arange(GAP)
+        )
+        assert (recording.subject_offset() != 0).all()
     assert (right > wrong).double().mean() > 0.9
 
 
 def test_motion_counts_in_the_bound(study):
-    """The bound of a prior with noisy latents is that of pose and motion together."""
+    """The bound of a prior with noisy latents includes pose and motion."""
     chosen = settings(network="pca")
     _, series = latents_of(study, chosen)
     fitted = em.fit(series, chosen, target_duration_s=0.5, fps=FPS, seed=1)
-    known = latent_evidence.known(series["m0"], 1e4)
+    measured = latent_evidence.known(series["m0"], 1e4)
     local = slds.infer(fitted.parameters, latent_evidence.linear(series["m0"], 1e4))
     spread = local.covariances.diagonal(dim1=-2, dim2=-1)
     total = 0.0
-    for t, d in zip(*np.nonzero(known.precision.numpy()), strict=True):
-        r = float(known.precision[t, d])
-        misfit = float(known.motion[t, d] - local.means[t, 3 + d]) ** 2 + float(spread[t, 3 + d])
-        total += 0.5 * (np.log(r / (2 * np.pi)) - r * misfit)
-    found = expected_log_density(known.motion, known.precision, local.means, local.covariances)
-    assert found == pytest.approx(total, rel=1e-9)
+    for t, d in zip(*np.nonzero(measured.precision.numpy()), strict=True):
+        r = float(measured.precision[t, d])
+        square = float(measured.motion[t, d] - local.means[t, 3 + d]) ** 2 + float(spread[t, 3 + d])
+        total += 0.5 * (np.log(r / (2 * np.pi)) - r * square)
+    density = expected_log_density(measured.motion, measured.precision, local.means, local.covariances)
+    assert density == pytest.approx(total, rel=1e-9)
 
 
-def test_gradients_match_differences_of_a_bound_with_motion_and_build(study, trained):
-    """Motion is no output of a network, but what it says of the states reaches all of them."""
+def test_gradients_match_differences_of_a_bound_with_motion_and_offset(study, trained):
+    """Networks do not put out motion, but it influences the states and so all gradients."""
     model, _ = trained
     networks = model.networks()
     for network in networks:
@@ -241,43 +247,43 @@ def test_gradients_match_differences_of_a_bound_with_motion_and_build(study, tra
     rows = slice(GAP - 20, GAP + 30)
     with Crops(study[0]["m0"]) as crops:
         series = model.latents(crops)
-        known = latent_evidence.known(series, 1e4)
+        measured = latent_evidence.known(series, 1e4)
         moved = latent_evidence.registration.register(crops, series.shifts)
         heights, observed = (torch.from_numpy(part) for part in moved.pair(rows.start, rows.stop))
-    values, information, motion, told = (part[rows] for part in known)
+    values, information, motion, motion_precision = (part[rows] for part in measured)
     subject_offset = latent_evidence.subject_offset(series)
     normals = torch.from_numpy(np.random.default_rng(3).standard_normal((50, 3)))
 
     def encode():
         mean, precision = networks.encoder(heights.double(), observed, values, information)
-        return torch.cat([mean, motion], -1), torch.cat([precision, told], -1)
+        return torch.cat([mean, motion], -1), torch.cat([precision, motion_precision], -1)
 
-    def settle(start=None):
-        given = GaussianEvidence(*(part.detach()[None] for part in encode()))
-        return slds.infer(model.parameters, given, start=start, max_iterations=2000, tolerance=0.0)
+    def infer(start=None):
+        evidence = GaussianEvidence(*(part.detach()[None] for part in encode()))
+        return slds.infer(model.parameters, evidence, start=start, max_iterations=2000, tolerance=0.0)
 
-    local = settle()
-    whole = windows.Window(0, 0, 50, (0, 50))
+    local = infer()
+    window = windows.Window(0, 0, 50, (0, 50))
     batch = gradients.Batch(
         heights.double()[None],
         observed[None],
         torch.ones((1, 50), dtype=torch.bool),
         local.states,
-        windows.boundary_of(local, [whole])[whole],
+        windows.boundary_of(local, [window])[window],
         normals[None],
         subject_offset.expand(1, 1, 3),
     )
     chosen = settings().training.model_copy(update={"solver_tolerance": 1e-12, "solver_iterations": 100})
     mean, precision = encode()
-    given = GaussianEvidence(mean.detach()[None], precision.detach()[None])
-    found = gradients.through_optimum(
-        slds, model.parameters, networks.decoder, given, batch, chosen, settled=True
+    evidence = GaussianEvidence(mean.detach()[None], precision.detach()[None])
+    gradient = gradients.through_optimum(
+        slds, model.parameters, networks.decoder, evidence, batch, chosen, settled=True
     )
-    torch.autograd.backward([mean, precision], [part[0] for part in found.tangent.evidence[:2]])
+    torch.autograd.backward([mean, precision], [part[0] for part in gradient.tangent.evidence[:2]])
 
     @torch.no_grad()
     def bound():
-        local = settle(batch.starts)
+        local = infer(batch.starts)
         drawn = sample_marginals(local.means[0, :, :3], local.covariances[0, :, :3, :3], normals)
         decoder = networks.decoder
         pixels = log_likelihood(
@@ -288,22 +294,22 @@ def test_gradients_match_differences_of_a_bound_with_motion_and_build(study, tra
             decoder.used,
             decoder.outliers,
         )
-        moving = expected_log_density(motion, told, local.means[0], local.covariances[0])
+        moving = expected_log_density(motion, motion_precision, local.means[0], local.covariances[0])
         return float(pixels.sum()) + moving - float(local.divergence.sum())
 
     rng = np.random.default_rng(6)
     for network in networks:
         weights = [p for p in network.parameters() if p.grad is not None]
-        ways = [torch.from_numpy(rng.standard_normal(p.shape)) for p in weights]
-        mine = sum(float((p.grad * way).sum()) for p, way in zip(weights, ways, strict=True))
+        directions = [torch.from_numpy(rng.standard_normal(p.shape)) for p in weights]
+        slope = sum(float((p.grad * way).sum()) for p, way in zip(weights, directions, strict=True))
         sides = []
         for sign in (1, -2):
             with torch.no_grad():
-                for p, way in zip(weights, ways, strict=True):
+                for p, way in zip(weights, directions, strict=True):
                     p += sign * 1e-5 * way
             sides.append(bound())
-        # The bar is 1e-3; differences of the bound leave less than a tenth of it.
-        assert mine == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-3)
+        # Differences of the bound have an error of less than a tenth of the tolerance.
+        assert slope == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-3)
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2])

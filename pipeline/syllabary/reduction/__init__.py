@@ -9,7 +9,7 @@ In reading order:
 - ``template``, ``alignment`` and ``template_learning``: a template of crops, the shifts of crops
   against it, and how it is learned
 - ``registration``: crops moved back by their shifts
-- ``coordinates`` and ``pca``: principal components of crops with missing pixels
+- ``coordinates``, ``pca`` and ``pca_fitting``: principal components of crops with missing pixels
 - ``kinematics``: forward speed, sideways speed and turning
 - ``reduction``: all steps in one record, fitted, saved and loaded
 
@@ -25,6 +25,7 @@ __all__ = [
     "latents",
     "outliers",
     "pca",
+    "pca_fitting",
     "reduction",
     "registration",
     "settings",

@@ -27,7 +27,7 @@ from ..provenance import Provenance, generator
 from ..records import files
 from ..records.crops import Crops
 from . import frames as training_frames
-from . import kinematics, pca
+from . import kinematics, pca, pca_fitting
 from .latents import LatentSeries
 from .pca import Pca
 from .registration import register, shifts_of_crops, warp_frames
@@ -201,10 +201,10 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     frames, size, pixel_mm = training_frames.sample(paths, settings.frames, rng)
     template = learn_template(frames, size, pixel_mm, settings, generator(seed, "registration"))
     moved = warp_frames(template, frames, size)
-    plain = pca.fit_frames(frames, size, pixel_mm, settings, rng)
+    plain = pca_fitting.fit_frames(frames, size, pixel_mm, settings, rng)
     del frames
     rng, sd = generator(seed, "pca", "registered"), settings.outlier_sd
-    registered = pca.fit_frames(moved, size, pixel_mm, settings, rng, clear=True)
+    registered = pca_fitting.fit_frames(moved, size, pixel_mm, settings, rng, clear=True)
     del moved
     poses: dict[str, list[Array]] = {PLAIN: [], REGISTERED: []}
     motions: dict[str, list[Array]] = {PLAIN: [], REGISTERED: []}

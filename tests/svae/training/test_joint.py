@@ -10,7 +10,7 @@ from syllabary.priors import slds
 from syllabary.priors.interface import GaussianEvidence
 from syllabary.provenance import Provenance
 from syllabary.records.crops import SCALARS, TRACKING, Crops, CropsWriter
-from syllabary.reduction import pca
+from syllabary.reduction import pca, pca_fitting
 from syllabary.reduction.settings import ReduceSettings
 from syllabary.svae import latent_evidence, segmentation
 from syllabary.svae.model import Model
@@ -72,7 +72,7 @@ def study(tmp_path_factory):
         path = folder / f"m{i}.h5"
         write(path, oracle.draw(rng, dynamics, frames)[0], rng)
         paths[path.stem] = path
-    components = pca.fit(list(paths.values()), ReduceSettings(components=3, frames=400), seed=1)
+    components = pca_fitting.fit(list(paths.values()), ReduceSettings(components=3, frames=400), seed=1)
     latents = {}
     for name, path in paths.items():
         with Crops(path) as crops:
