@@ -12,7 +12,7 @@ from oracles import gaussian_chains
 from oracles.chains import enumerate_filter, enumerate_paths, enumerate_tangent, random_chain
 from syllabary import registry
 from syllabary.errors import ImpossibleEvidence, IndefinitePrecision
-from syllabary.messages import hmm, lds, moments, products
+from syllabary.messages import front, hmm, lds, moments, products
 
 FOLDER = "syllabary.messages.backends"
 FUNCTIONS = {
@@ -39,7 +39,8 @@ def backend(request):
 @pytest.fixture(params=TOLERANCE, ids=str)
 def like(request, backend):
     """Dtype and device of the tensors that a test makes."""
-    return {"dtype": request.param, "device": "cpu" if SIMULATED else backend}
+    on_gpu = backend == "cuda" and not SIMULATED
+    return {"dtype": request.param, "device": "cuda" if on_gpu else "cpu"}
 
 
 @pytest.fixture
@@ -77,6 +78,15 @@ def test_a_backend_offers_the_functions_that_the_front_page_names(name):
     assert all(function in front_page for function in set(module.__all__))
     if not module.available():
         pytest.skip(f"backend {name!r} has no machine here; 'make test' simulates it too")
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [("cpu", "cpu"), ("cuda", "cuda"), ("meta", "reference"), ("xpu", "reference")],
+)
+def test_the_reference_is_chosen_only_for_devices_without_kernels(device, expected):
+    tensor = SimpleNamespace(device=SimpleNamespace(type=device))
+    assert front.backend_for("auto", tensor) is registry.find(FOLDER, expected)
 
 
 def test_marginals_match_enumeration(backend, chain):

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 KEEP = ("all", "filter", "sums")
+FOLDER = "syllabary.messages.backends"
 
 BLOCK = 128  # numbers that are summed together
 unset = np.empty  # tests have NaN there
@@ -147,14 +148,26 @@ def name_of(sequence: int, leading: tuple[int, ...]) -> str:
 
 
 def backend_for(name: str, tensor: Tensor) -> ModuleType:
-    """Find a backend by name; ``"auto"`` is the one of the tensor's own device.
+    """Find a backend by name.
+
+    Parameters
+    ----------
+    name : str
+        A name in ``backends/``. ``"auto"`` is the backend of the tensor's device, and ``reference``
+        where that device has none.
+    tensor : Tensor of any shape
 
     Raises
     ------
     UnknownName
         There is no such backend.
     """
-    return _find("syllabary.messages.backends", tensor.device.type if name == "auto" else name)
+    return _find(FOLDER, _own_backend(tensor.device.type) if name == "auto" else name)
+
+
+@cache
+def _own_backend(device: str) -> str:
+    return device if device in registry.names(FOLDER) else "reference"
 
 
 _find = cache(registry.find)  # looks into the folder each time

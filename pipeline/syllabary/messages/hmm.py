@@ -1,4 +1,15 @@
-"""Posterior of a hidden Markov chain: marginals, their derivative, paths, and AR evidence.
+"""Posterior of a hidden Markov chain: marginals, their derivative, paths and samples.
+
+With π, P and b_t the exponentials of the potentials, and each c_t making its message sum to one:
+
+    c_1 a_1 = π b_1            c_{t+1} a_{t+1}(k) = Σ_j a_t(j) P(j, k) b_{t+1}(k)
+    β_T = 1                    c_{t+1} β_t(j) = Σ_k P(j, k) b_{t+1}(k) β_{t+1}(k)
+
+    p(z_t = k | all frames) = a_t(k) β_t(k)                       log normalizer = Σ_t log c_t
+    p(z_t = j, z_{t+1} = k | all frames) = a_t(j) P(j, k) b_{t+1}(k) β_{t+1}(k) / c_{t+1}
+
+``backends/reference.py`` is this recursion, its derivative, Viterbi's and the sampler's as plain code;
+``backends/cpu`` and ``backends/cuda`` are the fast ones.
 
 All potentials are logs in nats and need not be normalized: a prior hands over expected log
 probabilities, whose exponentials sum to less than one.

@@ -1,8 +1,18 @@
 """Posterior of a Gaussian chain: marginals, their derivative, samples.
 
 The chain is any Gaussian over T latents of D dimensions whose precision is block tridiagonal,
-given by its potentials in information form (J and h of the textbooks): no block need be
-invertible, and a frame without evidence is a block to which nothing was added.
+given by its potentials in information form (J and h of the textbooks). No block need be
+invertible; a frame without evidence is a block to which nothing was added. Frames are eliminated from
+the first to the last, and then found again from the last to the first:
+
+    P_1 = J_11                 W_t = J_{t+1,t} P_t⁻¹         P_{t+1} = J_{t+1,t+1} − W_t J_{t+1,t}ᵀ
+    P_1 m_1 = h_1              P_{t+1} m_{t+1} = h_{t+1} − J_{t+1,t} m_t
+
+    μ_T = m_T                  μ_t = m_t − W_tᵀ μ_{t+1}
+    S_T = P_T⁻¹                S_t = P_t⁻¹ + W_tᵀ S_{t+1} W_t        Cov(x_{t+1}, x_t) = −S_{t+1} W_t
+
+``backends/reference.py`` is this recursion, its derivative and the sampler as plain code;
+``backends/cpu`` and ``backends/cuda`` are the fast ones.
 """
 
 import math
