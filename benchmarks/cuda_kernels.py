@@ -27,6 +27,7 @@ from numba.core.types import BaseTuple
 from syllabary.messages import hmm, lds
 from syllabary.messages.backends import cuda
 from syllabary.messages.backends.cuda import launch
+from syllabary.messages.regression import ar_log_likelihood
 
 ARCHITECTURES = {"sm_80": (8, 0), "sm_90": (9, 0)}
 # Sizes of chains, the largest that kernels are meant for first: a kernel is compiled for some of them.
@@ -70,7 +71,7 @@ def call_everything(dtype: torch.dtype, states: int, dimensions: int) -> None:
     weights = torch.zeros(states, dimensions, 1)
     precision = torch.eye(dimensions).expand(states, *square)
     given = (torch.zeros(FRAMES, 1), weights, None, precision, torch.zeros(states))
-    hmm.ar_log_likelihood(gaussian[2], *given, backend=backend)
+    ar_log_likelihood(gaussian[2], *given, backend=backend)
 
 
 def report(kernel, types: tuple, architecture: str) -> dict[str, int]:

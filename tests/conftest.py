@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from syllabary.messages import front
+from syllabary.messages import dispatch
 
 
 @pytest.fixture
@@ -26,4 +26,4 @@ def real_data() -> Path:
 @pytest.fixture(autouse=True)
 def unset_memory_is_nan(monkeypatch):
     """Nothing that a kernel should have written can pass for an answer."""
-    monkeypatch.setattr(front, "unset", lambda shape, kind: np.full(shape, np.nan, kind))
+    monkeypatch.setattr(dispatch, "unset", lambda shape, kind: np.full(shape, np.nan, kind))

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from syllabary.messages import hmm, lds
+from syllabary.messages.regression import ar_log_likelihood
 from syllabary.priors import arhmm, slds
 from syllabary.priors.interface import GaussianEvidence, PointEvidence
 
@@ -201,7 +202,7 @@ def regression(frames: int, states: int, size: int, lags: int, goals: dict[str, 
     regressors = torch.cat([*past, torch.ones(len(values) - lags, 1)], -1)
 
     def ours() -> list[np.ndarray]:
-        scores = hmm.ar_log_likelihood(values[lags:], regressors, weights, None, precision, log_det)
+        scores = ar_log_likelihood(values[lags:], regressors, weights, None, precision, log_det)
         return [scores.numpy()]
 
     def jax_moseq() -> Solver:

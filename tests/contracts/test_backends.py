@@ -12,7 +12,8 @@ from oracles import gaussian_chains
 from oracles.chains import enumerate_filter, enumerate_paths, enumerate_tangent, random_chain
 from syllabary import registry
 from syllabary.errors import ImpossibleEvidence, IndefinitePrecision
-from syllabary.messages import front, hmm, lds, moments, products
+from syllabary.messages import dispatch, hmm, lds, moments, products
+from syllabary.messages.regression import ar_log_likelihood
 
 FOLDER = "syllabary.messages.backends"
 FUNCTIONS = {
@@ -86,7 +87,7 @@ def test_a_backend_offers_the_functions_that_the_front_page_names(name):
 )
 def test_the_reference_is_chosen_only_for_devices_without_kernels(device, expected):
     tensor = SimpleNamespace(device=SimpleNamespace(type=device))
-    assert front.backend_for("auto", tensor) is registry.find(FOLDER, expected)
+    assert dispatch.backend_for("auto", tensor) is registry.find(FOLDER, expected)
 
 
 def test_marginals_match_enumeration(backend, chain):
@@ -132,7 +133,7 @@ def test_regressions_match_the_sum_over_states(backend, like, rng):
         torch.as_tensor(np.array(part), device=like["device"])
         for part in (weights, covariance, precision, np.full(4, np.log(6)))
     ]
-    found = hmm.ar_log_likelihood(latents, regressors, *given, backend=backend)
+    found = ar_log_likelihood(latents, regressors, *given, backend=backend)
     x, s = as_arrays([latents, regressors])
     residual = x[:, None] - np.einsum("kdp,tp->tkd", weights, s)
     expected = -0.5 * (residual**2 * [2.0, 3.0]).sum(-1) - 0.1 * (s**2).sum(-1)[:, None]

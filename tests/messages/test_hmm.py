@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles.chains import enumerate_filter, enumerate_paths, random_chain
 from oracles.differences import gradient
 from syllabary.errors import BadInput, ImpossibleEvidence, ShapeError, UnknownName
-from syllabary.messages import front, hmm
+from syllabary.messages import dispatch, hmm
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -121,7 +121,7 @@ def test_zeros_at_the_end_of_a_row_change_no_bit_of_its_sum(frames, rng):
     row = torch.from_numpy(rng.standard_normal(frames))
     rows = torch.zeros(3, 1303, dtype=torch.float64)
     rows[1, :frames] = row
-    (alone,), several = front.sum_rows(row[None]), front.sum_rows(rows)
+    (alone,), several = dispatch.sum_rows(row[None]), dispatch.sum_rows(rows)
     assert_array_equal(several, [0, alone, 0])
     assert_allclose(alone, math.fsum(row.tolist()), atol=1e-13)
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from syllabary.errors import ShapeError
 from syllabary.expfam import mniw
-from syllabary.messages import hmm
+from syllabary.messages.regression import ar_log_likelihood
 
 K, D, P = 4, 3, 5
 
@@ -55,14 +55,14 @@ def raw_moments(law, latents, regressors):
 
 def test_log_likelihood_matches_raw_moments(law, rng):
     latents, regressors = rng.standard_normal((2, 7, D)), rng.standard_normal((2, 7, P))
-    found = hmm.ar_log_likelihood(latents, regressors, *arguments(law))
+    found = ar_log_likelihood(latents, regressors, *arguments(law))
     assert_allclose(found, raw_moments(law, latents, regressors), rtol=1e-9)
 
 
 def test_certain_weights_give_the_gaussian_density(rng):
     latents, regressors = rng.standard_normal((6, D)), rng.standard_normal((6, P))
     weights, noise = rng.standard_normal((K, D, P)), spread(rng, D)
-    found = hmm.ar_log_likelihood(
+    found = ar_log_likelihood(
         latents, regressors, weights, None, np.linalg.inv(noise), -np.linalg.slogdet(noise)[1]
     )
     expected = [
@@ -82,7 +82,7 @@ def test_log_likelihood_is_a_mean_over_drawn_regressions(law, rng):
             standard.mean[0], noise, standard.column_covariance[0], random_state=rng
         )
         draws.append(stats.multivariate_normal.logpdf(latents[0], weights @ regressors[0], noise))
-    found = float(hmm.ar_log_likelihood(latents, regressors, *arguments(law))[0, 0])
+    found = float(ar_log_likelihood(latents, regressors, *arguments(law))[0, 0])
     assert abs(found - np.mean(draws)) < 5 * np.std(draws) / math.sqrt(len(draws))
 
 
@@ -103,8 +103,8 @@ def test_float32_keeps_a_thousandth_of_a_nat_far_from_zero(rng):
         np.full(2, -size * math.log(noise)),
     )
     single = latents.astype(np.float32), regressors.astype(np.float32)
-    exact = hmm.ar_log_likelihood(*(part.astype(float) for part in single), *rest)
-    found = hmm.ar_log_likelihood(*single, *rest)
+    exact = ar_log_likelihood(*(part.astype(float) for part in single), *rest)
+    found = ar_log_likelihood(*single, *rest)
     assert found.dtype == torch.float32
     # A whitened latent is 60: eps32 * 60 * 10 terms * residuals of about 1.
     assert_allclose(found, exact, atol=3e-3)
@@ -113,7 +113,7 @@ def test_float32_keeps_a_thousandth_of_a_nat_far_from_zero(rng):
 @pytest.mark.parametrize("frames", [0, 1, 127, 128, 129, 2047, 2049, 5000])
 def test_every_length_is_covered_and_frames_are_independent(frames, law, rng):
     latents, regressors = rng.standard_normal((frames, D)), rng.standard_normal((frames, P))
-    found = hmm.ar_log_likelihood(latents, regressors, *arguments(law))
+    found = ar_log_likelihood(latents, regressors, *arguments(law))
     assert found.shape == (frames, K)
     assert_allclose(found, raw_moments(law, latents, regressors), rtol=1e-8, atol=1e-8)
 
@@ -125,7 +125,7 @@ def test_any_number_of_threads_gives_the_same_bits(law, rng):
     try:
         for number in (1, 2, 3):
             torch.set_num_threads(number)
-            answers.append(hmm.ar_log_likelihood(latents, regressors, *arguments(law)))
+            answers.append(ar_log_likelihood(latents, regressors, *arguments(law)))
     finally:
         torch.set_num_threads(before)
     assert_array_equal(answers[0], answers[1])
@@ -135,8 +135,8 @@ def test_any_number_of_threads_gives_the_same_bits(law, rng):
 def test_shapes_that_disagree_are_named(law, rng):
     rest = arguments(law)
     with pytest.raises(ShapeError, match=r"regressors has shape .*7, 4.*weights_mean \(4, 3, 5\)"):
-        hmm.ar_log_likelihood(np.zeros((7, D)), np.zeros((7, P - 1)), *rest)
+        ar_log_likelihood(np.zeros((7, D)), np.zeros((7, P - 1)), *rest)
     with pytest.raises(ShapeError, match="latents has shape"):
-        hmm.ar_log_likelihood(np.zeros((7, D + 1)), np.zeros((7, P)), *rest)
+        ar_log_likelihood(np.zeros((7, D + 1)), np.zeros((7, P)), *rest)
     with pytest.raises(ShapeError, match="log_det has shape"):
-        hmm.ar_log_likelihood(np.zeros((7, D)), np.zeros((7, P)), *rest[:3], rest[3][:2])
+        ar_log_likelihood(np.zeros((7, D)), np.zeros((7, P)), *rest[:3], rest[3][:2])

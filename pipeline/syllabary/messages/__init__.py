@@ -1,15 +1,15 @@
-"""Inference on chains: what a sweep over time computes, and nothing about mice.
+"""Inference on chains: messages between frames, without any knowledge of mice.
 
-Read ``hmm`` (discrete chains, and how well each state's regression explains a frame), ``lds``
-(Gaussian chains), ``moments`` (sums that regressions are learned from), ``meanfield`` (how the two are
-linked, and the optimum they settle at), then
-``front`` (what every front does before a kernel runs) and ``backends``. A front checks, flattens
-leading axes, allocates and picks the backend; a backend's kernels trust, loop and fill.
-Messages run in the dtype of the evidence; sums over time are float64.
+In reading order: ``hmm`` (discrete chains), ``lds`` (Gaussian chains), ``regression`` (how well the
+regression of each state explains a frame), ``moments`` (the sums that regressions are learned from),
+``products`` (what one chain gives the other), ``meanfield`` (both chains and their joint optimum),
+``dispatch`` (what public functions do before a kernel runs) and ``backends``. A public function checks
+its arguments, flattens leading axes, allocates results and picks the backend; the kernels of a backend
+trust, loop and fill. Messages have the dtype of the evidence; sums over time are float64.
 
-Notation: T frames, K states, D latent dimensions, p regressors; axes run batch, time, then
-what is indexed at that time. Potentials are log factors in nats; ``transition[..., j, k]``
-goes from state j (row) to state k (column), and ``-inf`` is impossible.
+Notation: B sequences, T frames, K states, D latent dimensions, p regressors. Axes run batch, time, then
+what is indexed at that time. Potentials are log factors in nats; ``transition[..., j, k]`` goes from
+state j (row) to state k (column), and ``-inf`` is impossible.
 """
 
-__all__ = ["backends", "front", "hmm", "lds", "meanfield", "moments"]
+__all__ = ["backends", "dispatch", "hmm", "lds", "meanfield", "moments", "products", "regression"]

@@ -24,14 +24,13 @@ import torch
 from torch import Tensor
 
 from ..errors import BadInput, ImpossibleEvidence, ShapeError, UnknownName
-from . import front
-from .front import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of
+from . import dispatch
+from .dispatch import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of
 
 __all__ = [
     "ChainMarginals",
     "ChainPotentials",
     "ChainTangent",
-    "ar_log_likelihood",
     "entropy",
     "marginals",
     "path",
@@ -147,8 +146,8 @@ def marginals(
         raise UnknownName(f"no keep {keep!r}. Known: {', '.join(KEEP)}.")
     chain = _checked(initial, transition, evidence, lengths)
     count, frames, size = chain.evidence.shape
-    smoothed, padded = keep != "filter", front.has_padding(lengths, frames)
-    room = partial(front.zeros, like=chain.evidence)
+    smoothed, padded = keep != "filter", dispatch.has_padding(lengths, frames)
+    room = partial(dispatch.zeros, like=chain.evidence)
     states = room((count, frames, size), padded=padded) if keep != "sums" else None
     sums = room((count, size, size), dtype=torch.float64) if smoothed else None
     first = room((count, size), dtype=torch.float64) if smoothed else None
@@ -167,7 +166,7 @@ def marginals(
         states=None if states is None else states.reshape(*chain.leading, frames, size),
         transitions=None if sums is None else sums.reshape(*chain.leading, size, size),
         initial=None if first is None else first.reshape(*chain.leading, size),
-        log_normalizer=front.sum_rows(log_scales).reshape(chain.leading),
+        log_normalizer=dispatch.sum_rows(log_scales).reshape(chain.leading),
         log_scales=log_scales.reshape(*chain.leading, frames),
         filtered=None if filtered is None else filtered.reshape(*chain.leading, frames, size),
         potentials=potentials,
@@ -219,7 +218,7 @@ def tangent(
         part.reshape(count, frames, size).contiguous()
         for part in (found.potentials.evidence, found.filtered, found.states)
     )
-    d_states = front.zeros((count, frames, size), seen)
+    d_states = dispatch.zeros((count, frames, size), seen)
     d_transitions = d_states.new_zeros((count, size, size), dtype=torch.float64)
     backend_for(backend, d_states).hmm_tangent(
         found.potentials.initial.reshape(count, size).contiguous(),
@@ -348,77 +347,6 @@ def sample(
     backend_for(backend, chain.evidence).hmm_sample(*chain[:4], uniform, states, fault)
     _refuse(fault, chain.leading)
     return states.reshape(*chain.leading, states.shape[1])
-
-
-@torch.no_grad()
-def ar_log_likelihood(
-    latents: Array,
-    regressors: Array,
-    weights_mean: Array,
-    weights_cov: Array | None,
-    precision: Array,
-    log_det: Array,
-    *,
-    backend: str = "auto",
-) -> Tensor:
-    """Expected log density of each frame under each state's regression, nats.
-
-    −½ e'Pe − ½ D s'Vs + ½ log|P| − ½ D log 2π with e = x − M s: the mean of log N(x; W s, Q)
-    over the law of W and Q, in residual form, which keeps float32 accurate where the raw
-    moments of latents far from zero would cancel.
-
-    Parameters
-    ----------
-    latents : (..., T, D) float32 or float64
-    regressors : (..., T, p)
-    weights_mean : (K, D, p)
-        M.
-    weights_cov : (K, p, p), or None for weights that are certain
-        V, covariance of a row of W in units of the noise.
-    precision : (K, D, D)
-        P, the mean of Q⁻¹: ν S⁻¹.
-    log_det : (K)
-        Mean of log |Q⁻¹|, nats.
-    backend : str
-        As for ``marginals``.
-
-    Returns
-    -------
-    (..., T, K), dtype of the latents
-
-    Raises
-    ------
-    ShapeError
-        The arrays disagree about T, D, p or K.
-    """
-    latents, weights_mean = as_tensor(latents), as_tensor(weights_mean).double()
-    regressors = as_tensor(regressors).to(latents.dtype)
-    precision, log_det = as_tensor(precision).double(), as_tensor(log_det).double()
-    size, dimensions, width = weights_mean.shape
-    for name, found, wanted in (
-        ("latents", latents.shape[-1:], (dimensions,)),
-        ("regressors", regressors.shape, (*latents.shape[:-1], width)),
-        ("weights_cov", None if weights_cov is None else weights_cov.shape, (size, width, width)),
-        ("precision", precision.shape, (size, dimensions, dimensions)),
-        ("log_det", log_det.shape, (size,)),
-    ):
-        if found is not None and tuple(found) != wanted:
-            raise ShapeError(
-                f"{name} has shape (..., {', '.join(map(str, found))}) where weights_mean "
-                f"{tuple(weights_mean.shape)} and the latents want (..., {', '.join(map(str, wanted))})."
-            )
-    factor = torch.linalg.cholesky(precision).mT
-    parts = [torch.cat([factor, -factor @ weights_mean], -1)]
-    if weights_cov is not None:
-        spread = torch.linalg.cholesky(as_tensor(weights_cov).double()).mT * math.sqrt(dimensions)
-        parts.append(torch.cat([spread.new_zeros((size, width, dimensions)), spread], -1))
-    # Rows that square and add up to one state's score, with the state as the fastest axis.
-    whitener = torch.cat(parts, 1).permute(2, 1, 0).to(latents.dtype).contiguous()
-    constant = 0.5 * (log_det - dimensions * math.log(2 * math.pi))
-    joint = torch.cat([latents, regressors], -1).reshape(-1, width + dimensions).contiguous()
-    scores = front.zeros((len(joint), size), joint, padded=False)
-    backend_for(backend, latents).ar_log_likelihood(joint, whitener, constant, scores)
-    return scores.reshape(*latents.shape[:-1], size)
 
 
 def _checked(initial: Array, transition: Array, evidence: Array, lengths: Array | None) -> _Chain:

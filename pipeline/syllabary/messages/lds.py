@@ -23,7 +23,17 @@ import torch
 from torch import Tensor
 
 from ..errors import IndefinitePrecision, ShapeError, UnknownName
-from .front import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, has_padding, name_of, zeros
+from .dispatch import (
+    KEEP,
+    Array,
+    as_lengths,
+    as_tensor,
+    backend_for,
+    flatten,
+    has_padding,
+    name_of,
+    zeros,
+)
 
 __all__ = ["GaussianMarginals", "GaussianSums", "GaussianTangent", "marginals", "sample", "tangent"]
 

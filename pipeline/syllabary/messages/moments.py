@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .front import backend_for
+from .dispatch import backend_for
 
 __all__ = ["NEGLIGIBLE", "weighted_moments"]
 

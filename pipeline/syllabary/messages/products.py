@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .front import backend_for
+from .dispatch import backend_for
 
 __all__ = ["Term", "add_products"]
 

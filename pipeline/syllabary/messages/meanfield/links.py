@@ -6,9 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .. import hmm, moments
-from ..front import zeros
+from .. import moments
+from ..dispatch import zeros
 from ..products import Term, add_products
+from ..regression import ar_log_likelihood
 from .types import BoundaryMessages, Evidence, Latents, Potentials, Regression
 
 __all__ = [
@@ -34,7 +35,7 @@ def node_potentials(regression: Regression, latents: Latents, *, dynamic: bool =
     """
     means, covariances, cross = latents
     targets, regressors = _frames(means, dynamic, whole=True)
-    scores = hmm.ar_log_likelihood(
+    scores = ar_log_likelihood(
         targets,
         regressors,
         regression.mean,

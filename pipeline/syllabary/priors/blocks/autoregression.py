@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ...expfam import mniw
-from ...messages import hmm, moments
+from ...messages import moments
+from ...messages.regression import ar_log_likelihood
 from ..interface import PointEvidence, Sample
 
 __all__ = ["draw", "features", "hyperprior", "noise", "pull", "scores", "sums", "usable"]
@@ -133,7 +134,7 @@ def scores(
         precision, log_det = mniw.expected_precision(standard)
     regressor, latents = features(evidence, lags)
     spread = None if at_mean else standard.column_covariance
-    return hmm.ar_log_likelihood(latents, regressor, standard.mean, spread, precision, log_det)
+    return ar_log_likelihood(latents, regressor, standard.mean, spread, precision, log_det)
 
 
 def pull(

@@ -1,4 +1,4 @@
-"""What every front does before a kernel runs: tensors, leading axes, lengths, backend."""
+"""What public functions do before a kernel runs: tensors, leading axes, lengths, the backend."""
 
 import math
 from functools import cache
