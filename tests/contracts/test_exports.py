@@ -43,14 +43,14 @@ def tables(rng):
 @pytest.mark.parametrize("name", READABLE)
 def test_what_is_read_back_is_what_was_written(name, tables, tmp_path):
     parts, others = tables
-    room = registry.find("syllabary.export", name)
-    written = room.write(tmp_path, {"frames": iter(parts), **others}, PROVENANCE)
-    found = room.read(tmp_path)
-    assert set(found) == {"frames", *others}
+    folder = registry.find("syllabary.export", name)
+    written = folder.write(tmp_path, {"frames": iter(parts), **others}, PROVENANCE)
+    tables_read = folder.read(tmp_path)
+    assert set(tables_read) == {"frames", *others}
     whole = pd.concat(parts, ignore_index=True)
-    pd.testing.assert_frame_equal(found["frames"], whole, check_exact=True)
+    pd.testing.assert_frame_equal(tables_read["frames"], whole, check_exact=True)
     for key, table in others.items():
-        pd.testing.assert_frame_equal(found[key], table, check_exact=True)
+        pd.testing.assert_frame_equal(tables_read[key], table, check_exact=True)
     assert all(path.is_file() for path in written)
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written}
 
@@ -58,9 +58,9 @@ def test_what_is_read_back_is_what_was_written(name, tables, tmp_path):
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_same_tables_give_the_same_bytes(name, tables, tmp_path):
     parts, others = tables
-    room = registry.find("syllabary.export", name)
+    folder = registry.find("syllabary.export", name)
     for place in ("one", "two"):
-        room.write(tmp_path / place, {"frames": iter(parts), **others}, PROVENANCE)
+        folder.write(tmp_path / place, {"frames": iter(parts), **others}, PROVENANCE)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 

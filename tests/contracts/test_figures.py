@@ -9,7 +9,7 @@ from syllabary import registry
 from syllabary.figures import _axes, coloring, study
 from syllabary.figures.colors import Colors
 from syllabary.figures.settings import DrawSettings
-from syllabary.figures.study import ModelResults, Recording, StudyResults, View
+from syllabary.figures.study import FigureData, ModelResults, RecordingResults, StudyResults
 
 SETTINGS = DrawSettings(bootstrap_samples=100)
 
@@ -36,7 +36,7 @@ def test_figure_draws_a_study_with_units_on_every_axis(name, made_up):
     assert figure_file.TITLE and figure_file.CAPTION.endswith(".") and figure_file.NEEDS
     assert figure_file.SCOPE in ("study", "model", "recording")
     colors = coloring.shared(made_up, SETTINGS)
-    view = View(made_up, colors, made_up.models[0], made_up.recordings[0])
+    view = FigureData(made_up, colors, made_up.models[0], made_up.recordings[0])
     with _axes.style():
         figure = figure_file.draw(view, SETTINGS)
         assert isinstance(figure, Figure)
@@ -48,6 +48,6 @@ def test_figure_draws_a_study_with_units_on_every_axis(name, made_up):
 
 @pytest.mark.parametrize("name", study.names())
 def test_figure_is_none_where_what_it_needs_is_absent(name):
-    bare = StudyResults("bare", (Recording("m1"),), (ModelResults("slds"),))
-    view = View(bare, Colors(), bare.models[0], bare.recordings[0])
+    bare = StudyResults("bare", (RecordingResults("m1"),), (ModelResults("slds"),))
+    view = FigureData(bare, Colors(), bare.models[0], bare.recordings[0])
     assert registry.find("syllabary.figures", name).draw(view, SETTINGS) is None

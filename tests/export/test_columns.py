@@ -35,7 +35,7 @@ def test_units_come_from_names(column, unit):
 
 
 def test_a_covariate_of_the_user_is_described_by_nothing():
-    assert _columns.describe(["sex"]) == {"sex": _columns.Column("", "")}
+    assert _columns.describe(["sex"]) == {"sex": _columns.ColumnMeaning("", "")}
 
 
 def test_parts_follow_the_first_in_order_of_columns():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from syllabary import movies
-from syllabary.figures.study import ModelResults, Recording, StudyResults
+from syllabary.figures.study import ModelResults, RecordingResults, StudyResults
 from syllabary.provenance import Provenance
 from syllabary.records import crops, tables
 from syllabary.records.clips import Clips
@@ -19,13 +19,13 @@ PROVENANCE = Provenance("draw", {"palette": "golden"}, 7, {"labels": "abc"}, "co
 def runs(rng, states, ticks=TICKS, mean=14):
     """Random bouts; state 0 is the commonest."""
     weights = 0.7 ** np.arange(states)
-    found, last = [], -1
-    while len(found) < ticks:
+    states_by_tick, last = [], -1
+    while len(states_by_tick) < ticks:
         state = int(rng.choice(states, p=weights / weights.sum()))
         if state != last:
-            found += [state] * int(4 + rng.geometric(1 / mean))
+            states_by_tick += [state] * int(4 + rng.geometric(1 / mean))
             last = state
-    return np.array(found[:ticks])
+    return np.array(states_by_tick[:ticks])
 
 
 def mouse(syllable, t):
@@ -195,13 +195,13 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
             "reasons": ["the mouse was lost for 1.2 s"] if i % 4 == 1 else [], "ticks": TICKS,
             "frames": TICKS - 4, "dropped": 4 + i, "missing_mouse_fraction": 0.01 * i, "median_fps": FPS,
         }  # fmt: skip
-        recordings.append(Recording(
+        recordings.append(RecordingResults(
             name, f"mouse{i}", ("control", "drug")[i % 2], "train" if i < 3 else "held_out",
             place / "crops.h5", place / "preview.mp4", place / "truth.parquet", quality,
         ))  # fmt: skip
     models = []
     for k, (model, noise) in enumerate((("slds", 0.05), ("pca-arhmm", 0.5))):
-        labels, found = {}, []
+        labels, model_bouts = {}, []
         for recording in recordings:
             syllables = truths[recording.name].copy()
             wrong = np.repeat(rng.random(TICKS // 20) < noise, 20)
@@ -209,7 +209,7 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
             table = label_table(syllables, rng)
             labels[recording.name] = folder / f"{recording.crops_path.parent.name}-{model}.parquet"
             tables.write(labels[recording.name], table, PROVENANCE, tables.LABELS)
-            found.append(bout_table(table, recording))
+            model_bouts.append(bout_table(table, recording))
         history = training_history(joint=model == "slds")
         per_syllable = [
             {
@@ -218,7 +218,7 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
             }
             for i, b in enumerate(BEHAVIORS)
         ]  # fmt: skip
-        one = {
+        pooled = {
             "ami": 0.8 - noise / 2, "nmi": 0.82 - noise / 2, "ari": 0.7 - noise / 2,
             "macro_f1": 0.75 - noise / 2, "boundary_f1": 0.7 - noise / 3, "boundary_f1_chance": 0.3,
             "duration_ratio": 1.1, "states_above_1_percent": 7, "frames": 2400,
@@ -226,10 +226,10 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
             "syllables": per_syllable, "calibration_error": noise,
             "calibration": {"syllable": reliability(noise), "behavior": reliability(noise / 2)},
         }  # fmt: skip
-        scores = {"all": one, "held_out": {**one, "ami": one["ami"] - 0.05}}
+        scores = {"all": pooled, "held_out": {**pooled, "ami": pooled["ami"] - 0.05}}
         models.append(ModelResults(
             model, {"network": "conv", "prior": model}, labels, {},
-            model_tables(pd.concat(found, ignore_index=True), rng), history, scores,
+            model_tables(pd.concat(model_bouts, ignore_index=True), rng), history, scores,
             write_clips(folder / f"{model}-clips.h5") if model == "slds" else None,
         ))  # fmt: skip
     ticks = np.arange(0, TICKS, 13)

@@ -9,7 +9,7 @@ from figures.conftest import QUICK
 from figures.synthetic import PROVENANCE, label_table
 from syllabary.figures import coloring
 from syllabary.figures.colors import MISSING, Colors, hexadecimal, palette
-from syllabary.figures.study import ModelResults, Recording, StudyResults
+from syllabary.figures.study import ModelResults, RecordingResults, StudyResults
 from syllabary.records import tables
 
 
@@ -25,18 +25,18 @@ def test_equal_behavior_has_equal_color_whatever_its_number(tmp_path, rng):
         ModelResults(name, labels={"m1": save(tmp_path / f"{name}.parquet", values, rng)})
         for name, values in (("one", syllables), ("two", renamed))
     )
-    found = coloring.shared(StudyResults(recordings=(Recording("m1"),), models=models), QUICK)
+    colors = coloring.shared(StudyResults(recordings=(RecordingResults("m1"),), models=models), QUICK)
     for s, other in enumerate((2, 0, 3, 1)):
-        assert found.of("one", s) == found.of("two", other)
-    assert len({found.of("one", s) for s in range(4)}) == 4
+        assert colors.of("one", s) == colors.of("two", other)
+    assert len({colors.of("one", s) for s in range(4)}) == 4
 
 
 def test_truth_sets_the_colors_and_a_split_behavior_takes_shades(study):
-    found = coloring.shared(study, QUICK)
-    assert set(found.truth) == {"walk", "rear_up", "groom", "pause", "turn_left", "sniff"}
-    assert found.of("slds", 0) == found.truth["walk"]
-    assert found.of("slds", 1) == found.truth["rear_up"]
-    used = [found.of("pca-arhmm", s) for s in range(8)]
+    colors = coloring.shared(study, QUICK)
+    assert set(colors.truth) == {"walk", "rear_up", "groom", "pause", "turn_left", "sniff"}
+    assert colors.of("slds", 0) == colors.truth["walk"]
+    assert colors.of("slds", 1) == colors.truth["rear_up"]
+    used = [colors.of("pca-arhmm", s) for s in range(8)]
     assert len(set(used)) == 8
 
 

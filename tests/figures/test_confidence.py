@@ -8,14 +8,14 @@ from figures.synthetic import PROVENANCE
 from syllabary.figures import _axes, novelty, reliability
 from syllabary.figures.colors import Colors
 from syllabary.figures.settings import DrawSettings
-from syllabary.figures.study import View
+from syllabary.figures.study import FigureData
 from syllabary.records import tables
 
 SETTINGS = DrawSettings()
 
 
 def view(study, model):
-    return View(study, Colors(), model, None)
+    return FigureData(study, Colors(), model, None)
 
 
 def draw(module, *arguments):
@@ -43,8 +43,8 @@ def test_reliability_has_a_panel_for_what_was_scored(study):
     model = study.models[0]
     assert len(draw(reliability, study, model).axes) == 2
     alone = {"syllable": model.scores["all"]["calibration"]["syllable"]}
-    one = dataclasses.replace(model, scores={"all": {"calibration": alone}})
-    [axes] = draw(reliability, study, one).axes
+    one_panel = dataclasses.replace(model, scores={"all": {"calibration": alone}})
+    [axes] = draw(reliability, study, one_panel).axes
     assert [line.get_label() for line in axes.lines][1].startswith("all recordings: expected error 0.05")
     empty = {"syllable": {**alone["syllable"], "ticks": 0}}
     nothing = dataclasses.replace(model, scores={"all": {"calibration": empty}})

@@ -4,7 +4,7 @@ import pytest
 
 from figures.conftest import QUICK
 from syllabary.figures import crowd
-from syllabary.figures.crowd import Clip
+from syllabary.figures.crowd import Example
 
 
 def bouts_of(subjects, per_recording, rng):
@@ -37,23 +37,23 @@ def test_a_syllable_without_bouts_has_no_movie(study, tmp_path):
 def test_clips_are_on_exactly_during_the_bout(study):
     bouts = study.models[0].table("bouts")
     chosen = bouts[(bouts["syllable"] == 0) & (bouts["start_tick"] > 10)].head(3)
-    found, ground, rate = crowd.clips(study, chosen, QUICK)
+    examples, ground, rate = crowd.cut_examples(study, chosen, QUICK)
     assert rate == pytest.approx(30)
     assert ground.ndim == 2
     lead, longest = 6, min(9, round(30 * chosen["duration_s"].max()))
-    for clip, length in zip(found, chosen["stop_tick"] - chosen["start_tick"], strict=True):
-        assert len(clip.is_on) == len(clip.heights) == len(clip.place) == 2 * lead + longest
-        on = np.flatnonzero(clip.is_on)
+    for example, length in zip(examples, chosen["stop_tick"] - chosen["start_tick"], strict=True):
+        assert len(example.is_on) == len(example.heights) == len(example.place) == 2 * lead + longest
+        on = np.flatnonzero(example.is_on)
         assert on[0] == lead
         assert len(on) == min(length, longest + lead)
-        assert clip.scale == pytest.approx(4.0 / 2.4, rel=0.02)  # crop over image pixels, mm
+        assert example.scale == pytest.approx(4.0 / 2.4, rel=0.02)  # crop over image pixels, mm
 
 
 def test_a_bout_at_the_very_start_holds_the_first_frame(study):
     bouts = study.models[0].table("bouts")
     first = bouts[bouts["start_tick"] == 0].head(1)
-    (clip,), _, _ = crowd.clips(study, first, QUICK)
-    assert (clip.heights[:6] == clip.heights[6]).all()
+    (example,), _, _ = crowd.cut_examples(study, first, QUICK)
+    assert (example.heights[:6] == example.heights[6]).all()
 
 
 def pointed(heading, on=True):
@@ -61,7 +61,7 @@ def pointed(heading, on=True):
     heights = np.zeros((1, 25, 25), np.float32)
     heights[0, 11:14, 19:22] = 80
     place = np.array([[50.0, 40.0, heading]])
-    return Clip(heights, place, np.array([on]), 1.0)
+    return Example(heights, place, np.array([on]), 1.0)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_the_dot_is_there_only_while_the_syllable_is_on():
 
 
 def test_an_animal_that_was_lost_is_not_drawn():
-    lost = Clip(np.full((1, 25, 25), 80, np.float32), np.full((1, 3), np.nan), np.array([True]), 1.0)
+    lost = Example(np.full((1, 25, 25), 80, np.float32), np.full((1, 3), np.nan), np.array([True]), 1.0)
     (frame,) = crowd.arena([lost], np.zeros((80, 100), np.uint8), (0, 0, 1), np.zeros(1))
     assert frame[:160].sum() == 0
 

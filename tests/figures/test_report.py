@@ -14,7 +14,7 @@ from figures.conftest import QUICK
 from figures.synthetic import PROVENANCE
 from syllabary.figures import report
 from syllabary.figures.report import _assets, _index, _recording, _tables
-from syllabary.figures.study import ModelResults, Recording, StudyResults
+from syllabary.figures.study import ModelResults, RecordingResults, StudyResults
 
 MOVIES = ("data-arena", "data-aligned", "data-decoded", "data-simulated")
 
@@ -24,14 +24,14 @@ class Links(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.found, self.tags = [], []
+        self.links, self.tags = [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
         for name, value in attributes:
             if name in ("src", "href") or name in MOVIES or name.startswith("on"):
-                self.found.append((name, value))
+                self.links.append((name, value))
 
 
 def html_files(folder):
@@ -49,7 +49,7 @@ def test_no_page_needs_the_network_and_every_link_leads_somewhere(pages):
     for page in html_files(pages):
         text = page.read_text("utf-8")
         assert not re.search(r"https?://|@import|url\(", text)
-        for name, target in Links(text).found:
+        for name, target in Links(text).links:
             assert not name.startswith("on")
             if target.startswith("#"):
                 assert f'id="{target[1:]}"' in text
@@ -60,10 +60,10 @@ def test_no_page_needs_the_network_and_every_link_leads_somewhere(pages):
 
 def test_provenance_is_in_every_page(pages):
     for page in html_files(pages):
-        found = re.search(
+        result = re.search(
             r'<script type="application/json" id="provenance">(.*?)</script>', page.read_text("utf-8")
         )
-        assert json.loads(found[1]) == json.loads(PROVENANCE.to_json())
+        assert json.loads(result[1]) == json.loads(PROVENANCE.to_json())
 
 
 def test_two_reports_are_the_same_bytes(pages, study, drawings, tmp_path):
@@ -119,7 +119,7 @@ def test_what_does_not_fit_lies_beside_the_page(study, drawings, tmp_path):
     index = report.write(tmp_path / "small", study, small, provenance=PROVENANCE, drawings=drawings)
     assert index.stat().st_size <= 0.3e6 < whole.stat().st_size
     linked = [
-        t for _, t in Links(index.read_text("utf-8")).found if t.startswith(("movies/", "figures/"))
+        t for _, t in Links(index.read_text("utf-8")).links if t.startswith(("movies/", "figures/"))
     ]
     assert linked
     assert all((index.parent / t).is_file() for t in linked)
@@ -152,12 +152,12 @@ def test_names_are_text_and_nothing_else(study, tmp_path):
         text = page.read_text("utf-8")
         assert "<script>alert" not in text
         assert Links(text).tags.count("script") == (2 if page == index else 3)
-        assert not [name for name, _ in Links(text).found if name.startswith("on")]
+        assert not [name for name, _ in Links(text).links if name.startswith("on")]
     assert "&lt;script&gt;alert(1)" in index.read_text("utf-8")
 
 
 def test_a_study_with_nothing_but_recordings_still_has_a_report(tmp_path):
-    bare = StudyResults("Bare", (Recording("m1"),), (ModelResults("slds"),))
+    bare = StudyResults("Bare", (RecordingResults("m1"),), (ModelResults("slds"),))
     text = report.write(tmp_path, bare, QUICK, provenance=PROVENANCE).read_text("utf-8")
     assert "Not drawn" in text
     assert "needs the truth of simulated recordings" in text
@@ -165,7 +165,7 @@ def test_a_study_with_nothing_but_recordings_still_has_a_report(tmp_path):
 
 def test_rejected_recordings_are_named_first(tmp_path):
     quality = {"verdict": "reject", "reasons": ["the lens was covered"]}
-    study = StudyResults("S", (Recording("m1", quality=quality),))
+    study = StudyResults("S", (RecordingResults("m1", quality=quality),))
     text = report.write(tmp_path, study, QUICK, provenance=PROVENANCE).read_text("utf-8")
     assert "1 recording rejected" in text
     assert "the lens was covered" in text
@@ -173,14 +173,14 @@ def test_rejected_recordings_are_named_first(tmp_path):
 
 def test_the_timeline_gives_back_every_label(study, drawings):
     recording, model = study.recordings[1], study.models[1]
-    found = _recording.timeline(study, recording, drawings)
+    result = _recording.timeline(study, recording, drawings)
     labels = model.labels_of(recording)
-    row = next(r for r in found["rows"] if r["name"] == model.name)
+    row = next(r for r in result["rows"] if r["name"] == model.name)
     starts = np.searchsorted((1000 * labels["time_s"]).round(), row["start_ms"])
     lengths = np.diff([*starts, len(labels)])
     np.testing.assert_array_equal(np.repeat(row["code"], lengths), labels["syllable"])
-    assert [r["name"] for r in found["rows"]] == ["truth", "slds", "pca-arhmm"]
-    trace = next(t for t in found["traces"] if t["name"] == "probability · pca-arhmm")
+    assert [r["name"] for r in result["rows"]] == ["truth", "slds", "pca-arhmm"]
+    trace = next(t for t in result["traces"] if t["name"] == "probability · pca-arhmm")
     values = np.frombuffer(base64.b64decode(trace["values"]), np.uint8) / 254
     np.testing.assert_allclose(values, labels["probability"], atol=0.5 / 254 + 1e-6)
 
@@ -189,10 +189,10 @@ def test_a_long_trace_is_averaged_and_gaps_stay_gaps():
     values = np.tile([0.0, 1.0], 30_000)
     values[600:900] = np.nan
     trace = _recording._trace("speed", "mm/s", np.arange(60_000) / 30, values, 0.0, 1.0)
-    found = np.frombuffer(base64.b64decode(trace["values"]), np.uint8)
+    result = np.frombuffer(base64.b64decode(trace["values"]), np.uint8)
     assert trace["ticks_per_point"] == 3
-    assert len(found) == 20_000
-    assert (found[200:300] == 255).all() and (found[:200] != 255).all()
+    assert len(result) == 20_000
+    assert (result[200:300] == 255).all() and (result[:200] != 255).all()
 
 
 def test_a_trace_that_was_never_measured_is_left_out():

@@ -10,7 +10,7 @@ from syllabary.figures import transitions, usage
 from syllabary.figures.results import paired
 from syllabary.figures.study import (
     ModelResults,
-    Recording,
+    RecordingResults,
     StudyResults,
     draw_all,
     file_stem,
@@ -41,40 +41,43 @@ def test_two_draws_give_the_same_bytes(drawings, study, tmp_path):
     assert {p.suffix for p in first} == {".png", ".svg"}
     for a, b in zip(first, second, strict=True):
         assert a.read_bytes() == b.read_bytes(), a.name
-    movies = [p for kinds in again.movies["slds"].values() for p in kinds.values()]
-    twins = [p for kinds in drawings.movies["slds"].values() for p in kinds.values()]
+    movies = [p for by_kind in again.movies["slds"].values() for p in by_kind.values()]
+    twins = [p for by_kind in drawings.movies["slds"].values() for p in by_kind.values()]
     assert movies and [p.read_bytes() for p in movies] == [p.read_bytes() for p in twins]
 
 
 def test_decoded_movies_are_there_where_the_model_has_clips(drawings):
-    assert {kind for kinds in drawings.movies["slds"].values() for kind in kinds} >= {"decoded", "arena"}
+    assert {kind for by_kind in drawings.movies["slds"].values() for kind in by_kind} >= {
+        "decoded",
+        "arena",
+    }
     assert set(drawings.simulated) == {"slds"} and drawings.simulated["slds"].stat().st_size > 500
-    assert all("decoded" not in kinds for kinds in drawings.movies["pca-arhmm"].values())
+    assert all("decoded" not in by_kind for by_kind in drawings.movies["pca-arhmm"].values())
 
 
 def test_only_the_figures_asked_for_are_drawn(study, tmp_path):
     few = QUICK.model_copy(update={"figures": ("quality",), "examples": 0})
-    found = draw_all(tmp_path, study, few)
-    assert [d.name for d in found.figures] == ["quality"]
-    assert found.movies == {m.name: {} for m in study.models}
+    result = draw_all(tmp_path, study, few)
+    assert [d.name for d in result.figures] == ["quality"]
+    assert result.movies == {m.name: {} for m in study.models}
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "says"),
+    ("change", "error", "needs"),
     [
         ({"palette": "rainbowish"}, BadSetting, "turbo"),
         ({"formats": ("bmp",)}, BadSetting, "pdf, png, svg"),
         ({"figures": ("usge",)}, UnknownName, "did you mean 'usage'"),
     ],
 )
-def test_what_does_not_exist_is_named(change, error, says, study, tmp_path):
-    with pytest.raises(error, match=says):
+def test_what_does_not_exist_is_named(change, error, needs, study, tmp_path):
+    with pytest.raises(error, match=needs):
         draw_all(tmp_path, study, QUICK.model_copy(update=change))
 
 
 def test_two_recordings_of_one_name_are_refused():
     with pytest.raises(BadInput, match="two recordings named 'm1'"):
-        StudyResults(recordings=(Recording("m1"), Recording("m1")))
+        StudyResults(recordings=(RecordingResults("m1"), RecordingResults("m1")))
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "", "..", ".hidden", "mäuse", "x" * 300])
@@ -89,16 +92,16 @@ def test_a_plain_name_is_its_own_file_stem():
 
 
 def test_recordings_with_figures_are_spread_over_the_study():
-    many = StudyResults(recordings=tuple(Recording(f"m{i}") for i in range(100)))
+    many = StudyResults(recordings=tuple(RecordingResults(f"m{i}") for i in range(100)))
     shown = shown_recordings(many, QUICK.model_copy(update={"max_recordings": 4}))
     assert [r.name for r in shown] == ["m0", "m25", "m50", "m75"]
 
 
 def test_transition_probabilities_leave_out_staying():
-    found = transitions.probabilities(np.array([[9.0, 1, 3], [2, 0, 0], [0, 0, 5]]))
-    np.testing.assert_allclose(found[0], [np.nan, 0.25, 0.75])
-    np.testing.assert_allclose(found[1], [1, np.nan, 0])
-    assert np.isnan(found[2]).all()  # never left
+    result = transitions.probabilities(np.array([[9.0, 1, 3], [2, 0, 0], [0, 0, 5]]))
+    np.testing.assert_allclose(result[0], [np.nan, 0.25, 0.75])
+    np.testing.assert_allclose(result[1], [1, np.nan, 0])
+    assert np.isnan(result[2]).all()  # never left
 
 
 def test_an_animal_counts_once_however_many_recordings_it_has():
@@ -106,8 +109,8 @@ def test_an_animal_counts_once_however_many_recordings_it_has():
         "recording": ["a", "b", "c"], "subject": ["s1", "s1", "s2"], "group": "g", "role": "train",
         "syllable": 0, "usage": [0.2, 0.4, 0.9],
     })  # fmt: skip
-    found = usage.subject_usage(ModelResults("m", tables={"usage": table}), [0, 1])
-    np.testing.assert_allclose(found["g"], [[0.3, 0], [0.9, 0]])
+    result = usage.subject_usage(ModelResults("m", tables={"usage": table}), [0, 1])
+    np.testing.assert_allclose(result["g"], [[0.3, 0], [0.9, 0]])
 
 
 def test_long_recordings_of_an_animal_count_more_than_short_ones():
@@ -115,8 +118,8 @@ def test_long_recordings_of_an_animal_count_more_than_short_ones():
         "recording": ["a", "a", "b", "b"], "subject": "s1", "group": "g", "role": "train",
         "syllable": [0, 1, 0, 1], "ticks": [10, 90, 300, 100], "usage": [0.1, 0.9, 0.75, 0.25],
     })  # fmt: skip
-    found = usage.subject_usage(ModelResults("m", tables={"usage": table}), [0])
-    np.testing.assert_allclose(found["g"], [[0.62]])
+    result = usage.subject_usage(ModelResults("m", tables={"usage": table}), [0])
+    np.testing.assert_allclose(result["g"], [[0.62]])
 
 
 def test_labels_and_truth_meet_by_frame():
@@ -130,7 +133,7 @@ def test_without_crops_and_truth_the_rest_is_drawn(study, tmp_path):
     still = dataclasses.replace(study.recordings[0], crops_path=None, truth_path=None)
     alone = dataclasses.replace(study, recordings=(still,), changepoints=None)
     some = ("scores", "trajectories", "ethogram", "durations")
-    found = draw_all(tmp_path, alone, QUICK.model_copy(update={"figures": some}))
-    assert {d.name for d in found.figures if d.missing} == {"scores", "trajectories"}
+    result = draw_all(tmp_path, alone, QUICK.model_copy(update={"figures": some}))
+    assert {d.name for d in result.figures if d.missing} == {"scores", "trajectories"}
     # What the model itself shows needs no crops.
-    assert {k for m in found.movies.values() for kinds in m.values() for k in kinds} == {"decoded"}
+    assert {k for m in result.movies.values() for by_kind in m.values() for k in by_kind} == {"decoded"}

@@ -6,13 +6,13 @@ from figures.conftest import QUICK
 from figures.synthetic import training_history
 from syllabary.figures import _axes, training
 from syllabary.figures.colors import Colors
-from syllabary.figures.study import ModelResults, StudyResults, View
+from syllabary.figures.study import FigureData, ModelResults, StudyResults
 
 
 def drawn(history):
     model = ModelResults("slds", history=history)
     with _axes.style():
-        figure = training.draw(View(StudyResults(models=(model,)), Colors(), model), QUICK)
+        figure = training.draw(FigureData(StudyResults(models=(model,)), Colors(), model), QUICK)
     return {axes.get_ylabel(): axes for axes in figure.axes}
 
 
@@ -38,7 +38,7 @@ def test_without_networks_there_is_no_panel_of_pixels():
     assert "bound of pixels (nats per frame)" not in drawn(training_history(joint=False))
 
 
-def test_sweeps_are_drawn_in_their_order_whatever_restart_they_belong_to():
+def test_iterations_are_drawn_in_order_whatever_their_restart():
     panels = drawn(training_history(joint=True))
     durations = curves(panels["median bout (s)"])
     assert [line.get_xdata()[0] for line in durations] == [1, 13, 25, 37, 49, 61]

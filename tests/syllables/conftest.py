@@ -11,7 +11,7 @@ from syllabary.syllables import bouts
 def study():
     def make(runs, fps=10):
         """Bouts of recordings given as {(recording, subject, group): [(syllable, ticks), ...]}."""
-        found = []
+        tables = []
         for (recording, subject, group), parts in runs.items():
             stop = np.cumsum([n for _, n in parts])
             rows = pd.DataFrame({"syllable": [s for s, _ in parts], "stop_tick": stop})
@@ -22,7 +22,7 @@ def study():
             rows["bout"], rows["name"] = range(len(rows)), pd.NA
             rows["start_s"], rows["stop_s"] = rows["start_tick"] / fps, rows["stop_tick"] / fps
             rows["duration_s"] = rows["stop_s"] - rows["start_s"]
-            found.append(rows[list(bouts.COLUMNS)].astype(bouts.COLUMNS))
-        return bouts.join(found)
+            tables.append(rows[list(bouts.COLUMNS)].astype(bouts.COLUMNS))
+        return bouts.join(tables)
 
     return make

@@ -21,29 +21,29 @@ def make(path, time_s=None, probability=None, **settings):
 
 
 def test_bouts_by_hand():
-    found = make([1, 1, 1, 0, -1, 0, 0], probability=[0.6, 0.9, 0.9, 1, 1, 0.5, 0.7])
-    assert list(found) == list(bouts.COLUMNS)
-    assert {name: str(dtype) for name, dtype in found.dtypes.items()} == bouts.COLUMNS
-    assert_array_equal(found["syllable"], [1, 0, 0])
-    assert_array_equal(found["start_tick"], [0, 3, 5])
-    assert_array_equal(found["stop_tick"], [3, 4, 7])
-    assert_allclose(found["start_s"], [0, 0.3, 0.5])
-    assert_allclose(found["stop_s"], [0.3, 0.4, 0.7])
-    assert_allclose(found["duration_s"], [0.3, 0.1, 0.2])
-    assert_allclose(found["probability"], [0.8, 1, 0.6], rtol=1e-6)
-    assert found["name"].tolist()[0] == "rear" and found["name"].isna().tolist() == [False, True, True]
-    assert found.loc[0, ["recording", "subject", "group", "role"]].tolist() == ["r", "s", "g", "apply"]
+    table = make([1, 1, 1, 0, -1, 0, 0], probability=[0.6, 0.9, 0.9, 1, 1, 0.5, 0.7])
+    assert list(table) == list(bouts.COLUMNS)
+    assert {name: str(dtype) for name, dtype in table.dtypes.items()} == bouts.COLUMNS
+    assert_array_equal(table["syllable"], [1, 0, 0])
+    assert_array_equal(table["start_tick"], [0, 3, 5])
+    assert_array_equal(table["stop_tick"], [3, 4, 7])
+    assert_allclose(table["start_s"], [0, 0.3, 0.5])
+    assert_allclose(table["stop_s"], [0.3, 0.4, 0.7])
+    assert_allclose(table["duration_s"], [0.3, 0.1, 0.2])
+    assert_allclose(table["probability"], [0.8, 1, 0.6], rtol=1e-6)
+    assert table["name"].tolist()[0] == "rear" and table["name"].isna().tolist() == [False, True, True]
+    assert table.loc[0, ["recording", "subject", "group", "role"]].tolist() == ["r", "s", "g", "apply"]
 
 
 def test_durations_follow_the_clock_not_the_count_of_ticks():
-    found = make([0, 0, 1, 1], time_s=[0, 0.1, 0.5, 0.6])
-    assert_allclose(found["duration_s"], [0.5, 0.2])
+    table = make([0, 0, 1, 1], time_s=[0, 0.1, 0.5, 0.6])
+    assert_allclose(table["duration_s"], [0.5, 0.2])
 
 
 def test_silence_one_tick_and_nothing():
     assert len(make([-1, -1])) == 0
-    one = make([2])
-    assert one["duration_s"].tolist() == [0] and one["stop_tick"].tolist() == [1]
+    table = make([2])
+    assert table["duration_s"].tolist() == [0] and table["stop_tick"].tolist() == [1]
     assert list(make([])) == list(bouts.COLUMNS)
 
 
@@ -55,5 +55,5 @@ def test_joining_keeps_columns_even_of_nothing():
 
 
 def test_improbable_bouts_can_be_left_out():
-    found = make([0, 0, 1, 1, 2], probability=[0.9, 0.8, 0.3, 0.6, 0.7], min_probability=0.5)
-    assert found["syllable"].tolist() == [0, 2] and found["bout"].tolist() == [0, 2]
+    table = make([0, 0, 1, 1, 2], probability=[0.9, 0.8, 0.3, 0.6, 0.7], min_probability=0.5)
+    assert table["syllable"].tolist() == [0, 2] and table["bout"].tolist() == [0, 2]

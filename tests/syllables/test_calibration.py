@@ -11,7 +11,7 @@ from syllabary.errors import BadInput, ShapeError
 from syllabary.syllables import calibration
 
 
-def said(syllable, probability, frame=None):
+def predicted(syllable, probability, frame=None):
     T = len(syllable)
     return pd.DataFrame(
         {
@@ -22,7 +22,7 @@ def said(syllable, probability, frame=None):
     )
 
 
-def known(syllable, frame=None):
+def true(syllable, frame=None):
     T = len(syllable)
     behavior = pd.array([str(s) for s in syllable], dtype="string")
     return pd.DataFrame(
@@ -31,73 +31,75 @@ def known(syllable, frame=None):
 
 
 def test_by_hand():
-    found = calibration.reliability(np.array([0.2, 0.2, 0.8, 0.8]), np.array([0, 1, 1, 1], bool), bins=2)
-    assert_allclose(found.confidence, [0.2, 0.8])
-    assert_allclose(found.accuracy, [0.5, 1.0])
-    assert_allclose(found.share, [0.5, 0.5])
-    assert_allclose(found.expected_error, 0.5 * 0.3 + 0.5 * 0.2)
-    assert_allclose(found.max_error, 0.3)
-    assert_allclose(found.brier, (0.04 + 0.64 + 0.04 + 0.04) / 4)
+    result = calibration.reliability(
+        np.array([0.2, 0.2, 0.8, 0.8]), np.array([0, 1, 1, 1], bool), bins=2
+    )
+    assert_allclose(result.confidence, [0.2, 0.8])
+    assert_allclose(result.accuracy, [0.5, 1.0])
+    assert_allclose(result.share, [0.5, 0.5])
+    assert_allclose(result.expected_error, 0.5 * 0.3 + 0.5 * 0.2)
+    assert_allclose(result.max_error, 0.3)
+    assert_allclose(result.brier, (0.04 + 0.64 + 0.04 + 0.04) / 4)
 
 
 def test_bins_hold_equally_many_ticks(rng):
-    found = calibration.reliability(rng.random(1000), rng.random(1000) < 0.5)
-    assert len(found.share) == 10
-    assert_allclose(found.share, 0.1)
-    assert (np.diff(found.confidence) > 0).all() and found.ticks == 1000
+    result = calibration.reliability(rng.random(1000), rng.random(1000) < 0.5)
+    assert len(result.share) == 10
+    assert_allclose(result.share, 0.1)
+    assert (np.diff(result.confidence) > 0).all() and result.ticks == 1000
 
 
 def test_equal_confidence_is_one_bin_whatever_the_order(rng):
     confidence = np.where(rng.random(1000) < 0.7, 1.0, rng.random(1000))
     right = rng.random(1000) < confidence * 0.9
     order = rng.permutation(1000)
-    found = calibration.reliability(confidence, right)
-    for a, b in zip(found, calibration.reliability(confidence[order], right[order]), strict=True):
+    result = calibration.reliability(confidence, right)
+    for a, b in zip(result, calibration.reliability(confidence[order], right[order]), strict=True):
         assert_allclose(a, b)
-    assert_allclose(found.share[-1], (confidence == 1).mean())
+    assert_allclose(result.share[-1], (confidence == 1).mean())
     assert len(calibration.reliability(np.ones(50), np.ones(50, bool)).share) == 1
 
 
 def test_a_model_that_knows_how_unsure_it_is_has_no_error(rng):
     confidence = rng.uniform(0.3, 1, 100_000)
-    found = calibration.reliability(confidence, rng.random(100_000) < confidence)
-    assert found.expected_error < 0.01  # a bin's accuracy has a standard error of 0.005
+    result = calibration.reliability(confidence, rng.random(100_000) < confidence)
+    assert result.expected_error < 0.01  # a bin's accuracy has a standard error of 0.005
     overconfident = calibration.reliability(confidence, rng.random(100_000) < confidence - 0.2)
     assert_allclose(overconfident.expected_error, 0.2, atol=0.01)
 
 
 def test_several_syllables_may_be_one_behavior():
-    labels, truth = said([0, 0, 1, 1, 2, 2], np.ones(6)), known([5, 5, 5, 5, 7, 5])
+    labels, truth = predicted([0, 0, 1, 1, 2, 2], np.ones(6)), true([5, 5, 5, 5, 7, 5])
     mostly = calibration.mapping([(labels, truth)])
     assert mostly == {0: 5, 1: 5, 2: 5}, "of equally many the lowest"
     assert_allclose(calibration.of_labels([(labels, truth)], mostly).accuracy, [5 / 6])
 
 
 def test_the_mapping_may_come_from_other_recordings():
-    labels, truth = said([0, 1, 2, -1], [0.9, 0.9, 0.9, np.nan]), known([1, 0, 1, 0])
-    found = calibration.of_labels([(labels, truth)], {0: 1, 1: 0})
-    assert found.ticks == 3, "a tick without a label says nothing"
-    assert_allclose(found.accuracy, [2 / 3])
-    assert_allclose(found.confidence, [0.9])
+    labels, truth = predicted([0, 1, 2, -1], [0.9, 0.9, 0.9, np.nan]), true([1, 0, 1, 0])
+    result = calibration.of_labels([(labels, truth)], {0: 1, 1: 0})
+    assert result.ticks == 3, "a tick without a label says nothing"
+    assert_allclose(result.accuracy, [2 / 3])
+    assert_allclose(result.confidence, [0.9])
 
 
 def test_rows_are_joined_by_frame():
-    labels = said([0, 9, 1, 0], [0.1, 0.2, 0.3, 0.4], frame=[2, -1, 3, 4])
-    truth = known([1, 0, 0, 0], frame=[3, -1, 4, 2])
-    found = calibration.of_labels([(labels, truth)], {0: 0, 1: 1})
-    assert found.ticks == 3 and found.accuracy.mean() == 1
-    assert_allclose(found.confidence @ found.share, (0.1 + 0.3 + 0.4) / 3)
+    labels = predicted([0, 9, 1, 0], [0.1, 0.2, 0.3, 0.4], frame=[2, -1, 3, 4])
+    truth = true([1, 0, 0, 0], frame=[3, -1, 4, 2])
+    result = calibration.of_labels([(labels, truth)], {0: 0, 1: 1})
+    assert result.ticks == 3 and result.accuracy.mean() == 1
+    assert_allclose(result.confidence @ result.share, (0.1 + 0.3 + 0.4) / 3)
 
 
 def test_a_behavior_has_the_probability_of_all_its_syllables():
     """A behavior split in two halves of equal probability is known for sure."""
     states = np.array([[0.5, 0.5, 0.0], [0.4, 0.5, 0.1], [0.0, 0.2, 0.6]])
-    labels, truth = said([0, 1, 2], [0.5, 0.5, 0.75]), known([3, 3, 4])
+    labels, truth = predicted([0, 1, 2], [0.5, 0.5, 0.75]), true([3, 3, 4])
     mostly = {0: 3, 1: 3, 2: 4}
-    found = calibration.of_posteriors([(labels, states, truth)], mostly)
-    assert_allclose(np.sort(found.confidence), [0.75, 0.9, 1.0])  # the last row adds up to 0.8
+    result = calibration.of_posteriors([(labels, states, truth)], mostly)
+    assert_allclose(np.sort(result.confidence), [0.75, 0.9, 1.0])  # the last row adds up to 0.8
     alone = calibration.of_labels([(labels, truth)], mostly)
-    assert alone.expected_error > found.expected_error
+    assert alone.expected_error > result.expected_error
 
 
 def test_a_posterior_that_is_right_is_calibrated(rng):
@@ -105,28 +107,28 @@ def test_a_posterior_that_is_right_is_calibrated(rng):
     states = rng.dirichlet(np.full(4, 0.5), 50_000)
     drawn = (rng.random((50_000, 1)) > np.cumsum(states, 1)).sum(1)
     mostly = {0: 0, 1: 0, 2: 1, 3: 2}
-    truth = known(np.array([0, 0, 1, 2])[drawn])
+    truth = true(np.array([0, 0, 1, 2])[drawn])
     path = states.argmax(1)
-    labels = said(path, states.max(1))
+    labels = predicted(path, states.max(1))
     assert calibration.mapping([(labels, truth)]) == mostly
     assert calibration.of_posteriors([(labels, states, truth)], mostly).expected_error < 0.01
     assert calibration.of_labels([(labels, truth)], mostly).expected_error > 0.05
 
 
 def test_a_syllable_that_was_never_seen_belongs_to_nothing():
-    labels, truth = said([1], [0.4]), known([0])
-    found = calibration.of_posteriors([(labels, np.array([[0.6, 0.4]]), truth)], {0: 0})
-    assert found.confidence.tolist() == [0.0] and found.accuracy.tolist() == [0.0]
+    labels, truth = predicted([1], [0.4]), true([0])
+    result = calibration.of_posteriors([(labels, np.array([[0.6, 0.4]]), truth)], {0: 0})
+    assert result.confidence.tolist() == [0.0] and result.accuracy.tolist() == [0.0]
 
 
 def test_results_are_plain_json(rng):
-    found = calibration.reliability(rng.random(100), rng.random(100) < 0.5)
-    assert json.loads(json.dumps(calibration.to_json(found)))["ticks"] == 100
+    result = calibration.reliability(rng.random(100), rng.random(100) < 0.5)
+    assert json.loads(json.dumps(calibration.to_json(result)))["ticks"] == 100
 
 
 def test_where_the_model_says_nothing_there_is_nothing_to_judge():
-    found = calibration.of_labels([(said([-1], [np.nan]), known([0]))], {})
-    assert calibration.to_json(found) == {
+    result = calibration.of_labels([(predicted([-1], [np.nan]), true([0]))], {})
+    assert calibration.to_json(result) == {
         "confidence": [], "accuracy": [], "share": [], "ticks": 0,
         "expected_error": None, "max_error": None, "brier": None,
     }  # fmt: skip
@@ -136,5 +138,5 @@ def test_mistakes_are_told():
     with pytest.raises(BadInput, match="no recording to judge"):
         calibration.of_labels([], {})
     with pytest.raises(ShapeError, match="2 labels but states of 3 ticks"):
-        calibration.of_posteriors([(said([0, 0], [1, 1]), np.ones((3, 1)), known([0, 0]))], {0: 0})
+        calibration.of_posteriors([(predicted([0, 0], [1, 1]), np.ones((3, 1)), true([0, 0]))], {0: 0})
     assert calibration.mapping([]) == {}

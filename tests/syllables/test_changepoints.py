@@ -28,32 +28,32 @@ def find(latents, time_s, observed=None, settings=SETTINGS, seed=0):
 @pytest.mark.parametrize("fps", [30, 60, 100])
 def test_known_steps_are_found_where_they_are_at_any_frame_rate(rng, fps):
     latents, time_s, borders_s = steps(rng, fps, seconds=600)
-    found = find(latents, time_s)
-    assert list(found) == list(changepoints.COLUMNS)
-    nearest = np.abs(found["time_s"].to_numpy()[:, None] - borders_s)
+    points = find(latents, time_s)
+    assert list(points) == list(changepoints.COLUMNS)
+    nearest = np.abs(points["time_s"].to_numpy()[:, None] - borders_s)
     assert np.mean(nearest.min(0) < 0.1) > 0.8
     assert np.mean(nearest.min(1) < 0.1) > 0.9
-    close = np.array([t - borders_s[np.argmin(np.abs(t - borders_s))] for t in found["time_s"]])
+    close = np.array([t - borders_s[np.argmin(np.abs(t - borders_s))] for t in points["time_s"]])
     close = close[np.abs(close) < 0.1]
     # The first tick of what follows comes half a tick after the border on average.
     error_s = close.std() / np.sqrt(len(close))
     assert abs(close.mean() - 0.5 / fps) < 3 * error_s, "the kernel is not off-center"
     assert error_s < 0.003
-    assert abs(changepoints.median_duration_s(found) / np.median(np.diff(borders_s)) - 1) < 0.25
+    assert abs(changepoints.median_duration_s(points) / np.median(np.diff(borders_s)) - 1) < 0.25
 
 
 def test_a_single_step_peaks_at_its_first_tick():
     latents = np.repeat([[0.0, 1.0], [3.0, 0.0]], 50, axis=0)
     for lag_s in (1 / 30, 0.1, 0.2, 0.3):
-        found = find(latents, np.arange(100) / 30, settings=ChangepointSettings(lag_s=lag_s))
-        assert found["tick"].tolist() == [50]
-        assert_allclose(found["time_s"], [50 / 30])
+        points = find(latents, np.arange(100) / 30, settings=ChangepointSettings(lag_s=lag_s))
+        assert points["tick"].tolist() == [50]
+        assert_allclose(points["time_s"], [50 / 30])
 
 
 def test_the_score_equals_explicit_projections(rng):
     latents, time_s, _ = steps(rng, seconds=8)
     settings = ChangepointSettings(projections=7, smoothing_s=0, lag_s=0.1)
-    found = changepoints.change_score(latents, np.ones(len(latents), bool), time_s, settings, seed=3)
+    points = changepoints.change_score(latents, np.ones(len(latents), bool), time_s, settings, seed=3)
     from syllabary.provenance import generator
 
     projected = latents @ generator(3, "changepoints").standard_normal((7, 6)).T
@@ -63,7 +63,7 @@ def test_the_score_equals_explicit_projections(rng):
         expected[t] = np.mean((projected[t + 1] - projected[t - 2]) ** 2)
     expected = np.log(expected + 1e-3 * np.nanmean(expected))
     expected = (expected - np.nanmean(expected)) / np.nanstd(expected)
-    assert_allclose(found, expected, atol=1e-9)
+    assert_allclose(points, expected, atol=1e-9)
 
 
 def test_neither_scale_nor_offset_of_latents_matter_and_the_seed_does(rng):
@@ -88,13 +88,13 @@ def test_gaps_make_no_change_points(rng):
     observed = rng.random(len(latents)) > 0.03
     observed[900:1000] = False
     latents[~observed] = np.nan
-    found = find(latents, time_s, observed)
-    assert not found["tick"].between(898, 1002).any()
-    nearest = np.abs(found["time_s"].to_numpy()[:, None] - borders_s)
+    points = find(latents, time_s, observed)
+    assert not points["tick"].between(898, 1002).any()
+    nearest = np.abs(points["time_s"].to_numpy()[:, None] - borders_s)
     assert np.mean(nearest.min(1) < 0.1) > 0.9, "single dropped ticks are bridged"
-    first_after = found[found["tick"] > 1000].iloc[0]
+    first_after = points[points["tick"] > 1000].iloc[0]
     assert np.isnan(first_after["duration_s"]), "no duration spans the gap"
-    assert found["duration_s"].isna().sum() == 2
+    assert points["duration_s"].isna().sum() == 2
 
 
 def test_nothing_happens_nothing_is_found():

@@ -21,33 +21,33 @@ def make(path, states, names=None):
 
 
 def test_a_row_per_tick_with_the_agreed_columns_and_types():
-    found = make([0, 1], [[0.75, 0.25], [0.5, 0.5]], {1: "rear"})
-    assert list(found) == list(LABELS)
-    assert {name: str(dtype) for name, dtype in found.dtypes.items()} == LABELS
-    assert_allclose(found["probability"], [0.75, 0.5])
+    labels = make([0, 1], [[0.75, 0.25], [0.5, 0.5]], {1: "rear"})
+    assert list(labels) == list(LABELS)
+    assert {name: str(dtype) for name, dtype in labels.dtypes.items()} == LABELS
+    assert_allclose(labels["probability"], [0.75, 0.5])
     assert_allclose(
-        found["entropy_nats"], [0.75 * np.log(4 / 3) + 0.25 * np.log(4), np.log(2)], rtol=1e-6
+        labels["entropy_nats"], [0.75 * np.log(4 / 3) + 0.25 * np.log(4), np.log(2)], rtol=1e-6
     )
-    assert found["name"].isna()[0] and found["name"][1] == "rear"
+    assert labels["name"].isna()[0] and labels["name"][1] == "rear"
 
 
 def test_certainty_has_no_entropy_and_probability_is_of_the_labeled_state():
-    found = make([0, 0], [[1, 0, 0], [0.25, 0.5, 0.25]])
-    assert_array_equal(found["entropy_nats"][0], 0)
-    assert found["probability"][1] == 0.25
+    labels = make([0, 0], [[1, 0, 0], [0.25, 0.5, 0.25]])
+    assert_array_equal(labels["entropy_nats"][0], 0)
+    assert labels["probability"][1] == 0.25
 
 
 def test_marginals_in_half_precision_are_made_to_add_up():
-    found = make([1], [[0.5, 1.5]])
-    assert found["probability"][0] == 0.75
+    labels = make([1], [[0.5, 1.5]])
+    assert labels["probability"][0] == 0.75
 
 
 def test_bouts_are_numbered_from_zero_and_silence_is_in_none():
-    found = make([2, 2, 0, -1, -1, 0, 2, 2], np.full((8, 3), 1 / 3))
-    assert_array_equal(found["bout"], [0, 0, 1, -1, -1, 2, 3, 3])
-    silent = found["syllable"] == -1
-    assert found.loc[silent, ["probability", "entropy_nats"]].isna().all(axis=None)
-    assert found.loc[~silent, ["probability", "entropy_nats"]].notna().all(axis=None)
+    labels = make([2, 2, 0, -1, -1, 0, 2, 2], np.full((8, 3), 1 / 3))
+    assert_array_equal(labels["bout"], [0, 0, 1, -1, -1, 2, 3, 3])
+    silent = labels["syllable"] == -1
+    assert labels.loc[silent, ["probability", "entropy_nats"]].isna().all(axis=None)
+    assert labels.loc[~silent, ["probability", "entropy_nats"]].notna().all(axis=None)
 
 
 def test_no_tick_and_one_tick():
@@ -72,6 +72,6 @@ def test_bouts_match_a_loop(rng):
         if syllable >= 0 and (t == 0 or path[t - 1] != syllable):
             bout += 1
         expected.append(bout if syllable >= 0 else -1)
-    found = make(path, np.ones((500, 3)))
-    assert_array_equal(found["bout"], expected)
-    assert isinstance(found, pd.DataFrame)
+    labels = make(path, np.ones((500, 3)))
+    assert_array_equal(labels["bout"], expected)
+    assert isinstance(labels, pd.DataFrame)

@@ -50,8 +50,8 @@ def test_proposals_are_plain_and_marked_as_such(tmp_path):
     columns = ["height_max_mm", "rising_mm_s", "speed_mm_s", "turning_rad_s", "expected"]
     table = pd.DataFrame(means, columns=columns)
     table["syllable"] = range(len(table))
-    found = names.propose(table)
-    assert found["name"].tolist() == table["expected"].tolist()
-    assert found["rule"][0] == "rising 120 mm/s, highest point 80 mm"
-    names.write(tmp_path / "names.tsv", found)
+    proposed = names.propose(table)
+    assert proposed["name"].tolist() == table["expected"].tolist()
+    assert proposed["rule"][0] == "rising 120 mm/s, highest point 80 mm"
+    names.write(tmp_path / "names.tsv", proposed)
     assert names.read(tmp_path / "names.tsv")[5] == "walk?"

@@ -18,14 +18,14 @@ MADE = Provenance("test", {}, None, {}, "")
 FPS = 10
 
 
-def sight(states, name="m1", **changes):
+def posterior(states, name="m1", **changes):
     T = len(states)
     values = {
         "time_s": np.arange(T) / FPS,
-        "seen": np.ones(T, bool),
+        "observed": np.ones(T, bool),
         "labeled": np.zeros(T, bool),
     }
-    return queries.Sight(name, states=np.asarray(states), **{**values, **changes})
+    return queries.RecordingPosterior(name, states=np.asarray(states), **{**values, **changes})
 
 
 def sure(T, K=4, state=0):
@@ -38,54 +38,54 @@ def unsure(T, between, K=4):
 
 def test_the_doubtful_clip_comes_first_and_says_why():
     states = np.concatenate([sure(40), unsure(10, (1, 3)), sure(50)])
-    [row] = queries.propose([sight(states)], clips=1, clip_s=1).to_dict("records")
+    [row] = queries.propose([posterior(states)], clips=1, clip_s=1).to_dict("records")
     assert row["recording"] == "m1" and row["behavior"] == ""
     assert row["start_s"] <= 4 + 0.2 and row["stop_s"] == pytest.approx(row["start_s"] + 1)
     assert "1 (" in row["reason"] and "3 (" in row["reason"] and "nats" in row["reason"]
 
 
 def test_a_model_that_is_sure_everywhere_asks_nothing():
-    assert queries.propose([sight(sure(100))], clips=3, clip_s=1).empty
+    assert queries.propose([posterior(sure(100))], clips=3, clip_s=1).empty
 
 
 def test_clips_cover_other_syllables_before_more_of_the_same():
     states = np.concatenate([unsure(60, (0, 1)), sure(20), unsure(20, (2, 3))])
-    found = queries.propose([sight(states)], clips=2, clip_s=2)
-    assert sorted(start > 6 for start in found["start_s"]) == [False, True]
+    proposed = queries.propose([posterior(states)], clips=2, clip_s=2)
+    assert sorted(start > 6 for start in proposed["start_s"]) == [False, True]
 
 
 def test_clips_come_from_several_recordings():
     same = unsure(100, (0, 1))
-    found = queries.propose([sight(same, "m1"), sight(same, "m2")], clips=4, clip_s=2)
-    assert found["recording"].value_counts().to_dict() == {"m1": 2, "m2": 2}
+    proposed = queries.propose([posterior(same, "m1"), posterior(same, "m2")], clips=4, clip_s=2)
+    assert proposed["recording"].value_counts().to_dict() == {"m1": 2, "m2": 2}
 
 
 def test_what_is_labeled_is_not_asked_again_and_counts_as_known():
     states = np.concatenate([unsure(40, (0, 1)), unsure(40, (2, 3)), unsure(40, (0, 1))])
     labeled = np.arange(120) < 40
-    found = queries.propose([sight(states, labeled=labeled)], clips=1, clip_s=2)
-    assert 4 <= found["start_s"][0] <= 6, "0 and 1 are known from the labels"
-    everything = queries.propose([sight(states, labeled=labeled)], clips=99, clip_s=2)
+    proposed = queries.propose([posterior(states, labeled=labeled)], clips=1, clip_s=2)
+    assert 4 <= proposed["start_s"][0] <= 6, "0 and 1 are known from the labels"
+    everything = queries.propose([posterior(states, labeled=labeled)], clips=99, clip_s=2)
     assert everything["start_s"].min() >= 4
 
 
 def test_clips_do_not_overlap(rng):
     states = rng.dirichlet(np.ones(5), 300)
-    found = queries.propose([sight(states)], clips=99, clip_s=1.7).sort_values("start_s")
-    assert len(found) > 10
-    assert (found["start_s"].to_numpy()[1:] >= found["stop_s"].to_numpy()[:-1] - 1e-9).all()
+    proposed = queries.propose([posterior(states)], clips=99, clip_s=1.7).sort_values("start_s")
+    assert len(proposed) > 10
+    assert (proposed["start_s"].to_numpy()[1:] >= proposed["stop_s"].to_numpy()[:-1] - 1e-9).all()
 
 
 def test_nobody_is_asked_about_frames_that_do_not_exist():
     states = np.concatenate([unsure(30, (0, 1, 2, 3)), unsure(30, (0, 1))])
-    found = queries.propose([sight(states, seen=np.arange(60) >= 30)], clips=1, clip_s=1)
-    assert found["start_s"][0] >= 2.5
+    proposed = queries.propose([posterior(states, observed=np.arange(60) >= 30)], clips=1, clip_s=1)
+    assert proposed["start_s"][0] >= 2.5
 
 
 def test_the_same_input_gives_the_same_clips(rng):
-    one, two = (sight(rng.dirichlet(np.ones(6), 500), name) for name in ("m1", "m2"))
-    first = queries.propose([one, two], clips=10, clip_s=2)
-    pd.testing.assert_frame_equal(first, queries.propose([one, two], clips=10, clip_s=2))
+    first, second = (posterior(rng.dirichlet(np.ones(6), 500), name) for name in ("m1", "m2"))
+    proposed = queries.propose([first, second], clips=10, clip_s=2)
+    pd.testing.assert_frame_equal(proposed, queries.propose([first, second], clips=10, clip_s=2))
 
 
 def test_greedy_is_near_the_best_set(rng):
@@ -101,8 +101,8 @@ def test_greedy_is_near_the_best_set(rng):
     best = max(
         value(c) for c in itertools.combinations(possible, 3) if min(np.diff(c)) >= 10
     )  # sets of three that do not overlap
-    found = queries.propose([sight(states)], clips=3, clip_s=1)
-    chosen = value(np.rint(found["start_s"].to_numpy() * FPS).astype(int))
+    proposed = queries.propose([posterior(states)], clips=3, clip_s=1)
+    chosen = value(np.rint(proposed["start_s"].to_numpy() * FPS).astype(int))
     assert (1 - np.exp(-1)) * best < chosen <= best + 1e-9
 
 
@@ -113,9 +113,9 @@ def test_disagreement_is_half_the_variation_of_information(rng):
     np.add.at(joint, (a, b), 1 / 4000)
     joint_entropy = -(joint[joint > 0] * np.log(joint[joint > 0])).sum()
     entropies = [-(p * np.log(p)).sum() for p in (joint.sum(0), joint.sum(1))]
-    found = queries.disagreement([{"m": a}, {"m": b}])["m"]
-    assert_allclose(found.mean(), joint_entropy - sum(entropies) / 2)
-    assert (found >= -1e-12).all()
+    nats = queries.disagreement([{"m": a}, {"m": b}])["m"]
+    assert_allclose(nats.mean(), joint_entropy - sum(entropies) / 2)
+    assert (nats >= -1e-12).all()
 
 
 def test_renamed_syllables_agree_and_silence_says_nothing(rng):
@@ -133,8 +133,8 @@ def test_where_models_disagree_is_worth_asking(rng):
     b = a.copy()
     b[150:160] = (a[150:160] + 1) % 4
     apart = queries.disagreement([{"m1": a}, {"m1": b}])["m1"]
-    one = sight(np.eye(4)[a], disagreement_nats=apart)
-    [row] = queries.propose([one], clips=1, clip_s=1).to_dict("records")
+    recording = posterior(np.eye(4)[a], disagreement_nats=apart)
+    [row] = queries.propose([recording], clips=1, clip_s=1).to_dict("records")
     assert 14 < row["start_s"] < 16 and "models disagree" in row["reason"]
 
 
@@ -142,9 +142,9 @@ def test_mistakes_are_told():
     with pytest.raises(BadInput, match="no recording to choose clips from"):
         queries.propose([], clips=1, clip_s=1)
     with pytest.raises(BadInput, match=r"choose shorter clips with the setting suggest\.clip_s"):
-        queries.propose([sight(unsure(5, (0, 1)))], clips=1, clip_s=1)
+        queries.propose([posterior(unsure(5, (0, 1)))], clips=1, clip_s=1)
     with pytest.raises(ShapeError, match="m1: times, states and labels have 5, 6 ticks"):
-        queries.propose([sight(sure(5), seen=np.ones(6, bool))], clips=1, clip_s=1)
+        queries.propose([posterior(sure(5), observed=np.ones(6, bool))], clips=1, clip_s=1)
     with pytest.raises(ShapeError, match="m: models label 2 and 3 ticks"):
         queries.disagreement([{"m": np.zeros(2, int)}, {"m": np.zeros(3, int)}])
 
@@ -166,18 +166,18 @@ def test_the_step_writes_a_table_that_people_fill_in(tmp_path, rng):
             tables.write(labels[-1], table, MADE, tables.LABELS)
     roles = {"m1": "train", "m2": "train", "m3": "held_out"}
     rows = [{"recording": name, "role": role} for name, role in roles.items()]
-    known = tmp_path / "labels.csv"
-    known.write_text("recording,start_s,stop_s,behavior\nm1,0,2,walk\n")
+    labels_path = tmp_path / "labels.csv"
+    labels_path.write_text("recording,start_s,stop_s,behavior\nm1,0,2,walk\n")
     suggest(
         labels=labels, posteriors=posteriors, queries=tmp_path / "queries.tsv", recordings=rows,
-        settings={"clips": 5, "clip_s": 2.0}, annotations=known,
+        settings={"clips": 5, "clip_s": 2.0}, annotations=labels_path,
     )  # fmt: skip
     text = (tmp_path / "queries.tsv").read_text()
     assert text.startswith("recording\tstart_s\tstop_s\tbehavior\treason\n")
     assert annotations.bouts(tmp_path / "queries.tsv", roles) == []
     filled = text.replace("\t\tsyllable", "\twalk\tsyllable")
     (tmp_path / "filled.tsv").write_text(filled)
-    found = annotations.bouts(tmp_path / "filled.tsv", roles)
-    assert len(found) == 5
-    assert {bout.recording for bout in found} == {"m1", "m2"}, "held-out animals are not asked about"
-    assert all(bout.start_s >= 2 for bout in found if bout.recording == "m1")
+    proposed = annotations.bouts(tmp_path / "filled.tsv", roles)
+    assert len(proposed) == 5
+    assert {bout.recording for bout in proposed} == {"m1", "m2"}, "held-out animals are not asked about"
+    assert all(bout.start_s >= 2 for bout in proposed if bout.recording == "m1")

@@ -37,37 +37,37 @@ SAME = ("ami", "nmi", "ari", "best_shift_ami", "macro_f1", "boundary_f1", "durat
 
 def test_perfect_labels_score_one(rng):
     truth = table(sequence(rng, 2000))
-    found = scores.score(truth, truth)
-    assert_allclose([found[key] for key in SAME], 1)
-    assert found["best_shift_ticks"] == 0
-    assert found["true_states"] == found["states_above_1_percent"] == 5
-    assert found["behaviors"]["rear"]["f1"] == found["behaviors"]["groom"]["f1"] == 1
+    result = scores.score(truth, truth)
+    assert_allclose([result[key] for key in SAME], 1)
+    assert result["best_shift_ticks"] == 0
+    assert result["true_states"] == result["states_above_1_percent"] == 5
+    assert result["behaviors"]["rear"]["f1"] == result["behaviors"]["groom"]["f1"] == 1
     assert all(
-        row["recall"] == row["precision"] == row["mostly_recall"] == 1 for row in found["syllables"]
+        row["recall"] == row["precision"] == row["mostly_recall"] == 1 for row in result["syllables"]
     )
 
 
 def test_renamed_labels_score_one(rng):
     truth = sequence(rng, 2000)
-    found = scores.score(table(np.array([7, 3, 0, 9, 1])[truth]), table(truth))
-    assert_allclose([found[key] for key in SAME], 1)
-    assert [row["label"] for row in found["syllables"]] == [7, 3, 0, 9, 1]
+    result = scores.score(table(np.array([7, 3, 0, 9, 1])[truth]), table(truth))
+    assert_allclose([result[key] for key in SAME], 1)
+    assert [row["label"] for row in result["syllables"]] == [7, 3, 0, 9, 1]
 
 
 def test_a_delay_is_found_and_told_apart(rng):
     truth = sequence(rng, 4000)
     for delay in (-3, 2):
-        found = scores.score(table(np.roll(truth, delay)[5:-5]), table(truth[5:-5]))
-        assert found["best_shift_ticks"] == delay
-        assert found["ami"] < 0.9 < 1 - 1e-9 < found["best_shift_ami"]
+        result = scores.score(table(np.roll(truth, delay)[5:-5]), table(truth[5:-5]))
+        assert result["best_shift_ticks"] == delay
+        assert result["ami"] < 0.9 < 1 - 1e-9 < result["best_shift_ami"]
 
 
 def test_constant_labels_say_nothing(rng):
     truth = table(sequence(rng, 2000))
-    found = scores.score(table(np.zeros(2000, int)), truth)
-    assert_allclose([found["ami"], found["ari"], found["boundary_f1"]], 0, atol=1e-9)
-    assert found["boundary_precision"] is None and found["boundary_recall"] == 0
-    assert found["states_above_1_percent"] == 1
+    result = scores.score(table(np.zeros(2000, int)), truth)
+    assert_allclose([result["ami"], result["ari"], result["boundary_f1"]], 0, atol=1e-9)
+    assert result["boundary_precision"] is None and result["boundary_recall"] == 0
+    assert result["states_above_1_percent"] == 1
     both = scores.score(table(np.zeros(50, int)), table(np.zeros(50, int)))
     assert both["boundary_f1"] == both["ami"] == 1
 
@@ -78,12 +78,12 @@ def test_boundaries_by_hand():
     labels = np.zeros(60, int)
     labels[13:15], labels[15:34], labels[34:52], labels[52:] = 4, 1, 2, 3
     # True borders 10, 30, 50; found 13, 15, 34, 52: within 3 ticks only 13-10 and 52-50.
-    found = scores.score(table(labels), table(truth))
-    assert_allclose(found["boundary_precision"], 2 / 4)
-    assert_allclose(found["boundary_recall"], 2 / 3)
-    assert_allclose(found["boundary_f1"], 4 / 7)
+    result = scores.score(table(labels), table(truth))
+    assert_allclose(result["boundary_precision"], 2 / 4)
+    assert_allclose(result["boundary_recall"], 2 / 3)
+    assert_allclose(result["boundary_f1"], 4 / 7)
     # Bouts of 13, 2, 19, 18, 8 against 10, 20, 20, 10 ticks.
-    assert_allclose(found["duration_ratio"], 13 / 15)
+    assert_allclose(result["duration_ratio"], 13 / 15)
 
 
 def test_two_borders_cannot_share_one_true_border():
@@ -115,19 +115,19 @@ def test_matching_is_the_largest_possible(rng):
 
 def test_chance_is_what_random_borders_reach(rng):
     truth, other = sequence(rng, 20_000), sequence(rng, 20_000)
-    found = scores.score(table(other), table(truth))
-    assert abs(found["boundary_f1"] - found["boundary_f1_chance"]) < 0.04
-    assert 0.4 < found["boundary_f1_chance"] < 0.6
+    result = scores.score(table(other), table(truth))
+    assert abs(result["boundary_f1"] - result["boundary_f1_chance"]) < 0.04
+    assert 0.4 < result["boundary_f1_chance"] < 0.6
     assert scores.score(table(truth), table(truth))["boundary_f1_chance"] < 0.6
-    assert found == scores.score(table(other), table(truth)), "the chance level is seeded"
+    assert result == scores.score(table(other), table(truth)), "the chance level is seeded"
 
 
 def test_borders_are_never_counted_across_recordings():
     first, second = table(np.zeros(20, int)), table(np.ones(20, int))
-    found = scores.score_many([(first, first), (second, second)])
-    assert found["recordings"] == 2 and found["frames"] == 40
-    assert found["boundary_precision"] is None and found["boundary_f1"] == 1
-    assert found["ami"] == 1 and found["duration_ratio"] == 1
+    result = scores.score_many([(first, first), (second, second)])
+    assert result["recordings"] == 2 and result["frames"] == 40
+    assert result["boundary_precision"] is None and result["boundary_f1"] == 1
+    assert result["ami"] == 1 and result["duration_ratio"] == 1
 
 
 def test_syllables_are_shared_by_recordings():
@@ -149,8 +149,8 @@ def test_splitting_and_merging_by_hand():
     assert rows[0]["labels_mostly"] == [5, 6] and rows[0]["mostly_recall"] == 1
     assert rows[1]["labels_mostly"] == [7] and rows[1]["mostly_precision"] == 0.5
     assert rows[3]["mostly_recall"] == 0
-    found = scores.score(table(labels), table(truth))
-    assert_allclose(found["macro_f1"], np.mean([2 * 25 / 65, 2 * 30 / 90, 0, 0]))
+    result = scores.score(table(labels), table(truth))
+    assert_allclose(result["macro_f1"], np.mean([2 * 25 / 65, 2 * 30 / 90, 0, 0]))
 
 
 def test_the_one_to_one_match_shares_most_frames(rng):
@@ -164,9 +164,9 @@ def test_the_one_to_one_match_shares_most_frames(rng):
 def test_rear_and_groom_by_name():
     truth = np.repeat([0, 1, 2, 3, 4], [40, 10, 10, 20, 20])
     labels = np.repeat([0, 1, 2, 0], [35, 25, 20, 20])  # label 1 is 5 walk and all 20 rear frames
-    found = scores.score(table(labels), table(truth))["behaviors"]
-    assert found["rear"] == {"frames": 20, "precision": 20 / 25, "recall": 1.0, "f1": 40 / 45}
-    assert found["groom"]["f1"] == 1
+    result = scores.score(table(labels), table(truth))["behaviors"]
+    assert result["rear"] == {"frames": 20, "precision": 20 / 25, "recall": 1.0, "f1": 40 / 45}
+    assert result["groom"]["f1"] == 1
     without = scores.score(table([0, 0, 4, 4]), table([0, 0, 4, 4]))["behaviors"]
     assert without["rear"] == {"frames": 0, "precision": None, "recall": None, "f1": None}
 
@@ -174,18 +174,18 @@ def test_rear_and_groom_by_name():
 def test_rows_are_aligned_by_frame():
     truth = table([0, 0, 1, 1, 2, 2, 0, 0], frame=[0, 1, -1, 2, 3, 4, 5, 6])
     labels = table([9, 0, 0, 1, 2, 2, 0], frame=[-1, 0, 1, 2, 3, 4, 5])
-    found = scores.score(labels, truth)
-    assert found["frames"] == 6
-    assert found["ami"] == found["boundary_f1"] == 1
+    result = scores.score(labels, truth)
+    assert result["frames"] == 6
+    assert result["ami"] == result["boundary_f1"] == 1
 
 
 def test_silence_is_a_miss_not_a_gift():
     truth = np.repeat([0, 1], 20)
     labels = truth.copy()
     labels[:15] = -1
-    found = scores.score(table(labels), table(truth))
-    assert found["frames"] == 40 and found["syllables"][0]["recall"] == 0.25
-    assert found["syllables"][0]["mostly_recall"] == 0.25
+    result = scores.score(table(labels), table(truth))
+    assert result["frames"] == 40 and result["syllables"][0]["recall"] == 0.25
+    assert result["syllables"][0]["mostly_recall"] == 0.25
     quiet = scores.score(table(np.full(40, -1)), table(truth))
     assert quiet["macro_f1"] == 0 and quiet["states_above_1_percent"] == 0
 
@@ -198,8 +198,8 @@ def test_labels_of_other_recordings_are_refused():
 
 
 def test_scores_are_json_and_text(rng):
-    found = scores.score(table(sequence(rng, 300, K=3)), table(sequence(rng, 300)))
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    text = scores.format(found)
-    assert f"{found['ami']:.3f}" in text and "groom" in text and "rear_up" in text
+    result = scores.score(table(sequence(rng, 300, K=3)), table(sequence(rng, 300)))
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    text = scores.format(result)
+    assert f"{result['ami']:.3f}" in text and "groom" in text and "rear_up" in text
     assert len({len(line.rstrip()) > 100 for line in text.splitlines()}) == 1

@@ -13,14 +13,14 @@ from syllabary.provenance import Provenance
 from syllabary.records import tables
 from syllabary.steps import select
 from syllabary.syllables import decode, selection
-from syllabary.syllables.selection import Candidate
+from syllabary.syllables.selection import TrainedModel
 
 MADE = Provenance("test", {}, None, {}, "")
 SEEDS = (0, 1, 2)
 
 
 def named(*variants, seeds=SEEDS):
-    return [Candidate(f"m.{v}.{seed}", v, seed) for v in variants for seed in seeds]
+    return [TrainedModel(f"m.{v}.{seed}", v, seed) for v in variants for seed in seeds]
 
 
 def likelihood(candidate, nats, subjects=("a", "b"), *, role="held_out"):
@@ -44,14 +44,14 @@ def agreeing(candidates, ami):
     """Pairs of candidates: those of a variant agree as told, by variant or by pair of names."""
     rows = []
     for a, b in itertools.combinations(candidates, 2):
-        own = ami.get((a.name, b.name), ami.get(a.variant) if a.variant == b.variant else 0.1)
-        rows.append((a.name, b.name, own, 100))
+        value = ami.get((a.name, b.name), ami.get(a.variant) if a.variant == b.variant else 0.1)
+        rows.append((a.name, b.name, value, 100))
     return pd.DataFrame(rows, columns=["candidate", "other", "ami", "ticks"])
 
 
 def chosen(nats, ami, *, margin=0.05, **options):
     candidates = named(*nats, **options)
-    scores = pd.concat([likelihood(one.name, nats[one.variant]) for one in candidates])
+    scores = pd.concat([likelihood(candidate.name, nats[candidate.variant]) for candidate in candidates])
     return selection.choose(candidates, scores, agreeing(candidates, ami), margin=margin)
 
 
@@ -60,42 +60,42 @@ def test_the_better_predictor_is_chosen_of_two_that_are_about_as_stable():
 
 
 def test_a_lottery_of_seeds_is_not_chosen_however_well_it_predicts():
-    found = chosen({"plain": 1.0, "fine": 2.0}, {"plain": 0.80, "fine": 0.74})
-    assert found["variant"] == "plain"
-    assert not found["variants"]["fine"]["is_stable"]
-    assert found["variants"]["fine"]["rank"] < found["variants"]["plain"]["rank"]
+    result = chosen({"plain": 1.0, "fine": 2.0}, {"plain": 0.80, "fine": 0.74})
+    assert result["variant"] == "plain"
+    assert not result["variants"]["fine"]["is_stable"]
+    assert result["variants"]["fine"]["rank"] < result["variants"]["plain"]["rank"]
 
 
 def test_the_most_typical_seed_is_chosen_and_not_the_one_of_highest_likelihood():
     candidates = named("v")
-    scores = pd.concat([likelihood(one.name, one.seed) for one in candidates])
+    scores = pd.concat([likelihood(candidate.name, candidate.seed) for candidate in candidates])
     pairs = agreeing(candidates, {"v": 0.8, ("m.v.0", "m.v.2"): 0.5})
-    found = selection.choose(candidates, scores, pairs, margin=0.05)
-    assert found["chosen"] == "m.v.1"
-    assert found["seed"] == 1
-    assert found["candidates"]["m.v.2"]["rank"] == 1
-    assert_allclose(found["candidates"]["m.v.1"]["mean_ami"], 0.8)
-    assert_allclose(found["variants"]["v"]["stability"], 0.7)
+    result = selection.choose(candidates, scores, pairs, margin=0.05)
+    assert result["chosen"] == "m.v.1"
+    assert result["seed"] == 1
+    assert result["candidates"]["m.v.2"]["rank"] == 1
+    assert_allclose(result["candidates"]["m.v.1"]["mean_ami"], 0.8)
+    assert_allclose(result["variants"]["v"]["stability"], 0.7)
 
 
 def test_of_two_seeds_that_are_equally_typical_the_better_predictor_is_chosen():
     candidates = named("v", seeds=(3, 4))
-    scores = pd.concat([likelihood(one.name, one.seed) for one in candidates])
+    scores = pd.concat([likelihood(candidate.name, candidate.seed) for candidate in candidates])
     pairs = agreeing(candidates, {"v": 0.8})
     assert selection.choose(candidates, scores, pairs, margin=0.05)["chosen"] == "m.v.4"
 
 
 def test_one_syllable_under_every_seed_is_no_stability():
-    found = chosen({"one": 2.0, "many": 1.0}, {"one": np.nan, "many": 0.6})
-    assert found["variant"] == "many"
-    assert found["variants"]["one"]["stability"] is None
-    json.dumps(found, allow_nan=False)
+    result = chosen({"one": 2.0, "many": 1.0}, {"one": np.nan, "many": 0.6})
+    assert result["variant"] == "many"
+    assert result["variants"]["one"]["stability"] is None
+    json.dumps(result, allow_nan=False)
 
 
 def test_where_all_find_one_syllable_the_likelihood_decides():
-    found = chosen({"a": 1.0, "b": 2.0}, {"a": np.nan, "b": np.nan})
-    assert found["variant"] == "b"
-    assert found["variants"]["a"]["is_stable"]
+    result = chosen({"a": 1.0, "b": 2.0}, {"a": np.nan, "b": np.nan})
+    assert result["variant"] == "b"
+    assert result["variants"]["a"]["is_stable"]
 
 
 def test_ranks_are_counted_animal_by_animal():
@@ -103,9 +103,9 @@ def test_ranks_are_counted_animal_by_animal():
     candidates = named("v", "w", seeds=(0,))
     parts = (likelihood("m.v.0", 2, "ab"), likelihood("m.v.0", -99, "c"), likelihood("m.w.0", 1, "abc"))
     scores = pd.concat(parts)
-    found = selection.choose(candidates, scores, agreeing(candidates, {}), margin=0.05)
-    assert found["chosen"] == "m.v.0"
-    assert_allclose(found["candidates"]["m.v.0"]["rank"], 4 / 3)
+    result = selection.choose(candidates, scores, agreeing(candidates, {}), margin=0.05)
+    assert result["chosen"] == "m.v.0"
+    assert_allclose(result["candidates"]["m.v.0"]["rank"], 4 / 3)
 
 
 def test_components_do_not_count_for_they_are_each_models_own():
@@ -113,52 +113,52 @@ def test_components_do_not_count_for_they_are_each_models_own():
     scores = pd.concat([likelihood("m.v.0", 2), likelihood("m.w.0", 1)])
     other = (scores["measure"] == "components") & (scores["candidate"] == "m.w.0")
     scores.loc[other, "nats_per_frame"] = 1e6
-    found = selection.choose(candidates, scores, agreeing(candidates, {}), margin=0.05)
-    assert found["chosen"] == "m.v.0"
+    result = selection.choose(candidates, scores, agreeing(candidates, {}), margin=0.05)
+    assert result["chosen"] == "m.v.0"
 
 
 def test_a_candidate_that_could_not_be_scored_is_last():
     candidates = named("v", "w", seeds=(0,))
     scores = pd.concat([likelihood("m.v.0", 2), likelihood("m.w.0", 9).assign(frames=0)])
-    found = selection.choose(candidates, scores, agreeing(candidates, {}), margin=0.05)
-    assert found["chosen"] == "m.v.0"
+    result = selection.choose(candidates, scores, agreeing(candidates, {}), margin=0.05)
+    assert result["chosen"] == "m.v.0"
     with pytest.raises(BadInput, match="no held-out animal could be scored"):
         selection.choose(candidates, scores.assign(frames=0), agreeing(candidates, {}), margin=0.05)
 
 
 def test_likelihoods_are_weighted_by_frames_and_by_the_most_samples():
     rows = pd.concat([likelihood("m.v.0", 1, "a"), likelihood("m.v.0", 4, "b").assign(frames=20)])
-    found = selection.likelihoods(rows)
-    assert set(found) == {
+    result = selection.likelihoods(rows)
+    assert set(result) == {
         "bound_nats",
         "iwae_nats",
         "pixels_1_nats",
         "pixels_3_nats",
         "components_1_nats",
     }
-    assert_allclose(list(found.values()), 3.0)
+    assert_allclose(list(result.values()), 3.0)
 
 
-def test_agreement_knows_no_numbers_and_no_silence(rng):
-    one = rng.integers(0, 5, 600)
-    other = rng.permutation(5)[one]
-    other[::7] = -1  # says nothing there
-    found = selection.agreement(
+def test_agreement_ignores_numbering_and_unlabeled_ticks(rng):
+    first = rng.integers(0, 5, 600)
+    other = rng.permutation(5)[first]
+    other[::7] = -1  # unlabeled there
+    result = selection.agreement(
         {
-            "a": {"r": one[:300], "s": one[300:]},
+            "a": {"r": first[:300], "s": first[300:]},
             "b": {"r": other[:300], "s": other[300:]},
             "c": {"s": rng.integers(0, 5, 300), "r": rng.integers(0, 5, 300)},
         }
     )
-    assert found[["candidate", "other"]].to_numpy().tolist() == [["a", "b"], ["a", "c"], ["b", "c"]]
-    assert_allclose(found["ami"][0], 1)
-    assert found["ticks"].tolist() == [600 - 86, 600, 600 - 86]
-    assert (found["ami"][1:].abs() < 0.05).all()  # by chance: adjusted
+    assert result[["candidate", "other"]].to_numpy().tolist() == [["a", "b"], ["a", "c"], ["b", "c"]]
+    assert_allclose(result["ami"][0], 1)
+    assert result["ticks"].tolist() == [600 - 86, 600, 600 - 86]
+    assert (result["ami"][1:].abs() < 0.05).all()  # by chance: adjusted
 
 
 def test_two_that_find_one_syllable_agree_about_nothing():
-    found = selection.agreement({"a": {"r": np.zeros(9, int)}, "b": {"r": np.full(9, 3)}})
-    assert found["ami"].isna().all()
+    result = selection.agreement({"a": {"r": np.zeros(9, int)}, "b": {"r": np.full(9, 3)}})
+    assert result["ami"].isna().all()
 
 
 def test_candidates_must_label_the_same_ticks():
@@ -172,26 +172,29 @@ def results(tmp_path, rng):
     true = {name: rng.integers(0, 6, 400) for name in ("t1", "h1", "bad")}
     candidates = named("base", "coarse", seeds=(0, 1))
     files = {"likelihoods": [], "labels": [], "models": [], "quality": []}
-    for one in candidates:
-        path = tmp_path / "tables" / one.name / "likelihood.parquet"
-        good = 1.0 if one.variant == "base" else 2.0
-        scores = [likelihood(one.name, good, "h"), likelihood(one.name, -9 * good, "t", role="train")]
+    for candidate in candidates:
+        path = tmp_path / "tables" / candidate.name / "likelihood.parquet"
+        good = 1.0 if candidate.variant == "base" else 2.0
+        scores = [
+            likelihood(candidate.name, good, "h"),
+            likelihood(candidate.name, -9 * good, "t", role="train"),
+        ]
         tables.write(path, pd.concat(scores), MADE, tables.LIKELIHOOD)
         files["likelihoods"].append(path)
-        path = tmp_path / "models" / one.name / "model.safetensors"
+        path = tmp_path / "models" / candidate.name / "model.safetensors"
         path.parent.mkdir(parents=True)
-        path.write_text(one.name)
+        path.write_text(candidate.name)
         files["models"].append(path)
         for recording, states in true.items():
             # The held-out animal tells the variants apart: coarse is random there.
-            lost = one.variant == "coarse" and recording == "h1"
-            path = tmp_path / recording / "labels" / f"{one.name}.parquet"
-            said = rng.integers(0, 6, 400) if lost else states
-            posterior = np.eye(6)[said]
+            lost = candidate.variant == "coarse" and recording == "h1"
+            path = tmp_path / recording / "labels" / f"{candidate.name}.parquet"
+            path_states = rng.integers(0, 6, 400) if lost else states
+            posterior = np.eye(6)[path_states]
             table = decode.labels(
                 np.arange(400),
                 np.arange(400) / 30,
-                path=said,
+                path=path_states,
                 states=posterior,
                 surprise_nats=np.zeros(400),
                 names={},

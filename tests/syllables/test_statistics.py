@@ -37,7 +37,7 @@ def compare(table, settings=SETTINGS, seed=0):
 
 def test_two_groups_match_enumeration(rng):
     table = usage_of({"ctrl": shares(rng, 4), "drug": shares(rng, 5, (0.45, 0.33, 0.22))})
-    found = compare(table)
+    result = compare(table)
     values = statistics.subject_usage(table)
     x, y = values.loc["ctrl"].to_numpy(), values.loc["drug"].to_numpy()
     everyone = np.concatenate([x, y])
@@ -48,13 +48,13 @@ def test_two_groups_match_enumeration(rng):
             >= observed - 1e-12
             for chosen in itertools.combinations(range(9), 4)
         ]
-        assert_allclose(found["p"][k], np.mean(extreme))
-        assert_allclose(found["difference"][k], y[:, k].mean() - x[:, k].mean())
+        assert_allclose(result["p"][k], np.mean(extreme))
+        assert_allclose(result["difference"][k], y[:, k].mean() - x[:, k].mean())
         pooled = np.sqrt((3 * x[:, k].var(ddof=1) + 4 * y[:, k].var(ddof=1)) / 7)
-        assert_allclose(found["effect_size"][k], found["difference"][k] / pooled * (1 - 3 / 27))
-    assert (found["subjects_a"] == 4).all() and (found["subjects_b"] == 5).all()
-    assert_allclose(found["q"], scipy.stats.false_discovery_control(found["p"]))
-    assert {name: str(t) for name, t in found.dtypes.items()} | {
+        assert_allclose(result["effect_size"][k], result["difference"][k] / pooled * (1 - 3 / 27))
+    assert (result["subjects_a"] == 4).all() and (result["subjects_b"] == 5).all()
+    assert_allclose(result["q"], scipy.stats.false_discovery_control(result["p"]))
+    assert {name: str(t) for name, t in result.dtypes.items()} | {
         "subjects_a": "int32", "subjects_b": "int32"
     } == statistics.COLUMNS  # fmt: skip
 
@@ -69,11 +69,11 @@ def test_a_third_group_changes_nothing_about_two_others(rng):
     alone = compare(usage_of({"ctrl": ctrl, "drug": drug}))
     table = usage_of({"aaa": other, "drug": drug, "ctrl": ctrl})
     for rows in (table, table.sample(frac=1, random_state=1)):
-        found = compare(rows)
-        pair = found[found["comparison"] == "ctrl vs drug"].reset_index(drop=True)
+        result = compare(rows)
+        pair = result[result["comparison"] == "ctrl vs drug"].reset_index(drop=True)
         for column in ("p", "q", "difference", "effect_size", "mean_a", "mean_b"):
             assert_allclose(pair[column], alone[column])
-        assert list(found["comparison"].unique()) == [
+        assert list(result["comparison"].unique()) == [
             "all groups", "aaa vs ctrl", "aaa vs drug", "ctrl vs drug"
         ]  # fmt: skip
 
@@ -84,8 +84,8 @@ def test_h_is_scipys_and_its_p_is_near_the_asymptotic_one(rng):
         for name, shift in zip("abc", (0, 0.01, 0.02), strict=True)
     }
     table = usage_of(groups)
-    found = compare(table)
-    rows = found[found["comparison"] == "all groups"]
+    result = compare(table)
+    rows = result[result["comparison"] == "all groups"]
     values = statistics.subject_usage(table)
     for k, (h, p) in enumerate(zip(rows["statistic"], rows["p"], strict=True)):
         expected = scipy.stats.kruskal(*(values.loc[g].to_numpy()[:, k] for g in "abc"))
@@ -121,9 +121,9 @@ def test_animals_in_both_groups_are_paired(rng):
     before = shares(rng, 6, spread=0.1)
     after = before + np.array([0.02, -0.01, -0.01])
     names = [f"m{i}" for i in range(6)]
-    found = compare(usage_of({"a": before, "b": after}, {"a": names, "b": names}))
-    assert (found["test"] == "paired permutation").all()
-    assert_allclose(found["p"][0], 2 / 2**6)
+    result = compare(usage_of({"a": before, "b": after}, {"a": names, "b": names}))
+    assert (result["test"] == "paired permutation").all()
+    assert_allclose(result["p"][0], 2 / 2**6)
     unpaired = compare(usage_of({"a": before, "b": after}))
     assert unpaired["p"][0] > 0.3
 
@@ -152,13 +152,13 @@ def test_rare_syllables_are_not_tested(rng):
 
 
 def test_one_group_has_no_comparison(rng):
-    found = compare(usage_of({"a": shares(rng, 4)}))
-    assert len(found) == 0 and list(found) == list(statistics.COLUMNS)
+    result = compare(usage_of({"a": shares(rng, 4)}))
+    assert len(result) == 0 and list(result) == list(statistics.COLUMNS)
 
 
 def test_identical_animals_do_not_differ():
-    found = compare(usage_of({"a": np.full((4, 3), 1 / 3), "b": np.full((4, 3), 1 / 3)}))
-    assert (found["p"] == 1).all() and found["effect_size"].isna().all()
+    result = compare(usage_of({"a": np.full((4, 3), 1 / 3), "b": np.full((4, 3), 1 / 3)}))
+    assert (result["p"] == 1).all() and result["effect_size"].isna().all()
     three = compare(usage_of({g: np.full((3, 3), 1 / 3) for g in "abc"}))
     assert (three["p"] == 1).all()
 
@@ -171,6 +171,6 @@ def test_the_same_seed_gives_the_same_table(rng):
 
 @pytest.mark.parametrize("sizes", [(2, 3), (1, 2, 2)])
 def test_all_assignments_are_different_and_begin_with_the_observed_one(sizes, rng):
-    found = statistics._assignments(sizes, 1000, rng)
-    assert len(np.unique(found, axis=0)) == len(found) == {(2, 3): 10, (1, 2, 2): 30}[sizes]
-    assert found[0].tolist() == np.repeat(range(len(sizes)), sizes).tolist()
+    result = statistics._assignments(sizes, 1000, rng)
+    assert len(np.unique(result, axis=0)) == len(result) == {(2, 3): 10, (1, 2, 2): 30}[sizes]
+    assert result[0].tolist() == np.repeat(range(len(sizes)), sizes).tolist()

@@ -24,35 +24,35 @@ def test_a_row_per_syllable_by_hand():
         "a", [0, 0, 1, 1, 0], speed_mm_s=[10, np.nan, 5, 7, 40], height_max_mm=[0, 1, 2, 3, 4]
     )
     second = recording("b", [1, 1, 3], speed_mm_s=[3, 5, np.nan], turning_rad_s=[-1, -3, 2])
-    found = summary.table(
+    result = summary.table(
         [(labels, scalars) for labels, scalars, _ in (first, second)], bouts.join([first[2], second[2]])
     )
-    assert_array_equal(found["syllable"], [0, 1, 3])
-    assert_allclose(found["usage"], [3 / 8, 4 / 8, 1 / 8])
-    assert_array_equal(found["bouts"], [2, 2, 1])
-    assert_allclose(found["median_duration_s"], [0.15, 0.2, 0.1], rtol=1e-6)
-    assert_allclose(found["speed_mm_s"], [25, 5, np.nan])
-    assert_allclose(found["turning_rad_s"], [0, -1, 2])
-    assert_allclose(found["probability"], [0.7] * 3, rtol=1e-6)
-    assert_allclose(found["rising_mm_s"][0], 10), "a mm each tenth of a second"
-    assert found["name"][1] == "rear" and found["name"].isna().tolist() == [True, False, True]
+    assert_array_equal(result["syllable"], [0, 1, 3])
+    assert_allclose(result["usage"], [3 / 8, 4 / 8, 1 / 8])
+    assert_array_equal(result["bouts"], [2, 2, 1])
+    assert_allclose(result["median_duration_s"], [0.15, 0.2, 0.1], rtol=1e-6)
+    assert_allclose(result["speed_mm_s"], [25, 5, np.nan])
+    assert_allclose(result["turning_rad_s"], [0, -1, 2])
+    assert_allclose(result["probability"], [0.7] * 3, rtol=1e-6)
+    assert_allclose(result["rising_mm_s"][0], 10), "a mm each tenth of a second"
+    assert result["name"][1] == "rear" and result["name"].isna().tolist() == [True, False, True]
 
 
 def test_silent_ticks_do_not_count():
-    labels, scalars, found_bouts = recording("a", [-1, -1, 2, 2], speed_mm_s=[100, 100, 1, 3])
-    found = summary.table([(labels, scalars)], found_bouts)
-    assert found["syllable"].tolist() == [2]
-    assert found["usage"].tolist() == [1] and found["speed_mm_s"].tolist() == [2]
+    labels, scalars, bout_table = recording("a", [-1, -1, 2, 2], speed_mm_s=[100, 100, 1, 3])
+    result = summary.table([(labels, scalars)], bout_table)
+    assert result["syllable"].tolist() == [2]
+    assert result["usage"].tolist() == [1] and result["speed_mm_s"].tolist() == [2]
 
 
 def test_mistakes_are_told():
-    labels, scalars, found_bouts = recording("a", [0, 1])
+    labels, scalars, bout_table = recording("a", [0, 1])
     with pytest.raises(ShapeError, match="2 labels but scalars of 1 ticks"):
-        summary.table([(labels, scalars[:1])], found_bouts)
+        summary.table([(labels, scalars[:1])], bout_table)
     with pytest.raises(BadInput, match="segment"):
-        summary.table([], found_bouts)
+        summary.table([], bout_table)
 
 
 def test_one_tick():
-    labels, scalars, found_bouts = recording("a", [1])
-    assert np.isnan(summary.table([(labels, scalars)], found_bouts)["rising_mm_s"][0])
+    labels, scalars, bout_table = recording("a", [1])
+    assert np.isnan(summary.table([(labels, scalars)], bout_table)["rising_mm_s"][0])

@@ -16,16 +16,16 @@ def runs(study):
 
 
 def test_transitions_by_hand_never_across_recordings(runs):
-    found = transitions.table(runs).set_index(["from_syllable", "to_syllable"])
-    assert found["count"].to_dict() == {(0, 1): 2, (0, 2): 1, (1, 0): 2}
-    assert (found["group"] == "a").all(), "r3 has one bout; (2, 1) and (1, 2) would cross recordings"
-    assert_allclose(found["probability"], [2 / 3, 1 / 3, 1])
+    table = transitions.table(runs).set_index(["from_syllable", "to_syllable"])
+    assert table["count"].to_dict() == {(0, 1): 2, (0, 2): 1, (1, 0): 2}
+    assert (table["group"] == "a").all(), "r3 has one bout; (2, 1) and (1, 2) would cross recordings"
+    assert_allclose(table["probability"], [2 / 3, 1 / 3, 1])
 
 
 def test_bouts_that_do_not_touch_do_not_follow_each_other(runs):
     holed = runs[~((runs["recording"] == "r1") & (runs["bout"] == 1))]
-    found = transitions.table(holed, by=("recording",))
-    first = found[found["recording"] == "r1"]
+    table = transitions.table(holed, by=("recording",))
+    first = table[table["recording"] == "r1"]
     assert first[["from_syllable", "to_syllable"]].to_numpy().tolist() == [[0, 2]]
 
 
@@ -37,6 +37,6 @@ def test_by_recording_and_over_everything(runs):
 
 
 def test_nothing_follows_nothing():
-    found = transitions.table(bouts.join([]))
-    assert len(found) == 0
-    assert list(found) == ["group", "from_syllable", "to_syllable", "count", "probability"]
+    table = transitions.table(bouts.join([]))
+    assert len(table) == 0
+    assert list(table) == ["group", "from_syllable", "to_syllable", "count", "probability"]

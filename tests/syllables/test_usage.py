@@ -13,21 +13,21 @@ RUNS = {
 
 
 def test_usage_by_hand(study):
-    found = usage.table(study(RUNS)).set_index(["recording", "syllable"])
-    assert len(found) == 9
-    assert found.loc[("r1", 0), "usage"] == 50 / 60 and found.loc[("r1", 0), "bouts"] == 2
-    assert_allclose(found.loc[("r1", 0), "bouts_per_min"], 2 / (6 / 60))
-    assert_allclose(found.loc[("r1", 0), "median_duration_s"], 2.5)
-    absent = found.loc[("r3", 0)]
+    table = usage.table(study(RUNS)).set_index(["recording", "syllable"])
+    assert len(table) == 9
+    assert table.loc[("r1", 0), "usage"] == 50 / 60 and table.loc[("r1", 0), "bouts"] == 2
+    assert_allclose(table.loc[("r1", 0), "bouts_per_min"], 2 / (6 / 60))
+    assert_allclose(table.loc[("r1", 0), "median_duration_s"], 2.5)
+    absent = table.loc[("r3", 0)]
     assert absent["usage"] == absent["bouts"] == absent["bouts_per_min"] == 0
     assert np.isnan(absent["median_duration_s"])
-    assert_allclose(found.groupby("recording")["usage"].sum(), 1)
+    assert_allclose(table.groupby("recording")["usage"].sum(), 1)
 
 
 def test_recordings_of_an_animal_are_pooled(study):
-    found = usage.table(study(RUNS), by="subject").set_index(["subject", "syllable"])
-    assert found.loc[("m1", 1), "usage"] == 0.5
-    assert found.loc[("m1", 1), "bouts"] == 2
+    table = usage.table(study(RUNS), by="subject").set_index(["subject", "syllable"])
+    assert table.loc[("m1", 1), "usage"] == 0.5
+    assert table.loc[("m1", 1), "bouts"] == 2
     group = usage.table(study(RUNS), by="group")
     assert group["group"].tolist() == ["a"] * 3 + ["b"] * 3
 

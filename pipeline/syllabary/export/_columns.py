@@ -7,12 +7,12 @@ import pandas as pd
 
 from ..errors import ShapeError
 
-__all__ = ["Column", "Tables", "describe", "parts"]
+__all__ = ["ColumnMeaning", "Tables", "describe", "parts"]
 
 Tables: TypeAlias = Mapping[str, pd.DataFrame | Iterable[pd.DataFrame]]
 
 
-class Column(NamedTuple):
+class ColumnMeaning(NamedTuple):
     """One column: its unit (empty where it has none) and what it means."""
 
     unit: str
@@ -93,10 +93,10 @@ UNITS = {
 }
 
 
-def describe(columns: Iterable[Hashable]) -> dict[str, Column]:
+def describe(columns: Iterable[Hashable]) -> dict[str, ColumnMeaning]:
     """Return unit and meaning of each column; a covariate of the user has neither."""
     return {
-        str(name): Column(
+        str(name): ColumnMeaning(
             next((unit for ending, unit in UNITS.items() if str(name).endswith(ending)), ""),
             MEANINGS.get(str(name), ""),
         )

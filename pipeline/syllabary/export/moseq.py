@@ -71,8 +71,8 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
 def _renamed(frames: pd.DataFrame) -> pd.DataFrame:
     """Return one recording's frames under the old names."""
     same = {old: frames[new] for old, new in SAME.items()}
-    found = pd.DataFrame({**scalars.columns(frames), **same})
-    found["timestamps"] = 1000 * frames["time_s"]
+    renamed = pd.DataFrame({**scalars.columns(frames), **same})
+    renamed["timestamps"] = 1000 * frames["time_s"]
     bout = frames["bout"].to_numpy()
-    found["onset"] = (bout >= 0) & np.diff(bout, prepend=-1).astype(bool)
-    return found
+    renamed["onset"] = (bout >= 0) & np.diff(bout, prepend=-1).astype(bool)
+    return renamed

@@ -1,7 +1,7 @@
 """Results for people: figures, crowd movies and one report that opens offline.
 
 A figure is a file of this folder with ``TITLE``, ``CAPTION``, ``SCOPE`` ("study", "model" or
-"recording"), ``NEEDS`` (the results that must exist) and ``draw(view, settings)``, which returns a
+"recording"), ``NEEDS`` (the results that must exist) and ``draw(data, settings)``, which returns a
 matplotlib figure, or None if they do not exist. ``RANK`` is its place in the report, the last by
 default. Adding a figure is adding a file.
 

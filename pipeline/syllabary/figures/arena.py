@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from . import _axes
-from .results import View
+from .results import FigureData
 from .settings import DrawSettings
 
 __all__ = ["draw"]
@@ -22,9 +22,9 @@ POINTS = 4000
 SPAN_MM = 150.0
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw one recording's arena."""
-    crops = None if view.recording is None else view.recording.crops()
+    crops = None if data.recording is None else data.recording.crops()
     if crops is None:
         return None
     with crops:
@@ -44,10 +44,16 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     figure.colorbar(image, ax=axes, label="depth (mm)", shrink=0.8)
     axes.contour(np.asarray(mask, float), [0.5], colors=["#d99a2b"], linewidths=1.2)
     xy = tracking[["x_px", "y_px"]].to_numpy(float)
-    seen = np.flatnonzero(np.isfinite(xy).all(1))
-    seen = seen[:: max(1, len(seen) // POINTS)]
+    located = np.flatnonzero(np.isfinite(xy).all(1))
+    located = located[:: max(1, len(located) // POINTS)]
     axes.scatter(
-        xy[seen, 0], xy[seen, 1], c=times[seen], s=2, cmap="plasma", linewidths=0, rasterized=True
+        xy[located, 0],
+        xy[located, 1],
+        c=times[located],
+        s=2,
+        cmap="plasma",
+        linewidths=0,
+        rasterized=True,
     )
     _axes.tidy(axes, x="column (px)", y="row (px)")
     return figure

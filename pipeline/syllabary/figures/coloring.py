@@ -26,18 +26,18 @@ def shared(study: StudyResults, settings: DrawSettings) -> Colors:
 
     At most 24 recordings, evenly spread, are read to see which syllables are the same.
     """
-    known = [r for r in study.recordings if r.truth_path is not None]
-    source = known or study.recordings
+    with_truth = [r for r in study.recordings if r.truth_path is not None]
+    source = with_truth or study.recordings
     overlap: dict[str, Counter[tuple[int, str]]] = {m.name: Counter() for m in study.models}
     total: Counter[str] = Counter()
     for recording in source[:: max(1, len(source) // MATCHED_RECORDINGS)]:
         labels = {m.name: m.labels_of(recording) for m in study.models}
-        reference = recording.truth() if known else next(iter(labels.values()), None)
+        reference = recording.truth() if with_truth else next(iter(labels.values()), None)
         if reference is None:
             continue
-        if not known:
-            said = reference[reference["syllable"] >= 0]
-            reference = said[["frame"]].assign(behavior=said["syllable"].astype(str))
+        if not with_truth:
+            labeled = reference[reference["syllable"] >= 0]
+            reference = labeled[["frame"]].assign(behavior=labeled["syllable"].astype(str))
         total.update(reference["behavior"].dropna().astype(str))
         for name, table in labels.items():
             if table is not None:
@@ -46,11 +46,11 @@ def shared(study: StudyResults, settings: DrawSettings) -> Colors:
                 overlap[name].update(pair for pair in pairs if pair[0] >= 0)
     # Ties go by name, so that the order never depends on hashing.
     order = sorted(total, key=lambda r: (-total[r], r))
-    places = {r: i if known else int(r) for i, r in enumerate(order)}
+    places = {r: i if with_truth else int(r) for i, r in enumerate(order)}
     colors = palette(1 + max(places.values(), default=-1), settings.palette)
     anchors = {r: colors[i] for r, i in places.items()}
     return Colors(
-        truth=anchors if known else {},
+        truth=anchors if with_truth else {},
         models={m.name: _follow(overlap[m.name], anchors) for m in study.models},
         palette=settings.palette,
     )

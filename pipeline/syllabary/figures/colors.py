@@ -28,8 +28,8 @@ class Colors:
         """Return the color of one syllable; a tick without a label is light gray."""
         if syllable < 0:
             return MISSING
-        known = self.models.get(model, {}).get(syllable)
-        return known if known is not None else palette(syllable + 1, self.palette)[syllable]
+        color = self.models.get(model, {}).get(syllable)
+        return color if color is not None else palette(syllable + 1, self.palette)[syllable]
 
 
 def palette(count: int, name: str = "golden") -> list[Color]:

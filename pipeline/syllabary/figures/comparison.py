@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from . import _axes
 from .colors import categories
-from .results import View
+from .results import FigureData
 from .settings import DrawSettings
 
 __all__ = ["SCORES", "draw"]
@@ -27,10 +27,10 @@ SCORES = {
 }
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw the scores of every model."""
     scored = [
-        m for m in view.study.models if any(_number(s, k) for s in m.scores.values() for k in SCORES)
+        m for m in data.study.models if any(_number(s, k) for s in m.scores.values() for k in SCORES)
     ]
     if not scored:
         return None

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from . import _axes
-from .results import View
+from .results import FigureData
 from .settings import DrawSettings
 
 __all__ = ["draw"]
@@ -22,17 +22,17 @@ CAPTION = (
 SHOWN = 15
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw the components of a study."""
-    if view.study.pca_path is None or not view.study.pca_path.is_file():
+    if data.study.pca_path is None or not data.study.pca_path.is_file():
         return None
-    with h5py.File(view.study.pca_path, "r") as h5:
-        found = h5.get("registered/pca", h5)
-        if "components" not in found:
+    with h5py.File(data.study.pca_path, "r") as h5:
+        group = h5.get("registered/pca", h5)
+        if "components" not in group:
             return None
-        components = _images(found["components"][()])
-        mean = _images(found["mean"][()][None])[0] if "mean" in found else None
-        ratio = _ratio(found)
+        components = _images(group["components"][()])
+        mean = _images(group["mean"][()][None])[0] if "mean" in group else None
+        ratio = _ratio(group)
     pictures = ([] if mean is None else [mean]) + list(components[:SHOWN])
     columns = 8
     rows = -(-len(pictures) // columns)

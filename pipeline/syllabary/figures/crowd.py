@@ -21,7 +21,7 @@ from .colors import Color
 from .results import ModelResults, StudyResults
 from .settings import DrawSettings
 
-__all__ = ["Clip", "aligned", "arena", "choose", "clips", "ground_of", "paint", "write"]
+__all__ = ["Example", "aligned", "arena", "choose", "cut_examples", "ground_of", "paint", "write"]
 
 Image = npt.NDArray[np.uint8]
 TALLEST_MM = 90.0
@@ -32,7 +32,7 @@ TILE_PX = 96
 
 
 @dataclass(frozen=True)
-class Clip:
+class Example:
     """One example: L ticks of crops around a bout.
 
     Attributes
@@ -63,25 +63,27 @@ def choose(bouts: pd.DataFrame, syllable: int, examples: int, rng: np.random.Gen
     DataFrame
         At most ``examples`` rows of ``bouts``, by recording and time.
     """
-    found = bouts[bouts["syllable"] == syllable]
-    if len(found) > 2 * examples:
-        low, high = found["duration_s"].quantile([0.2, 0.9])
-        found = found[found["duration_s"].between(low, high)]
-    found = found.iloc[rng.permutation(len(found))]
-    turn_in_recording = found.groupby(["subject", "recording"]).cumcount()
-    found = found.assign(turn=turn_in_recording).sort_values("turn", kind="stable")
-    found = found.assign(turn=found.groupby("subject").cumcount()).sort_values("turn", kind="stable")
-    return found.drop(columns="turn").head(examples).sort_values(["recording", "start_tick"])
+    candidates = bouts[bouts["syllable"] == syllable]
+    if len(candidates) > 2 * examples:
+        low, high = candidates["duration_s"].quantile([0.2, 0.9])
+        candidates = candidates[candidates["duration_s"].between(low, high)]
+    candidates = candidates.iloc[rng.permutation(len(candidates))]
+    rank_in_recording = candidates.groupby(["subject", "recording"]).cumcount()
+    candidates = candidates.assign(turn=rank_in_recording).sort_values("turn", kind="stable")
+    candidates = candidates.assign(turn=candidates.groupby("subject").cumcount()).sort_values(
+        "turn", kind="stable"
+    )
+    return candidates.drop(columns="turn").head(examples).sort_values(["recording", "start_tick"])
 
 
-def clips(
+def cut_examples(
     study: StudyResults, chosen: pd.DataFrame, settings: DrawSettings
-) -> tuple[list[Clip], Image, float]:
+) -> tuple[list[Example], Image, float]:
     """Cut the chosen bouts out of their recordings.
 
     Returns
     -------
-    clips : list of Clip
+    examples : list of Example
         All of one length L: the lead, the longest bout (at most ``longest_s``), the lead.
     ground : (H, W) uint8
         Dim picture of the first recording's empty arena. Arenas of other cameras are laid over
@@ -89,7 +91,7 @@ def clips(
     ticks_per_s : float
     """
     paths = {r.name: r.crops_path for r in study.recordings}
-    found: list[Clip] = []
+    examples: list[Example] = []
     ground: Image | None = None
     rate, lead, longest = 0.0, 0, 0
     for name, bouts in chosen.groupby("recording", sort=True):
@@ -106,11 +108,11 @@ def clips(
                 )
             shift = (np.array(ground.shape) - np.array(picture.shape))[::-1] / 2 - corner
             scale = crops.pixel_mm / _pixel_mm(crops)
-            found += [
+            examples += [
                 _cut(crops, (start, stop), (start - lead, start + longest + lead), shift, scale)
                 for start, stop in zip(bouts["start_tick"], bouts["stop_tick"], strict=True)
             ]
-    return found, np.zeros((2, 2), np.uint8) if ground is None else ground, rate
+    return examples, np.zeros((2, 2), np.uint8) if ground is None else ground, rate
 
 
 def _rate(crops: Crops) -> float:
@@ -124,17 +126,17 @@ def _cut(
     window: tuple[int, int],
     shift: npt.NDArray[np.float64],
     scale: float,
-) -> Clip:
+) -> Example:
     """Cut a window of ticks, holding the ends where the recording is shorter."""
     when = np.arange(*window)
     ticks = np.clip(when, 0, len(crops) - 1)
     block = crops.heights(int(ticks[0]), int(ticks[-1]) + 1)[ticks - ticks[0]]
     track = crops.tracking.iloc[ticks]
     place = track[["x_px", "y_px", "heading_rad"]].to_numpy(float) + np.append(shift, 0.0)
-    found = track["detected"].to_numpy(bool)[:, None]
-    return Clip(
+    is_detected = track["detected"].to_numpy(bool)[:, None]
+    return Example(
         heights=block.astype(np.float32) * np.float32(crops.height_step_mm),
-        place=np.where(found, place, np.nan),
+        place=np.where(is_detected, place, np.nan),
         is_on=(when >= bout[0]) & (when < bout[1]),
         scale=scale,
     )
@@ -152,7 +154,7 @@ def _pixel_mm(crops: Crops) -> float:
 
 
 def arena(
-    found: list[Clip], ground: Image, color: Color, since_onset_s: npt.NDArray[np.float64]
+    examples: list[Example], ground: Image, color: Color, since_onset_s: npt.NDArray[np.float64]
 ) -> Iterator[Image]:
     """Yield (H, W, 3) frames: every example where it was, the taller pixel on top.
 
@@ -170,17 +172,17 @@ def arena(
     size = (round(width * zoom), round(height * zoom))
     floor = cv2.resize(ground, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     dot = tuple(round(255 * c) for c in color)
-    for t in range(len(found[0].is_on)):
+    for t in range(len(examples[0].is_on)):
         heights = np.zeros(size[::-1], np.float32)
-        for clip in found:
-            if np.isfinite(clip.place[t]).all():
-                warp = _warp(clip.heights.shape[1:], clip.place[t], clip.scale, zoom)
-                crop = cv2.warpAffine(clip.heights[t], warp, size, flags=cv2.INTER_LINEAR)
+        for example in examples:
+            if np.isfinite(example.place[t]).all():
+                warp = _warp(example.heights.shape[1:], example.place[t], example.scale, zoom)
+                crop = cv2.warpAffine(example.heights[t], warp, size, flags=cv2.INTER_LINEAR)
                 np.maximum(heights, crop, out=heights)
         frame = paint(heights, floor)
-        for clip in found:
-            if clip.is_on[t] and np.isfinite(clip.place[t]).all():
-                x, y = (round(float(v) * zoom) for v in clip.place[t, :2])
+        for example in examples:
+            if example.is_on[t] and np.isfinite(example.place[t]).all():
+                x, y = (round(float(v) * zoom) for v in example.place[t, :2])
                 cv2.circle(frame, (x, y), 5, (255, 255, 255), -1, cv2.LINE_AA)
                 cv2.circle(frame, (x, y), 4, dot, -1, cv2.LINE_AA)
         text = f"{since_onset_s[t]:+.1f} s"
@@ -202,28 +204,28 @@ def _warp(
 ) -> npt.NDArray[np.float64]:
     """Return the 2×3 map from crop pixels to arena pixels: turn by the heading, scale, move."""
     x, y, heading = place
-    turn = scale * zoom * np.array(
+    rotation = scale * zoom * np.array(
         [[np.cos(heading), -np.sin(heading)], [np.sin(heading), np.cos(heading)]]
     )  # fmt: skip
     middle = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2])
-    move = zoom * np.array([x, y]) - turn @ middle
-    return np.column_stack([turn, move])
+    move = zoom * np.array([x, y]) - rotation @ middle
+    return np.column_stack([rotation, move])
 
 
-def aligned(found: list[Clip], color: Color) -> Iterator[Image]:
+def aligned(examples: list[Example], color: Color) -> Iterator[Image]:
     """Yield frames of a grid of upright examples, heading right, framed while the syllable is on."""
-    columns = int(np.ceil(np.sqrt(len(found) * 1.3)))
-    rows = -(-len(found) // columns)
+    columns = int(np.ceil(np.sqrt(len(examples) * 1.3)))
+    rows = -(-len(examples) // columns)
     frame_color = np.array([round(255 * c) for c in color], np.uint8)
-    for t in range(len(found[0].is_on)):
+    for t in range(len(examples[0].is_on)):
         heights = np.zeros((rows * TILE_PX, columns * TILE_PX), np.float32)
         framed = np.zeros(heights.shape, bool)
-        for i, clip in enumerate(found):
+        for i, example in enumerate(examples):
             top, left = (i // columns) * TILE_PX, (i % columns) * TILE_PX
             inner = np.s_[top + 3 : top + TILE_PX - 3, left + 3 : left + TILE_PX - 3]
             size = (TILE_PX - 6, TILE_PX - 6)
-            heights[inner] = cv2.resize(clip.heights[t], size, interpolation=cv2.INTER_LINEAR)
-            if clip.is_on[t]:
+            heights[inner] = cv2.resize(example.heights[t], size, interpolation=cv2.INTER_LINEAR)
+            if example.is_on[t]:
                 framed[top + 1 : top + TILE_PX - 1, left + 1 : left + TILE_PX - 1] = True
                 framed[inner] = False
         frame = paint(heights, np.full(heights.shape, 24, np.float32))
@@ -284,15 +286,15 @@ def write(
         return {}
     rng = generator(seed, "crowd", model.name, syllable)
     chosen = choose(bouts, syllable, settings.examples, rng)
-    found, ground, rate = clips(study, chosen, settings)
-    if not found:
+    examples, ground, rate = cut_examples(study, chosen, settings)
+    if not examples:
         return {}
     fps = settings.fps or rate
-    since_onset_s = (np.arange(len(found[0].is_on)) - round(rate * settings.lead_s)) / rate
+    since_onset_s = (np.arange(len(examples[0].is_on)) - round(rate * settings.lead_s)) / rate
     paths = {}
     for kind, frames in (
-        ("arena", arena(found, ground, color, since_onset_s)),
-        ("aligned", aligned(found, color)),
+        ("arena", arena(examples, ground, color, since_onset_s)),
+        ("aligned", aligned(examples, color)),
     ):
         paths[kind] = folder / f"{syllable:03d}-{kind}.mp4"
         movies.write(paths[kind], frames, fps)

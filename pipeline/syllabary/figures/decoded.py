@@ -22,10 +22,10 @@ GAP_PX = 3
 
 def write(folder: Path, clips: Clips, syllable: int, color: Color) -> dict[str, Path]:
     """Write ``<folder>/<syllable>-decoded.mp4``; nothing where the model has no such clip."""
-    found = np.flatnonzero(clips.syllable == syllable)
-    if not len(found):
+    matches = np.flatnonzero(clips.syllable == syllable)
+    if not len(matches):
         return {}
-    poses = clips.poses[found[0], : max(1, int(clips.length[found[0]]))]
+    poses = clips.poses[matches[0], : max(1, int(clips.length[matches[0]]))]
     # The last pose is held, so that one sees where the movement ends.
     hold = np.repeat(poses[-1:], max(1, round(clips.fps / 3)), 0)
     path = folder / f"{syllable:03d}-decoded.mp4"
@@ -59,9 +59,9 @@ def _tiles(
     """Yield frames of tiles in a row, (n, T, H, W) heights, mm; the first ``framed`` have a frame."""
     for t in range(heights.shape[1]):
         row = []
-        for one, color in zip(heights, colors, strict=True):
+        for movie, color in zip(heights, colors, strict=True):
             inner = (side - 2 * GAP_PX, side - 2 * GAP_PX)
-            crop = cv2.resize(one[t].astype(np.float32), inner, interpolation=cv2.INTER_LINEAR)
+            crop = cv2.resize(movie[t].astype(np.float32), inner, interpolation=cv2.INTER_LINEAR)
             tile = np.full((side, side, 3), 24, np.uint8)
             if t < framed:
                 tile[:] = [round(255 * part) for part in color]

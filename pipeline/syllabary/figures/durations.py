@@ -5,7 +5,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from . import _axes
-from .results import StudyResults, View
+from .results import FigureData, StudyResults
 from .settings import DrawSettings
 
 __all__ = ["draw"]
@@ -22,16 +22,16 @@ CAPTION = (
 BINS = 36
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw the durations of one model's bouts."""
-    model = view.model
+    model = data.model
     bouts = None if model is None else model.table("bouts")
     if model is None or bouts is None:
         return None
     samples = {
         f"bouts of {model.name}": (bouts["duration_s"].to_numpy(float), "#2f6fb2"),
-        "between change points": (_between_changepoints(view.study), _axes.MUTED),
-        "true bouts": (_true_durations(view.study), "#c2563b"),
+        "between change points": (_between_changepoints(data.study), _axes.MUTED),
+        "true bouts": (_true_durations(data.study), "#c2563b"),
     }
     samples = {n: (v[v > 0], c) for n, (v, c) in samples.items() if (v > 0).any()}
     if not samples:
@@ -68,8 +68,8 @@ def _between_changepoints(study: StudyResults) -> npt.NDArray[np.float64]:
 
 def _true_durations(study: StudyResults) -> npt.NDArray[np.float64]:
     """Return the durations of true bouts, cut ones at the ends left out."""
-    found = [np.zeros(0)]
+    durations = [np.zeros(0)]
     for _, truth in study.truths():
         changed = np.flatnonzero(np.diff(truth["syllable"].to_numpy())) + 1
-        found.append(np.diff(truth["time_s"].to_numpy(float)[changed]))
-    return np.concatenate(found)
+        durations.append(np.diff(truth["time_s"].to_numpy(float)[changed]))
+    return np.concatenate(durations)

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from . import _axes
 from .colors import MISSING, Color
-from .results import View, syllable_name
+from .results import FigureData, syllable_name
 from .settings import DrawSettings
 
 __all__ = ["draw"]
@@ -27,12 +27,12 @@ PIXELS = 2400
 LEGEND = 18
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw one recording."""
-    recording = view.recording
+    recording = data.recording
     if recording is None:
         return None
-    read = {m.name: m.labels_of(recording) for m in view.study.models}
+    read = {m.name: m.labels_of(recording) for m in data.study.models}
     labels = {name: table for name, table in read.items() if table is not None and len(table)}
     if not labels:
         return None
@@ -44,24 +44,24 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     ]
     handles: list[Patch] = []
     if truth is not None and len(truth):
-        behaviors = list(view.colors.truth)
+        behaviors = list(data.colors.truth)
         number = {b: i for i, b in enumerate(behaviors)}
         codes = np.array([number.get(b, -1) for b in truth["behavior"]])
-        _stripe(panels[0], truth["time_s"], codes, [view.colors.truth[b] for b in behaviors], "truth")
+        _stripe(panels[0], truth["time_s"], codes, [data.colors.truth[b] for b in behaviors], "truth")
         present = set(codes.tolist())
-        handles = [Patch(color=view.colors.truth[b], label=b) for b in behaviors if number[b] in present]
+        handles = [Patch(color=data.colors.truth[b], label=b) for b in behaviors if number[b] in present]
     for panel, (name, table) in zip(panels[rows - len(labels) :], labels.items(), strict=False):
         syllables = table["syllable"].to_numpy()
-        colors = [view.colors.of(name, s) for s in range(int(syllables.max(initial=-1)) + 1)]
+        colors = [data.colors.of(name, s) for s in range(int(syllables.max(initial=-1)) + 1)]
         _stripe(panel, table["time_s"], syllables, colors, name)
         for column, trace in (("probability", panels[rows]), ("entropy_nats", panels[rows + 1])):
             times, values = _smooth(table["time_s"].to_numpy(float), table[column].to_numpy(float))
             trace.plot(times, values, lw=0.9, label=name)
     if not handles:
         name, table = next(iter(labels.items()))
-        names = view.study.models[0].names()
+        names = data.study.models[0].names()
         shown = sorted({int(s) for s in table["syllable"] if s >= 0})
-        handles = [Patch(color=view.colors.of(name, s), label=syllable_name(s, names)) for s in shown]
+        handles = [Patch(color=data.colors.of(name, s), label=syllable_name(s, names)) for s in shown]
     panels[rows].set_ylim(0, 1.03)
     panels[rows + 1].set_ylim(bottom=0)
     _axes.tidy(panels[rows], x="", y="probability\n(0–1)")

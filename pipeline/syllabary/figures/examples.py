@@ -6,7 +6,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from . import _axes
-from .results import View
+from .results import FigureData
 from .settings import DrawSettings
 
 __all__ = ["draw"]
@@ -21,16 +21,18 @@ CAPTION = (
 ACROSS, DOWN = 12, 4
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw crops of one recording."""
-    crops = None if view.recording is None else view.recording.crops()
+    crops = None if data.recording is None else data.recording.crops()
     if crops is None:
         return None
     with crops:
-        seen = np.flatnonzero((crops.frame >= 0) & crops.tracking["detected"].to_numpy(bool))
-        if not len(seen):
+        detected = np.flatnonzero((crops.frame >= 0) & crops.tracking["detected"].to_numpy(bool))
+        if not len(detected):
             return None
-        chosen = seen[np.linspace(0, len(seen) - 1, min(len(seen), ACROSS * DOWN)).round().astype(int)]
+        chosen = detected[
+            np.linspace(0, len(detected) - 1, min(len(detected), ACROSS * DOWN)).round().astype(int)
+        ]
         images = [
             np.ma.masked_where(
                 ~crops.observed(int(i), int(i) + 1)[0], crops.heights(int(i), int(i) + 1)[0]

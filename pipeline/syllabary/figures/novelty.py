@@ -5,7 +5,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from . import _axes
-from .results import ModelResults, Recording, StudyResults, View
+from .results import FigureData, ModelResults, RecordingResults, StudyResults
 from .settings import DrawSettings
 from .study import shown_recordings
 
@@ -26,16 +26,16 @@ COLUMNS = 400
 SHORTEST_S = 1.0
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw the surprise of one model in every shown recording, a row each."""
-    model = view.model
+    model = data.model
     if model is None:
         return None
-    cuts = _training_quantiles(model, view.study)
+    cuts = _training_quantiles(model, data.study)
     if cuts is None:
         return None
     rows = []
-    for recording in shown_recordings(view.study, settings):
+    for recording in shown_recordings(data.study, settings):
         surprise, time_s = _surprise(model, recording)
         if len(surprise):
             rank = 100 * np.searchsorted(cuts, surprise) / len(cuts)
@@ -74,12 +74,12 @@ def _training_quantiles(model: ModelResults, study: StudyResults) -> npt.NDArray
 
 
 def _surprise(
-    model: ModelResults, recording: Recording
+    model: ModelResults, recording: RecordingResults
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Surprise, nats, and time, s, of the ticks that have one."""
     labels = model.labels_of(recording)
     if labels is None:
         return np.zeros(0), np.zeros(0)
     surprise = labels["surprise_nats"].to_numpy(np.float64)
-    known = np.isfinite(surprise)
-    return surprise[known], labels["time_s"].to_numpy(np.float64)[known]
+    is_finite = np.isfinite(surprise)
+    return surprise[is_finite], labels["time_s"].to_numpy(np.float64)[is_finite]

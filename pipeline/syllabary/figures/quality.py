@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from . import _axes
-from .results import Recording, View
+from .results import FigureData, RecordingResults
 from .settings import DrawSettings
 
 __all__ = ["VERDICTS", "draw"]
@@ -24,9 +24,9 @@ VERDICTS = {"good": "#3b9c6b", "warn": "#d99a2b", "reject": "#c8473d"}
 SHOWN = 60
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw the quality of a study's recordings."""
-    recordings = [r for r in view.study.recordings if r.quality]
+    recordings = [r for r in data.study.recordings if r.quality]
     if not recordings:
         return None
     rank = {"reject": 0, "warn": 1}
@@ -49,7 +49,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     return figure
 
 
-def _shares(recording: Recording) -> tuple[float, float]:
+def _shares(recording: RecordingResults) -> tuple[float, float]:
     """Return dropped frames and missing mice, percent."""
     quality = recording.quality
     ticks = _value(quality, "ticks")
@@ -63,7 +63,7 @@ def _value(quality: Any, key: str) -> float:
     return float(value) if isinstance(value, int | float) else np.nan
 
 
-MEASURES: dict[str, Callable[[Recording], float]] = {
+MEASURES: dict[str, Callable[[RecordingResults], float]] = {
     "dropped (% of ticks)": lambda r: _shares(r)[0],
     "no mouse (% of frames)": lambda r: _shares(r)[1],
     "head unsure (% of frames)": lambda r: 100 * _value(r.quality, "uncertain_heading_fraction"),

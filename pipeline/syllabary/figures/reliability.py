@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from . import _axes
 from .colors import categories
-from .results import View
+from .results import FigureData
 from .settings import DrawSettings
 
 __all__ = ["draw"]
@@ -25,37 +25,37 @@ CAPTION = (
 PANELS = {"syllable": "the labeled syllable", "behavior": "its behavior"}
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw the reliability diagrams of one model, over all recordings and held-out ones."""
-    if view.model is None:
+    if data.model is None:
         return None
-    found = {role: scores.get("calibration") for role, scores in view.model.scores.items()}
+    calibrations = {role: scores.get("calibration") for role, scores in data.model.scores.items()}
     shown = {
-        role: kinds
-        for role, kinds in found.items()
-        if role in ("all", "held_out") and isinstance(kinds, Mapping)
+        role: curves
+        for role, curves in calibrations.items()
+        if role in ("all", "held_out") and isinstance(curves, Mapping)
     }
-    panels = [kind for kind in PANELS if any(_has(kinds, kind) for kinds in shown.values())]
+    panels = [kind for kind in PANELS if any(_has(curves, kind) for curves in shown.values())]
     if not panels:
         return None
     figure = _axes.new(0.6 + 3.3 * len(panels), 4.5)
     colors = dict(zip(("all", "held_out"), categories(2), strict=True))
     for axes, kind in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         axes.plot([0, 1], [0, 1], color=_axes.MUTED, lw=0.8)
-        for role, kinds in shown.items():
-            if _has(kinds, kind):
-                _curve(axes, kinds[kind], role, colors[role])
+        for role, curves in shown.items():
+            if _has(curves, kind):
+                _curve(axes, curves[kind], role, colors[role])
         axes.set(xlim=(0, 1.02), ylim=(0, 1.02), aspect="equal")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=7)
         _axes.tidy(axes, x="confidence (0–1)", y="accuracy (0–1)", title=PANELS[kind])
     return figure
 
 
-def _has(kinds: Mapping[str, Any], kind: str) -> bool:
-    return bool((kinds.get(kind) or {}).get("ticks"))
+def _has(curves: Mapping[str, Any], kind: str) -> bool:
+    return bool((curves.get(kind) or {}).get("ticks"))
 
 
-def _curve(axes: Any, found: Mapping[str, Any], role: str, color: Any) -> None:
+def _curve(axes: Any, curve: Mapping[str, Any], role: str, color: Any) -> None:
     name = "all recordings" if role == "all" else "held-out animals"
-    text = f"{name}: expected error {found['expected_error']:.3f}, Brier {found['brier']:.3f}"
-    axes.plot(found["confidence"], found["accuracy"], "o-", color=color, ms=4, lw=1.2, label=text)
+    text = f"{name}: expected error {curve['expected_error']:.3f}, Brier {curve['brier']:.3f}"
+    axes.plot(curve["confidence"], curve["accuracy"], "o-", color=color, ms=4, lw=1.2, label=text)

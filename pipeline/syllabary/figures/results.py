@@ -17,11 +17,11 @@ from ..records.crops import Crops
 from ..records.posterior import Posterior
 from .colors import Colors
 
-__all__ = ["ModelResults", "Recording", "StudyResults", "View", "paired", "syllable_name"]
+__all__ = ["FigureData", "ModelResults", "RecordingResults", "StudyResults", "paired", "syllable_name"]
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecordingResults:
     """One recording: who it is of, and where its files are.
 
     Attributes
@@ -82,12 +82,12 @@ class ModelResults:
         """Return one table, or None where it is absent or empty."""
         return _table(self.history if name == "history" else self.tables.get(name))
 
-    def labels_of(self, recording: Recording) -> pd.DataFrame | None:
+    def labels_of(self, recording: RecordingResults) -> pd.DataFrame | None:
         """Read the labels of one recording, a row per tick."""
         path = self.labels.get(recording.name)
         return None if path is None else tables.read(path, tables.LABELS)
 
-    def posterior_of(self, recording: Recording) -> Posterior | None:
+    def posterior_of(self, recording: RecordingResults) -> Posterior | None:
         """Read the posterior of one recording."""
         path = self.posteriors.get(recording.name)
         return None if path is None else Posterior.load(path)
@@ -100,7 +100,7 @@ class ModelResults:
         named = syllables.dropna(subset=["name"])
         return dict(zip(named["syllable"].astype(int), named["name"].astype(str), strict=True))
 
-    def syllables(self, most: int | None = None) -> list[int]:
+    def syllables(self, max_count: int | None = None) -> list[int]:
         """Return the numbers of the syllables that occur, commonest first."""
         table = self.table("syllables")
         if table is None:
@@ -109,7 +109,7 @@ class ModelResults:
             return []
         used = table.groupby("syllable")["usage"].max() if "usage" in table else None
         numbers = table["syllable"] if used is None else used.index[used > 0]
-        return sorted({int(s) for s in numbers if s >= 0})[:most]
+        return sorted({int(s) for s in numbers if s >= 0})[:max_count]
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class StudyResults:
     Attributes
     ----------
     title : str
-    recordings : tuple of Recording
+    recordings : tuple of RecordingResults
     models : tuple of ModelResults
         In the order they are shown.
     pca_path : Path or None
@@ -129,7 +129,7 @@ class StudyResults:
     """
 
     title: str = "Behavioral syllables"
-    recordings: tuple[Recording, ...] = ()
+    recordings: tuple[RecordingResults, ...] = ()
     models: tuple[ModelResults, ...] = ()
     pca_path: Path | None = None
     changepoints: pd.DataFrame | Path | None = None
@@ -151,7 +151,7 @@ class StudyResults:
         """Return the groups in the order of their first recording."""
         return list(dict.fromkeys(r.group for r in self.recordings))
 
-    def truths(self) -> Iterator[tuple[Recording, pd.DataFrame]]:
+    def truths(self) -> Iterator[tuple[RecordingResults, pd.DataFrame]]:
         """Yield the recordings whose syllables are known, with their truth."""
         for recording in self.recordings:
             truth = recording.truth()
@@ -160,20 +160,20 @@ class StudyResults:
 
 
 @dataclass(frozen=True)
-class View:
+class FigureData:
     """What one figure shows: the study, and perhaps one model or one recording of it."""
 
     study: StudyResults
     colors: Colors
     model: ModelResults | None = None
-    recording: Recording | None = None
+    recording: RecordingResults | None = None
 
 
 def paired(labels: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     """Return ``syllable`` and true ``behavior`` of every frame that both tables have."""
-    said = labels.loc[labels["frame"] >= 0, ["frame", "syllable"]]
-    known = truth.loc[truth["frame"] >= 0, ["frame", "behavior"]].dropna()
-    return said.merge(known, on="frame")[["syllable", "behavior"]]
+    labeled = labels.loc[labels["frame"] >= 0, ["frame", "syllable"]]
+    true = truth.loc[truth["frame"] >= 0, ["frame", "behavior"]].dropna()
+    return labeled.merge(true, on="frame")[["syllable", "behavior"]]
 
 
 def syllable_name(syllable: int, names: Mapping[int, str]) -> str:

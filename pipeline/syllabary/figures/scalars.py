@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from . import _axes
-from .results import View, syllable_name
+from .results import FigureData, syllable_name
 from .settings import DrawSettings
 
 __all__ = ["draw"]
@@ -27,9 +27,9 @@ COLUMNS = {
 }
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw the mean scalars of one model's syllables."""
-    model = view.model
+    model = data.model
     table = None if model is None else model.table("syllables")
     if model is None or table is None:
         return None
@@ -42,7 +42,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     figure = _axes.new(1.4 + 1.5 * len(columns), 1.0 + 0.2 * len(shown))
     panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
     at = np.arange(len(shown))
-    colors = [view.colors.of(model.name, int(s)) for s in shown["syllable"]]
+    colors = [data.colors.of(model.name, int(s)) for s in shown["syllable"]]
     for axes, column in zip(panels, columns, strict=True):
         values = shown[column].to_numpy(float)
         axes.hlines(at, 0, values, color=colors, lw=2, alpha=0.6)

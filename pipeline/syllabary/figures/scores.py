@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from . import _axes
 from .colors import MISSING
-from .results import View, paired, syllable_name
+from .results import FigureData, paired, syllable_name
 from .settings import DrawSettings
 
 __all__ = ["draw"]
@@ -22,13 +22,13 @@ CAPTION = (
 )
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw the confusion of one model's syllables with the true behaviors."""
-    model = view.model
+    model = data.model
     if model is None:
         return None
     counts: Counter[tuple[str, int]] = Counter()
-    for recording, truth in view.study.truths():
+    for recording, truth in data.study.truths():
         labels = model.labels_of(recording)
         if labels is not None:
             both = paired(labels, truth)
@@ -48,8 +48,8 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     labels_shown = [syllable_name(s, names) for s in syllables]
     axes.set_xticks(range(len(syllables)), labels_shown, rotation=90, fontsize=7)
     axes.set_yticks(range(len(behaviors)), [behaviors[i] for i in order], fontsize=7.5)
-    _axes.swatches(axes, [view.colors.truth.get(behaviors[i], MISSING) for i in order], axis="y")
-    _axes.swatches(axes, [view.colors.of(model.name, s) for s in syllables])
+    _axes.swatches(axes, [data.colors.truth.get(behaviors[i], MISSING) for i in order], axis="y")
+    _axes.swatches(axes, [data.colors.of(model.name, s) for s in syllables])
     if share.size <= 400:
         for (i, j), value in np.ndenumerate(share[order]):
             if value >= 5:

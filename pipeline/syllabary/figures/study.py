@@ -21,16 +21,16 @@ from ..progress import track
 from ..records.clips import Clips
 from . import _axes, coloring, crowd, decoded
 from .colors import Colors, palette
-from .results import ModelResults, Recording, StudyResults, View
+from .results import FigureData, ModelResults, RecordingResults, StudyResults
 from .settings import DrawSettings
 
 __all__ = [
     "Drawing",
     "Drawings",
+    "FigureData",
     "ModelResults",
-    "Recording",
+    "RecordingResults",
     "StudyResults",
-    "View",
     "draw_all",
     "file_stem",
     "names",
@@ -90,7 +90,7 @@ def file_stem(name: str) -> str:
     return f"{safe}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
-def shown_recordings(study: StudyResults, settings: DrawSettings) -> Sequence[Recording]:
+def shown_recordings(study: StudyResults, settings: DrawSettings) -> Sequence[RecordingResults]:
     """Return the recordings that get figures of their own: all, or evenly spread ones."""
     count = len(study.recordings)
     if count <= settings.max_recordings:
@@ -141,13 +141,13 @@ def draw_all(
     colors = coloring.shared(study, settings)
     figures: list[Drawing] = []
     with _axes.style():
-        views = [
-            (module, View(study, colors, model, recording))
+        inputs = [
+            (module, FigureData(study, colors, model, recording))
             for module in modules.values()
             for model, recording in _subjects(module, study, settings)
         ]
-        for module, view in track(views, "draw figures", unit="figures"):
-            figures.append(_draw(folder, module, view, settings))
+        for module, data in track(inputs, "draw figures", unit="figures"):
+            figures.append(_draw(folder, module, data, settings))
     movies: dict[str, dict[int, Mapping[str, Path]]] = {}
     simulated: dict[str, Path] = {}
     for model in study.models:
@@ -170,7 +170,7 @@ def draw_all(
 
 def _subjects(
     module: ModuleType, study: StudyResults, settings: DrawSettings
-) -> list[tuple[ModelResults | None, Recording | None]]:
+) -> list[tuple[ModelResults | None, RecordingResults | None]]:
     """Return what a figure is drawn for: the study, each model or each shown recording."""
     if module.SCOPE == "model":
         return [(model, None) for model in study.models]
@@ -179,15 +179,15 @@ def _subjects(
     return [(None, None)]
 
 
-def _draw(folder: Path, module: ModuleType, view: View, settings: DrawSettings) -> Drawing:
+def _draw(folder: Path, module: ModuleType, data: FigureData, settings: DrawSettings) -> Drawing:
     name = module.__name__.rpartition(".")[2]
-    model = view.model.name if view.model else ""
-    recording = view.recording.name if view.recording else ""
-    if view.model is not None:
-        folder = folder / file_stem(view.model.name)
-    elif view.recording is not None:
-        folder = folder / "recordings" / file_stem(view.recording.name)
-    figure = module.draw(view, settings)
+    model = data.model.name if data.model else ""
+    recording = data.recording.name if data.recording else ""
+    if data.model is not None:
+        folder = folder / file_stem(data.model.name)
+    elif data.recording is not None:
+        folder = folder / "recordings" / file_stem(data.recording.name)
+    figure = module.draw(data, settings)
     rank = getattr(module, "RANK", LAST)
     drawing = Drawing(name, module.TITLE, module.CAPTION, module.SCOPE, rank, model, recording)
     if figure is None:

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from . import _axes
-from .results import View
+from .results import FigureData
 from .settings import DrawSettings
 
 __all__ = ["draw"]
@@ -22,9 +22,9 @@ COLUMNS = 1500
 UNSURE = 0.9
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw one recording's tracking."""
-    crops = None if view.recording is None else view.recording.crops()
+    crops = None if data.recording is None else data.recording.crops()
     if crops is None:
         return None
     with crops:
@@ -61,6 +61,6 @@ def _extremes(
     width = -(-len(times) // COLUMNS)
     pad = (0, -len(times) % width)
     at = np.pad(times, pad, mode="edge").reshape(-1, width).mean(1)
-    known = np.pad(values, pad, constant_values=np.nan).reshape(-1, width)
-    low = np.fmin.reduce(known, 1)
-    return at, low, np.fmax.reduce(known, 1)
+    blocks = np.pad(values, pad, constant_values=np.nan).reshape(-1, width)
+    low = np.fmin.reduce(blocks, 1)
+    return at, low, np.fmax.reduce(blocks, 1)

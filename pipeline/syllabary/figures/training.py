@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from . import _axes
 from .colors import Color, categories
-from .results import View
+from .results import FigureData
 from .settings import DrawSettings
 
 __all__ = ["Gain", "draw", "gain"]
@@ -50,9 +50,9 @@ def gain(history: pd.DataFrame | None) -> Gain | None:
     return Gain(float(bounds.iloc[0]), float(bounds.max())) if len(bounds) else None
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw the training of one model."""
-    history = None if view.model is None else view.model.table("history")
+    history = None if data.model is None else data.model.table("history")
     if history is None:
         return None
     history = history.reset_index(drop=True)
@@ -70,8 +70,8 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     numbers = sorted(restarts[~joint].unique())
     colors = dict(zip(numbers, categories(len(numbers)), strict=True))
     figure = _axes.new(1.0 + 3.3 * len(panels), 2.7)
-    found = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axes, (column, text, rows) in zip(found, panels, strict=True):
+    all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (column, text, rows) in zip(all_axes, panels, strict=True):
         title = ""
         if rows is joint:
             brought = gain(history)
@@ -90,7 +90,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
             axes.set_ylim(bottom=0)
         _axes.tidy(axes, x="iteration", y=text, title=title)
     if len(numbers) > 1:
-        found[-1].legend(fontsize=7)
+        all_axes[-1].legend(fontsize=7)
     return figure
 
 
@@ -109,10 +109,10 @@ def _lines(
     new = (phase != phase.shift()) | (restart != restart.shift())
     labeled: set[int] = set()
     for _, run in values.groupby(new.cumsum()):
-        own, is_joint = restart[run.index[0]], phase[run.index[0]] == JOINT
-        color = _axes.INK if is_joint else colors[own]
-        label = "_" if is_joint or own in labeled else f"restart {own}"
-        labeled.add(own)
+        number, is_joint = restart[run.index[0]], phase[run.index[0]] == JOINT
+        color = _axes.INK if is_joint else colors[number]
+        label = "_" if is_joint or number in labeled else f"restart {number}"
+        labeled.add(number)
         marker = "o" if len(run) == 1 else ""
         axes.plot(run.index + 1, run, color=color, lw=1.4, label=label, marker=marker, ms=2.5)
 

@@ -5,7 +5,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from . import _axes
-from .results import View
+from .results import FigureData
 from .settings import DrawSettings
 
 __all__ = ["draw"]
@@ -21,22 +21,22 @@ BIN_MM = 20.0
 POINTS = 6000
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw one recording's path."""
-    crops = None if view.recording is None else view.recording.crops()
+    crops = None if data.recording is None else data.recording.crops()
     if crops is None:
         return None
     with crops:
         scalars, times = crops.scalars, crops.time_s
     xy = scalars[["x_mm", "y_mm"]].to_numpy(float)
-    seen = np.isfinite(xy).all(1)
-    if seen.sum() < 2:
+    located = np.isfinite(xy).all(1)
+    if located.sum() < 2:
         return None
-    low, high = xy[seen].min(0), xy[seen].max(0)
+    low, high = xy[located].min(0), xy[located].max(0)
     edges = [np.arange(np.floor(lo / BIN_MM), np.ceil(hi / BIN_MM) + 1.5) * BIN_MM
              for lo, hi in zip(low, high, strict=True)]  # fmt: skip
     tick_s = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    stay_s = np.histogram2d(xy[seen, 0], xy[seen, 1], edges)[0] * tick_s
+    stay_s = np.histogram2d(xy[located, 0], xy[located, 1], edges)[0] * tick_s
     step = max(1, len(xy) // POINTS)
     path = xy[::step]
     speed = scalars["speed_mm_s"].to_numpy(float)[::step]

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from . import _axes
-from .results import View, syllable_name
+from .results import FigureData, syllable_name
 from .settings import DrawSettings
 
 __all__ = ["draw", "probabilities"]
@@ -26,19 +26,19 @@ def probabilities(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return row-wise probabilities of leaving, NaN on the diagonal and where nothing leaves."""
     counts = counts * (1 - np.eye(len(counts)))
     totals = counts.sum(1, keepdims=True)
-    found = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
-    np.fill_diagonal(found, np.nan)
-    return found
+    result = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
+    np.fill_diagonal(result, np.nan)
+    return result
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw the transition matrices of one model."""
-    model = view.model
+    model = data.model
     table = None if model is None else model.table("transitions")
     if model is None or table is None:
         return None
     syllables = model.syllables(settings.max_syllables)
-    groups = [g for g in view.study.groups() if (table["group"] == g).any()][:SHOWN_GROUPS]
+    groups = [g for g in data.study.groups() if (table["group"] == g).any()][:SHOWN_GROUPS]
     if not syllables or not groups:
         return None
     matrices = {}

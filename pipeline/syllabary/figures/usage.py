@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from ..provenance import generator
 from . import _axes
 from .colors import categories
-from .results import ModelResults, View, syllable_name
+from .results import FigureData, ModelResults, syllable_name
 from .settings import DrawSettings
 
 __all__ = ["draw", "subject_usage"]
@@ -49,15 +49,15 @@ def subject_usage(model: ModelResults, syllables: list[int]) -> dict[str, npt.ND
     return {str(g): per_subject[groups == g].to_numpy(float) for g in dict.fromkeys(groups)}
 
 
-def draw(view: View, settings: DrawSettings) -> Figure | None:
+def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw the usage of one model's syllables."""
-    model = view.model
+    model = data.model
     if model is None or not (syllables := model.syllables(settings.max_syllables)):
         return None
     usage = subject_usage(model, syllables)
     if not usage:
         return None
-    order = [g for g in view.study.groups() if g in usage] or list(usage)
+    order = [g for g in data.study.groups() if g in usage] or list(usage)
     figure = _axes.new(max(5.0, 1.6 + 0.42 * len(syllables)), 3.2)
     axes = figure.subplots()
     width = 0.8 / len(order)
@@ -90,7 +90,7 @@ def draw(view: View, settings: DrawSettings) -> Figure | None:
     axes.set_xticks(
         range(len(syllables)), labels, rotation=45 if slanted else 0, ha="right" if slanted else "center"
     )
-    _axes.swatches(axes, [view.colors.of(model.name, s) for s in syllables])
+    _axes.swatches(axes, [data.colors.of(model.name, s) for s in syllables])
     axes.set_xlim(-0.6, len(syllables) - 0.4)
     axes.set_ylim(0, 1.1 * max(top.max(), 1e-3))
     _axes.tidy(axes, x="syllable", y="usage (% of time)")
@@ -104,5 +104,5 @@ def _stars(model: ModelResults, syllables: list[int]) -> list[str]:
     if table is None or not {"syllable", "q"} <= set(table):
         return [""] * len(syllables)
     smallest = table.groupby("syllable")["q"].min()
-    found = [float(smallest.get(s, np.nan)) for s in syllables]
-    return [next((mark for limit, mark in STARS if q < limit), "") for q in found]
+    q_values = [float(smallest.get(s, np.nan)) for s in syllables]
+    return [next((mark for limit, mark in STARS if q < limit), "") for q in q_values]

@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from ..errors import BadInput
 
-__all__ = ["Annotations", "Bout", "bouts", "read", "soften"]
+__all__ = ["Annotations", "LabeledBout", "bouts", "read", "soften"]
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ SLACK_S = 0.5
 Row = tuple[int, Mapping[str, str]]
 
 
-class Bout(NamedTuple):
+class LabeledBout(NamedTuple):
     """One bout that somebody labeled: half-open, s on the recording's clock.
 
     ``line`` is that of the file (of the START, where a bout has two); ``confidence`` is 0 to 1.
@@ -120,7 +120,7 @@ def read(
 
 
 def soften(
-    labeled: Iterable[Bout],
+    labeled: Iterable[LabeledBout],
     time_s: npt.NDArray[np.floating],
     classes: Sequence[str],
     *,
@@ -133,7 +133,7 @@ def soften(
 
     Parameters
     ----------
-    labeled : iterable of Bout
+    labeled : iterable of LabeledBout
     time_s : (T,) float
         Times of the ticks, s, ascending.
     classes : sequence of str
@@ -162,7 +162,7 @@ def soften(
     return Annotations(tuple(classes), weights.astype(np.float32))
 
 
-def bouts(path: Path | str, recordings: Collection[str], *, strict: bool = True) -> list[Bout]:
+def bouts(path: Path | str, recordings: Collection[str], *, strict: bool = True) -> list[LabeledBout]:
     """Read labels as bouts, in the order of the file.
 
     Parameters
@@ -249,14 +249,14 @@ def _header(path: Path, rows: list[tuple[int, list[str]]]) -> tuple[int, list[st
     )
 
 
-def _ours(path: Path, body: list[Row]) -> Iterator[Bout]:
+def _ours(path: Path, body: list[Row]) -> Iterator[LabeledBout]:
     empty = 0
     for line, row in body:
         cells = defaultdict(str, row)
         if not cells["behavior"]:
             empty += 1
             continue
-        yield Bout(
+        yield LabeledBout(
             line,
             cells["recording"],
             _number(path, line, "start_s", cells["start_s"]),
@@ -269,13 +269,13 @@ def _ours(path: Path, body: list[Row]) -> Iterator[Bout]:
         log.info("%s: %d row(s) without a behavior are passed over", path, empty)
 
 
-def _aggregated(path: Path, body: list[Row]) -> Iterator[Bout]:
+def _aggregated(path: Path, body: list[Row]) -> Iterator[LabeledBout]:
     for line, row in _states(path, body):
         start, stop = (_number(path, line, name, row.get(name, "")) for name in AGGREGATED[2:])
-        yield Bout(line, _observation(row), start, stop, row["Behavior"])
+        yield LabeledBout(line, _observation(row), start, stop, row["Behavior"])
 
 
-def _tabular(path: Path, body: list[Row]) -> Iterator[Bout]:
+def _tabular(path: Path, body: list[Row]) -> Iterator[LabeledBout]:
     """Join each START with the STOP of the same behavior, subject and modifiers."""
     events = [(_number(path, n, "Time", row.get("Time", "")), n, row) for n, row in _states(path, body)]
     running: dict[tuple[str, ...], tuple[float, int]] = {}
@@ -287,7 +287,7 @@ def _tabular(path: Path, body: list[Row]) -> Iterator[Bout]:
             running[key] = (time, line)
         elif kind == "STOP" and key in running:
             start, first = running.pop(key)
-            yield Bout(first, key[0], start, time, key[1])
+            yield LabeledBout(first, key[0], start, time, key[1])
         else:
             raise BadInput(
                 f"{path}, line {line}: {row['Behavior type'] or 'an event'} of {key[1]!r} at {time:g} s "
@@ -353,7 +353,7 @@ def _no_offset(path: Path, body: list[Row]) -> None:
             )
 
 
-def _checked(path: Path, bout: Bout) -> Bout:
+def _checked(path: Path, bout: LabeledBout) -> LabeledBout:
     if bout.start_s < 0:
         raise BadInput(
             f"{path}, line {bout.line}: start at {bout.start_s:g} s; wanted seconds since the first "

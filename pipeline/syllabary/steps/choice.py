@@ -56,7 +56,7 @@ def select(
     # Candidates label several recordings each, so folder and file name are not enough.
     labeled = {"/".join(path.parts[-3:]): digest(path) for path in labels}
     provenance = made._replace(inputs={**made.inputs, **labeled})
-    candidates = [selection.Candidate(*named(path.parent.name, chosen.model)) for path in models]
+    candidates = [selection.TrainedModel(*named(path.parent.name, chosen.model)) for path in models]
     verdicts = {path.parent.name: json.loads(path.read_text("utf-8"))["verdict"] for path in quality}
     used = [row for row in recordings if verdicts.get(row["recording"]) != "reject"]
     roles = {row["recording"]: row["role"] for row in used}

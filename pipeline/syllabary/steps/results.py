@@ -181,7 +181,7 @@ def suggest(
     nobody = {name: np.zeros(len(time_s), bool) for name, time_s in times.items()}
     found = clips.propose(
         (
-            clips.Sight(
+            clips.RecordingPosterior(
                 name,
                 times[name],
                 Posterior.load(places[name]).states,
@@ -292,7 +292,7 @@ def draw(
     chosen = read(DrawSettings, settings, "draw")
     known = {path.parent.name: path for path in truth}
     shown = tuple(
-        drawings.Recording(
+        drawings.RecordingResults(
             name=row["recording"],
             subject=row["subject"],
             group=row["group"],

@@ -60,7 +60,7 @@ def table(
     total = (
         np.add.reduceat(labels["probability"].to_numpy(np.float64)[ticks], first) if len(first) else 0
     )
-    found = pd.DataFrame(
+    bouts = pd.DataFrame(
         {
             "recording": recording,
             "subject": subject,
@@ -77,13 +77,13 @@ def table(
             "probability": total / np.maximum(stop - start, 1),
         }
     )
-    kept = found[found["probability"] >= min_probability] if min_probability > 0 else found
+    kept = bouts[bouts["probability"] >= min_probability] if min_probability > 0 else bouts
     return kept.astype(COLUMNS).reset_index(drop=True)
 
 
 def join(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Put the bouts of recordings below each other."""
-    found = [part for part in tables if len(part)]
-    if not found:
+    filled = [part for part in tables if len(part)]
+    if not filled:
         return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in COLUMNS.items()})
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(filled, ignore_index=True)

@@ -70,13 +70,15 @@ def mapping(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[int, int
     dict of syllable to true syllable
         Of equally frequent ones the lowest; syllables that never occur are absent.
     """
-    found = [align(labels, truth) for labels, truth in pairs]
-    if not found:
+    aligned = [align(labels, truth) for labels, truth in pairs]
+    if not aligned:
         return {}
-    label, true = (np.concatenate([getattr(one, name) for one in found]) for name in ("label", "true"))
-    said = label >= 0
-    syllables, s = np.unique(label[said], return_inverse=True)
-    truths, t = np.unique(true[said], return_inverse=True)
+    label, true = (
+        np.concatenate([getattr(pair, name) for pair in aligned]) for name in ("label", "true")
+    )
+    is_labeled = label >= 0
+    syllables, s = np.unique(label[is_labeled], return_inverse=True)
+    truths, t = np.unique(true[is_labeled], return_inverse=True)
     shared = np.zeros((len(syllables), len(truths)), np.int64)
     np.add.at(shared, (s, t), 1)
     return dict(zip(syllables.tolist(), truths[shared.argmax(1)].tolist(), strict=True))
@@ -131,9 +133,9 @@ def of_posteriors(
         marginal = np.asarray(states[row], np.float64)
         marginal /= np.maximum(marginal.sum(1, keepdims=True), np.finfo(float).tiny)
         classes = _mapped(np.arange(marginal.shape[1]), mostly)
-        own = _mapped(label, mostly)
-        same = (classes == own[:, None]) & (classes >= 0)
-        parts.append(((marginal * same).sum(1), own == true))
+        behavior = _mapped(label, mostly)
+        same = (classes == behavior[:, None]) & (classes >= 0)
+        parts.append(((marginal * same).sum(1), behavior == true))
     return _pooled(parts, bins)
 
 
@@ -182,10 +184,10 @@ def reliability(
     )
 
 
-def to_json(found: Reliability) -> dict[str, Any]:
+def to_json(result: Reliability) -> dict[str, Any]:
     """Return a reliability as lists and numbers, None where one is not defined."""
-    values = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in found._asdict().items()}
-    return values if found.ticks else {k: None if v != v else v for k, v in values.items()}
+    values = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in result._asdict().items()}
+    return values if result.ticks else {k: None if v != v else v for k, v in values.items()}
 
 
 def _ticks(labels: pd.DataFrame, truth: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
@@ -193,11 +195,11 @@ def _ticks(labels: pd.DataFrame, truth: pd.DataFrame) -> tuple[Ints, Ints, Ints]
     both = align(labels, truth)
     frame = labels["frame"].to_numpy(np.int64)
     places = np.flatnonzero(frame >= 0)
-    known = truth["frame"].to_numpy(np.int64)[both.tick]
+    shared_frames = truth["frame"].to_numpy(np.int64)[both.tick]
     row = places[np.argsort(frame[places], kind="stable")]
-    row = row[np.searchsorted(frame[row], known)]
-    said = both.label >= 0
-    return row[said], both.label[said], both.true[said]
+    row = row[np.searchsorted(frame[row], shared_frames)]
+    is_labeled = both.label >= 0
+    return row[is_labeled], both.label[is_labeled], both.true[is_labeled]
 
 
 def _mapped(syllable: npt.NDArray[np.integer], mostly: Mapping[int, int]) -> Ints:

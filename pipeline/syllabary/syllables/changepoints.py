@@ -68,17 +68,17 @@ def find(
         unbroken stretch.
     """
     score = change_score(latents, observed, time_s, settings, seed=seed)
-    known = np.isfinite(score)
-    lowest = score[known].min(initial=0.0)
+    has_score = np.isfinite(score)
+    lowest = score[has_score].min(initial=0.0)
     peaks, _ = scipy.signal.find_peaks(
-        np.where(known, score, lowest), prominence=settings.min_prominence_sd
+        np.where(has_score, score, lowest), prominence=settings.min_prominence_sd
     )
     # A maximum at the edge of a gap is where the score ends, not where it peaks.
-    peaks = peaks[known[peaks - 1] & known[peaks + 1]]
-    stretch = np.cumsum(~known)[peaks]
+    peaks = peaks[has_score[peaks - 1] & has_score[peaks + 1]]
+    run = np.cumsum(~has_score)[peaks]
     duration_s = np.diff(time_s[peaks], prepend=np.nan)
-    duration_s[np.diff(stretch, prepend=-1) != 0] = np.nan
-    found = pd.DataFrame(
+    duration_s[np.diff(run, prepend=-1) != 0] = np.nan
+    changepoints = pd.DataFrame(
         {
             "recording": recording,
             "tick": peaks,
@@ -87,15 +87,15 @@ def find(
             "duration_s": duration_s,
         }
     )
-    return found.astype(COLUMNS)
+    return changepoints.astype(COLUMNS)
 
 
 def join(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Put the change points of recordings below each other."""
-    found = [part for part in tables if len(part)]
-    if not found:
+    filled = [part for part in tables if len(part)]
+    if not filled:
         return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in COLUMNS.items()})
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(filled, ignore_index=True)
 
 
 def median_duration_s(changepoints: pd.DataFrame) -> float:
@@ -135,10 +135,10 @@ def change_score(
     ticks_per_s = 1 / np.median(np.diff(time_s))
     half = max(0, round((settings.lag_s * ticks_per_s - 1) / 2))
     lag = 2 * half + 1
-    filled, known = _bridge(latents, observed, lag)
+    filled, is_filled = _bridge(latents, observed, lag)
     metric = _projection_metric(latents[observed], settings.projections, seed)
     difference = filled[lag:] - filled[:-lag]
-    both = known[lag:] & known[:-lag]
+    both = is_filled[lag:] & is_filled[:-lag]
     raw = np.einsum("ti,ij,tj->t", difference, metric, difference)
     raw, weight = np.where(both, raw, 0.0), both.astype(np.float64)
     sigma = settings.smoothing_s * ticks_per_s
@@ -167,14 +167,16 @@ def _projection_metric(latents: Array, projections: int, seed: int) -> Array:
 
 
 def _bridge(
-    latents: Array, observed: npt.NDArray[np.bool_], longest: int
+    latents: Array, observed: npt.NDArray[np.bool_], max_gap: int
 ) -> tuple[Array, npt.NDArray[np.bool_]]:
     """Fill gaps of at most ``longest`` ticks by straight lines; say which ticks are known."""
-    seen = np.flatnonzero(observed)
+    observed_ticks = np.flatnonzero(observed)
     ticks = np.arange(len(latents))
-    filled = np.stack([np.interp(ticks, seen, column[seen]) for column in latents.T], axis=1)
-    known = observed.copy()
-    gaps = np.diff(seen) - 1
-    for i in np.flatnonzero((gaps > 0) & (gaps <= longest)):
-        known[seen[i] : seen[i + 1]] = True
-    return filled, known
+    filled = np.stack(
+        [np.interp(ticks, observed_ticks, column[observed_ticks]) for column in latents.T], axis=1
+    )
+    is_filled = observed.copy()
+    gaps = np.diff(observed_ticks) - 1
+    for i in np.flatnonzero((gaps > 0) & (gaps <= max_gap)):
+        is_filled[observed_ticks[i] : observed_ticks[i + 1]] = True
+    return filled, is_filled

@@ -59,11 +59,11 @@ def labels(
         "surprise_nats": len(surprise_nats),
     }
     if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name} {n}" for name, n in lengths.items())
-        raise ShapeError(f"a recording's columns share its ticks, but found {found} ticks.")
+        counts = ", ".join(f"{name} {n}" for name, n in lengths.items())
+        raise ShapeError(f"a recording's columns share its ticks, but found {counts} ticks.")
     if len(path) and path.max() >= states.shape[1]:
         raise ShapeError(f"the path names state {path.max()}, but there are only {states.shape[1]}.")
-    said = path >= 0
+    is_labeled = path >= 0
     total = states.sum(1, keepdims=True)
     marginal = np.divide(states, total, where=total > 0, out=np.zeros_like(states))
     chosen = marginal[np.arange(len(path)), np.maximum(path, 0)]
@@ -73,8 +73,8 @@ def labels(
             "frame": frame,
             "time_s": time_s,
             "syllable": path,
-            "probability": np.where(said, chosen, np.nan),
-            "entropy_nats": np.where(said, -terms.sum(1) + 0.0, np.nan),
+            "probability": np.where(is_labeled, chosen, np.nan),
+            "entropy_nats": np.where(is_labeled, -terms.sum(1) + 0.0, np.nan),
             "surprise_nats": surprise_nats,
             "bout": running_bouts(path),
         }
@@ -85,6 +85,6 @@ def labels(
 
 def running_bouts(syllable: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
     """Number unbroken runs of one syllable from 0; -1 where the syllable is -1."""
-    said = syllable >= 0
-    starts = said & np.diff(syllable, prepend=-2).astype(bool)
-    return np.where(said, np.cumsum(starts) - 1, -1).astype(np.int32)
+    is_labeled = syllable >= 0
+    starts = is_labeled & np.diff(syllable, prepend=-2).astype(bool)
+    return np.where(is_labeled, np.cumsum(starts) - 1, -1).astype(np.int32)

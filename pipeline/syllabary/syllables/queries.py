@@ -20,7 +20,7 @@ import pandas as pd
 
 from ..errors import BadInput, ShapeError
 
-__all__ = ["COLUMNS", "Sight", "disagreement", "propose"]
+__all__ = ["COLUMNS", "RecordingPosterior", "disagreement", "propose"]
 
 COLUMNS = ("recording", "start_s", "stop_s", "behavior", "reason")
 # Clips start this many times per length of a clip.
@@ -29,13 +29,20 @@ NAMED = 3  # syllables in a reason
 LIKELY = 0.1  # share of the clip from which a syllable is one
 
 Floats = npt.NDArray[np.float64]
-Clip = tuple[str, int, float, float]  # recording, first tick, start and stop in s
 
 
-class Sight(NamedTuple):
+class Proposal(NamedTuple):
+    """A clip that could be labeled: its recording, and its start and stop, s."""
+
+    recording: str
+    start_s: float
+    stop_s: float
+
+
+class RecordingPosterior(NamedTuple):
     """What is known of one recording: T ticks, K states.
 
-    ``time_s`` (T,) s; ``states`` (T, K) posterior marginals; ``seen`` (T,) bool, where there
+    ``time_s`` (T,) s; ``states`` (T, K) posterior marginals; ``observed`` (T,) bool, where there
     was a frame; ``labeled`` (T,) bool, where a human has labeled it; ``disagreement_nats``
     (T,) between models, or None.
     """
@@ -43,7 +50,7 @@ class Sight(NamedTuple):
     recording: str
     time_s: npt.NDArray[np.floating]
     states: npt.NDArray[np.floating]
-    seen: npt.NDArray[np.bool_]
+    observed: npt.NDArray[np.bool_]
     labeled: npt.NDArray[np.bool_]
     disagreement_nats: Floats | None = None
 
@@ -92,12 +99,12 @@ def disagreement(labels: Sequence[Mapping[str, npt.NDArray[np.integer]]]) -> dic
     return total
 
 
-def propose(recordings: Iterable[Sight], *, clips: int, clip_s: float) -> pd.DataFrame:
+def propose(recordings: Iterable[RecordingPosterior], *, clips: int, clip_s: float) -> pd.DataFrame:
     """Propose clips to label, the most useful first.
 
     Parameters
     ----------
-    recordings : iterable of Sight
+    recordings : iterable of RecordingPosterior
         Read one at a time; all of one model.
     clips : int
         How many clips at most.
@@ -116,47 +123,50 @@ def propose(recordings: Iterable[Sight], *, clips: int, clip_s: float) -> pd.Dat
     BadInput
         No recording is as long as a clip.
     """
-    found: list[Clip] = []
+    proposals: list[Proposal] = []
     doubts: list[npt.NDArray[np.float32]] = []
     reasons: list[str] = []
     places: list[int] = []
-    known: list[Floats] = []
-    for place, one in enumerate(recordings):
-        doubt, entropy, length = _doubt(one, clip_s)
-        known.append(doubt[one.labeled].sum(0))
-        starts = np.arange(0, len(one.time_s) - length + 1, max(1, length // STARTS))
-        free = np.concatenate([[0], np.cumsum(one.labeled)])
+    labeled_doubt: list[Floats] = []
+    for place, posterior in enumerate(recordings):
+        doubt, entropy, length = _doubt(posterior, clip_s)
+        labeled_doubt.append(doubt[posterior.labeled].sum(0))
+        starts = np.arange(0, len(posterior.time_s) - length + 1, max(1, length // STARTS))
+        free = np.concatenate([[0], np.cumsum(posterior.labeled)])
         starts = starts[free[starts + length] == free[starts]]
         sums = np.concatenate([np.zeros((1, doubt.shape[1])), np.cumsum(doubt, 0)])
         doubts.append((sums[starts + length] - sums[starts]).astype(np.float32))
-        tick_s = _tick_s(one.time_s)
+        tick_s = _tick_s(posterior.time_s)
         for first in starts.tolist():
-            start = float(one.time_s[first])
-            stop = float(one.time_s[first + length - 1]) + tick_s
-            found.append((one.recording, first, start, stop))
-            reasons.append(_reason(one, entropy, slice(first, first + length)))
+            start = float(posterior.time_s[first])
+            stop = float(posterior.time_s[first + length - 1]) + tick_s
+            proposals.append(Proposal(posterior.recording, start, stop))
+            reasons.append(_reason(posterior, entropy, slice(first, first + length)))
         places += [place] * len(starts)
-    if not known:
+    if not labeled_doubt:
         raise BadInput("no recording to choose clips from; 'syllabary segment' makes posteriors.")
-    if not found:
+    if not proposals:
         raise BadInput(
             f"no recording has {clip_s:g} s that nobody has labeled; choose shorter clips with the "
             "setting suggest.clip_s."
         )
-    chosen = _greedy(found, np.concatenate(doubts), np.array(places), known, clips)
-    rows = [(found[i][0], *np.round(found[i][2:], 3).tolist(), "", reasons[i]) for i in chosen]
+    chosen = _greedy(proposals, np.concatenate(doubts), np.array(places), labeled_doubt, clips)
+    rows = [
+        (clip.recording, *np.round(clip[1:], 3).tolist(), "", reasons[i])
+        for i, clip in ((i, proposals[i]) for i in chosen)
+    ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _doubt(one: Sight, clip_s: float) -> tuple[Floats, Floats, int]:
+def _doubt(posterior: RecordingPosterior, clip_s: float) -> tuple[Floats, Floats, int]:
     """Return doubt (T, K) in s times nats, entropy (T,) in nats, and the ticks of a clip."""
-    states = np.asarray(one.states, np.float64)
-    ticks = {len(one.time_s), len(states), len(one.seen), len(one.labeled)}
-    if one.disagreement_nats is not None:
-        ticks.add(len(one.disagreement_nats))
+    states = np.asarray(posterior.states, np.float64)
+    ticks = {len(posterior.time_s), len(states), len(posterior.observed), len(posterior.labeled)}
+    if posterior.disagreement_nats is not None:
+        ticks.add(len(posterior.disagreement_nats))
     if len(ticks) > 1:
         raise ShapeError(
-            f"{one.recording}: times, states and labels have {', '.join(map(str, sorted(ticks)))} "
+            f"{posterior.recording}: times, states and labels have {', '.join(map(str, sorted(ticks)))} "
             "ticks; they share the recording's ticks. Segment it again."
         )
     total = states.sum(1, keepdims=True)
@@ -164,49 +174,50 @@ def _doubt(one: Sight, clip_s: float) -> tuple[Floats, Floats, int]:
     terms = np.where(states > 0, states * np.log(np.where(states > 0, states, 1.0)), 0.0)
     entropy = -terms.sum(1)
     # Nobody can label what the camera did not see.
-    apart = 0.0 if one.disagreement_nats is None else one.disagreement_nats
-    nats = np.where(one.seen, entropy + apart, 0.0)
-    tick_s = _tick_s(one.time_s)
+    apart = 0.0 if posterior.disagreement_nats is None else posterior.disagreement_nats
+    nats = np.where(posterior.observed, entropy + apart, 0.0)
+    tick_s = _tick_s(posterior.time_s)
     return states * nats[:, None] * tick_s, entropy, max(1, round(clip_s / tick_s))
 
 
 def _greedy(
-    found: Sequence[Clip],
+    proposals: Sequence[Proposal],
     doubts: npt.NDArray[np.float32],
     places: npt.NDArray[np.int64],
-    known: Sequence[Floats],
+    labeled_doubt: Sequence[Floats],
     clips: int,
 ) -> list[int]:
     """Take the clip that raises the sum most, again and again."""
-    syllables = np.sum(known, 0)
-    recordings = np.array([one.sum() for one in known])
+    syllables = np.sum(labeled_doubt, 0)
+    recordings = np.array([doubt.sum() for doubt in labeled_doubt])
     worth = doubts.sum(1, dtype=np.float64)
-    start, stop = (np.array([clip[i] for clip in found]) for i in (2, 3))
-    open_ = worth > 0
+    start = np.array([clip.start_s for clip in proposals])
+    stop = np.array([clip.stop_s for clip in proposals])
+    is_free = worth > 0
     chosen: list[int] = []
-    while len(chosen) < clips and open_.any():
+    while len(chosen) < clips and is_free.any():
         gain = np.log1p(doubts / (1 + syllables)).sum(1, dtype=np.float64)
         gain += np.log1p(worth / (1 + recordings[places]))
-        best = int(np.argmax(np.where(open_, gain, -np.inf)))
+        best = int(np.argmax(np.where(is_free, gain, -np.inf)))
         chosen.append(best)
         syllables = syllables + doubts[best]
         recordings[places[best]] += worth[best]
         overlaps = (start < stop[best]) & (stop > start[best]) & (places == places[best])
-        open_ &= ~overlaps
+        is_free &= ~overlaps
     return chosen
 
 
-def _reason(one: Sight, entropy: Floats, clip: slice) -> str:
+def _reason(posterior: RecordingPosterior, entropy: Floats, clip: slice) -> str:
     """Say what a clip may be, and how unsure that is."""
-    seen = one.seen[clip]
-    if not seen.any():
+    observed = posterior.observed[clip]
+    if not observed.any():
         return ""
-    mean = np.asarray(one.states[clip], np.float64)[seen].mean(0)
+    mean = np.asarray(posterior.states[clip], np.float64)[observed].mean(0)
     order = np.argsort(-mean, kind="stable")[:NAMED]
     likely = [f"{k} ({100 * mean[k]:.0f} %)" for k in order.tolist() if mean[k] >= LIKELY]
-    text = f"syllable {', '.join(likely)}; entropy {entropy[clip][seen].mean():.2f} nats"
-    if one.disagreement_nats is not None:
-        text += f"; models disagree by {one.disagreement_nats[clip][seen].mean():.2f} nats"
+    text = f"syllable {', '.join(likely)}; entropy {entropy[clip][observed].mean():.2f} nats"
+    if posterior.disagreement_nats is not None:
+        text += f"; models disagree by {posterior.disagreement_nats[clip][observed].mean():.2f} nats"
     return text
 
 

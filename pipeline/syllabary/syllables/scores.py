@@ -93,39 +93,41 @@ def score_many(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
     """
     from sklearn import metrics
 
-    found = [align(labels, truth) for labels, truth in pairs]
-    found = [one for one in found if len(one.tick)]
-    if not found:
+    aligned = [align(labels, truth) for labels, truth in pairs]
+    aligned = [recording for recording in aligned if len(recording.tick)]
+    if not aligned:
         raise BadInput("labels and truth share no frame; are they of the same recordings?")
-    label, true = (np.concatenate([getattr(one, name) for one in found]) for name in ("label", "true"))
-    shift, best = _best_shift(found)
+    label, true = (
+        np.concatenate([getattr(recording, name) for recording in aligned]) for name in ("label", "true")
+    )
+    shift, best = _best_shift(aligned)
     return {
-        "recordings": len(found),
+        "recordings": len(aligned),
         "frames": len(label),
         "ami": float(metrics.adjusted_mutual_info_score(true, label)),
         "nmi": float(metrics.normalized_mutual_info_score(true, label)),
         "ari": float(metrics.adjusted_rand_score(true, label)),
         "best_shift_ami": best,
         "best_shift_ticks": shift,
-        **_boundaries(found),
+        **_boundaries(aligned),
         "duration_ratio": float(
-            np.median(_durations([(one.tick, one.label) for one in found]))
-            / np.median(_durations([(one.tick, one.true) for one in found]))
+            np.median(_durations([(recording.tick, recording.label) for recording in aligned]))
+            / np.median(_durations([(recording.tick, recording.true) for recording in aligned]))
         ),
         "states_above_1_percent": _common(label),
         "true_states": len(np.unique(true)),
-        **_per_syllable(label, true, np.concatenate([one.behavior for one in found])),
-        "behaviors": _per_behavior(label, np.concatenate([one.behavior for one in found])),
+        **_per_syllable(label, true, np.concatenate([recording.behavior for recording in aligned])),
+        "behaviors": _per_behavior(label, np.concatenate([recording.behavior for recording in aligned])),
     }
 
 
 def align(labels: pd.DataFrame, truth: pd.DataFrame) -> Aligned:
     """Return the rows of one recording whose frame is in both tables."""
-    known = truth["frame"].to_numpy(np.int64)
-    rows = np.flatnonzero((known >= 0) & (truth["syllable"].to_numpy() >= 0))
-    said = labels["frame"].to_numpy(np.int64)
-    places = np.flatnonzero(said >= 0)
-    _, left, right = np.intersect1d(known[rows], said[places], return_indices=True)
+    true_frames = truth["frame"].to_numpy(np.int64)
+    rows = np.flatnonzero((true_frames >= 0) & (truth["syllable"].to_numpy() >= 0))
+    labeled_frames = labels["frame"].to_numpy(np.int64)
+    places = np.flatnonzero(labeled_frames >= 0)
+    _, left, right = np.intersect1d(true_frames[rows], labeled_frames[places], return_indices=True)
     tick = rows[left]
     return Aligned(
         tick.astype(np.int64),
@@ -135,14 +137,14 @@ def align(labels: pd.DataFrame, truth: pd.DataFrame) -> Aligned:
     )
 
 
-def matched(found: Ints, true: Ints, tolerance: int = TOLERANCE_TICKS) -> int:
+def matched(borders: Ints, true_borders: Ints, tolerance: int = TOLERANCE_TICKS) -> int:
     """Return how many sorted borders can be matched one to one within a tolerance.
 
     On a line, pairing in order is the largest matching: the earlier of two unmatched
     borders too far apart can have no partner at all.
     """
     i = j = count = 0
-    a, b = found.tolist(), true.tolist()
+    a, b = borders.tolist(), true_borders.tolist()
     while i < len(a) and j < len(b):
         if abs(a[i] - b[j]) <= tolerance:
             count, i, j = count + 1, i + 1, j + 1
@@ -162,18 +164,18 @@ def _durations(runs: list[tuple[Ints, Ints]]) -> Ints:
     return np.concatenate([np.diff([t[0], *_borders(t, v), t[-1] + 1]) for t, v in runs])
 
 
-def _boundaries(found: list[Aligned]) -> dict[str, Any]:
+def _boundaries(aligned: list[Aligned]) -> dict[str, Any]:
     """Border scores, and the chance level from seeded circular shifts."""
-    label = [_borders(one.tick, one.label) for one in found]
-    true = [_borders(one.tick, one.true) for one in found]
+    label = [_borders(recording.tick, recording.label) for recording in aligned]
+    true = [_borders(recording.tick, recording.true) for recording in aligned]
     n_label, n_true = sum(map(len, label)), sum(map(len, true))
     hits = sum(matched(a, b) for a, b in zip(label, true, strict=True))
     rng = generator(0, "scores", "chance")
     chance = []
     for _ in range(CHANCE_SHIFTS):
         moved = 0
-        for one, a, b in zip(found, label, true, strict=True):
-            first, span = one.tick[0], one.tick[-1] + 1 - one.tick[0]
+        for recording, a, b in zip(aligned, label, true, strict=True):
+            first, span = recording.tick[0], recording.tick[-1] + 1 - recording.tick[0]
             moved += matched(np.sort((a - first + rng.integers(span)) % span) + first, b)
         chance.append(_f1(moved, n_label, n_true))
     return {
@@ -185,15 +187,19 @@ def _boundaries(found: list[Aligned]) -> dict[str, Any]:
     }
 
 
-def _best_shift(found: list[Aligned]) -> tuple[int, float]:
+def _best_shift(aligned: list[Aligned]) -> tuple[int, float]:
     """How late labels are, and the AMI without that delay; the smallest shift wins ties."""
     from sklearn import metrics
 
     best = (0, -np.inf)
     for shift in sorted(range(-LARGEST_SHIFT_TICKS, LARGEST_SHIFT_TICKS + 1), key=lambda s: (abs(s), s)):
-        kept = [(one, len(one.tick) - abs(shift)) for one in found if len(one.tick) > abs(shift)]
-        label = [one.label[max(shift, 0) :][:n] for one, n in kept]
-        true = [one.true[max(-shift, 0) :][:n] for one, n in kept]
+        kept = [
+            (recording, len(recording.tick) - abs(shift))
+            for recording in aligned
+            if len(recording.tick) > abs(shift)
+        ]
+        label = [recording.label[max(shift, 0) :][:n] for recording, n in kept]
+        true = [recording.true[max(-shift, 0) :][:n] for recording, n in kept]
         if kept:
             ami = metrics.adjusted_mutual_info_score(np.concatenate(true), np.concatenate(label))
             best = (shift, float(ami)) if ami > best[1] + 1e-12 else best
@@ -213,16 +219,16 @@ def _per_syllable(label: Ints, true: Ints, behavior: npt.NDArray[np.object_]) ->
     states, s = np.unique(label, return_inverse=True)
     shared = np.zeros((len(truths), len(states)), np.int64)
     np.add.at(shared, (t, s), 1)
-    speaks = states >= 0
-    pairs = linear_sum_assignment(shared * speaks, maximize=True)
+    is_syllable = states >= 0
+    pairs = linear_sum_assignment(shared * is_syllable, maximize=True)
     partner = {int(i): int(j) for i, j in zip(*pairs, strict=True)}
     mostly = shared.argmax(0)
     rows, f1 = [], []
     for i, syllable in enumerate(truths):
         frames = int(shared[i].sum())
         j = partner.get(i)
-        together = int(shared[i, j]) if j is not None and speaks[j] else 0
-        own = np.flatnonzero((mostly == i) & speaks)
+        together = int(shared[i, j]) if j is not None and is_syllable[j] else 0
+        mapped = np.flatnonzero((mostly == i) & is_syllable)
         labeled = int(shared[:, j].sum()) if together else 0
         f1.append(_f1(together, labeled, frames))
         name = behavior[first[i]]
@@ -234,9 +240,9 @@ def _per_syllable(label: Ints, true: Ints, behavior: npt.NDArray[np.object_]) ->
                 "label": int(states[j]) if together else None,
                 "precision": _ratio(together, labeled),
                 "recall": _ratio(together, frames),
-                "labels_mostly": [int(states[k]) for k in own],
-                "mostly_precision": _ratio(int(shared[i, own].sum()), int(shared[:, own].sum())),
-                "mostly_recall": _ratio(int(shared[i, own].sum()), frames),
+                "labels_mostly": [int(states[k]) for k in mapped],
+                "mostly_precision": _ratio(int(shared[i, mapped].sum()), int(shared[:, mapped].sum())),
+                "mostly_recall": _ratio(int(shared[i, mapped].sum()), frames),
             }
         )
     return {"macro_f1": float(np.mean(f1)), "syllables": rows}
@@ -249,27 +255,27 @@ def _per_behavior(
     text = pd.Series(behavior, dtype="string").fillna("").to_numpy(str)
     for name in NAMED:
         text = np.where(np.char.startswith(text, name), name, text)
-    kinds, b = np.unique(text, return_inverse=True)
+    behaviors, b = np.unique(text, return_inverse=True)
     states, s = np.unique(label, return_inverse=True)
-    shared = np.zeros((len(kinds), len(states)), np.int64)
+    shared = np.zeros((len(behaviors), len(states)), np.int64)
     np.add.at(shared, (b, s), 1)
-    called = np.where(states >= 0, kinds[shared.argmax(0)], "")[s]
+    predicted = np.where(states >= 0, behaviors[shared.argmax(0)], "")[s]
     scores: dict[str, dict[str, float | int | None]] = {}
     for name in NAMED:
-        hits = int(((called == name) & (text == name)).sum())
-        n_found, n_true = int((called == name).sum()), int((text == name).sum())
+        hits = int(((predicted == name) & (text == name)).sum())
+        n_labeled, n_true = int((predicted == name).sum()), int((text == name).sum())
         scores[name] = {
             "frames": n_true,
-            "precision": _ratio(hits, n_found) if n_true else None,
+            "precision": _ratio(hits, n_labeled) if n_true else None,
             "recall": _ratio(hits, n_true),
-            "f1": _f1(hits, n_found, n_true) if n_true else None,
+            "f1": _f1(hits, n_labeled, n_true) if n_true else None,
         }
     return scores
 
 
-def _f1(hits: int, n_found: int, n_true: int) -> float:
+def _f1(hits: int, n_labeled: int, n_true: int) -> float:
     """F1; two empty sets agree."""
-    return 2 * hits / (n_found + n_true) if n_found + n_true else 1.0
+    return 2 * hits / (n_labeled + n_true) if n_labeled + n_true else 1.0
 
 
 def _ratio(part: int, whole: int) -> float | None:

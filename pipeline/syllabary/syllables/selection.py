@@ -20,7 +20,7 @@ import pandas as pd
 
 from ..errors import BadInput, ShapeError
 
-__all__ = ["Candidate", "agreement", "choose", "count", "likelihoods"]
+__all__ = ["TrainedModel", "agreement", "choose", "count", "likelihoods"]
 
 RULE = (
     "Of the variants whose stability (mean AMI between seeds on held-out animals) is at most "
@@ -35,7 +35,7 @@ COMMON_SHARE = 0.01
 Ints = npt.NDArray[np.integer]
 
 
-class Candidate(NamedTuple):
+class TrainedModel(NamedTuple):
     """A trained model: its name, its settings' name, and the seed it was trained with."""
 
     name: str
@@ -56,14 +56,14 @@ def likelihoods(rows: pd.DataFrame) -> dict[str, float]:
     dict
         ``bound_nats``, ``iwae_nats``, ``pixels_<horizon>_nats``, ``components_<horizon>_nats``.
     """
-    found = {}
+    means = {}
     scored = rows[rows["frames"] > 0]
     for (measure, horizon), part in scored.groupby(["measure", "horizon"], sort=False):
-        most = part[part["samples"] == part["samples"].max()]
+        best_estimate = part[part["samples"] == part["samples"].max()]
         name = f"{measure}_{horizon}" if horizon else str(measure)
-        nats = (most["nats_per_frame"] * most["frames"]).sum()
-        found[f"{name}_nats"] = float(nats / most["frames"].sum())
-    return found
+        nats = (best_estimate["nats_per_frame"] * best_estimate["frames"]).sum()
+        means[f"{name}_nats"] = float(nats / best_estimate["frames"].sum())
+    return means
 
 
 def agreement(labels: Mapping[str, Mapping[str, Ints]]) -> pd.DataFrame:
@@ -88,7 +88,8 @@ def agreement(labels: Mapping[str, Mapping[str, Ints]]) -> pd.DataFrame:
     from sklearn import metrics
 
     shapes = {
-        name: {recording: len(one) for recording, one in said.items()} for name, said in labels.items()
+        name: {recording: len(left) for recording, left in by_recording.items()}
+        for name, by_recording in labels.items()
     }
     for name, shape in shapes.items():
         first = next(iter(shapes))
@@ -99,37 +100,39 @@ def agreement(labels: Mapping[str, Mapping[str, Ints]]) -> pd.DataFrame:
             )
     order = list(next(iter(labels.values()), {}))
     joined = {
-        name: np.concatenate([said[recording] for recording in order] or [np.empty(0, int)])
-        for name, said in labels.items()
+        name: np.concatenate([by_recording[recording] for recording in order] or [np.empty(0, int)])
+        for name, by_recording in labels.items()
     }
     rows = []
     for a, b in itertools.combinations(joined, 2):
         both = (joined[a] >= 0) & (joined[b] >= 0)
-        one, other = joined[a][both], joined[b][both]
-        says = len(np.unique(one)) > 1 or len(np.unique(other)) > 1
-        ami = metrics.adjusted_mutual_info_score(one, other) if says else math.nan
+        left, right = joined[a][both], joined[b][both]
+        is_informative = len(np.unique(left)) > 1 or len(np.unique(right)) > 1
+        ami = metrics.adjusted_mutual_info_score(left, right) if is_informative else math.nan
         rows.append((a, b, float(ami), int(both.sum())))
     return pd.DataFrame(rows, columns=["candidate", "other", "ami", "ticks"])
 
 
 def count(labels: Mapping[str, Ints]) -> dict[str, int]:
     """Count the syllables of one candidate: all, and those on more than 1 % of the ticks."""
-    said = np.concatenate([one[one >= 0] for one in labels.values()] or [np.empty(0, int)])
-    ticks = np.unique(said, return_counts=True)[1]
+    labeled = np.concatenate(
+        [syllables[syllables >= 0] for syllables in labels.values()] or [np.empty(0, int)]
+    )
+    ticks = np.unique(labeled, return_counts=True)[1]
     return {
         "syllables": len(ticks),
-        "syllables_above_1_percent": int((ticks > COMMON_SHARE * len(said)).sum()),
+        "syllables_above_1_percent": int((ticks > COMMON_SHARE * len(labeled)).sum()),
     }
 
 
 def choose(
-    candidates: Sequence[Candidate], likelihood: pd.DataFrame, pairs: pd.DataFrame, *, margin: float
+    candidates: Sequence[TrainedModel], likelihood: pd.DataFrame, pairs: pd.DataFrame, *, margin: float
 ) -> dict[str, Any]:
     """Choose a candidate.
 
     Parameters
     ----------
-    candidates : sequence of Candidate
+    candidates : sequence of TrainedModel
         In the order in which ties are decided.
     likelihood : DataFrame
         Of ``records.tables.LIKELIHOOD`` with a column ``candidate``; of held-out recordings alone.
@@ -151,24 +154,34 @@ def choose(
         No animal could be scored by any candidate.
     """
     rank = _ranks(candidates, likelihood)
-    variant_of = {one.name: one.variant for one in candidates}
-    own = pairs[pairs["candidate"].map(variant_of) == pairs["other"].map(variant_of)]
-    typical = {
-        one.name: _mean(own["ami"][(own["candidate"] == one.name) | (own["other"] == one.name)])
-        for one in candidates
+    variant_of = {candidate.name: candidate.variant for candidate in candidates}
+    same_variant = pairs[pairs["candidate"].map(variant_of) == pairs["other"].map(variant_of)]
+    mean_ami = {
+        candidate.name: _mean(
+            same_variant["ami"][
+                (same_variant["candidate"] == candidate.name) | (same_variant["other"] == candidate.name)
+            ]
+        )
+        for candidate in candidates
     }
-    names: dict[str, list[Candidate]] = {}
-    for one in candidates:
-        names.setdefault(one.variant, []).append(one)
-    stability = {v: _mean(own["ami"][own["candidate"].map(variant_of) == v]) for v in names}
-    mean_rank = {v: float(np.mean([rank[one.name] for one in seeds])) for v, seeds in names.items()}
+    names: dict[str, list[TrainedModel]] = {}
+    for candidate in candidates:
+        names.setdefault(candidate.variant, []).append(candidate)
+    stability = {
+        v: _mean(same_variant["ami"][same_variant["candidate"].map(variant_of) == v]) for v in names
+    }
+    mean_rank = {
+        v: float(np.mean([rank[candidate.name] for candidate in seeds])) for v, seeds in names.items()
+    }
     # Where no variant finds more than one syllable there is nothing to be stable about.
-    least = max((s for s in stability.values() if s is not None), default=-math.inf) - margin - ROUNDING
-    stable = {v: _or_least(s) >= least for v, s in stability.items()}
-    variant = min(
-        (v for v in names if stable[v]), key=lambda v: (mean_rank[v], -_or_least(stability[v]))
+    min_stability = (
+        max((s for s in stability.values() if s is not None), default=-math.inf) - margin - ROUNDING
     )
-    best = min(names[variant], key=lambda one: (-_or_least(typical[one.name]), rank[one.name]))
+    stable = {v: _or_lowest(s) >= min_stability for v, s in stability.items()}
+    variant = min(
+        (v for v in names if stable[v]), key=lambda v: (mean_rank[v], -_or_lowest(stability[v]))
+    )
+    best = min(names[variant], key=lambda model: (-_or_lowest(mean_ami[model.name]), rank[model.name]))
     return {
         "chosen": best.name,
         "variant": best.variant,
@@ -178,32 +191,34 @@ def choose(
             v: {"stability": stability[v], "rank": mean_rank[v], "is_stable": stable[v]} for v in names
         },
         "candidates": {
-            one.name: {
-                "variant": one.variant,
-                "seed": one.seed,
-                "rank": rank[one.name],
-                "mean_ami": typical[one.name],
-                "likelihoods": likelihoods(likelihood[likelihood["candidate"] == one.name]),
+            candidate.name: {
+                "variant": candidate.variant,
+                "seed": candidate.seed,
+                "rank": rank[candidate.name],
+                "mean_ami": mean_ami[candidate.name],
+                "likelihoods": likelihoods(likelihood[likelihood["candidate"] == candidate.name]),
             }
-            for one in candidates
+            for candidate in candidates
         },
     }
 
 
-def _ranks(candidates: Sequence[Candidate], likelihood: pd.DataFrame) -> dict[str, float]:
+def _ranks(candidates: Sequence[TrainedModel], likelihood: pd.DataFrame) -> dict[str, float]:
     """Mean rank of each candidate over animals and measures, 1 the best.
 
     Components are not compared: they are each model's own.
     """
-    found = []
+    ranks = []
     for _, animal in likelihood.groupby("subject"):
         rows = {name: likelihoods(part) for name, part in animal.groupby("candidate")}
-        scores = pd.DataFrame.from_dict(rows, orient="index").reindex([one.name for one in candidates])
+        scores = pd.DataFrame.from_dict(rows, orient="index").reindex(
+            [candidate.name for candidate in candidates]
+        )
         scores = scores.dropna(axis=1, how="all")
-        found.append(scores.rank(ascending=False, na_option="bottom"))
-    mean = pd.concat(found).groupby(level=0, sort=False).mean() if found else pd.DataFrame()
-    kinds = [[n for n in mean if str(n).startswith(kind)] for kind in ("iwae", "pixels")]
-    halves = [mean[names].mean(axis=1) for names in kinds if names]
+        ranks.append(scores.rank(ascending=False, na_option="bottom"))
+    mean = pd.concat(ranks).groupby(level=0, sort=False).mean() if ranks else pd.DataFrame()
+    by_measure = [[n for n in mean if str(n).startswith(measure)] for measure in ("iwae", "pixels")]
+    halves = [mean[names].mean(axis=1) for names in by_measure if names]
     if not halves:
         raise BadInput(
             "no held-out animal could be scored; their recordings may be too short or reject (see "
@@ -218,5 +233,5 @@ def _mean(values: pd.Series) -> float | None:
     return None if values.isna().all() else float(values.mean())
 
 
-def _or_least(value: float | None) -> float:
+def _or_lowest(value: float | None) -> float:
     return -math.inf if value is None else value

@@ -85,21 +85,21 @@ def compare(
     if len(groups) < 2 or wide.empty:
         return _empty()
     means = group_means(usage, settings, rng=rng).set_index(["group", "syllable"])
-    found = []
+    comparisons = []
     if len(groups) > 2:
-        found.append(_all_groups(wide, settings, rng))
+        comparisons.append(_all_groups(wide, settings, rng))
     for a, b in itertools.combinations(groups, 2):
         table = _pair(wide, a, b, settings, rng)
         for side, group in (("a", a), ("b", b)):
             rows = means.loc[group].loc[table["syllable"]]
             for column in ("mean", "low", "high"):
                 table[f"{column}_{side}"] = rows[column].to_numpy()
-        found.append(table)
-    for table in found:
+        comparisons.append(table)
+    for table in comparisons:
         table["q"] = scipy.stats.false_discovery_control(table["p"])
         table["name"] = table["syllable"].map(names)
     return pd.concat(
-        [t.reindex(columns=list(COLUMNS)).astype(_nullable()) for t in found], ignore_index=True
+        [t.reindex(columns=list(COLUMNS)).astype(_nullable()) for t in comparisons], ignore_index=True
     )
 
 
@@ -119,7 +119,7 @@ def group_means(
     Intervals are percentiles of the means of animals drawn again with replacement; they
     are missing for a single animal and too narrow for a handful.
     """
-    found = []
+    tables = []
     for group, rows in subject_usage(usage).groupby(level="group", sort=True):
         values = rows.to_numpy(np.float64)
         low = high = np.full(values.shape[1], np.nan)
@@ -130,8 +130,8 @@ def group_means(
             tail = 50 * (1 - settings.confidence)
             low, high = np.percentile(draws @ values / len(values), [tail, 100 - tail], axis=0)
         columns = {"subjects": len(values), "mean": values.mean(0), "low": low, "high": high}
-        found.append(pd.DataFrame({"group": group, "syllable": rows.columns, **columns}))
-    return pd.concat(found, ignore_index=True)
+        tables.append(pd.DataFrame({"group": group, "syllable": rows.columns, **columns}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _pair(
@@ -209,12 +209,14 @@ def _p(statistics: Array) -> Array:
     return (statistics >= limit).mean(0)
 
 
-def _assignments(sizes: tuple[int, ...], most: int, rng: np.random.Generator) -> npt.NDArray[np.int8]:
+def _assignments(
+    sizes: tuple[int, ...], max_count: int, rng: np.random.Generator
+) -> npt.NDArray[np.int8]:
     """Ways to deal animals to groups (n, animals), as they were first; all, or ``most`` at random."""
     observed = np.repeat(np.arange(len(sizes)), sizes).astype(np.int8)
-    if math.factorial(sum(sizes)) // math.prod(map(math.factorial, sizes)) <= most:
+    if math.factorial(sum(sizes)) // math.prod(map(math.factorial, sizes)) <= max_count:
         return np.array(list(_arrangements(sizes)), np.int8)
-    drawn = rng.permuted(np.tile(observed, (most - 1, 1)), axis=1)
+    drawn = rng.permuted(np.tile(observed, (max_count - 1, 1)), axis=1)
     return np.concatenate([observed[None], drawn])
 
 
@@ -228,12 +230,12 @@ def _arrangements(left: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
                 yield (g, *rest)
 
 
-def _signs(n: int, most: int, rng: np.random.Generator) -> Array:
+def _signs(n: int, max_count: int, rng: np.random.Generator) -> Array:
     """Signs of n paired differences over n, unchanged first; all of them, or ``most`` at random."""
-    if 2**n <= most:
+    if 2**n <= max_count:
         signs = np.array(list(itertools.product([1.0, -1.0], repeat=n)))
     else:
-        signs = np.concatenate([np.ones((1, n)), rng.choice([1.0, -1.0], (most - 1, n))])
+        signs = np.concatenate([np.ones((1, n)), rng.choice([1.0, -1.0], (max_count - 1, n))])
     return signs / n
 
 

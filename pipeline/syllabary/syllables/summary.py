@@ -50,14 +50,14 @@ def table(recordings: Iterable[tuple[pd.DataFrame, pd.DataFrame]], bouts: pd.Dat
     sums = pd.concat(parts).groupby(level=0).sum()
     means = sums["total"] / sums["count"].where(sums["count"] > 0)
     rows = bouts.assign(ticks=bouts["stop_tick"] - bouts["start_tick"]).groupby("syllable", sort=True)
-    found = rows.agg(
+    summary = rows.agg(
         name=("name", "first"),
         usage=("ticks", "sum"),
         bouts=("bout", "size"),
         median_duration_s=("duration_s", "median"),
     )
-    found["usage"] /= max(found["usage"].sum(), 1)
-    return found.join(means).reset_index()
+    summary["usage"] /= max(summary["usage"].sum(), 1)
+    return summary.join(means).reset_index()
 
 
 def _rising_mm_s(scalars: pd.DataFrame, labels: pd.DataFrame) -> npt.NDArray[np.float64]:

@@ -43,15 +43,15 @@ def table(bouts: pd.DataFrame, *, by: str = "recording") -> pd.DataFrame:
     totals = counted.groupby(keys, sort=True)[["ticks", "duration_s"]].sum()
     syllables = pd.DataFrame({"syllable": np.unique(bouts["syllable"]).astype("int16")})
     full = totals.reset_index()[keys].merge(syllables, how="cross")
-    found = full.merge(rows.reset_index(), how="left", on=[*keys, "syllable"])
-    found[["ticks", "bouts"]] = found[["ticks", "bouts"]].fillna(0).astype("int64")
+    usage = full.merge(rows.reset_index(), how="left", on=[*keys, "syllable"])
+    usage[["ticks", "bouts"]] = usage[["ticks", "bouts"]].fillna(0).astype("int64")
     total = full[keys].merge(totals.reset_index(), how="left", on=keys)
-    found["usage"] = found["ticks"] / total["ticks"].to_numpy()
+    usage["usage"] = usage["ticks"] / total["ticks"].to_numpy()
     minutes = total["duration_s"].to_numpy(np.float64) / 60
-    found["bouts_per_min"] = found["bouts"] / np.where(minutes > 0, minutes, np.nan)
-    found["name"] = found["syllable"].map(_names(bouts)).astype("string")
+    usage["bouts_per_min"] = usage["bouts"] / np.where(minutes > 0, minutes, np.nan)
+    usage["name"] = usage["syllable"].map(_names(bouts)).astype("string")
     columns = ["syllable", "name", "ticks", "usage", "bouts", "bouts_per_min", "median_duration_s"]
-    return found[[*keys, *columns]]
+    return usage[[*keys, *columns]]
 
 
 def _names(bouts: pd.DataFrame) -> dict[int, str]:

@@ -104,17 +104,17 @@ def _training(model: ModelResults) -> str:
     history = model.table("history")
     if history is None or "phase" not in history:
         return ""
-    found = training.gain(history)
-    if found is None:
+    gain = training.gain(history)
+    if gain is None:
         return "No networks were trained: latents and crops are joined by the PCA alone."
-    before, after = (f"{value:.1f}".replace("-", "−") for value in found)
-    if found.after <= found.before:
+    before, after = (f"{value:.1f}".replace("-", "−") for value in gain)
+    if gain.after <= gain.before:
         return (
             "Training the networks did not raise the bound above that of PCA and the same prior, "
             f"{before} nats per frame, and the PCA is kept."
         )
     return (
-        f"Training the networks raised the bound by {found.after - found.before:.1f} nats per frame, "
+        f"Training the networks raised the bound by {gain.after - gain.before:.1f} nats per frame, "
         f"from {before} (PCA and the same prior) to {after}. The bound is of pixels: it does not tell "
         "which labels are better."
     )
@@ -161,24 +161,24 @@ def _model(
 
 
 def _figures(drawings: list[Drawing], inliner: _assets.Inliner | None) -> list[dict[str, str]]:
-    found = []
+    figures = []
     for drawing in sorted(drawings, key=lambda d: (d.rank, d.name)):
         if drawing.paths:
             place = f"figures/{file_stem(drawing.model) + '/' if drawing.model else ''}{drawing.name}"
             source = f"{place}.svg" if inliner is None else inliner.figure(drawing.paths, place)
-            found.append(
+            figures.append(
                 {"name": drawing.name, "title": drawing.title, "caption": drawing.caption, "src": source}
             )
-    return found
+    return figures
 
 
 def _missing(drawings: Drawings) -> list[dict[str, str]]:
     """Return the figures that could not be drawn, and what each needs."""
-    found: dict[tuple[str, str], list[str]] = {}
+    places: dict[tuple[str, str], list[str]] = {}
     for d in drawings.figures:
         if d.missing:
-            found.setdefault((d.title, d.missing), []).append(d.model or d.recording)
+            places.setdefault((d.title, d.missing), []).append(d.model or d.recording)
     return [
         {"title": title, "needs": needs, "where": ", ".join(w for w in where if w)[:300]}
-        for (title, needs), where in found.items()
+        for (title, needs), where in places.items()
     ]

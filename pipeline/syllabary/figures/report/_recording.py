@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..colors import MISSING, hexadecimal
-from ..results import Recording, StudyResults, syllable_name
+from ..results import RecordingResults, StudyResults, syllable_name
 from ..study import Drawings, file_stem
 from . import _assets, _tables
 
@@ -27,7 +27,7 @@ SCALARS = {"speed_mm_s": ("speed", "mm/s"), "height_max_mm": ("highest point", "
 def render(
     folder: Path,
     study: StudyResults,
-    recording: Recording,
+    recording: RecordingResults,
     drawings: Drawings,
     *,
     provenance: Mapping[str, Any],
@@ -54,7 +54,7 @@ def render(
     )
 
 
-def timeline(study: StudyResults, recording: Recording, drawings: Drawings) -> dict[str, Any]:
+def timeline(study: StudyResults, recording: RecordingResults, drawings: Drawings) -> dict[str, Any]:
     """Return what the page's script draws: rows of bouts, traces, and the clock."""
     rows: list[dict[str, Any]] = []
     traces: list[dict[str, Any]] = []

@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..results import ModelResults, Recording, StudyResults
+from ..results import ModelResults, RecordingResults, StudyResults
 
 __all__ = [
     "Cell",
-    "Column",
+    "Heading",
     "duration",
     "flat_scores",
     "number",
@@ -26,7 +26,7 @@ HIDDEN = frozenset({
     "boundary_recall", "true_states",
 })  # fmt: skip
 # A model that registers crops is scored on moved ones, with components of its own: no best is marked.
-OWN = "; compare models that all register crops, or all do not"
+COMPARABLE = "; compare models that all register crops, or all do not"
 # Score, its name for people, what it means, and whether more is better (None: neither).
 SCORES: dict[str, tuple[str, str, bool | None]] = {
     "ami": ("AMI", "adjusted mutual information with the true syllables; 1 is perfect, 0 chance", True),
@@ -43,12 +43,12 @@ SCORES: dict[str, tuple[str, str, bool | None]] = {
     "bound_nats": (
         "bound",
         "lower bound of the log likelihood of the pixels by the model's own recognizer, nats per frame"
-        + OWN,
+        + COMPARABLE,
         None,
     ),
     "iwae_nats": (
         "likelihood",
-        "log likelihood of the pixels of short clips, nats per frame" + OWN,
+        "log likelihood of the pixels of short clips, nats per frame" + COMPARABLE,
         None,
     ),
 }
@@ -66,12 +66,12 @@ def score_of(key: str) -> tuple[str, str, bool | None]:
     what, frames = foretold.groups()
     return (
         f"{what}, {frames} ahead",
-        f"log density of {what} of a frame, given what was seen until {frames} frames before; nats{OWN}",
+        f"log density of {what} of a frame, given the frames until {frames} before it; nats{COMPARABLE}",
         None,
     )
 
 
-class Column(NamedTuple):
+class Heading(NamedTuple):
     """Head of a column: text, what it means, whether it holds numbers."""
 
     text: str
@@ -123,32 +123,32 @@ def _cell(value: Any, digits: int = 3, scale: float = 1.0, decimals: int | None 
 
 def flat_scores(scores: Mapping[str, Any]) -> dict[str, float]:
     """Return the scores worth a column; those of named behaviors become ``rear recall``."""
-    found = {k: float(v) for k, v in scores.items() if k not in HIDDEN and _is_number(v)}
+    scalar_scores = {k: float(v) for k, v in scores.items() if k not in HIDDEN and _is_number(v)}
     for behavior, values in (scores.get("behaviors") or {}).items():
-        found |= {
+        scalar_scores |= {
             f"{behavior} {k}": float(values[k])
             for k in ("recall", "precision")
             if _is_number(values.get(k))
         }
-    return found
+    return scalar_scores
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def truth_table(model: ModelResults) -> tuple[list[Column], list[list[Cell]]]:
+def truth_table(model: ModelResults) -> tuple[list[Heading], list[list[Cell]]]:
     """Return how well each true syllable was found, over all recordings."""
     rows = (model.scores.get("all") or {}).get("syllables") or []
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         return [], []
     columns = [
-        Column("true behavior", numeric=False),
-        Column("frames"),
-        Column("syllable", "its one-to-one match"),
-        Column("precision (%)", "of the syllable's frames, how many are this behavior"),
-        Column("recall (%)", "of the behavior's frames, how many got this syllable"),
-        Column("recall, merged (%)", "the same when every syllable counts as what it mostly is"),
+        Heading("true behavior", numeric=False),
+        Heading("frames"),
+        Heading("syllable", "its one-to-one match"),
+        Heading("precision (%)", "of the syllable's frames, how many are this behavior"),
+        Heading("recall (%)", "of the behavior's frames, how many got this syllable"),
+        Heading("recall, merged (%)", "the same when every syllable counts as what it mostly is"),
     ]
     return columns, [
         [
@@ -164,13 +164,16 @@ def truth_table(model: ModelResults) -> tuple[list[Column], list[list[Cell]]]:
     ]
 
 
-def score_table(models: Iterable[ModelResults]) -> tuple[list[Column], list[list[Cell]]]:
+def score_table(models: Iterable[ModelResults]) -> tuple[list[Heading], list[list[Cell]]]:
     """Return a row per model and role, a column per score that any has; the best are marked."""
     rows = [(m.name, role, flat_scores(s)) for m in models for role, s in m.scores.items()]
     present = dict.fromkeys(key for _, _, scores in rows for key in scores)
     keys = [k for k in SCORES if k in present] + [k for k in present if k not in SCORES]
-    columns = [Column("model", numeric=False), Column("recordings", "which were scored", numeric=False)]
-    columns += [Column(*score_of(k)[:2]) for k in keys]
+    columns = [
+        Heading("model", numeric=False),
+        Heading("recordings", "which were scored", numeric=False),
+    ]
+    columns += [Heading(*score_of(k)[:2]) for k in keys]
     best = {
         (role, key): max((s.get(key, -math.inf) for _, r, s in rows if r == role), default=-math.inf)
         for _, role, _ in rows
@@ -190,21 +193,21 @@ def score_table(models: Iterable[ModelResults]) -> tuple[list[Column], list[list
     ]
 
 
-SYLLABLE_COLUMNS: dict[str, tuple[Column, float, int]] = {
-    "usage": (Column("usage (%)", "share of the time"), 100.0, 3),
-    "bouts": (Column("bouts", "number of bouts"), 1.0, 3),
-    "median_duration_s": (Column("median bout (s)", "median length of a bout"), 1.0, 3),
-    "speed_mm_s": (Column("speed (mm/s)", "mean over its ticks"), 1.0, 3),
-    "height_mm": (Column("height (mm)", "mean height of the animal"), 1.0, 3),
-    "height_max_mm": (Column("highest (mm)", "mean of the highest point"), 1.0, 3),
-    "length_mm": (Column("length (mm)", "mean length of the body"), 1.0, 3),
-    "turning_rad_s": (Column("turning (rad/s)", "positive is clockwise from above"), 1.0, 3),
-    "probability": (Column("probability", "mean probability of the syllable while it is on"), 1.0, 3),
+SYLLABLE_COLUMNS: dict[str, tuple[Heading, float, int]] = {
+    "usage": (Heading("usage (%)", "share of the time"), 100.0, 3),
+    "bouts": (Heading("bouts", "number of bouts"), 1.0, 3),
+    "median_duration_s": (Heading("median bout (s)", "median length of a bout"), 1.0, 3),
+    "speed_mm_s": (Heading("speed (mm/s)", "mean over its ticks"), 1.0, 3),
+    "height_mm": (Heading("height (mm)", "mean height of the animal"), 1.0, 3),
+    "height_max_mm": (Heading("highest (mm)", "mean of the highest point"), 1.0, 3),
+    "length_mm": (Heading("length (mm)", "mean length of the body"), 1.0, 3),
+    "turning_rad_s": (Heading("turning (rad/s)", "positive is clockwise from above"), 1.0, 3),
+    "probability": (Heading("probability", "mean probability of the syllable while it is on"), 1.0, 3),
 }
 
 
 LARGEST_COMPARISON = 300
-# Column of ``statistics``, its head, what it means, and its factor.
+# Heading of ``statistics``, its head, what it means, and its factor.
 COMPARED = (
     ("mean_a", "first (%)", "mean usage of the first group's animals", 100.0),
     ("low_a", "from (%)", "95 % interval of that mean", 100.0),
@@ -218,7 +221,7 @@ COMPARED = (
 )
 
 
-def syllable_table(model: ModelResults) -> tuple[list[Column], dict[int, list[Cell]]]:
+def syllable_table(model: ModelResults) -> tuple[list[Heading], dict[int, list[Cell]]]:
     """Return the columns of a model's syllables and, by syllable, their values."""
     table = model.table("syllables")
     if table is None:
@@ -234,19 +237,19 @@ def syllable_table(model: ModelResults) -> tuple[list[Column], dict[int, list[Ce
     }
     smallest = _smallest_q(model)
     if smallest:
-        columns.append(Column("q", "smallest adjusted p over the comparisons of groups"))
+        columns.append(Heading("q", "smallest adjusted p over the comparisons of groups"))
         for syllable, row in cells.items():
             row.append(_cell(smallest.get(syllable), 2))
     return columns, cells
 
 
-def statistics_table(model: ModelResults) -> tuple[list[Column], list[list[Cell]]]:
+def statistics_table(model: ModelResults) -> tuple[list[Heading], list[list[Cell]]]:
     """Return the comparisons of groups, the clearest first."""
     table = model.table("statistics")
     if table is None or not {"syllable", "comparison", "q"} <= set(table):
         return [], []
-    columns = [Column("syllable"), Column("comparison", numeric=False)]
-    columns += [Column(text, hint) for key, text, hint, _ in COMPARED if key in table]
+    columns = [Heading("syllable"), Heading("comparison", numeric=False)]
+    columns += [Heading(text, hint) for key, text, hint, _ in COMPARED if key in table]
     rows = table.sort_values(["q", "syllable"], kind="stable").head(LARGEST_COMPARISON)
     return columns, [
         [_cell(row["syllable"]), Cell(str(row["comparison"]), str(row["comparison"]))]
@@ -267,7 +270,7 @@ def recording_rows(study: StudyResults) -> list[dict[str, Any]]:
     return [_recording_row(r) for r in study.recordings]
 
 
-def _recording_row(recording: Recording) -> dict[str, Any]:
+def _recording_row(recording: RecordingResults) -> dict[str, Any]:
     quality = recording.quality
     ticks, fps = quality.get("ticks"), quality.get("median_fps")
     minutes = ticks / fps / 60 if ticks and fps else None
