@@ -25,8 +25,9 @@ from numba import cuda as compiler
 from numba.core.types import BaseTuple
 
 from syllabary.messages import hmm, lds
-from syllabary.messages.backends import cuda
-from syllabary.messages.backends.cuda import launch
+from syllabary.messages.backends.cuda import chunks, launch
+from syllabary.messages.backends.cuda.hmm import calls as hmm_calls
+from syllabary.messages.backends.cuda.lds import calls as lds_calls
 from syllabary.messages.regression import ar_log_likelihood
 
 ARCHITECTURES = {"sm_80": (8, 0), "sm_90": (9, 0)}
@@ -44,12 +45,15 @@ def launches(dtype: torch.dtype) -> dict:
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
         found.setdefault((name, kernel), (types, *spec[1:]))
 
-    before, cuda._launch = cuda._launch, note
+    callers = chunks, hmm_calls, lds_calls
+    for module in callers:
+        module.launch = note
     try:
         for states, dimensions in SIZES:
             call_everything(dtype, states, dimensions)
     finally:
-        cuda._launch = before
+        for module in callers:
+            module.launch = launch.launch
     return found
 
 

@@ -12,6 +12,8 @@ from syllabary.errors import IndefinitePrecision
 from syllabary.messages import hmm, lds
 from syllabary.messages.backends import cuda
 from syllabary.messages.backends.cuda import chunks
+from syllabary.messages.backends.cuda.hmm import calls as hmm_calls
+from syllabary.messages.backends.cuda.lds import calls as lds_calls
 
 pytestmark = [
     pytest.mark.skipif(not cuda.available(), reason="no GPU, and not in the simulator"),
@@ -40,8 +42,8 @@ def cut(monkeypatch):
     """Set the most frames of a stretch, and of an approach to it."""
 
     def set_(longest, approach):
-        monkeypatch.setattr(cuda, "DISCRETE_STRETCH", longest)
-        monkeypatch.setattr(cuda, "GAUSSIAN_STRETCH", longest)
+        monkeypatch.setattr(hmm_calls, "LONGEST", longest)
+        monkeypatch.setattr(lds_calls, "LONGEST", longest)
         monkeypatch.setattr(chunks, "APPROACH", approach)
 
     return set_

@@ -23,8 +23,19 @@ from torch import Tensor
 
 from ..compiled import Floats
 from .block import block_max, cuda, device
+from .launch import launch
 
-__all__ = ["Seams", "checks", "forgotten", "frames_of", "most", "number_of", "seams_for"]
+__all__ = [
+    "Repeated",
+    "Seams",
+    "checks",
+    "forgotten",
+    "frames_of",
+    "in_chunks",
+    "most",
+    "number_of",
+    "seams_for",
+]
 
 # Frames from which a first message is found, and times that wrong stretches are swept side by side: an
 # even number, for messages go from one buffer to the other and end in the first.
@@ -57,11 +68,33 @@ class Seams(NamedTuple):
             yield 1, (self.starts, ends[0], ends[0], self.repeated), 0
 
 
+class Repeated(NamedTuple):
+    """How often each stretch was swept again, (B, S), numbered in the direction of travel."""
+
+    forward: Tensor
+    backward: Tensor | None = None
+
+
 def seams_for(like: Tensor, numbers: int, longest: int) -> Seams:
     """Room for messages of ``numbers``; sequences (B, T, ...) in stretches of ``longest`` frames."""
     shape = len(like), most(like.shape[1], longest)
     starts, ends = like.new_empty((*shape, numbers)), like.new_empty((2, *shape, numbers))
     return Seams(starts, ends, torch.zeros(shape, dtype=torch.int64, device=like.device))
+
+
+def in_chunks(
+    kernel: Any, layout: tuple[int, int, int, int], like: Tensor, given: Any, left: Any
+) -> Seams:
+    """Launch a sweep over (B, T, ...) as often as its stretches may need.
+
+    ``layout`` has threads, bytes of shared memory, numbers of a message, and frames of a stretch.
+    """
+    threads, shared, numbers, longest = layout
+    seams = seams_for(like, numbers, longest)
+    for blocks, messages, approach in seams.turns():
+        spec = (len(like), blocks), threads, shared
+        launch(kernel, spec, *given, messages, (approach, longest), *left)
+    return seams
 
 
 def most(frames: int, longest: int) -> int:

@@ -6,15 +6,22 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
 import torch
 from numba import cuda
 from numba.core.errors import NumbaPerformanceWarning
 from torch import Tensor
 
 from ....errors import BadInput
-from .block import SIMULATED
+from .block import LANES, SIMULATED
 
-__all__ = ["available", "launch"]
+__all__ = ["NUMBERS", "THREADS", "available", "launch", "shared_memory", "threads_for"]
+
+# Threads of a block at most; the simulator's cost milliseconds each, and two show what sharing breaks.
+THREADS = 2 if SIMULATED else 256
+# Shared memory that every device grants a block, less what the kernels' fixed arrays take, bytes.
+SHARED_BYTES = 48 * 1024 - 1024
+NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 @cache
@@ -43,6 +50,22 @@ def launch(kernel: Any, spec: tuple[Any, int, int], *arguments: Any) -> None:
         warnings.simplefilter("ignore", NumbaPerformanceWarning)
         views = [_each(part, cuda.as_cuda_array) for part in arguments]
         kernel[grid, threads, cuda.external_stream(stream), shared](*views)
+
+
+def threads_for(entries: int) -> int:
+    """Threads for so many entries: whole warps."""
+    return min(THREADS, -(-entries // LANES) * LANES)
+
+
+def shared_memory(dtype: torch.dtype, numbers: int) -> int:
+    """Bytes of so many numbers, if a block can have them."""
+    wanted = numbers * dtype.itemsize
+    if wanted > SHARED_BYTES:
+        raise BadInput(
+            f"a chain of this size needs {wanted} bytes of a GPU's shared memory, which grants a block "
+            f"{SHARED_BYTES}; move the arrays to the CPU."
+        )
+    return wanted
 
 
 def _each(argument: Any, view: Callable[[Tensor], Any]) -> Any:

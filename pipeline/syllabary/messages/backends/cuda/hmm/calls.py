@@ -1,0 +1,252 @@
+"""Discrete chains on a GPU: how tensors are handed to the kernels of the files beside this one."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ... import cpu
+from ...cpu.hmm import tangent as cpu_tangent
+from .. import strips
+from ..block import WARPS
+from ..chunks import Repeated, in_chunks
+from ..launch import NUMBERS, THREADS, launch, shared_memory, threads_for
+from . import logs, paths, scaled, tangent
+from . import pairs as pair_kernels
+
+__all__ = ["hmm_marginals", "hmm_path", "hmm_sample", "hmm_tangent"]
+
+# Frames of a chunk at most: as many as fill a large GPU once with an hour of one recording.
+LONGEST = 384
+
+
+class Found(NamedTuple):
+    """Where sweeps over discrete chains leave what they find; zeros in padding."""
+
+    filtered: Tensor
+    """(B, T, K)"""
+    log_scales: Tensor
+    """(B, T) float64"""
+    states: Tensor | None
+    """(B, T, K), or (B, 1, K) where the first frame is enough; None to filter only."""
+    transitions: Tensor | None
+    """(B, K, K) float64"""
+
+
+def hmm_marginals(
+    initial: Tensor,
+    transition: Tensor,
+    evidence: Tensor,
+    lengths: Tensor,
+    keep: str,
+    states: Tensor | None,
+    filtered: Tensor | None,
+    transitions: Tensor | None,
+    first: Tensor | None,
+    log_scales: Tensor,
+    fault: Tensor,
+) -> Repeated | None:
+    """Fill marginals, pair sums, first states and log scales; see ``messages.hmm.marginals``."""
+    if evidence.numel() == 0:
+        return None
+    if states is None:
+        states = torch.zeros_like(evidence[:, :1])
+    if keep == "filter":
+        found = Found(states, log_scales, None, None)
+    else:
+        messages = torch.zeros_like(evidence) if filtered is None else filtered
+        found = Found(messages, log_scales, states, transitions)
+    repeated = _settle(initial, transition, evidence, lengths, found, fault)
+    if first is not None:
+        first.copy_(states[:, 0])
+    return repeated
+
+
+def hmm_tangent(
+    initial: Tensor,
+    transition: Tensor,
+    evidence: Tensor,
+    filtered: Tensor,
+    states: Tensor,
+    direction: Tensor,
+    lengths: Tensor,
+    d_states: Tensor,
+    d_transitions: Tensor,
+) -> None:
+    """Fill derivatives of marginals and pair sums; see ``messages.hmm.tangent``."""
+    if states.numel() == 0:
+        return
+    step, _ = _exponential(transition, states.dtype)
+    ahead, behind, ratio = (torch.zeros_like(states) for _ in range(3))
+    lost, numbers = torch.zeros_like(states[:, 0, 0]), torch.finfo(states.dtype)
+    spec = _per_chain(states, tangent.ROOM)
+    given, floor = (filtered, states, direction, lengths), 1e9 * numbers.tiny
+    launch(tangent.forward, spec, step, *given, ahead, ratio, floor)
+    launch(
+        tangent.backward,
+        spec,
+        step.mT.contiguous(),
+        *(*given, ahead, ratio, behind, d_states, lost),
+    )
+    # Pairs a_t(j) P(j, k) r_{t+1}(k), each times f_t(j) + h_{t+1}(k).
+    for before, after in ((filtered * ahead, ratio), (filtered, ratio * behind)):
+        _add_pairs(before.double(), after.double(), lengths, step.double(), d_transitions)
+    left = (lost > cpu_tangent.LOST * numbers.eps).nonzero()[:, 0]
+    if len(left):
+        # So few, and so rarely, that the processor may do them: a launch in logs is not worth its text.
+        start, matrix = (part if len(part) == 1 else part[left] for part in (initial, transition))
+        many = (part[left] for part in (evidence, *given, d_states, d_transitions))
+        again = [part.cpu() for part in (start, matrix, *many)]
+        cpu.hmm_tangent(*again)
+        d_states[left], d_transitions[left] = (part.to(states.device) for part in again[-2:])
+
+
+def hmm_path(
+    initial: Tensor,
+    transition: Tensor,
+    evidence: Tensor,
+    lengths: Tensor,
+    path: Tensor,
+    fault: Tensor,
+) -> None:
+    """Fill the most probable path; see ``messages.hmm.path``."""
+    if evidence.numel() == 0:
+        return
+    potentials = (part.to(evidence.dtype) for part in (initial, transition))
+    spec = _per_chain(evidence, paths.BEST_ROOM)
+    scores = torch.empty_like(evidence)
+    launch(paths.best, spec, *potentials, evidence, lengths, scores, path, fault)
+
+
+def hmm_sample(
+    initial: Tensor,
+    transition: Tensor,
+    evidence: Tensor,
+    lengths: Tensor,
+    uniform: Tensor,
+    path: Tensor,
+    fault: Tensor,
+) -> None:
+    """Fill a joint posterior sample; see ``messages.hmm.sample``."""
+    if evidence.numel() == 0:
+        return
+    log_scales = torch.zeros_like(evidence[..., 0], dtype=torch.float64)
+    found = Found(torch.zeros_like(evidence), log_scales, None, None)
+    _settle(initial, transition, evidence, lengths, found, fault, in_logs=True)
+    spec = _per_chain(evidence, paths.DRAW_ROOM, torch.float64)
+    launch(paths.draw, spec, transition, found.filtered, uniform, lengths, fault, path)
+
+
+def _settle(
+    initial: Tensor,
+    transition: Tensor,
+    evidence: Tensor,
+    lengths: Tensor,
+    found: Found,
+    fault: Tensor,
+    in_logs: bool = False,
+) -> Repeated:
+    """Sweep in probabilities; what lost too much again in float64, and then in logs.
+
+    ``in_logs`` makes ``found.filtered`` logs, which hold what would underflow.
+    """
+    first, repeated = _scaled(initial, transition, evidence, lengths, found, in_logs)
+    fault.copy_(first)
+    for sweep in (_logs,) if evidence.dtype == torch.float64 else (_scaled, _logs):
+        left = (fault >= 0).nonzero()[:, 0]
+        if not len(left):
+            break
+        start, step = (part if len(part) == 1 else part[left] for part in (initial, transition))
+        again = Found._make(
+            None if part is None else torch.zeros_like(part[left], dtype=torch.float64) for part in found
+        )
+        fault[left], _ = sweep(start, step, evidence[left].double(), lengths[left], again, in_logs)
+        for source, target in zip(again, found, strict=True):
+            if source is not None and target is not None:
+                target[left] = source.to(target.dtype)
+    return repeated
+
+
+def _scaled(
+    initial: Tensor, transition: Tensor, evidence: Tensor, lengths: Tensor, found: Found, in_logs: bool
+) -> tuple[Tensor, Repeated]:
+    """Sweep in probabilities; −1 for each sequence that lost too little to matter.
+
+    The CPU's ``_sweep`` says what is lost, and why a filter's floor depends on the transitions.
+    """
+    count, dtype = len(evidence), evidence.dtype
+    start, log_start = _exponential(initial, dtype)
+    step, log_step = _exponential(transition, dtype)
+    shifts = torch.stack([log_start.expand(count), log_step.expand(count)], 1)
+    floor = 1e9 * torch.finfo(dtype).tiny
+    floors = torch.full_like(shifts[:, 0], floor)
+    if found.states is None:
+        smallest = step.flatten(1).amin(1).double().expand(count)
+        needed = torch.where(smallest < floor, math.inf, floor / smallest)
+        floors = torch.where(lengths > 1, needed, floors)
+    first, plan = torch.zeros_like(floors), strips.layout(evidence.shape[2])
+    forward, backward = scaled.sweeps(plan, NUMBERS[dtype])
+    seen = evidence.flatten(1), evidence.amax(2), lengths
+    there = start, _padded(step, plan.width), shifts, floors, seen
+    left = found.filtered.flatten(1), found.log_scales, first
+    shared = shared_memory(dtype, WARPS + plan.numbers)
+    layout = plan.threads, shared, evidence.shape[2], LONGEST
+    seams = [in_chunks(forward, layout, evidence, there, left)]
+    if found.states is not None and found.transitions is not None:
+        weights, back = torch.empty_like(evidence), _padded(step.mT, plan.width)
+        flat = (part.flatten(1) for part in (found.filtered, found.states, weights))
+        back_given = back, floor, seen
+        seams.append(in_chunks(backward, layout, evidence, back_given, (*flat, first)))
+        _add_pairs(found.filtered, weights, lengths, step, found.transitions)
+    if in_logs:
+        found.filtered.log_()
+    return torch.where(first > 0, -1, 0), Repeated(*(part.repeated for part in seams))
+
+
+def _logs(
+    initial: Tensor, transition: Tensor, evidence: Tensor, lengths: Tensor, found: Found, in_logs: bool
+) -> tuple[Tensor, None]:
+    """Sweep in logs; the fault of each sequence, or −1."""
+    messages, fault = torch.full_like(evidence, -math.inf), torch.full_like(lengths, -1)
+    spec = _per_chain(evidence, logs.ROOM)
+    chain = (transition, evidence, lengths)
+    launch(logs.forward, spec, initial, *chain, messages, found.log_scales, fault)
+    if found.states is not None:
+        launch(logs.backward, spec, *chain, fault, messages, found.states, found.transitions)
+    found.filtered.copy_(messages if in_logs else messages.exp())
+    return fault, None
+
+
+def _add_pairs(before: Tensor, after: Tensor, lengths: Tensor, step: Tensor, pairs: Tensor) -> None:
+    """Add ``P(j, k) Σ_t before_t(j) after_{t+1}(k)`` of every sequence to its sums."""
+    count, frames, size = before.shape
+    tiles, number = -(-size // pair_kernels.TILE), max(1, -(-(frames - 1) // pair_kernels.PIECE))
+    pieces = pairs.new_empty((count, number, size, size))
+    spec = (
+        (count, number, tiles**2),
+        pair_kernels.SIDE**2,
+        shared_memory(before.dtype, 2 * pair_kernels.CELLS),
+    )
+    launch(pair_kernels.sum_pieces, spec, before, after, lengths, pieces)
+    each = (count, -(-size * size // THREADS)), THREADS, 0
+    launch(pair_kernels.add_pieces, each, pieces, lengths, step, pairs)
+
+
+def _exponential(log: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Exponential over its largest entry, and the log of that entry, (B or 1)."""
+    shift = log.flatten(1).amax(1)
+    shift = torch.where(shift.isfinite(), shift, 0.0)
+    return (log - shift.reshape(-1, *(1,) * (log.ndim - 1))).exp().to(dtype), shift
+
+
+def _padded(matrices: Tensor, width: int) -> Tensor:
+    """Flat matrices of so many rows and columns, with zeros behind."""
+    more = width - matrices.shape[-1]
+    return torch.nn.functional.pad(matrices, (0, more, 0, more)).flatten(1)
+
+
+def _per_chain(evidence: Tensor, vectors: int, dtype: torch.dtype | None = None) -> tuple[int, int, int]:
+    """Blocks, threads and bytes of shared memory where a block has a chain of K states."""
+    count, _, size = evidence.shape
+    return count, threads_for(size), shared_memory(dtype or evidence.dtype, WARPS + vectors * size)
