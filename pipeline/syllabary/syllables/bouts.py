@@ -39,14 +39,16 @@ def table(
     ----------
     labels : DataFrame
         A row per tick with the columns of ``records.tables.LABELS``.
+    recording, subject, group, role : str
+        Values of these columns in every row.
     min_probability : float
-        Bouts of a smaller mean probability are left out; their neighbors do not touch.
+        Bouts of a smaller mean probability are left out; their neighbors then do not touch.
 
     Returns
     -------
     DataFrame
-        ``COLUMNS``. ``stop_tick`` is exclusive and ``stop_s`` the time of that tick (one
-        median interval after the last tick at the end), so that neighbors touch.
+        ``COLUMNS``. ``stop_tick`` is exclusive. ``stop_s`` is the time of that tick, or one
+        median interval after the last tick, so that neighbors touch.
         ``probability`` is the mean over the bout.
     """
     ticks = np.flatnonzero(labels["bout"].to_numpy() >= 0)
@@ -82,7 +84,18 @@ def table(
 
 
 def join(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Put the bouts of recordings below each other."""
+    """Concatenate the bouts of recordings.
+
+    Parameters
+    ----------
+    tables : iterable of DataFrame
+        Tables that ``table`` returned; empty ones are skipped.
+
+    Returns
+    -------
+    DataFrame
+        ``COLUMNS``.
+    """
     filled = [part for part in tables if len(part)]
     if not filled:
         return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in COLUMNS.items()})

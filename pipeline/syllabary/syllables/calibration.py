@@ -1,10 +1,10 @@
-"""Whether a model is right as often as it says: confidence against accuracy, known syllables at hand.
+"""Calibration: compares the confidence of labels with their accuracy, where the truth is known.
 
-A model's syllable counts as the true one that it mostly is (many to one), so that a behavior
-split into several syllables is no mistake. ``of_labels`` asks about the probability that
-labels carry: the posterior marginal of the syllable on the decoded path, which is too small an
-answer where a behavior has several syllables, for it leaves out the others. ``of_posteriors``
-sums the marginals over all syllables of that behavior. Frames without a label do not count.
+Each syllable is mapped to the true syllable it overlaps most (many to one), so that a behavior
+split into several syllables is no error. ``of_labels`` judges the probability in the labels, the
+posterior marginal of the decoded syllable. Where a behavior has several syllables, that marginal
+leaves out the others and is too small. ``of_posteriors`` sums the marginals over all syllables of
+the behavior. Frames without a label do not count.
 
 References
 ----------
@@ -13,7 +13,7 @@ doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2 (the score of Brier).
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,20 +31,20 @@ Ints = npt.NDArray[np.int64]
 
 
 class Reliability(NamedTuple):
-    """How confidence and accuracy go together, in bins of about equally many ticks.
+    """Confidence and accuracy in bins of about equally many ticks.
 
     Attributes
     ----------
     confidence, accuracy, share : (B,) float64
-        Mean probability, share of ticks that are right, and share of all ticks, by bin; from
-        the least to the most confident. Equal probabilities share a bin, so B may be small.
+        Mean probability, share of correct ticks, and share of all ticks, by bin in order of
+        confidence. Equal probabilities share a bin, so B may be small.
     ticks : int
     expected_error : float
         Sum over bins of share × absolute (accuracy - confidence).
     max_error : float
         The largest absolute (accuracy - confidence) of a bin.
     brier : float
-        Mean square of probability - (1 where right, else 0).
+        Mean of (probability - correct)², where correct is 1 or 0.
     """
 
     confidence: Floats
@@ -57,18 +57,18 @@ class Reliability(NamedTuple):
 
 
 def mapping(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[int, int]:
-    """Return the true syllable that each syllable mostly is.
+    """Return the true syllable that each syllable overlaps most.
 
     Parameters
     ----------
     pairs : iterable of (labels, truth)
-        Columns of ``records.tables.LABELS`` and ``TRUTH``; the recordings that are then
-        judged, or others.
+        Columns of ``records.tables.LABELS`` and ``TRUTH``, of the judged recordings or of
+        others.
 
     Returns
     -------
     dict of syllable to true syllable
-        Of equally frequent ones the lowest; syllables that never occur are absent.
+        Ties go to the lowest number; syllables that never occur are absent.
     """
     aligned = [align(labels, truth) for labels, truth in pairs]
     if not aligned:
@@ -87,13 +87,16 @@ def mapping(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[int, int
 def of_labels(
     pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]], mostly: Mapping[int, int], *, bins: int = BINS
 ) -> Reliability:
-    """Return the reliability of the probability in labels: that of the path's syllable alone.
+    """Return the reliability of the probability in labels, which is that of one syllable.
 
     Parameters
     ----------
     pairs : iterable of (labels, truth)
+        Columns of ``records.tables.LABELS`` and ``TRUTH``.
     mostly : mapping of syllable to true syllable
-        As ``mapping`` gives it; a syllable that is absent is always wrong.
+        Result of ``mapping``; a syllable that is absent is always wrong.
+    bins : int
+        Largest number of bins.
     """
     parts = []
     for labels, truth in pairs:
@@ -117,6 +120,8 @@ def of_posteriors(
     mostly : mapping of syllable to true syllable
         The behavior judged at a tick is that of its label; a syllable that is absent
         belongs to none.
+    bins : int
+        Largest number of bins.
 
     Raises
     ------
@@ -142,27 +147,27 @@ def of_posteriors(
 def reliability(
     confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], *, bins: int = BINS
 ) -> Reliability:
-    """Return how confidence and accuracy go together.
+    """Return confidence and accuracy by bins of confidence.
 
     Parameters
     ----------
     confidence : (n,) float
-        Probability given to each answer, 0 to 1.
+        Probability of each label, 0 to 1.
     right : (n,) bool
-        Whether it was right.
+        Whether the label is correct.
     bins : int
-        At most so many, cut at quantiles of the confidence.
+        Largest number of bins; they are cut at quantiles of the confidence.
 
     Returns
     -------
     Reliability
-        Without bins, and NaN, where there is nothing to judge.
+        Without ticks it has no bins, and its errors are NaN.
     """
     confidence = np.asarray(confidence, np.float64)
     if not len(confidence):
         nothing = np.zeros(0)
         return Reliability(nothing, nothing, nothing, 0, np.nan, np.nan, np.nan)
-    # Equal values fall on one side of every cut: which came first must not matter.
+    # Equal values fall on one side of every cut, so that their order does not matter.
     cuts = np.unique(np.quantile(confidence, np.arange(1, bins) / bins, method="higher"))
     bin_of = np.searchsorted(cuts, confidence, side="right")
     counts = np.bincount(bin_of, minlength=len(cuts) + 1)
@@ -184,14 +189,14 @@ def reliability(
     )
 
 
-def to_json(result: Reliability) -> dict[str, Any]:
-    """Return a reliability as lists and numbers, None where one is not defined."""
+def to_json(result: Reliability) -> dict[str, float | list[float] | None]:
+    """Return a reliability as lists and numbers; a number that is not defined is None."""
     values = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in result._asdict().items()}
     return values if result.ticks else {k: None if v != v else v for k, v in values.items()}
 
 
 def _ticks(labels: pd.DataFrame, truth: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
-    """Rows of labels, their syllables and the true ones, where both say something."""
+    """Return rows of labels, their syllables and the true ones, where both exist."""
     both = align(labels, truth)
     frame = labels["frame"].to_numpy(np.int64)
     places = np.flatnonzero(frame >= 0)

@@ -1,14 +1,14 @@
-"""Moments at which behavior changes, found without a model.
+"""Change points of behavior, without a model.
 
 Latents are projected on random directions, each scaled to unit variance over the recording;
 the change of a tick is the mean squared difference between the projections just after and
 just before it, smoothed (doi:10.1016/j.neuron.2015.11.031, supplement). Its logarithm,
-z-scored, is the score, and its prominent peaks are change points: on the plain scale a few
-rears and scratches set the standard deviation and hide every gentle change. The distance
-between change points is the natural time scale of behavior, which models are asked to meet.
+z-scored, is the score, and its prominent peaks are change points. Without the logarithm a few
+rears and scratches would set the standard deviation and hide gentle changes. The distance
+between change points is the natural time scale of behavior; models are fitted to match it.
 
-A border lies between two ticks, so the lag is an odd number of ticks, 2h + 1, and the
-kernel is symmetric: a step from tick t - 1 to tick t has its peak at t, at any frame rate.
+A border lies between two ticks, so the lag is an odd number of ticks, 2h + 1, and the kernel is
+symmetric. A step from tick t - 1 to tick t has its peak at t at any frame rate.
 """
 
 from collections.abc import Iterable
@@ -45,7 +45,7 @@ def find(
     recording: str,
     seed: int,
 ) -> pd.DataFrame:
-    """Find the change points of one recording.
+    """Return the change points of one recording.
 
     Parameters
     ----------
@@ -54,9 +54,10 @@ def find(
     observed : (T,) bool
         Ticks that have latents. Gaps up to the lag are bridged by a straight line.
     time_s : (T,) float64
-        Time of each tick, s; its median step turns seconds into ticks.
+        Time of each tick, s; its median step converts seconds to ticks.
+    settings : ChangepointSettings
     recording : str
-        Name, for the table.
+        Name of the recording in the table.
     seed : int
         Seed of the study; every recording is projected on the same directions.
 
@@ -64,8 +65,8 @@ def find(
     -------
     DataFrame
         ``COLUMNS``, a row per change point: the first tick of what follows, its time, its
-        z-score, and the time since the change point before it, NaN for the first of each
-        unbroken stretch.
+        z-score, and the time since the change point before it. That time is NaN for the first
+        change point after a gap.
     """
     score = change_score(latents, observed, time_s, settings, seed=seed)
     has_score = np.isfinite(score)
@@ -73,7 +74,7 @@ def find(
     peaks, _ = scipy.signal.find_peaks(
         np.where(has_score, score, lowest), prominence=settings.min_prominence_sd
     )
-    # A maximum at the edge of a gap is where the score ends, not where it peaks.
+    # At the edge of a gap the score ends, so that a maximum there is not a peak.
     peaks = peaks[has_score[peaks - 1] & has_score[peaks + 1]]
     run = np.cumsum(~has_score)[peaks]
     duration_s = np.diff(time_s[peaks], prepend=np.nan)
@@ -91,7 +92,18 @@ def find(
 
 
 def join(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Put the change points of recordings below each other."""
+    """Concatenate the change points of recordings.
+
+    Parameters
+    ----------
+    tables : iterable of DataFrame
+        Tables that ``find`` returned; empty ones are skipped.
+
+    Returns
+    -------
+    DataFrame
+        ``COLUMNS``.
+    """
     filled = [part for part in tables if len(part)]
     if not filled:
         return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in COLUMNS.items()})
@@ -100,6 +112,11 @@ def join(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 def median_duration_s(changepoints: pd.DataFrame) -> float:
     """Return the median time between neighboring change points, s.
+
+    Parameters
+    ----------
+    changepoints : DataFrame
+        With the column ``duration_s``, s.
 
     Raises
     ------
@@ -123,7 +140,22 @@ def change_score(
     *,
     seed: int,
 ) -> Array:
-    """Return the z-scored log change of every tick (T,), NaN near gaps and at the ends."""
+    """Return the z-scored log change of every tick (T,), NaN near gaps and at the ends.
+
+    Parameters
+    ----------
+    latents : (T, D) float64
+    observed : (T,) bool
+    time_s : (T,) float64
+    settings : ChangepointSettings
+    seed : int
+        As in ``find``.
+
+    Raises
+    ------
+    ShapeError
+        The arrays have different numbers of ticks.
+    """
     if not len(latents) == len(observed) == len(time_s):
         raise ShapeError(
             f"latents, observed and time_s have {len(latents)}, {len(observed)} and {len(time_s)} "
@@ -147,7 +179,7 @@ def change_score(
     # The difference from tick t - h - 1 to tick t + h belongs to the border before tick t.
     middle = score[half + 1 : half + 1 + len(raw)]
     change = raw[both] / weight[both]
-    # A floor, for the logarithm of a perfect standstill.
+    # A floor keeps the logarithm finite where nothing moves.
     middle[both] = np.log(change + 1e-3 * change.mean()) if change.any() else 0.0
     spread = np.nanstd(middle) if both.any() else 0.0
     return (score - np.nanmean(middle)) / spread if spread > 0 else np.full(len(latents), np.nan)
@@ -156,8 +188,8 @@ def change_score(
 def _projection_metric(latents: Array, projections: int, seed: int) -> Array:
     """Mean of p pᵀ / (pᵀ C p) over random directions p, for the covariance C of the latents.
 
-    The mean squared difference of scaled projections is this quadratic form, so that
-    projections of whole recordings are never made.
+    The mean squared difference of scaled projections is this quadratic form, so that whole
+    recordings need not be projected.
     """
     covariance = np.atleast_2d(np.cov(latents.T, bias=True))
     directions = generator(seed, "changepoints").standard_normal((projections, latents.shape[1]))
@@ -169,7 +201,7 @@ def _projection_metric(latents: Array, projections: int, seed: int) -> Array:
 def _bridge(
     latents: Array, observed: npt.NDArray[np.bool_], max_gap: int
 ) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """Fill gaps of at most ``longest`` ticks by straight lines; say which ticks are known."""
+    """Fill gaps of at most ``longest`` ticks by straight lines; also return which ticks have latents."""
     observed_ticks = np.flatnonzero(observed)
     ticks = np.arange(len(latents))
     filled = np.stack(

@@ -28,25 +28,25 @@ def labels(
     frame, time_s : (T,) int and (T,) float
         Source frame (-1 where it was dropped) and time of each tick, s.
     path : (T,) int
-        Syllable of each tick, -1 where the model says nothing.
+        Syllable of each tick, -1 = unlabeled.
     states : (T, K) float
-        Posterior marginals; need not add up to exactly one.
+        Posterior marginals; rows are normalized here.
     surprise_nats : (T,) float
-        Negative one-step predictive log likelihood.
+        Negative one-step predictive log likelihood, nats.
     names : mapping of syllable to name, optional
 
     Returns
     -------
     DataFrame
         The columns of ``records.tables.LABELS``. ``probability`` is the marginal of the
-        labeled syllable, ``entropy_nats`` that of all of them; both are NaN where the
-        syllable is -1. Bouts are numbered from 0.
+        labeled syllable and ``entropy_nats`` the entropy over all syllables; both are NaN
+        where the syllable is -1. Bouts are numbered from 0.
 
     Raises
     ------
     ShapeError
         The arrays have different numbers of ticks, or the path names a state that
-        ``states`` has not.
+        ``states`` lacks.
     """
     path, states = np.asarray(path), np.asarray(states, np.float64)
     if states.ndim != 2 or not states.shape[1]:
@@ -60,7 +60,7 @@ def labels(
     }
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{name} {n}" for name, n in lengths.items())
-        raise ShapeError(f"a recording's columns share its ticks, but found {counts} ticks.")
+        raise ShapeError(f"the columns of a recording have different numbers of ticks: {counts}.")
     if len(path) and path.max() >= states.shape[1]:
         raise ShapeError(f"the path names state {path.max()}, but there are only {states.shape[1]}.")
     is_labeled = path >= 0
@@ -84,7 +84,12 @@ def labels(
 
 
 def running_bouts(syllable: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
-    """Number unbroken runs of one syllable from 0; -1 where the syllable is -1."""
+    """Number unbroken runs of one syllable from 0; a tick of syllable -1 gets -1.
+
+    Parameters
+    ----------
+    syllable : (T,) int
+    """
     is_labeled = syllable >= 0
     starts = is_labeled & np.diff(syllable, prepend=-2).astype(bool)
     return np.where(is_labeled, np.cumsum(starts) - 1, -1).astype(np.int32)

@@ -1,7 +1,7 @@
 """Syllables in words: ``names.tsv`` with the columns ``syllable`` and ``name``.
 
-People write it; ``propose`` writes a first one from physical rules. A proposal ends in a
-question mark, in the table and wherever it is shown, until somebody removes it.
+People write this table; ``propose`` suggests names by physical rules. A suggested name ends in a
+question mark until a person removes it.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from ..records import files, tsv
 
 __all__ = ["propose", "read", "write"]
 
-# Rules for a mouse, on means over a syllable, in the order they are tried.
+# Limits for a mouse, for means over a syllable, in the order of the rules.
 RISING_MM_S = 50.0
 REAR_MM = 60.0  # highest point; on four feet it is 33 to 45 mm
 DART_MM_S = 150.0
@@ -24,12 +24,18 @@ STILL_MM_S = 10.0
 
 
 def read(path: Path | str) -> dict[int, str]:
-    """Read the names of syllables; a row without a name counts as absent.
+    """Read the names of syllables; rows without a name are skipped.
+
+    Parameters
+    ----------
+    path : path
+        ``names.tsv``.
 
     Raises
     ------
     BadInput
-        The file is missing, lacks a column, or names a syllable twice or by no number.
+        The file is missing, lacks a column, names a syllable twice, or has a syllable that is
+        not a number.
     """
     if not Path(path).is_file():
         raise BadInput(f"{path}: no such file; 'names.tsv' has the columns syllable and name.")
@@ -47,7 +53,13 @@ def read(path: Path | str) -> dict[int, str]:
 
 
 def write(path: Path | str, names: Mapping[int, str] | pd.DataFrame) -> None:
-    """Write names, or the table of ``propose``, whole or not at all."""
+    """Write names, or the table of ``propose``, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    names : mapping of syllable to name, or DataFrame
+    """
     if not isinstance(names, pd.DataFrame):
         names = pd.DataFrame({"syllable": list(names), "name": list(names.values())})
     with files.create(path) as temporary:
@@ -55,17 +67,17 @@ def write(path: Path | str, names: Mapping[int, str] | pd.DataFrame) -> None:
 
 
 def propose(summary: pd.DataFrame) -> pd.DataFrame:
-    """Propose a plain name for every syllable from its mean scalars.
+    """Propose a name for every syllable from its mean scalars.
 
     Parameters
     ----------
     summary : DataFrame
-        As ``summary.table`` gives it.
+        Result of ``summary.table``.
 
     Returns
     -------
     DataFrame
-        ``syllable``, ``name`` with a question mark, and ``rule``: why.
+        ``syllable``, ``name`` with a question mark, and ``rule``, the reason.
     """
     wanted = summary[["height_max_mm", "rising_mm_s", "speed_mm_s", "turning_rad_s"]]
     rows = [_rule(*means) for means in wanted.to_numpy(float).tolist()]

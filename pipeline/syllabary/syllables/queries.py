@@ -1,10 +1,10 @@
-"""What a human should label next: clips of which the models are least sure, of all kinds.
+"""Which clips a person should label next: clips of uncertain syllables, of many kinds.
 
-A tick is worth its *doubt*: the entropy of its states and how much several models disagree,
-nats. A clip's doubt is counted per syllable that it may be and per recording, in seconds times
-nats, and the sum over them of log(1 + doubt so far) is what each next clip raises most. That
-sum grows ever slower, so that a second clip of the same kind is worth less than a first of
-another, and taking the best each time comes within 1 - 1/e of the best set.
+The *doubt* of a tick is the entropy of its states plus the disagreement between models, in nats.
+A clip adds its doubt, in seconds times nats, to the syllables it may show and to its recording.
+The value of a set of clips is the sum over syllables and recordings of log(1 + doubt so far), and
+each next clip is the one that raises it most. A second clip of one kind adds less than a first
+clip of another kind. This greedy choice reaches at least 1 - 1/e of the best value.
 
 References
 ----------
@@ -23,10 +23,10 @@ from ..errors import BadInput, ShapeError
 __all__ = ["COLUMNS", "RecordingPosterior", "disagreement", "propose"]
 
 COLUMNS = ("recording", "start_s", "stop_s", "behavior", "reason")
-# Clips start this many times per length of a clip.
+# Candidate clips start at this many times per length of a clip.
 STARTS = 4
-NAMED = 3  # syllables in a reason
-LIKELY = 0.1  # share of the clip from which a syllable is one
+MAX_NAMED = 3  # syllables in a reason
+MIN_SHARE = 0.1  # smallest share of the clip of a syllable in a reason
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,11 +40,21 @@ class Proposal(NamedTuple):
 
 
 class RecordingPosterior(NamedTuple):
-    """What is known of one recording: T ticks, K states.
+    """Posterior of one recording and the ticks that people labeled; T ticks, K states.
 
-    ``time_s`` (T,) s; ``states`` (T, K) posterior marginals; ``observed`` (T,) bool, where there
-    was a frame; ``labeled`` (T,) bool, where a human has labeled it; ``disagreement_nats``
-    (T,) between models, or None.
+    Attributes
+    ----------
+    recording : str
+    time_s : (T,) float
+        Time of each tick, s.
+    states : (T, K) float
+        Posterior marginals.
+    observed : (T,) bool
+        Ticks with a frame.
+    labeled : (T,) bool
+        Ticks that a person labeled.
+    disagreement_nats : (T,) float64 or None
+        Result of ``disagreement``, nats.
     """
 
     recording: str
@@ -56,21 +66,21 @@ class RecordingPosterior(NamedTuple):
 
 
 def disagreement(labels: Sequence[Mapping[str, npt.NDArray[np.integer]]]) -> dict[str, Floats]:
-    """Return how unusual the models' syllables of each tick are beside each other.
+    """Return the disagreement of several models about each tick.
 
     For labels a and b of two models it is the mean of -log p(a | b) and -log p(b | a), from
-    counts over all recordings; its mean is half their variation of information. Models may
-    number their syllables differently and have more or fewer of them.
+    counts over all recordings. Its mean over ticks is half their variation of information. Models
+    may differ in the number and the order of their syllables.
 
     Parameters
     ----------
     labels : sequence of mappings of recording to (T,) int
-        One mapping per model, all of the same recordings; -1 where nothing is said.
+        One mapping per model, all of the same recordings; -1 = unlabeled.
 
     Returns
     -------
     dict of recording to (T,) float64
-        Mean over pairs of models, nats; 0 where one says nothing, or with one model.
+        Mean over pairs of models, nats; 0 where a model has no label, and for a single model.
 
     Raises
     ------
@@ -100,28 +110,30 @@ def disagreement(labels: Sequence[Mapping[str, npt.NDArray[np.integer]]]) -> dic
 
 
 def propose(recordings: Iterable[RecordingPosterior], *, clips: int, clip_s: float) -> pd.DataFrame:
-    """Propose clips to label, the most useful first.
+    """Propose clips to label, best first.
 
     Parameters
     ----------
     recordings : iterable of RecordingPosterior
-        Read one at a time; all of one model.
+        All of one model; one is in memory at a time.
     clips : int
-        How many clips at most.
+        Largest number of clips.
     clip_s : float
         Length of a clip, s.
 
     Returns
     -------
     DataFrame
-        ``COLUMNS``: ``behavior`` is empty, for people to fill in; ``reason`` says of what the
-        model is unsure there. Clips overlap neither each other nor what is labeled. The same
-        input gives the same clips; of equal ones the first in order of recordings and time.
+        ``COLUMNS``. ``behavior`` is empty, for people to fill in; ``reason`` names the syllables
+        that the clip may show. Clips overlap neither each other nor labeled ticks. Ties go to the
+        first clip in order of recordings and time.
 
     Raises
     ------
     BadInput
-        No recording is as long as a clip.
+        There is no recording, or none has an unlabeled clip of that length.
+    ShapeError
+        Arrays of a recording have different numbers of ticks.
     """
     proposals: list[Proposal] = []
     doubts: list[npt.NDArray[np.float32]] = []
@@ -147,8 +159,8 @@ def propose(recordings: Iterable[RecordingPosterior], *, clips: int, clip_s: flo
         raise BadInput("no recording to choose clips from; 'syllabary segment' makes posteriors.")
     if not proposals:
         raise BadInput(
-            f"no recording has {clip_s:g} s that nobody has labeled; choose shorter clips with the "
-            "setting suggest.clip_s."
+            f"no recording has {clip_s:g} s without labels; choose shorter clips with the setting "
+            "suggest.clip_s."
         )
     chosen = _greedy(proposals, np.concatenate(doubts), np.array(places), labeled_doubt, clips)
     rows = [
@@ -173,7 +185,7 @@ def _doubt(posterior: RecordingPosterior, clip_s: float) -> tuple[Floats, Floats
     states = np.divide(states, total, where=total > 0, out=np.zeros_like(states))
     terms = np.where(states > 0, states * np.log(np.where(states > 0, states, 1.0)), 0.0)
     entropy = -terms.sum(1)
-    # Nobody can label what the camera did not see.
+    # A tick without a frame cannot be labeled.
     apart = 0.0 if posterior.disagreement_nats is None else posterior.disagreement_nats
     nats = np.where(posterior.observed, entropy + apart, 0.0)
     tick_s = _tick_s(posterior.time_s)
@@ -187,7 +199,7 @@ def _greedy(
     labeled_doubt: Sequence[Floats],
     clips: int,
 ) -> list[int]:
-    """Take the clip that raises the sum most, again and again."""
+    """Return indices of clips; each raises the value of those before it most."""
     syllables = np.sum(labeled_doubt, 0)
     recordings = np.array([doubt.sum() for doubt in labeled_doubt])
     worth = doubts.sum(1, dtype=np.float64)
@@ -208,13 +220,13 @@ def _greedy(
 
 
 def _reason(posterior: RecordingPosterior, entropy: Floats, clip: slice) -> str:
-    """Say what a clip may be, and how unsure that is."""
+    """Return the likely syllables of a clip, their entropy and the disagreement, as text."""
     observed = posterior.observed[clip]
     if not observed.any():
         return ""
     mean = np.asarray(posterior.states[clip], np.float64)[observed].mean(0)
-    order = np.argsort(-mean, kind="stable")[:NAMED]
-    likely = [f"{k} ({100 * mean[k]:.0f} %)" for k in order.tolist() if mean[k] >= LIKELY]
+    order = np.argsort(-mean, kind="stable")[:MAX_NAMED]
+    likely = [f"{k} ({100 * mean[k]:.0f} %)" for k in order.tolist() if mean[k] >= MIN_SHARE]
     text = f"syllable {', '.join(likely)}; entropy {entropy[clip][observed].mean():.2f} nats"
     if posterior.disagreement_nats is not None:
         text += f"; models disagree by {posterior.disagreement_nats[clip][observed].mean():.2f} nats"

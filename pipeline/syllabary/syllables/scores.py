@@ -1,16 +1,15 @@
-"""How well labels agree with known syllables.
+"""Agreement of labels with true syllables.
 
-No single number will do: the mutual information is blind to a syllable split per animal, the
-border score to identity, and both to a constant delay; so they are given together, pooled
-over recordings, beside what chance would reach.
+No single score is enough. Mutual information does not detect a syllable that is split by animal,
+the border score ignores identity, and both ignore a constant delay. Several scores are therefore
+reported together, pooled over recordings, with the level of chance.
 
-Labels and truth are aligned on ``frame``; a frame that labels say nothing of (-1) is a label
-of its own that matches nothing. Borders are counted on ticks, within recordings, and matched
-one to one.
+Labels and truth are aligned on ``frame``. An unlabeled frame (-1) counts as a label of its own
+that matches nothing. Borders are counted on ticks, within recordings, and matched one to one.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -25,17 +24,23 @@ TOLERANCE_TICKS = 3
 CHANCE_SHIFTS = 50
 LARGEST_SHIFT_TICKS = 5
 COMMON_SHARE = 0.01
-# Behaviors scored by name: every true behavior whose name starts so.
+# Behaviors scored by name: all true behaviors whose names start with it.
 NAMED = ("rear", "groom")
 
 Ints = npt.NDArray[np.int64]
 
 
 class Aligned(NamedTuple):
-    """One recording where both labels and truth speak: rows in order of time.
+    """Frames of one recording that labels and truth share, in order of time.
 
-    ``tick`` (n,) is the row of the truth; ``label`` and ``true`` (n,) are syllables;
-    ``behavior`` (n,) is the name of the true one.
+    Attributes
+    ----------
+    tick : (n,) int64
+        Row of the truth.
+    label, true : (n,) int64
+        Syllables; a label of -1 = unlabeled.
+    behavior : (n,) object
+        Name of the true syllable.
     """
 
     tick: Ints
@@ -44,12 +49,69 @@ class Aligned(NamedTuple):
     behavior: npt.NDArray[np.object_]
 
 
-def score(labels: pd.DataFrame, truth: pd.DataFrame) -> dict[str, Any]:
-    """Score the labels of one recording; see ``score_many``."""
+class BehaviorScores(TypedDict):
+    """Scores of one named behavior; None where the truth does not have it."""
+
+    frames: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+class SyllableScores(TypedDict):
+    """Scores of one true syllable after a one-to-one and a many-to-one match."""
+
+    syllable: int
+    behavior: str | None
+    frames: int
+    label: int | None
+    precision: float | None
+    recall: float | None
+    labels_mostly: list[int]
+    mostly_precision: float | None
+    mostly_recall: float | None
+
+
+class BoundaryScores(TypedDict):
+    """Scores of the borders between bouts."""
+
+    boundary_tolerance_ticks: int
+    boundary_f1: float
+    boundary_precision: float | None
+    boundary_recall: float | None
+    boundary_f1_chance: float
+
+
+class Scores(BoundaryScores):
+    """All scores of labels; ``score_many`` describes them."""
+
+    recordings: int
+    frames: int
+    ami: float
+    nmi: float
+    ari: float
+    best_shift_ami: float
+    best_shift_ticks: int
+    duration_ratio: float
+    states_above_1_percent: int
+    true_states: int
+    macro_f1: float
+    syllables: list[SyllableScores]
+    behaviors: dict[str, BehaviorScores]
+
+
+def score(labels: pd.DataFrame, truth: pd.DataFrame) -> Scores:
+    """Score the labels of one recording.
+
+    Parameters
+    ----------
+    labels, truth : DataFrame
+        As in ``score_many``.
+    """
     return score_many([(labels, truth)])
 
 
-def score_many(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, Any]:
+def score_many(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]) -> Scores:
     """Score labels against the truth, pooled over recordings that share their syllables.
 
     Parameters
@@ -59,15 +121,15 @@ def score_many(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
 
     Returns
     -------
-    dict
-        Ready for JSON; None where something is not defined.
+    Scores
+        A dict for JSON; a score that is not defined is None.
 
         ``recordings, frames``
-            What was compared.
+            Numbers of recordings and of compared frames.
         ``ami, nmi, ari``
             Adjusted and normalized mutual information, adjusted Rand index, of frames.
         ``best_shift_ami, best_shift_ticks``
-            The best AMI when labels are moved by -5 to 5 frames, and how late they are then.
+            The best AMI when labels are moved by -5 to 5 frames, and the delay of the labels.
         ``macro_f1``
             Mean F1 of the true syllables, each matched to at most one label (Hungarian
             algorithm on shared frames).
@@ -75,16 +137,16 @@ def score_many(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
             Borders within ``boundary_tolerance_ticks`` of a true one; chance is the mean F1
             of the same borders shifted in a circle.
         ``duration_ratio``
-            Median bout found over median true bout.
+            Median labeled bout over median true bout.
         ``states_above_1_percent, true_states``
             Labels and true syllables with more than 1 % of the frames; all true syllables.
         ``behaviors``
-            For rear and groom: precision, recall and F1 when each label stands for the
-            behavior it mostly is.
+            Precision, recall and F1 of rear and groom, when each label stands for the behavior
+            that it overlaps most.
         ``syllables``
-            A list with an entry per true syllable: frames, matched label, precision and
-            recall after the one-to-one match, and after the many-to-one match in which a
-            label stands for the syllable it mostly is.
+            An entry per true syllable: frames, matched label, and precision and recall after
+            both matches. In the many-to-one match a label stands for the true syllable that
+            it overlaps most.
 
     Raises
     ------
@@ -100,7 +162,9 @@ def score_many(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
     label, true = (
         np.concatenate([getattr(recording, name) for recording in aligned]) for name in ("label", "true")
     )
+    behavior = np.concatenate([recording.behavior for recording in aligned])
     shift, best = _best_shift(aligned)
+    macro_f1, syllables = _per_syllable(label, true, behavior)
     return {
         "recordings": len(aligned),
         "frames": len(label),
@@ -116,13 +180,20 @@ def score_many(pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, 
         ),
         "states_above_1_percent": _common(label),
         "true_states": len(np.unique(true)),
-        **_per_syllable(label, true, np.concatenate([recording.behavior for recording in aligned])),
-        "behaviors": _per_behavior(label, np.concatenate([recording.behavior for recording in aligned])),
+        "macro_f1": macro_f1,
+        "syllables": syllables,
+        "behaviors": _per_behavior(label, behavior),
     }
 
 
 def align(labels: pd.DataFrame, truth: pd.DataFrame) -> Aligned:
-    """Return the rows of one recording whose frame is in both tables."""
+    """Return the rows of one recording whose frame is in both tables.
+
+    Parameters
+    ----------
+    labels, truth : DataFrame
+        Columns of ``records.tables.LABELS`` and ``TRUTH``.
+    """
     true_frames = truth["frame"].to_numpy(np.int64)
     rows = np.flatnonzero((true_frames >= 0) & (truth["syllable"].to_numpy() >= 0))
     labeled_frames = labels["frame"].to_numpy(np.int64)
@@ -138,10 +209,17 @@ def align(labels: pd.DataFrame, truth: pd.DataFrame) -> Aligned:
 
 
 def matched(borders: Ints, true_borders: Ints, tolerance: int = TOLERANCE_TICKS) -> int:
-    """Return how many sorted borders can be matched one to one within a tolerance.
+    """Return the largest number of borders that match one to one within a tolerance.
 
-    On a line, pairing in order is the largest matching: the earlier of two unmatched
-    borders too far apart can have no partner at all.
+    On a line, matching in order gives the largest number. The earlier of two borders that are
+    too far apart has no partner.
+
+    Parameters
+    ----------
+    borders, true_borders : (n,) and (m,) int64
+        Ticks, ascending.
+    tolerance : int
+        Largest distance of a match, ticks.
     """
     i = j = count = 0
     a, b = borders.tolist(), true_borders.tolist()
@@ -160,12 +238,12 @@ def _borders(tick: Ints, values: Ints) -> Ints:
 
 
 def _durations(runs: list[tuple[Ints, Ints]]) -> Ints:
-    """Lengths in ticks of all bouts, the cut ones at the ends included."""
+    """Return lengths of all bouts in ticks, including the cut ones at the ends."""
     return np.concatenate([np.diff([t[0], *_borders(t, v), t[-1] + 1]) for t, v in runs])
 
 
-def _boundaries(aligned: list[Aligned]) -> dict[str, Any]:
-    """Border scores, and the chance level from seeded circular shifts."""
+def _boundaries(aligned: list[Aligned]) -> BoundaryScores:
+    """Return border scores, and the level of chance from seeded circular shifts."""
     label = [_borders(recording.tick, recording.label) for recording in aligned]
     true = [_borders(recording.tick, recording.true) for recording in aligned]
     n_label, n_true = sum(map(len, label)), sum(map(len, true))
@@ -188,7 +266,7 @@ def _boundaries(aligned: list[Aligned]) -> dict[str, Any]:
 
 
 def _best_shift(aligned: list[Aligned]) -> tuple[int, float]:
-    """How late labels are, and the AMI without that delay; the smallest shift wins ties."""
+    """Return the delay of labels, ticks, and the AMI without it; ties go to the smallest delay."""
     from sklearn import metrics
 
     best = (0, -np.inf)
@@ -211,8 +289,10 @@ def _common(label: Ints) -> int:
     return int((counts > COMMON_SHARE * len(label)).sum())
 
 
-def _per_syllable(label: Ints, true: Ints, behavior: npt.NDArray[np.object_]) -> dict[str, Any]:
-    """Scores of every true syllable, after a one-to-one and a many-to-one match."""
+def _per_syllable(
+    label: Ints, true: Ints, behavior: npt.NDArray[np.object_]
+) -> tuple[float, list[SyllableScores]]:
+    """Return macro F1, and scores of every true syllable."""
     from scipy.optimize import linear_sum_assignment
 
     truths, first, t = np.unique(true, return_index=True, return_inverse=True)
@@ -223,7 +303,8 @@ def _per_syllable(label: Ints, true: Ints, behavior: npt.NDArray[np.object_]) ->
     pairs = linear_sum_assignment(shared * is_syllable, maximize=True)
     partner = {int(i): int(j) for i, j in zip(*pairs, strict=True)}
     mostly = shared.argmax(0)
-    rows, f1 = [], []
+    rows: list[SyllableScores] = []
+    f1 = []
     for i, syllable in enumerate(truths):
         frames = int(shared[i].sum())
         j = partner.get(i)
@@ -245,13 +326,11 @@ def _per_syllable(label: Ints, true: Ints, behavior: npt.NDArray[np.object_]) ->
                 "mostly_recall": _ratio(int(shared[i, mapped].sum()), frames),
             }
         )
-    return {"macro_f1": float(np.mean(f1)), "syllables": rows}
+    return float(np.mean(f1)), rows
 
 
-def _per_behavior(
-    label: Ints, behavior: npt.NDArray[np.object_]
-) -> dict[str, dict[str, float | int | None]]:
-    """Scores of the behaviors in ``NAMED`` when each label is the behavior it mostly is."""
+def _per_behavior(label: Ints, behavior: npt.NDArray[np.object_]) -> dict[str, BehaviorScores]:
+    """Score the behaviors in ``NAMED``; each label stands for the one it overlaps most."""
     text = pd.Series(behavior, dtype="string").fillna("").to_numpy(str)
     for name in NAMED:
         text = np.where(np.char.startswith(text, name), name, text)
@@ -260,7 +339,7 @@ def _per_behavior(
     shared = np.zeros((len(behaviors), len(states)), np.int64)
     np.add.at(shared, (b, s), 1)
     predicted = np.where(states >= 0, behaviors[shared.argmax(0)], "")[s]
-    scores: dict[str, dict[str, float | int | None]] = {}
+    scores: dict[str, BehaviorScores] = {}
     for name in NAMED:
         hits = int(((predicted == name) & (text == name)).sum())
         n_labeled, n_true = int((predicted == name).sum()), int((text == name).sum())
@@ -291,33 +370,40 @@ HEADINGS = {
     "macro_f1": "macro F1 (one label a syllable)",
     "boundary_f1": "boundary F1 (±3 ticks)",
     "boundary_f1_chance": "boundary F1 by chance",
-    "duration_ratio": "median bout, found / true",
+    "duration_ratio": "median bout, labeled / true",
     "states_above_1_percent": "labels above 1 % of frames",
     "true_states": "true syllables",
 }
 
 
-def format(scores: Mapping[str, Any]) -> str:
-    """Return scores as plain text for people: totals, behaviors, then true syllables."""
+def format(scores: Scores) -> str:
+    """Return scores as plain text: totals, behaviors, then true syllables.
+
+    Parameters
+    ----------
+    scores : Scores
+        Result of ``score_many``.
+    """
     lines = [f"{scores['frames']} frames of {scores['recordings']} recording(s)", ""]
-    lines += [f"{title:36s}{_text(scores[key]):>8s}" for key, title in HEADINGS.items()]
+    totals = {key: value for key, value in scores.items() if key in HEADINGS}
+    lines += [f"{title:36s}{_text(totals[key]):>8s}" for key, title in HEADINGS.items()]
     lines += ["", f"{'behavior':20s}{'frames':>8s}{'precision':>11s}{'recall':>8s}{'F1':>7s}"]
-    for name, row in scores["behaviors"].items():
-        cells = [_text(row[key]) for key in ("frames", "precision", "recall", "f1")]
+    for name, behavior in scores["behaviors"].items():
+        cells = [_text(value) for value in behavior.values()]
         lines.append("{:20s}{:>8s}{:>11s}{:>8s}{:>7s}".format(name, *cells))
     lines += [
         "",
         "true syllable         frames   label  precision  recall   many-to-one: precision  recall",
     ]
-    for row in scores["syllables"]:
-        keys = ("frames", "label", "precision", "recall", "mostly_precision", "mostly_recall")
-        title = f"{row['syllable']:3d} {row['behavior'] or ''}"
-        cells = [_text(row[key]) for key in keys]
+    keys = ("frames", "label", "precision", "recall", "mostly_precision", "mostly_recall")
+    for syllable in scores["syllables"]:
+        title = f"{syllable['syllable']:3d} {syllable['behavior'] or ''}"
+        cells = [_text(value) for key, value in syllable.items() if key in keys]
         lines.append("{:20s}{:>8s}{:>8s}{:>11s}{:>8s}{:>25s}{:>8s}".format(title, *cells))
     return "\n".join(lines)
 
 
-def _text(value: float | int | None) -> str:
+def _text(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)

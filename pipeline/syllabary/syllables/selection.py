@@ -1,18 +1,18 @@
-"""Which of several trained models to use: judged by animals that none of them has seen.
+"""Which of several trained models to use, judged by held-out animals.
 
-Two things count. *Likelihood*: how well a candidate predicts the pixels of unseen animals, as a mean
-rank among all candidates, animal by animal. *Stability*: how much its labels agree with those of the
-same settings under other seeds, as adjusted mutual information (AMI). Neither will do alone: the
-likelihood of a model rises while its syllables get worse, and few syllables agree easily.
+There are two criteria. *Likelihood* is how well a candidate predicts the pixels of held-out animals,
+as a mean rank among all candidates over animals. *Stability* is how much its labels agree with those
+of the same settings under other seeds, as adjusted mutual information (AMI). Neither is enough alone:
+likelihood can rise while syllables get worse, and models with few syllables agree easily.
 
-So settings (a *variant*) are chosen by likelihood among those that are about as stable as the most
-stable ones, and the seed within them is the most typical one, not the luckiest.
+The settings (a *variant*) are chosen by likelihood among those that are about as stable as the best.
+Within the variant, the chosen seed is the most typical one.
 """
 
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +23,12 @@ from ..errors import BadInput, ShapeError
 __all__ = ["TrainedModel", "agreement", "choose", "count", "likelihoods"]
 
 RULE = (
-    "Of the variants whose stability (mean AMI between seeds on held-out animals) is at most "
-    "{margin:g} below the best, the one of the best mean rank (1 is the best) by held-out animals: half "
-    "by IWAE, half by predicted pixels at all horizons. Of its seeds, the one whose labels agree most "
-    "with the others'."
+    "Stable variants are those whose stability (mean AMI between seeds on held-out animals) is at most "
+    "{margin:g} below the best. The chosen variant has the best mean rank (1 = best) on held-out "
+    "animals, half by IWAE and half by predicted pixels at all horizons. The chosen seed has the labels "
+    "that agree most with those of the other seeds."
 )
-# Mean AMIs and margins are decimal fractions: equal ones may differ by rounding.
+# Equal mean AMIs may differ by rounding.
 ROUNDING = 1e-9
 COMMON_SHARE = 0.01
 
@@ -36,20 +36,40 @@ Ints = npt.NDArray[np.integer]
 
 
 class TrainedModel(NamedTuple):
-    """A trained model: its name, its settings' name, and the seed it was trained with."""
+    """A trained model: its name, its variant of the settings, and its seed."""
 
     name: str
     variant: str
     seed: int
 
 
+class VariantResult(TypedDict):
+    """Stability (AMI), mean rank and stability verdict of one variant."""
+
+    stability: float | None
+    rank: float
+    is_stable: bool
+
+
+class Choice(TypedDict):
+    """The chosen candidate, and how all of them were judged."""
+
+    chosen: str
+    variant: str
+    seed: int
+    rule: str
+    variants: dict[str, VariantResult]
+    candidates: dict[str, dict[str, object]]
+
+
 def likelihoods(rows: pd.DataFrame) -> dict[str, float]:
-    """Mean nats per frame of each measure and horizon, by the largest number of samples.
+    """Return mean nats per frame of each measure and horizon, by the largest number of samples.
 
     Parameters
     ----------
     rows : DataFrame
-        Of ``records.tables.LIKELIHOOD``, all of one model; rows without frames do not count.
+        Columns of ``records.tables.LIKELIHOOD``, of one model; rows without frames do not
+        count.
 
     Returns
     -------
@@ -67,18 +87,18 @@ def likelihoods(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def agreement(labels: Mapping[str, Mapping[str, Ints]]) -> pd.DataFrame:
-    """Agreement of every two candidates' labels, pooled over recordings.
+    """Return the agreement of labels for each pair of candidates, pooled over recordings.
 
     Parameters
     ----------
     labels : mapping of candidate to mapping of recording to (T,) int
-        -1 where nothing is said: ticks of which either says nothing do not count.
+        -1 = unlabeled; a tick that either model leaves unlabeled does not count.
 
     Returns
     -------
     DataFrame
-        A row per pair: ``candidate, other, ami, ticks``. ``ami`` is NaN where both label all ticks
-        with one syllable: they agree, but about nothing.
+        A row per pair: ``candidate, other, ami, ticks``. ``ami`` is NaN if both models use a single
+        syllable, so that their agreement carries no information.
 
     Raises
     ------
@@ -114,7 +134,13 @@ def agreement(labels: Mapping[str, Mapping[str, Ints]]) -> pd.DataFrame:
 
 
 def count(labels: Mapping[str, Ints]) -> dict[str, int]:
-    """Count the syllables of one candidate: all, and those on more than 1 % of the ticks."""
+    """Count all syllables of one candidate, and those on more than 1 % of the labeled ticks.
+
+    Parameters
+    ----------
+    labels : mapping of recording to (T,) int
+        -1 = unlabeled.
+    """
     labeled = np.concatenate(
         [syllables[syllables >= 0] for syllables in labels.values()] or [np.empty(0, int)]
     )
@@ -127,24 +153,24 @@ def count(labels: Mapping[str, Ints]) -> dict[str, int]:
 
 def choose(
     candidates: Sequence[TrainedModel], likelihood: pd.DataFrame, pairs: pd.DataFrame, *, margin: float
-) -> dict[str, Any]:
-    """Choose a candidate.
+) -> Choice:
+    """Choose a candidate by likelihood and stability.
 
     Parameters
     ----------
     candidates : sequence of TrainedModel
-        In the order in which ties are decided.
+        Ties go to the earlier one.
     likelihood : DataFrame
-        Of ``records.tables.LIKELIHOOD`` with a column ``candidate``; of held-out recordings alone.
+        Columns of ``records.tables.LIKELIHOOD`` and ``candidate``, of held-out recordings only.
     pairs : DataFrame
-        As ``agreement`` returns them, of the same recordings.
+        Result of ``agreement`` for the same recordings.
     margin : float
-        How far a variant's stability may be below the best, AMI.
+        Largest distance of a stable variant from the best stability, AMI.
 
     Returns
     -------
-    dict
-        Ready for JSON, None where something is not defined: ``chosen, variant, seed, rule``;
+    Choice
+        A dict for JSON; a value that is not defined is None: ``chosen, variant, seed, rule``;
         ``variants`` by name with ``stability, rank, is_stable``; ``candidates`` by name with
         ``variant, seed, rank, mean_ami`` (with the other seeds of its variant) and ``likelihoods``.
 
@@ -173,7 +199,7 @@ def choose(
     mean_rank = {
         v: float(np.mean([rank[candidate.name] for candidate in seeds])) for v, seeds in names.items()
     }
-    # Where no variant finds more than one syllable there is nothing to be stable about.
+    # Stability is not defined for a variant whose models all use a single syllable.
     min_stability = (
         max((s for s in stability.values() if s is not None), default=-math.inf) - margin - ROUNDING
     )
@@ -204,9 +230,9 @@ def choose(
 
 
 def _ranks(candidates: Sequence[TrainedModel], likelihood: pd.DataFrame) -> dict[str, float]:
-    """Mean rank of each candidate over animals and measures, 1 the best.
+    """Return the mean rank of each candidate over animals and measures; 1 is the best.
 
-    Components are not compared: they are each model's own.
+    Components are not compared, because each model has its own.
     """
     ranks = []
     for _, animal in likelihood.groupby("subject"):
@@ -221,7 +247,7 @@ def _ranks(candidates: Sequence[TrainedModel], likelihood: pd.DataFrame) -> dict
     halves = [mean[names].mean(axis=1) for names in by_measure if names]
     if not halves:
         raise BadInput(
-            "no held-out animal could be scored; their recordings may be too short or reject (see "
+            "no held-out animal could be scored; their recordings may be too short or rejected (see "
             "quality.json)."
         )
     total = sum(halves[1:], halves[0]) / len(halves)
@@ -229,7 +255,7 @@ def _ranks(candidates: Sequence[TrainedModel], likelihood: pd.DataFrame) -> dict
 
 
 def _mean(values: pd.Series) -> float | None:
-    """Mean of what is defined."""
+    """Return the mean of the values that are defined; None if none is."""
     return None if values.isna().all() else float(values.mean())
 
 

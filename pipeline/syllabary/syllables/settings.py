@@ -1,7 +1,5 @@
 """Settings of change points (in the section `reduce`), of `summarize`, `suggest` and `select`."""
 
-from typing import Any
-
 from ..settings import Field, Settings
 
 __all__ = ["ChangepointSettings", "SelectSettings", "SuggestSettings", "SummarizeSettings"]
@@ -59,7 +57,7 @@ class SelectSettings(Settings):
         ge=2,
         description="trainings of each variant: with the study's seed and those after it",
     )
-    settings: dict[str, dict[str, Any]] = Field(
+    settings: dict[str, dict[str, object]] = Field(
         {"base": {}},
         min_length=1,
         description="variants by name: what each changes in the model's settings",

@@ -1,12 +1,12 @@
-"""Do groups use a syllable differently? The animal is the unit, never the frame or the bout.
+"""Comparison of syllable usage between groups; the unit is the animal.
 
-Each comparison is made by itself and takes its animals by the name of their group: two
-groups by a permutation test of the difference of means, three or more also by the
-permutation distribution of the Kruskal-Wallis statistic. Within a comparison the p values
-of all syllables are adjusted together (Benjamini-Hochberg, doi:10.1111/j.2517-6161.1995.tb02031.x).
+Two groups are compared by a permutation test of the difference of means. Three or more are also
+compared by the permutation distribution of the Kruskal-Wallis statistic. Within a comparison the
+p values of all syllables are adjusted together (Benjamini-Hochberg,
+doi:10.1111/j.2517-6161.1995.tb02031.x).
 
-Animals that are in both groups (before and after, say) make the comparison paired: only
-they count, and the signs of their differences are permuted.
+If animals are in both groups (before and after a treatment, for example), the comparison is paired.
+Only those animals count then, and the signs of their differences are permuted.
 """
 
 import itertools
@@ -25,7 +25,7 @@ __all__ = ["COLUMNS", "compare", "group_means", "subject_usage"]
 
 log = logging.getLogger(__name__)
 
-# Sums of shares in another order differ in the last digits; less than this is no difference.
+# Sums of shares in another order differ in the last digits; a smaller difference counts as 0.
 ROUNDING = 1e-12
 
 COLUMNS = {
@@ -61,21 +61,20 @@ def compare(
     Parameters
     ----------
     usage : DataFrame
-        As ``usage.table`` gives it, by recording; recordings of an animal are pooled.
+        Result of ``usage.table`` by recording; recordings of an animal are pooled.
     settings : SummarizeSettings
     rng : Generator
-        Draws resamplings and, where there are too many to try all, permutations.
+        Draws resamplings and, if there are too many to enumerate, permutations.
 
     Returns
     -------
     DataFrame
-        ``COLUMNS``: a row per comparison and syllable that reaches ``min_usage`` in some
-        group; no row where there is only one group. Means and intervals are of all
-        animals of a group, the rest of the animals that count.
-        ``difference`` is b less a; ``effect_size`` Hedges' g
-        (doi:10.3102/10769986006002107), for paired animals the mean difference over its
-        SD. For "all groups" they and the groups' columns are missing, and ``statistic`` is H.
-        ``q`` is adjusted over the syllables of the comparison.
+        ``COLUMNS``: a row per comparison and syllable that reaches ``min_usage`` in a group; no
+        rows for a single group. Means and intervals are of all animals of a group, the other
+        columns of the compared animals. ``difference`` is b minus a. ``effect_size`` is Hedges' g
+        (doi:10.3102/10769986006002107); for paired animals it is the mean difference over its SD.
+        For "all groups" these and the groups' columns are missing, and ``statistic`` is H.
+        ``q`` is p adjusted over the syllables of the comparison.
     """
     wide = subject_usage(usage)
     names = usage.drop_duplicates("syllable").set_index("syllable")["name"]
@@ -104,7 +103,13 @@ def compare(
 
 
 def subject_usage(usage: pd.DataFrame) -> pd.DataFrame:
-    """Return the usage of each animal: rows (group, subject), a column per syllable."""
+    """Return the usage of each animal: rows (group, subject), a column per syllable.
+
+    Parameters
+    ----------
+    usage : DataFrame
+        Result of ``usage.table`` by recording.
+    """
     ticks = usage.pivot_table(
         index=["group", "subject"], columns="syllable", values="ticks", aggfunc="sum", fill_value=0
     )
@@ -116,8 +121,16 @@ def group_means(
 ) -> pd.DataFrame:
     """Return ``group, syllable, subjects, mean, low, high`` over the animals of each group.
 
-    Intervals are percentiles of the means of animals drawn again with replacement; they
-    are missing for a single animal and too narrow for a handful.
+    Intervals are percentiles of bootstrap means over animals. They are missing for a single animal
+    and too narrow for a few.
+
+    Parameters
+    ----------
+    usage : DataFrame
+        Result of ``usage.table`` by recording.
+    settings : SummarizeSettings
+    rng : Generator
+        Draws the resamplings.
     """
     tables = []
     for group, rows in subject_usage(usage).groupby(level="group", sort=True):
@@ -143,7 +156,7 @@ def _pair(
     if len(paired):
         alone = len(left) + len(right) - 2 * len(paired)
         if alone:
-            log.warning("%s and %s: %d animals are in one group only and left out", a, b, alone)
+            log.warning("%s and %s: %d animals are in one group only and are left out", a, b, alone)
         x, y = left.loc[paired].to_numpy(np.float64), right.loc[paired].to_numpy(np.float64)
         difference, spread = (y - x).mean(0), _sd(y - x)
         weights = _signs(len(paired), settings.permutations, rng)
@@ -191,7 +204,7 @@ def _all_groups(
         between += size * ((assigned == g) @ ranks / size - (n + 1) / 2) ** 2
     h = np.divide(between, variance, out=np.zeros_like(between), where=variance > 0)
     if wide.index.get_level_values("subject").duplicated().any():
-        log.warning("some animals are in several of the groups %s: H takes them as different", labels)
+        log.warning("some animals are in several of the groups %s; H counts them as different", labels)
     return pd.DataFrame(
         {
             "comparison": "all groups",
@@ -204,7 +217,7 @@ def _all_groups(
 
 
 def _p(statistics: Array) -> Array:
-    """Share of permutations at least as extreme as the first, which is what was observed."""
+    """Return the share of permutations at least as extreme as the first, the observed one."""
     limit = statistics[0] * (1 - 1e-9) - ROUNDING
     return (statistics >= limit).mean(0)
 
@@ -212,7 +225,10 @@ def _p(statistics: Array) -> Array:
 def _assignments(
     sizes: tuple[int, ...], max_count: int, rng: np.random.Generator
 ) -> npt.NDArray[np.int8]:
-    """Ways to deal animals to groups (n, animals), as they were first; all, or ``most`` at random."""
+    """Return assignments of animals to groups (n, animals), the observed one first.
+
+    They are all assignments, or ``max_count`` random ones if there are more.
+    """
     observed = np.repeat(np.arange(len(sizes)), sizes).astype(np.int8)
     if math.factorial(sum(sizes)) // math.prod(map(math.factorial, sizes)) <= max_count:
         return np.array(list(_arrangements(sizes)), np.int8)
@@ -231,7 +247,10 @@ def _arrangements(left: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 
 def _signs(n: int, max_count: int, rng: np.random.Generator) -> Array:
-    """Signs of n paired differences over n, unchanged first; all of them, or ``most`` at random."""
+    """Return signs of n paired differences over n (m, n), the observed ones first.
+
+    They are all combinations, or ``max_count`` random ones if there are more.
+    """
     if 2**n <= max_count:
         signs = np.array(list(itertools.product([1.0, -1.0], repeat=n)))
     else:

@@ -1,4 +1,4 @@
-"""What each syllable looks like: a row per syllable, in millimeters and seconds."""
+"""Mean movement of each syllable: a row per syllable, in millimeters and seconds."""
 
 from collections.abc import Iterable
 
@@ -10,12 +10,12 @@ from ..errors import BadInput, ShapeError
 
 __all__ = ["SCALARS", "table"]
 
-# Means over the ticks of a syllable; the last is the rate at which the highest point rises.
+# Means over the ticks of a syllable; ``rising_mm_s`` is the speed of the highest point.
 SCALARS = ("speed_mm_s", "height_mm", "height_max_mm", "length_mm", "turning_rad_s", "rising_mm_s")
 
 
 def table(recordings: Iterable[tuple[pd.DataFrame, pd.DataFrame]], bouts: pd.DataFrame) -> pd.DataFrame:
-    """Summarize every syllable over all recordings, one recording in memory at a time.
+    """Summarize every syllable over all recordings; one recording is in memory at a time.
 
     Parameters
     ----------
@@ -23,14 +23,19 @@ def table(recordings: Iterable[tuple[pd.DataFrame, pd.DataFrame]], bouts: pd.Dat
         Columns of ``records.tables.LABELS`` and of ``records.crops.SCALARS``, a row per
         tick each; NaN scalars do not count.
     bouts : DataFrame
-        Bouts of the same recordings; syllables without one are left out.
+        Bouts of the same recordings; syllables without a bout are left out.
 
     Returns
     -------
     DataFrame
-        ``syllable, name, usage`` (share of the ticks of bouts), ``bouts, median_duration_s``,
+        ``syllable, name, usage`` (share of the ticks of bouts), ``bouts, median_duration_s`` and
         means of ``SCALARS`` and of ``probability`` over all its ticks. ``turning_rad_s`` is
         signed (positive is clockwise from above).
+
+    Raises
+    ------
+    BadInput, ShapeError
+        There is no recording; labels and scalars of one have different numbers of ticks.
     """
     parts = []
     for labels, scalars in recordings:

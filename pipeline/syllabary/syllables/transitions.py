@@ -1,4 +1,4 @@
-"""Which syllable follows which, counted between touching bouts of one recording."""
+"""Transitions between syllables, counted between touching bouts of one recording."""
 
 from collections.abc import Sequence
 
@@ -14,17 +14,17 @@ def table(bouts: pd.DataFrame, *, by: Sequence[str] = ("group",)) -> pd.DataFram
     Parameters
     ----------
     bouts : DataFrame
-        Bouts of the whole study, in order of time within each recording. Two bouts with
-        unlabeled ticks between them, or of two recordings, do not follow each other.
+        Bouts of the whole study, in order of time within each recording. Bouts with unlabeled
+        ticks between them do not touch.
     by : sequence of str
-        Columns of ``bouts`` to count separately: ``("group",)``, ``("recording",)``, or
-        nothing for the whole study.
+        Columns of ``bouts`` whose values are counted separately: ``("group",)``,
+        ``("recording",)``, or none for the whole study.
 
     Returns
     -------
     DataFrame
-        ``by``, then ``from_syllable, to_syllable, count`` and ``probability`` of going
-        there when leaving ``from_syllable``; pairs that never occur have no row.
+        ``by``, then ``from_syllable, to_syllable, count`` and ``probability``, the share of
+        the transitions from ``from_syllable``; pairs that never occur have no row.
     """
     same = bouts["recording"].to_numpy()[1:] == bouts["recording"].to_numpy()[:-1]
     touch = bouts["start_tick"].to_numpy()[1:] == bouts["stop_tick"].to_numpy()[:-1]

@@ -1,4 +1,4 @@
-"""How much each syllable is used, by recording or by animal."""
+"""Usage of each syllable by recording, animal or group."""
 
 import numpy as np
 import pandas as pd
@@ -15,22 +15,27 @@ KEYS = {
 
 
 def table(bouts: pd.DataFrame, *, by: str = "recording") -> pd.DataFrame:
-    """Return the usage of every syllable, also of those a recording never shows.
+    """Return the usage of every syllable; one that never occurs in a recording has usage 0.
 
     Parameters
     ----------
     bouts : DataFrame
-        Bouts of the whole study, as ``bouts.join`` gives them.
+        Bouts of the whole study, the result of ``bouts.join``.
     by : str
         ``"recording"``, ``"subject"`` (recordings of an animal pooled within its group)
-        or ``"group"`` (all ticks of a group pooled, so that long recordings weigh more).
+        or ``"group"`` (all ticks of a group pooled, so that long recordings count more).
 
     Returns
     -------
     DataFrame
-        What ``by`` names, then ``syllable, name, ticks, usage`` (share of labeled ticks),
-        ``bouts, bouts_per_min`` (of labeled time) and ``median_duration_s`` (NaN where
-        there is no bout).
+        The columns of ``by``, then ``syllable, name, ticks, usage`` (share of labeled ticks),
+        ``bouts, bouts_per_min`` (of labeled time) and ``median_duration_s`` (NaN without
+        a bout).
+
+    Raises
+    ------
+    UnknownName
+        ``by`` is none of the three.
     """
     if by not in KEYS:
         raise UnknownName(f"usage by {by!r}; known: {', '.join(KEYS)}.")
