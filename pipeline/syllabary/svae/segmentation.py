@@ -94,7 +94,7 @@ def _predict_states(model: Model, series: LatentSeries) -> StatePrediction | Non
     known, chosen = model.classifier(), model.settings.discovery
     if known is None or chosen is None:
         return None
-    return known.say(series, chosen.bridge_frames)
+    return known.predict(series, chosen.bridge_frames)
 
 
 def _of_latents(model: Model, series: LatentSeries, crops: Crops | None) -> GaussianEvidence:

@@ -1,10 +1,10 @@
-"""What a stretch of latents says of each frame's syllable: the recognizer of states.
+"""Temporal classifier: the syllable of each frame from the latents around it.
 
-A syllable is a movement, told from a few hundred milliseconds on both sides rather than from one
-frame. Two convolutions over time see the latents of ``context_frames`` around a frame, with their
-changes, and give the log evidence of every state. It is trained on soft labels; how they are come
-by is ``discovery``'s matter. Gain and offset of every latent are varied while it learns, as
-animals vary in size and posture, so that it knows a syllable in an animal it never saw.
+A syllable is a movement, which shows in a few hundred milliseconds on both sides of a frame. Two
+convolutions over time take the latents of ``context_frames`` around a frame, and their changes, and
+give the log evidence of every state. The classifier is trained on soft labels, which ``discovery``
+provides. During training the gain and offset of every latent vary, as animals vary in size and posture,
+so that the classifier generalizes to other animals.
 """
 
 import math
@@ -23,19 +23,19 @@ from ..settings import ClassifierSettings
 __all__ = ["TemporalClassifier", "evidence", "features", "train"]
 
 WINDOW_FRAMES, WINDOWS = 256, 16
-# A change from one tick to the next is about a quarter of what latents span.
+# Changes between ticks are about a quarter as large as latents.
 CHANGE_GAIN = 4.0
-# How much a window's latents are stretched and shifted: animals of one litter differ by less.
+# SD of the gain and offset of a window's latents during training; animals of one litter differ by less.
 GAIN_SD, OFFSET_SD = 0.1, 0.2
 WEIGHT_DECAY = 1e-2
-# Of all units of a layer that are silent in a step.
-SILENT = 0.2
-LEAST_STEPS = 150
-# Log evidence of what the recognizer rules out, nats: a person may still know better.
-LEAST_NATS = -12.0
+# Share of hidden units that are set to zero in a step.
+DROPOUT = 0.2
+MIN_STEPS = 150
+# Smallest log evidence, nats, so that labels of people can overrule the classifier.
+MIN_NATS = -12.0
 
 Features = npt.NDArray[np.float32]
-Soft = npt.NDArray[np.float32]
+SoftLabels = npt.NDArray[np.float32]
 
 
 class TemporalClassifier(nn.Module):
@@ -45,7 +45,7 @@ class TemporalClassifier(nn.Module):
     ----------
     channels, states : int
         C and K.
-    settings : RecognizerSettings
+    settings : ClassifierSettings
     rng : numpy Generator
         Draws every weight.
     """
@@ -56,9 +56,9 @@ class TemporalClassifier(nn.Module):
         super().__init__()
         width, span = settings.width, (settings.context_frames + 1) // 2
         span += 1 - span % 2
-        self.near = _drawn(channels, width, span, rng)
-        self.far = _drawn(width, width, span, rng)
-        self.last = _drawn(width, states, 1, rng)
+        self.near = _convolution(channels, width, span, rng)
+        self.far = _convolution(width, width, span, rng)
+        self.last = _convolution(width, states, 1, rng)
 
     @torch.no_grad()
     def reorder(self, order: Tensor) -> None:
@@ -66,63 +66,68 @@ class TemporalClassifier(nn.Module):
         for parameter in self.last.parameters():
             parameter.copy_(parameter[order].clone())
 
-    def forward(self, given: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Return log evidence; ``keep`` (B, width, 1) scales units, to silence some in training."""
-        seen = nn.functional.gelu(self.far(nn.functional.gelu(self.near(given))))
-        found: Tensor = self.last(seen if keep is None else seen * keep)
-        return found
+    def forward(self, inputs: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Return log evidence; ``keep`` (B, width, 1) scales hidden units, for dropout in training."""
+        hidden = nn.functional.gelu(self.far(nn.functional.gelu(self.near(inputs))))
+        evidence: Tensor = self.last(hidden if keep is None else hidden * keep)
+        return evidence
 
 
 def features(series: LatentSeries) -> Features:
-    """Return what the recognizer sees of a recording, (T, 2 D + 1): latents, changes, seen or not.
+    """Return the input of the classifier: latents, their changes, and whether they were observed.
 
-    Short gaps are bridged by straight lines; in long ones there is nothing.
+    Short gaps are bridged by straight lines; longer gaps are zeros.
+
+    Returns
+    -------
+    (T, 2 D + 1) float32
     """
     values = bridged(np.asarray(series.values, np.float64), BRIDGE_TICKS)
-    known = np.isfinite(values)
-    filled = np.where(known, values, 0.0)
+    finite = np.isfinite(values)
+    filled = np.where(finite, values, 0.0)
     change = np.zeros_like(filled)
-    both = known[1:] & known[:-1]
+    both = finite[1:] & finite[:-1]
     change[1:] = np.where(both, filled[1:] - filled[:-1], 0.0) * CHANGE_GAIN
-    seen = np.asarray(series.observed, np.float64)[:, None]
-    return np.concatenate([filled, change, seen], 1).astype(np.float32)
+    observed = np.asarray(series.observed, np.float64)[:, None]
+    return np.concatenate([filled, change, observed], 1).astype(np.float32)
 
 
 def train(
-    given: Sequence[Features],
-    targets: Sequence[Soft],
+    inputs: Sequence[Features],
+    targets: Sequence[SoftLabels],
     settings: ClassifierSettings,
     rng: np.random.Generator,
 ) -> TemporalClassifier:
-    """Learn to foretell soft labels.
+    """Train a classifier on soft labels.
 
     Parameters
     ----------
-    given : sequence of (T, C)
+    inputs : sequence of (T, C) float32
         Features of recordings.
     targets : sequence of (T, K) float32
-        Rows sum to the weight of a frame; a row of zeros teaches nothing.
-    settings : RecognizerSettings
+        Rows sum to the weight of a frame; rows of zeros have no influence.
+    settings : ClassifierSettings
     rng : numpy Generator
         The same generator and data give the same weights, bit for bit, on one thread.
     """
-    long = [i for i, one in enumerate(given) if len(one)]
-    frames = sum(len(given[i]) for i in long)
-    shares = np.array([len(given[i]) for i in long]) / max(frames, 1)
-    net = TemporalClassifier(given[0].shape[1], targets[0].shape[1], settings, rng)
+    recordings = [(x, y) for x, y in zip(inputs, targets, strict=True) if len(x)]
+    lengths = np.array([len(x) for x, _ in recordings])
+    frames = int(lengths.sum())
+    shares = lengths / max(frames, 1)
+    net = TemporalClassifier(inputs[0].shape[1], targets[0].shape[1], settings, rng)
     steps = settings.epochs * frames // (WINDOW_FRAMES * WINDOWS)
-    steps = min(settings.max_steps, max(LEAST_STEPS, steps))
+    steps = min(settings.max_steps, max(MIN_STEPS, steps))
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=WEIGHT_DECAY)
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * _schedule(step / steps)
-        seen, wanted = _windows([given[i] for i in long], [targets[i] for i in long], shares, rng)
-        shape = (len(seen), seen.shape[1], 1)
+            group["lr"] = settings.learning_rate * _rate_share(step / steps)
+        batch, target = _windows(recordings, shares, rng)
+        shape = (len(batch), batch.shape[1], 1)
         gain = 1 + GAIN_SD * torch.from_numpy(rng.standard_normal(shape)).float()
         offset = OFFSET_SD * torch.from_numpy(rng.standard_normal(shape)).float()
-        keep = torch.from_numpy(rng.random((len(seen), settings.width, 1)) >= SILENT).float()
-        said = torch.log_softmax(net(seen * gain + offset, keep / (1 - SILENT)), 1)
-        loss = -(wanted * said).sum() / wanted.sum().clamp(min=1)
+        keep = torch.from_numpy(rng.random((len(batch), settings.width, 1)) >= DROPOUT).float()
+        log_probability = torch.log_softmax(net(batch * gain + offset, keep / (1 - DROPOUT)), 1)
+        loss = -(target * log_probability).sum() / target.sum().clamp(min=1)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -130,38 +135,54 @@ def train(
 
 
 @torch.no_grad()
-def evidence(net: TemporalClassifier, given: Features) -> npt.NDArray[np.float64]:
-    """Return the log probability of every state of a whole recording, (T, K) nats."""
-    if not len(given):
+def evidence(net: TemporalClassifier, inputs: Features) -> npt.NDArray[np.float64]:
+    """Return the log probability of every state in a whole recording.
+
+    Parameters
+    ----------
+    net : TemporalClassifier
+    inputs : (T, C) float32
+        From ``features``.
+
+    Returns
+    -------
+    (T, K) float64
+        Nats, at least ``MIN_NATS``.
+    """
+    if not len(inputs):
         return np.zeros((0, net.last.out_channels))
-    said = torch.log_softmax(net(torch.from_numpy(given).mT[None])[0].double(), 0).mT
-    return np.asarray(said.clamp(min=LEAST_NATS).numpy(), np.float64)
+    log_probability = torch.log_softmax(net(torch.from_numpy(inputs).mT[None])[0].double(), 0).mT
+    return np.asarray(log_probability.clamp(min=MIN_NATS).numpy(), np.float64)
 
 
 def _windows(
-    given: list[Features], targets: list[Soft], shares: npt.NDArray[np.float64], rng: np.random.Generator
+    recordings: Sequence[tuple[Features, SoftLabels]],
+    shares: npt.NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Draw windows anywhere, (B, C, T) and (B, K, T); short recordings are padded with nothing."""
-    seen = np.zeros((WINDOWS, WINDOW_FRAMES, given[0].shape[1]), np.float32)
-    wanted = np.zeros((WINDOWS, WINDOW_FRAMES, targets[0].shape[1]), np.float32)
-    for row, which in enumerate(rng.choice(len(given), WINDOWS, p=shares)):
-        begin = int(rng.integers(max(1, len(given[which]) - WINDOW_FRAMES + 1)))
-        part = given[which][begin : begin + WINDOW_FRAMES]
-        seen[row, : len(part)] = part
-        wanted[row, : len(part)] = targets[which][begin : begin + WINDOW_FRAMES]
-    return torch.from_numpy(seen).mT, torch.from_numpy(wanted).mT
+    """Draw random windows (B, C, T) and (B, K, T); short recordings are padded with zeros."""
+    channels, states = (part.shape[1] for part in recordings[0])
+    batch = np.zeros((WINDOWS, WINDOW_FRAMES, channels), np.float32)
+    target = np.zeros((WINDOWS, WINDOW_FRAMES, states), np.float32)
+    for row, index in enumerate(rng.choice(len(recordings), WINDOWS, p=shares)):
+        inputs, targets = recordings[index]
+        begin = int(rng.integers(max(1, len(inputs) - WINDOW_FRAMES + 1)))
+        part = inputs[begin : begin + WINDOW_FRAMES]
+        batch[row, : len(part)] = part
+        target[row, : len(part)] = targets[begin : begin + WINDOW_FRAMES]
+    return torch.from_numpy(batch).mT, torch.from_numpy(target).mT
 
 
-def _schedule(done: float) -> float:
-    """Share of the learning rate: up over three tenths, then a cosine down to nothing."""
+def _rate_share(done: float) -> float:
+    """Share of the learning rate: it rises over three tenths of the steps, then falls to 0."""
     if done < 0.3:
         return 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * done / 0.3))
     return 0.5 * (1 + math.cos(math.pi * (done - 0.3) / 0.7))
 
 
 @torch.no_grad()
-def _drawn(inputs: int, outputs: int, span: int, rng: np.random.Generator) -> nn.Conv1d:
-    """Weights of variance 1 over the number of inputs, no bias at first."""
+def _convolution(inputs: int, outputs: int, span: int, rng: np.random.Generator) -> nn.Conv1d:
+    """A convolution with weights of variance 1 over the number of inputs, and bias 0."""
     layer = nn.Conv1d(inputs, outputs, span, padding=span // 2, device="meta").to_empty(device="cpu")
     assert layer.bias is not None
     layer.bias.zero_()

@@ -1,9 +1,9 @@
-"""What is said of the states of a recording: by an autoregression or by a recognizer.
+"""Per-frame state probabilities of a recording, from the teacher AR-HMM or from the classifier.
 
-The teacher of ``discovery`` knows how each state moves from frame to frame, and so sees a border to
-the frame; it takes every frame at its word. Where movements are as it thinks, nobody tells states
-better. Where they are not, the recognizer does: it has learned, from a stretch of frames, what teacher
-and animals agree on. Which of the two it is, the teacher's own surprises tell (``priors._misfit``).
+The teacher describes how each state moves from frame to frame, so its boundaries are exact to a frame,
+but every frame counts fully. It is the best labeler if movements are linear autoregressions. Otherwise
+the temporal classifier is better: it has learned from windows of frames what the teacher's labels have
+in common over animals. The teacher's residual autocorrelation decides (``teacher``).
 """
 
 from collections.abc import Mapping
@@ -19,57 +19,58 @@ from ...reduction.latents import LatentSeries
 from .. import checkpoint, latent_evidence
 from ..settings import DiscoverySettings
 from . import classifier
-from .classifier import LEAST_NATS, TemporalClassifier
+from .classifier import MIN_NATS, TemporalClassifier
 
 __all__ = ["StateLabeler", "StatePrediction"]
 
-OWN = ("member", "use_teacher", "usage")
-# What a recognizer's certainty is divided by, and the share of frames it knows nothing about: chosen
-# on two simulated studies, docs/decisions/016-discovery.md.
-TEMPERATURE, DOUBT = 1.25, 0.075
-# A frame whose syllables were all dropped.
-LEAST = 1e-12
+TENSORS = ("membership", "use_teacher", "usage")
+# Temperature of the classifier's probabilities, and share of frames that are spread over syllables by
+# usage; chosen on two simulated studies, docs/decisions/016-discovery.md.
+TEMPERATURE, UNCERTAIN_SHARE = 1.25, 0.075
+# Smallest sum of probabilities, for frames whose syllables were all dropped.
+MIN_SUM = 1e-12
 
 F64 = npt.NDArray[np.float64]
 
 
 class StatePrediction(NamedTuple):
-    """What is said of every tick of a recording."""
+    """Syllables of every tick of a recording."""
 
     evidence: F64
-    """(T, K) nats: of the chain of states."""
+    """(T, K) log evidence for the chain of states, nats."""
     states: F64
-    """(T, K) probabilities, as sure as the one who speaks may be; rows sum to one."""
+    """(T, K) calibrated probabilities; rows sum to one."""
 
 
 class StateLabeler(NamedTuple):
-    """Both, which syllable each of the teacher's states is, and whose word counts.
+    """The teacher and the classifier, and which of them labels recordings.
 
     Attributes
     ----------
-    net : Recognizer
+    net : TemporalClassifier
         Of K syllables.
     teacher : arhmm.Parameters
         Of J states.
-    member : (J, K) float64
+    membership : (J, K) float64
         Share of each syllable in a state; rows sum to one, or to less where a syllable was dropped.
     use_teacher : () bool
-        The teacher's word counts, otherwise the recognizer's.
+        The teacher labels recordings, otherwise the classifier.
     usage : (K,) float64
-        Share of each syllable in training.
+        Share of each syllable in the training frames.
     """
 
     net: TemporalClassifier
     teacher: arhmm.Parameters
-    member: Tensor
+    membership: Tensor
     use_teacher: Tensor
     usage: Tensor
 
-    def say(self, series: LatentSeries, bridge: int) -> StatePrediction:
-        """Tell the states of a recording.
+    def predict(self, series: LatentSeries, bridge: int) -> StatePrediction:
+        """Predict the syllables of a recording.
 
-        The recognizer knows how sure it is of what the teacher would say, and is too sure even of that;
-        and where the teacher erred, it may be any syllable, by its usage.
+        Probabilities of the classifier are calibrated in two steps: a temperature corrects
+        overconfidence, and a fixed share is spread over syllables by usage to allow for errors of the
+        teacher's labels.
 
         Parameters
         ----------
@@ -78,31 +79,32 @@ class StateLabeler(NamedTuple):
             Longest gap that is bridged for the teacher, ticks.
         """
         if self.use_teacher:
-            given = latent_evidence.points(series, bridge=bridge)
-            states = arhmm.infer(self.teacher, given).states.double() @ self.member
-            states = states / states.sum(-1, keepdim=True).clamp(min=LEAST)
-            return StatePrediction(states.log().clamp(min=LEAST_NATS).numpy(), states.numpy())
+            points = latent_evidence.points(series, bridge=bridge)
+            states = arhmm.infer(self.teacher, points).states.double() @ self.membership
+            states = states / states.sum(-1, keepdim=True).clamp(min=MIN_SUM)
+            return StatePrediction(states.log().clamp(min=MIN_NATS).numpy(), states.numpy())
         evidence = classifier.evidence(self.net, classifier.features(series))
-        sure: F64 = softmax(evidence / TEMPERATURE, 1)
-        return StatePrediction(evidence, (1 - DOUBT) * sure + DOUBT * self.usage.numpy())
+        tempered: F64 = softmax(evidence / TEMPERATURE, 1)
+        calibrated = (1 - UNCERTAIN_SHARE) * tempered + UNCERTAIN_SHARE * self.usage.numpy()
+        return StatePrediction(evidence, calibrated)
 
     def reorder(self, order: Tensor) -> Self:
         """Renumber the syllables: the new syllable i is the old ``order[i]``."""
         self.net.reorder(order)
-        return self._replace(member=self.member[:, order], usage=self.usage[order])
+        return self._replace(membership=self.membership[:, order], usage=self.usage[order])
 
     def tensors(self) -> dict[str, Tensor]:
         """Return every tensor by name, as model files store them."""
-        found = {f"net.{name}": part.detach().clone() for name, part in self.net.state_dict().items()}
-        found |= checkpoint.flatten(self.teacher, "teacher.")
-        return found | {name: getattr(self, name) for name in OWN}
+        tensors = {f"net.{name}": part.detach().clone() for name, part in self.net.state_dict().items()}
+        tensors |= checkpoint.flatten(self.teacher, "teacher.")
+        return tensors | {name: getattr(self, name) for name in TENSORS}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], settings: DiscoverySettings) -> Self:
-        """Rebuild from what ``tensors`` returned."""
-        own = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
-        states, channels = len(own["last.bias"]), own["near.weight"].shape[1]
+        """Rebuild a labeler from its ``tensors``."""
+        weights = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
+        states, channels = len(weights["last.bias"]), weights["near.weight"].shape[1]
         net = TemporalClassifier(channels, states, settings.classifier, np.random.default_rng(0))
-        net.load_state_dict(own)
+        net.load_state_dict(weights)
         teacher = checkpoint.restore(arhmm.Parameters, dict(tensors), "teacher.")
-        return cls(net, teacher, *(tensors[name] for name in OWN))
+        return cls(net, teacher, *(tensors[name] for name in TENSORS))
