@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from syllabary.simulate import body, grammar, motion
-from syllabary.simulate.programmes import PROGRAMMES
+from syllabary.simulate.movements import MOVEMENTS
 from syllabary.simulate.settings import SimulateSettings
 
-NAMES = list(PROGRAMMES)
+NAMES = list(MOVEMENTS)
 ASKED = {
     "rear_up", "rear_down", "groom", "walk", "dart", "turn_left", "turn_right", "sniff", "pause",
     "freeze", "stretch", "scratch",
@@ -20,8 +20,8 @@ def performed():
     return motion.perform(settings, recording="r", subject="m", group="drug", seed=5)
 
 
-def test_every_behavior_has_a_programme():
-    assert {programme.behavior for programme in PROGRAMMES.values()} == ASKED
+def test_every_behavior_has_a_template():
+    assert {template.behavior for template in MOVEMENTS.values()} == ASKED
 
 
 def test_stays_inside_the_wall(performed):

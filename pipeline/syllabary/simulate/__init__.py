@@ -1,7 +1,7 @@
 """A mouse of known syllables, seen from above by a depth camera.
 
 In the order data flow: ``settings``; ``body`` (build and skeleton: a pose becomes solids),
-``programmes`` (what moves in each syllable), ``grammar`` (which syllable follows which, and
+``movements`` (what moves in each syllable), ``grammar`` (which syllable follows which, and
 for how long), ``wander`` (slow drifts), ``cable`` (what may hang on it), ``motion`` (pose and path
 of a session), ``rendering`` (solids to depth through a pinhole), ``scene`` (the arena without a
 mouse), ``sensor`` (what the camera makes of it), ``truth`` (what really happened), then what is
@@ -22,7 +22,7 @@ __all__ = [
     "latent",
     "linear",
     "motion",
-    "programmes",
+    "movements",
     "rendering",
     "scene",
     "sensor",

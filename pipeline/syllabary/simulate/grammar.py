@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..provenance import generator
-from .programmes import PROGRAMMES
+from .movements import MOVEMENTS
 
 __all__ = ["GROUPS", "sentence", "transitions"]
 
 F64 = npt.NDArray[np.float64]
-NAMES = tuple(PROGRAMMES)
+NAMES = tuple(MOVEMENTS)
 GROUPS = ("control", "drug")
 DURATION_SD = 0.35
 SHORTEST_S = 0.13
@@ -43,15 +43,15 @@ def transitions(group: str) -> F64:
     ``control`` is the base and ``drug`` a known change of it; any other name stands for a
     change that its letters decide.
     """
-    usage = np.array([programme.usage for programme in PROGRAMMES.values()])
+    usage = np.array([template.usage for template in MOVEMENTS.values()])
     if group == "drug":
-        usage = usage * [programme.drug for programme in PROGRAMMES.values()]
+        usage = usage * [template.drug for template in MOVEMENTS.values()]
     elif group != GROUPS[0]:
         usage = usage * np.exp(0.5 * generator(0, "group", group).standard_normal(len(usage)))
     matrix = np.zeros((len(NAMES), len(NAMES)))
     for j, before in enumerate(NAMES):
         for k, after in enumerate(NAMES):
-            if j != k and PROGRAMMES[before].ends == PROGRAMMES[after].starts:
+            if j != k and MOVEMENTS[before].ends == MOVEMENTS[after].starts:
                 matrix[j, k] = usage[k] * PREFERENCES.get((before, after), 1.0)
     return matrix / matrix.sum(1, keepdims=True)
 
@@ -78,8 +78,8 @@ def sentence(
     """
     matrix = transitions(group)
     cumulated = matrix.cumsum(1)
-    medians = np.array([programme.median_s for programme in PROGRAMMES.values()])
-    grounded = [j for j, name in enumerate(NAMES) if PROGRAMMES[name].starts == "down"]
+    medians = np.array([template.median_s for template in MOVEMENTS.values()])
+    grounded = [j for j, name in enumerate(NAMES) if MOVEMENTS[name].starts == "down"]
     syllable = int(rng.choice(grounded))
     syllables, lengths, done = [], [], 0
     while done < ticks:

@@ -1,7 +1,7 @@
-"""Pose and path of a whole session: programmes are followed, the wall is respected.
+"""Pose and path of a whole session: movement templates are followed, the wall is respected.
 
-Every channel is a damped spring that follows its programme's target, or drifts back to the
-animal's own posture where the programme has none; position and speed never jump, also not
+Every channel is a damped spring that follows its template's target, or drifts back to the
+animal's own posture where the template has none; position and speed never jump, also not
 at the border between two syllables. Rhythms are added on top under an envelope that is zero
 at the borders.
 """
@@ -30,7 +30,7 @@ from .body import (
 )
 from .cable import Course, sway
 from .cable import solids as cable_solids
-from .programmes import PROGRAMMES, Bout
+from .movements import MOVEMENTS, Bout
 from .settings import SimulateSettings
 from .wander import wander
 
@@ -100,7 +100,7 @@ def perform(
     done = 0
     for syllable, length in zip(syllables, lengths, strict=True):
         steps = int(length) * STEPS_PER_TICK
-        programme = PROGRAMMES[grammar.NAMES[syllable]]
+        template = MOVEMENTS[grammar.NAMES[syllable]]
         strength = np.exp(settings.mouse.strength_sd * rng.standard_normal())
         bout = Bout(
             time=step_s * np.arange(steps, dtype=np.float64),
@@ -111,19 +111,19 @@ def perform(
             beat=rng.uniform(-np.pi, np.pi),
             toss=rng.uniform(-1, 1),
         )
-        wish = programme.move(bout)
+        wish = template.move(bout)
         targets = np.full((steps, len(CHANNELS)), np.nan)
         rhythms = np.zeros((steps, len(CHANNELS)))
         for name, value in AT_REST.items():
             targets[:, CHANNELS.index(name)] = value
-        if programme.starts == programme.ends == "down":
+        if template.starts == template.ends == "down":
             targets[:, PITCH] = np.repeat(drift[done : done + length, PITCH], STEPS_PER_TICK)
         for name, course in wish.targets.items():
             targets[:, CHANNELS.index(name)] = course
         for name, course in wish.rhythms.items():
             rhythms[:, CHANNELS.index(name)] = course
         kicks = np.where(np.isnan(targets), free, following) * rng.standard_normal(targets.shape)
-        kicks *= programme.tremor
+        kicks *= template.tremor
         own = np.repeat(drift[done : done + length], STEPS_PER_TICK, axis=0)
         _advance(
             pose, speed, path, targets, rhythms, kicks, own, wish.speed * build.length, wish.turn,

@@ -6,12 +6,12 @@ import pandas as pd
 
 from .body import Footprint
 from .motion import Motion
-from .programmes import PROGRAMMES
+from .movements import MOVEMENTS
 
 __all__ = ["in_arena", "table"]
 
 F64 = npt.NDArray[np.float64]
-BEHAVIORS = np.array([programme.behavior for programme in PROGRAMMES.values()])
+BEHAVIORS = np.array([template.behavior for template in MOVEMENTS.values()])
 
 
 def in_arena(performed: Motion, start: int, center: F64) -> F64:

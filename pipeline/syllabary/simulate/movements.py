@@ -1,6 +1,6 @@
 """What moves in each syllable: targets, rhythms and locomotion over the course of a bout.
 
-A syllable here is a movement, not a posture. A programme says where some channels should go
+A syllable here is a movement, not a posture. A template says where some channels should go
 (``targets``; a channel it does not name stays with the animal's own, slowly drifting
 posture), what beats on top (``rhythms``), and how the animal travels. Amplitude and tempo
 differ from bout to bout; every time course starts at the pose that the bout before left.
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from .body import CHANNELS
 
-__all__ = ["PROGRAMMES", "Bout", "Movement", "Programme"]
+__all__ = ["MOVEMENTS", "Bout", "Movement", "MovementTemplate"]
 
 F64 = npt.NDArray[np.float64]
 RAMP_S = 0.045
@@ -64,7 +64,7 @@ class Movement(NamedTuple):
     rhythms: dict[str, F64]
 
 
-class Programme(NamedTuple):
+class MovementTemplate(NamedTuple):
     """A syllable: what it is called, how long it lasts, where it can stand in a sequence."""
 
     behavior: str
@@ -326,22 +326,22 @@ def _stretch(b: Bout) -> Movement:
 
 
 # The order is the number of the syllable in every truth table.
-PROGRAMMES: dict[str, Programme] = {
-    "walk": Programme("walk", _walk, 0.50, 1.6, 1.3),
-    "dart": Programme("dart", _dart, 0.30, 0.6, 2.0),
-    "turn_left": Programme("turn_left", _turn_left, 0.36, 1.0, 1.0),
-    "turn_right": Programme("turn_right", _turn_right, 0.36, 1.0, 1.0),
-    "sniff": Programme("sniff", _sniff, 0.42, 1.4, 0.7),
-    "scan": Programme("sniff", _scan, 0.42, 1.0, 1.0),
-    "rear_up": Programme("rear_up", _rear_up, 0.36, 1.3, 0.5, "down", "up", tremor=0.6),
-    "rear_down": Programme("rear_down", _rear_down, 0.33, 1.0, 1.0, "up", "down", tremor=0.6),
-    "rear_sniff": Programme("sniff", _rear_sniff, 0.40, 1.0, 1.0, "up", "up", tremor=0.6),
-    "groom_face": Programme("groom", _groom_face, 0.60, 1.1, 0.5),
-    "groom_left": Programme("groom", _groom_left, 0.45, 0.6, 1.0),
-    "groom_right": Programme("groom", _groom_right, 0.45, 0.6, 1.0),
-    "scratch_left": Programme("scratch", _scratch_left, 0.40, 0.5, 1.8),
-    "scratch_right": Programme("scratch", _scratch_right, 0.40, 0.5, 1.8),
-    "pause": Programme("pause", _pause, 0.40, 1.3, 1.0, tremor=0.5),
-    "freeze": Programme("freeze", _freeze, 0.50, 0.6, 2.0, tremor=0.0),
-    "stretch": Programme("stretch", _stretch, 0.42, 0.8, 0.6),
+MOVEMENTS: dict[str, MovementTemplate] = {
+    "walk": MovementTemplate("walk", _walk, 0.50, 1.6, 1.3),
+    "dart": MovementTemplate("dart", _dart, 0.30, 0.6, 2.0),
+    "turn_left": MovementTemplate("turn_left", _turn_left, 0.36, 1.0, 1.0),
+    "turn_right": MovementTemplate("turn_right", _turn_right, 0.36, 1.0, 1.0),
+    "sniff": MovementTemplate("sniff", _sniff, 0.42, 1.4, 0.7),
+    "scan": MovementTemplate("sniff", _scan, 0.42, 1.0, 1.0),
+    "rear_up": MovementTemplate("rear_up", _rear_up, 0.36, 1.3, 0.5, "down", "up", tremor=0.6),
+    "rear_down": MovementTemplate("rear_down", _rear_down, 0.33, 1.0, 1.0, "up", "down", tremor=0.6),
+    "rear_sniff": MovementTemplate("sniff", _rear_sniff, 0.40, 1.0, 1.0, "up", "up", tremor=0.6),
+    "groom_face": MovementTemplate("groom", _groom_face, 0.60, 1.1, 0.5),
+    "groom_left": MovementTemplate("groom", _groom_left, 0.45, 0.6, 1.0),
+    "groom_right": MovementTemplate("groom", _groom_right, 0.45, 0.6, 1.0),
+    "scratch_left": MovementTemplate("scratch", _scratch_left, 0.40, 0.5, 1.8),
+    "scratch_right": MovementTemplate("scratch", _scratch_right, 0.40, 0.5, 1.8),
+    "pause": MovementTemplate("pause", _pause, 0.40, 1.3, 1.0, tremor=0.5),
+    "freeze": MovementTemplate("freeze", _freeze, 0.50, 0.6, 2.0, tremor=0.0),
+    "stretch": MovementTemplate("stretch", _stretch, 0.42, 0.8, 0.6),
 }
