@@ -30,13 +30,14 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parent))
 from results import add
 
-from syllabary.depth import extraction, sources, ticks
+from syllabary.depth import sources, ticks
 from syllabary.depth.arena import background
 from syllabary.depth.arena import geometry as arenas
 from syllabary.depth.crops import Cutter
 from syllabary.depth.heading.decode import decode
 from syllabary.depth.lens import camera
 from syllabary.depth.settings import ExtractSettings
+from syllabary.depth.tracking import first_pass
 from syllabary.provenance import Provenance
 from syllabary.records import tables
 from syllabary.simulate import acquisition, body, motion, rendering
@@ -95,7 +96,9 @@ def measure(
         found = arenas.find(
             empty, camera.from_settings(chosen.camera, video.shape), chosen.arena, where=folder
         )
-        track = extraction.locate(video, found, chosen, 64, who["recording"])
+        track = first_pass.locate(
+            video, found, chosen.tracking, block_frames=64, recording=who["recording"]
+        )
         headings = decode(
             track.axis_rad, track.elongation, np.stack([track.x_mm, track.y_mm], axis=-1),
             video.timestamps_s, track.features, chosen.heading,

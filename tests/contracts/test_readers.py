@@ -1,7 +1,8 @@
-"""What every reader of raw depth promises."""
+"""What every reader promises: of raw depth, or of crops that were extracted already."""
 
 import json
 import tarfile
+from pathlib import Path
 
 import av
 import h5py
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from oracles import small_recordings
 from syllabary import registry
 from syllabary.depth import sources
+from syllabary.depth.video import ExtractedCrops
+from syllabary.errors import BadInput
 
 
 def write_session(folder, frames, times_s):
@@ -87,8 +91,24 @@ WRITERS = {
 }
 
 
-@pytest.mark.parametrize("name", registry.names("syllabary.depth.readers"))
-class TestReader:
+READERS = {
+    name: registry.find("syllabary.depth.readers", name)
+    for name in registry.names("syllabary.depth.readers")
+}
+OF_CROPS = [name for name, reader in READERS.items() if hasattr(reader, "open_crops")]
+OF_VIDEO = [name for name in READERS if name not in OF_CROPS]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_offers_what_the_folder_describes(name):
+    reader = READERS[name]
+    assert all(hasattr(reader, function) for function in ("SUFFIXES", "accepts", "require", "files"))
+    assert hasattr(reader, "open_video") != hasattr(reader, "open_crops")
+    assert not reader.accepts(Path("m1.docx"))
+
+
+@pytest.mark.parametrize("name", OF_VIDEO)
+class TestReaderOfVideo:
     @pytest.fixture
     def recording(self, name, tmp_path, rng):
         frames = rng.integers(0, 2**16, (17, 12, 20)).astype(np.uint16)
@@ -132,3 +152,54 @@ class TestReader:
     def test_its_files_exist(self, recording):
         path, _, _ = recording
         assert all(p.is_file() for p in sources.files(path))
+
+
+# How to make an extraction of each format: crops of 10 frames in an arena of (60, 80) px.
+EXTRACTIONS = {"moseq2": small_recordings.moseq2_extraction}
+
+
+@pytest.mark.parametrize("name", OF_CROPS)
+class TestReaderOfCrops:
+    @pytest.fixture
+    def extraction(self, name, tmp_path):
+        path = tmp_path / f"results_00{READERS[name].SUFFIXES[0]}"
+        return path, EXTRACTIONS[name](path)
+
+    def test_crops_come_back_exactly(self, extraction):
+        path, expected = extraction
+        with sources.open_source(path) as crops:
+            assert isinstance(crops, ExtractedCrops)
+            assert (len(crops), crops.crop_shape) == (len(expected), expected.shape[1:])
+            heights = crops.read(0, len(crops))
+            assert heights.dtype == np.uint8
+            assert_array_equal(heights, expected)
+
+    def test_any_slice_equals_crops_read_in_turn(self, extraction):
+        path, expected = extraction
+        with sources.open_source(path) as crops:
+            for start, stop in ((3, 9), (0, 1), (9, 10), (5, 5), (8, 40), (9, 3)):
+                assert_array_equal(crops.read(start, stop), expected[start:stop])
+
+    def test_there_is_a_place_for_every_crop(self, extraction):
+        path, expected = extraction
+        with sources.open_source(path) as crops:
+            columns = (crops.timestamps_s, crops.x_px, crops.y_px, crops.heading_rad)
+            assert all(column.shape == (len(expected),) for column in columns)
+            assert all(column.dtype == np.float64 for column in columns)
+            assert (np.diff(crops.timestamps_s) > 0).all()
+            assert crops.background_mm.shape == crops.mask.shape == (60, 80)
+            assert (crops.background_mm.dtype, crops.mask.dtype) == (np.uint16, bool)
+            assert crops.start_time[:4] == "2020"
+
+    def test_it_is_no_raw_recording(self, extraction):
+        with pytest.raises(BadInput, match="is extracted already"):
+            sources.open_recording(extraction[0])
+
+    def test_nothing_is_written_beside_it(self, extraction):
+        path, _ = extraction
+        before = {p: p.stat().st_mtime_ns for p in path.parent.rglob("*")}
+        sources.require(path)
+        assert sources.files(path) == [path]
+        with sources.open_source(path) as crops:
+            crops.read(0, 2)
+        assert {p: p.stat().st_mtime_ns for p in path.parent.rglob("*")} == before

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from oracles.depth_scene import CAMERA, render, write_session
 from syllabary.depth import extraction
-from syllabary.depth.readers._metadata import INTRINSICS
+from syllabary.depth.readers.metadata_file import INTRINSICS
 from syllabary.depth.settings import ExtractSettings
 from syllabary.errors import NoFloor
 from syllabary.provenance import Provenance

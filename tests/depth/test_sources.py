@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from syllabary.depth import sources
+from syllabary.depth.readers import moseq2
 from syllabary.errors import BadInput
 
 
@@ -127,7 +128,7 @@ def test_a_legacy_extraction(tmp_path):
     path = tmp_path / "results_00.h5"
     extraction(path)
     sources.require(path)
-    assert sources.is_extracted(path)
+    assert moseq2.accepts(path)
     extraction(path, without=["scalars/angle"])
     assert "lacks scalars/angle" in complaint(path)
     extraction(path, without=["timestamps"])

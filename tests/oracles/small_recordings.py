@@ -56,7 +56,7 @@ def recordings(folder: Path) -> dict[str, Path]:
     with h5py.File(paths["hdf5"] / "m1.h5", "w") as h5:
         h5.create_dataset("frames", data=depth, chunks=(4, ROWS, COLUMNS), compression="gzip")
         h5["time_ms"] = TIMES_MS
-    _legacy(paths["legacy"] / "results_00.h5", depth)
+    moseq2_extraction(paths["legacy"] / "results_00.h5")
     _pack(paths["packed"] / "m1.tar.gz", paths["session"])
     return {
         "session": paths["session"],
@@ -97,7 +97,8 @@ def _video(path: Path, depth: np.ndarray) -> None:
         container.mux(track.encode(None))
 
 
-def _legacy(path: Path, depth: np.ndarray) -> None:
+def moseq2_extraction(path: Path) -> np.ndarray:
+    """Write what MoSeq2 would extract; return its crops."""
     crops = np.zeros((COUNT, 80, 80), np.uint8)
     rows, columns = np.indices((80, 80)) - 40
     crops[:] = np.where((columns / 20) ** 2 + (rows / 9) ** 2 < 1, 30, 0)
@@ -110,3 +111,4 @@ def _legacy(path: Path, depth: np.ndarray) -> None:
         h5["metadata/extraction/background"] = np.full((ROWS, COLUMNS), float(FLOOR_MM))
         h5["metadata/extraction/roi"] = np.ones((ROWS, COLUMNS), bool)
         h5["metadata/acquisition/StartTime"] = "2020-01-01"
+    return crops

@@ -1,13 +1,13 @@
-"""Raw depth frames to upright crops of one mouse, and what is wrong with them.
+"""Raw depth frames to upright crops of one mouse, and the quality of a recording.
 
-In reading order: ``settings``; ``video`` (an open recording); ``sources`` (which reader opens a
-path; cheap checks) and ``readers/`` (one file per raw format); ``ticks`` (timestamps to a clock
+In reading order: ``settings``; ``video`` (what readers open); ``sources`` (which reader opens a
+path; cheap checks) and ``readers/`` (one file per format); ``ticks`` (timestamps to a clock
 without holes); ``lens/`` (pixels and depths to millimeters and back); ``arena/`` (the empty arena
 and its coordinates); ``tracking/`` (where the mouse is and how it lies); ``heading/`` (which end
 is the head) and ``heading_training/``; ``bridging`` (short losses); ``scalars`` (what tables
 hold); ``crops`` (the one warp); ``blocks`` (reading ahead) and ``windows`` (what waits for the
-heading); ``extraction`` (the pass over a recording); ``legacy`` (what MoSeq2 has already
-extracted); ``preview`` (a movie to look at); ``quality`` (the verdict); ``conversion`` (a raw
+heading); ``extraction`` (a recording to crops); ``remeasuring`` (crops that were extracted
+already); ``preview`` (a movie to look at); ``quality`` (the verdict); ``conversion`` (a raw
 recording in another format).
 
 F frames of a raw recording, T ticks of its clock. Depth is mm along the optical axis,
@@ -26,11 +26,11 @@ __all__ = [
     "extraction",
     "heading",
     "heading_training",
-    "legacy",
     "lens",
     "preview",
     "quality",
     "readers",
+    "remeasuring",
     "scalars",
     "settings",
     "sources",

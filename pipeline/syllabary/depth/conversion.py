@@ -16,7 +16,7 @@ from ..errors import BadInput
 from ..progress import track as progress
 from ..records.files import WAYS_OUT
 from . import sources
-from .readers import _metadata
+from .readers import metadata_file
 from .settings import SourceSettings
 from .video import Video
 
@@ -64,10 +64,6 @@ def convert(
         The source is damaged, the target exists, cannot be written in this format, or does not read
         back as it was.
     """
-    if source.exists() and sources.is_extracted(source):
-        raise BadInput(
-            f"{source}: is extracted already and holds no raw frames; convert the recording it is from."
-        )
     write_video = _writer(target)
     stem = "" if target.stem.lower() == "depth" else target.stem
     names = (
@@ -87,7 +83,7 @@ def convert(
                 blocks = _digested(video, digest, f"convert {source.name}")
                 write_video(depth, blocks, video.shape, video.timestamps_s)
                 clock.write_text("".join(f"{time!r}\n" for time in video.timestamps_s.tolist()))
-                metadata = _metadata.describe(video.metadata, video.shape, video.intrinsics)
+                metadata = metadata_file.describe(video.metadata, video.shape, video.intrinsics)
                 about.write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
                 _require_same(video, depth, digest.hexdigest(), target)
                 for part in (clock, about, depth):

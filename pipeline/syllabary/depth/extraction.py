@@ -2,37 +2,35 @@
 
 The pass finds the mouse in every frame, keeps a few numbers of each, and puts the window around the
 mouse into a scratch file. Then the head end is decided for the whole recording at once, and the
-windows are turned upright. Blocks are only a way to read: their size changes nothing.
+windows are turned upright. The size of the blocks that are read changes nothing.
 """
 
-import contextlib
-import logging
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ..machine import one_thread
 from ..progress import track as progress
 from ..provenance import Provenance
 from ..records.crops import CropsWriter
-from . import bridging, legacy, preview, scalars, sources, ticks
+from . import bridging, preview, remeasuring, scalars, sources, ticks
 from .arena import background
 from .arena import geometry as arenas
 from .arena.geometry import Arena
-from .blocks import read_ahead
 from .crops import Cutter, size_factor
 from .heading import flips
 from .heading.decode import Headings, decode
 from .lens import camera
 from .settings import ExtractSettings
 from .ticks import Ticks
-from .tracking.tracker import Track, Tracker
-from .video import Video
+from .tracking.first_pass import locate
+from .tracking.tracker import Mouse, Track
+from .video import ExtractedCrops, Video
 from .windows import Windows
 
-__all__ = ["extract", "locate"]
+__all__ = ["extract"]
 
-log = logging.getLogger(__name__)
 # Ticks written at once: a multiple of the file's chunks, so that no chunk is written twice.
 WRITE_TICKS = 256
 
@@ -49,12 +47,12 @@ def extract(
     block_frames: int = 16,
     scratch: Path | str | None = None,
 ) -> None:
-    """Turn a raw recording, or a MoSeq2 extraction, into crops and a movie to look at.
+    """Turn a raw recording, or crops that were extracted already, into crops and a movie to look at.
 
     Parameters
     ----------
     source : path
-        What a reader opens, or ``results_00.h5``; never written to.
+        What a reader opens; never written to.
     crops_path, preview_path : path
         ``crops.h5`` and ``preview.mp4``, each written whole or not at all; no movie for None.
     recording : str
@@ -71,96 +69,83 @@ def extract(
     BadInput, NoFloor
         The recording is not whole; there is no floor in it.
     """
-    with one_thread("opencv"):
-        if sources.is_extracted(source):
-            flips.refuse(flip_list, source)
-            sources.require(source)
-            legacy.convert(
-                Path(source), Path(crops_path), settings, recording=recording, provenance=provenance
-            )
-            if preview_path is not None:
-                preview.write(crops_path, preview_path, settings.preview)
-            return
-        with contextlib.ExitStack() as held:
-            video = held.enter_context(sources.open_recording(source, settings.source, scratch=scratch))
-            reverse = flips.read(flip_list, len(video))
-            clock = ticks.from_timestamps(video.timestamps_s)
-            empty = background.estimate(video, settings.background)
-            lens = camera.from_settings(settings.camera, video.shape, video.intrinsics, where=source)
-            arena = arenas.find(empty, lens, settings.arena, where=source)
-            if settings.background.method == "plane":
-                arena = arena.leveled()
-            windows = held.enter_context(Windows(len(video), scratch))
-            cutter = Cutter(arena, settings.tracking, settings.crop)
-            track = locate(video, arena, settings, block_frames, recording, keep=(cutter, windows))
-            headings = decode(
-                track.axis_rad,
-                track.elongation,
-                np.stack([track.x_mm, track.y_mm], axis=-1),
-                video.timestamps_s,
-                track.features,
-                settings.heading,
-            )
-            headings = flips.apply(headings, reverse)
-            track, headings = bridging.bridge(
-                track, headings, video.timestamps_s, settings.tracking.bridge_s
-            )
-            factor = size_factor(track.length_mm, settings.crop, where=source)
-            with CropsWriter(
-                crops_path,
-                recording=recording,
-                pixel_mm=settings.crop.pixel_mm * factor,
-                size_factor=factor,
-                size=(settings.crop.size_px, settings.crop.size_px),
-            ) as writer:
-                _write_crops(writer, windows, cutter, track, headings, clock, recording, factor)
-                writer.finish(
-                    frame=clock.frame,
-                    time_s=clock.time_s,
-                    start_time=video.start_time,
-                    scalars=scalars.columns(track, headings.heading_rad, clock, arena),
-                    tracking=_tracking(track, headings, clock, arena),
-                    arena=arena.arrays(),
-                    provenance=provenance,
-                )
-            if preview_path is not None:
-                preview.write(crops_path, preview_path, settings.preview, video=video)
-
-
-def locate(
-    video: Video,
-    arena: Arena,
-    settings: ExtractSettings,
-    block_frames: int,
-    recording: str,
-    *,
-    keep: tuple[Cutter, Windows] | None = None,
-) -> Track:
-    """Find the mouse in every frame.
-
-    Parameters
-    ----------
-    keep : (Cutter, Windows), optional
-        What cuts the window around each mouse, and where it is put.
-    """
-    track = Track.empty(len(video))
-    tracker = Tracker(arena, settings.tracking)
-    after_s = np.diff(video.timestamps_s, prepend=video.timestamps_s[:1]).tolist()
-    blocks = read_ahead(video, block_frames)
-    for start, block in progress(
-        blocks, f"track {recording}", total=len(video), unit="frames", step=block_frames
+    with (
+        one_thread("opencv"),
+        sources.open_source(source, settings.source, scratch=scratch) as opened,
     ):
-        for i, depth in enumerate(block, start):
-            mouse = tracker.find(depth, after_s[i])
-            if mouse is not None:
-                track.put(i, mouse)
-                if keep is not None:
-                    cutter, windows = keep
-                    windows.put(i, cutter.window(depth, mouse.x_px, mouse.y_px))
-    missing = len(video) - int(track.detected.sum())
-    if missing:
-        log.info("%s: no mouse in %d of %d frames", recording, missing, len(video))
-    return track
+        if isinstance(opened, ExtractedCrops):
+            flips.refuse(flip_list, source)
+            remeasuring.write(
+                opened, Path(crops_path), settings, recording=recording, provenance=provenance
+            )
+            video = None
+        else:
+            video = opened
+            reverse = flips.read(flip_list, len(video))
+            with Windows(len(video), scratch) as windows:
+                _extract(
+                    video, windows, Path(crops_path), settings, where=source, recording=recording,
+                    provenance=provenance, reverse=reverse, block_frames=block_frames,
+                )  # fmt: skip
+        if preview_path is not None:
+            preview.write(crops_path, preview_path, settings.preview, video=video)
+
+
+def _extract(
+    video: Video,
+    windows: Windows,
+    crops_path: Path,
+    settings: ExtractSettings,
+    *,
+    where: Path | str,
+    recording: str,
+    provenance: Provenance,
+    reverse: npt.NDArray[np.bool_],
+    block_frames: int,
+) -> None:
+    """Write the crops of a raw recording; ``windows`` holds what the second pass needs."""
+    clock = ticks.from_timestamps(video.timestamps_s)
+    empty = background.estimate(video, settings.background)
+    lens = camera.from_settings(settings.camera, video.shape, video.intrinsics, where=where)
+    arena = arenas.find(empty, lens, settings.arena, where=where)
+    if settings.background.method == "plane":
+        arena = arena.leveled()
+    cutter = Cutter(arena, settings.tracking, settings.crop)
+
+    def keep(frame: int, depth_mm: npt.NDArray[np.uint16], mouse: Mouse) -> None:
+        windows.put(frame, cutter.window(depth_mm, mouse.x_px, mouse.y_px))
+
+    track = locate(
+        video, arena, settings.tracking, block_frames=block_frames, recording=recording, keep=keep
+    )
+    headings = decode(
+        track.axis_rad,
+        track.elongation,
+        np.stack([track.x_mm, track.y_mm], axis=-1),
+        video.timestamps_s,
+        track.features,
+        settings.heading,
+    )
+    headings = flips.apply(headings, reverse)
+    track, headings = bridging.bridge(track, headings, video.timestamps_s, settings.tracking.bridge_s)
+    factor = size_factor(track.length_mm, settings.crop, where=where)
+    with CropsWriter(
+        crops_path,
+        recording=recording,
+        pixel_mm=settings.crop.pixel_mm * factor,
+        size_factor=factor,
+        size=(settings.crop.size_px, settings.crop.size_px),
+    ) as writer:
+        _write_crops(writer, windows, cutter, track, headings, clock, recording, factor)
+        writer.finish(
+            frame=clock.frame,
+            time_s=clock.time_s,
+            start_time=video.start_time,
+            scalars=scalars.columns(track, headings.heading_rad, clock, arena),
+            tracking=_tracking(track, headings, clock, arena),
+            arena=arena.arrays(),
+            provenance=provenance,
+        )
 
 
 def _write_crops(

@@ -3,92 +3,111 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
-
-import h5py
+from typing import Protocol, cast
 
 from .. import registry
 from ..errors import BadInput
-from . import legacy
 from .settings import SourceSettings
-from .video import Video
+from .video import ExtractedCrops, Video
 
-__all__ = ["files", "is_extracted", "open_recording", "require"]
+__all__ = ["Reader", "files", "open_recording", "open_source", "require"]
 
-
-AS_IT_IS = SourceSettings()
-
-
-def is_extracted(path: Path | str) -> bool:
-    """Return whether ``path`` is an extraction of MoSeq2: by its name, or by what it holds."""
-    path = Path(path)
-    if path.suffix.lower() not in legacy.SUFFIXES or path.is_dir():
-        return False
-    if path.name.startswith(legacy.PREFIX):
-        return True
-    try:
-        with h5py.File(path, "r") as h5:
-            return legacy.SCALARS in h5
-    except (OSError, RuntimeError):
-        return False
+READERS = "syllabary.depth.readers"
+DEFAULTS = SourceSettings()
 
 
-def require(path: Path | str, settings: SourceSettings = AS_IT_IS) -> None:
+class Reader(Protocol):
+    """A module of ``readers``; it also offers ``open_video`` or ``open_crops``."""
+
+    SUFFIXES: tuple[str, ...]
+
+    def accepts(self, path: Path) -> bool:
+        """Return whether the reader opens ``path``, which need not exist."""
+
+    def require(self, path: Path, settings: SourceSettings) -> None:
+        """Raise ``BadInput`` where a cheap check fails."""
+
+    def files(self, path: Path) -> list[Path]:
+        """Return the files that decide what is extracted."""
+
+
+def require(path: Path | str, settings: SourceSettings = DEFAULTS) -> None:
     """Check a recording without reading a frame.
 
     Raises
     ------
     BadInput
-        Nothing is there; no reader knows it; frames, timestamps or datasets are missing,
+        Nothing is there; no reader opens it; frames, timestamps or datasets are missing,
         cut short, or do not belong together. The sentence says what to do.
     """
     path = _existing(path)
     with _readable(path):
-        if is_extracted(path):
-            legacy.require(path)
-        else:
-            _reader(path).require(path, settings)
+        _reader(path).require(path, settings)
 
 
-def open_recording(
+def open_source(
     path: Path | str,
-    settings: SourceSettings = AS_IT_IS,
+    settings: SourceSettings = DEFAULTS,
     *,
     scratch: Path | str | None = None,
-) -> Video:
-    """Open a raw recording with the reader that accepts it.
+) -> Video | ExtractedCrops:
+    """Open a raw recording, or crops that were extracted already, with the reader that accepts it.
 
     Parameters
     ----------
     path : path
     settings : SourceSettings
-        How to read what does not tell itself, and what to repair.
+        How to read what the recording does not describe, and what to repair.
     scratch : path, optional
         Folder for what must be unpacked; the system's own by default.
 
     Raises
     ------
     BadInput
-        As ``require``, and what shows only when all of the recording is looked at.
+        As ``require``, and faults that show only when all of the recording is looked at.
     """
     path = _existing(path)
     with _readable(path):
-        video: Video = _reader(path).open_video(
+        reader = _reader(path)
+        opener = getattr(reader, "open_crops", None) or reader.open_video  # type: ignore[attr-defined]
+        opened: Video | ExtractedCrops = opener(
             path, settings, scratch=None if scratch is None else Path(scratch)
         )
-    return video
+    return opened
+
+
+def open_recording(
+    path: Path | str,
+    settings: SourceSettings = DEFAULTS,
+    *,
+    scratch: Path | str | None = None,
+) -> Video:
+    """Open a raw recording; arguments as of ``open_source``.
+
+    Raises
+    ------
+    BadInput
+        As ``open_source``, and for crops that were extracted already.
+    """
+    opened = open_source(path, settings, scratch=scratch)
+    if isinstance(opened, ExtractedCrops):
+        opened.close()
+        raise BadInput(
+            f"{path}: is extracted already and holds no raw frames; name the recording it is from."
+        )
+    return opened
 
 
 def files(path: Path | str) -> list[Path]:
     """Return the files of a recording that decide what is extracted from it."""
     path = _existing(path)
     with _readable(path):
-        return [path] if is_extracted(path) else _reader(path).files(path)
+        return _reader(path).files(path)
 
 
 @contextlib.contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Say in a sentence what the system says of a file that it will not read."""
+    """Turn an error of the system about a file into ``BadInput``."""
     try:
         yield
     except OSError as error:
@@ -107,15 +126,16 @@ def _existing(path: Path | str) -> Path:
     return path
 
 
-def _reader(path: Path) -> ModuleType:
-    known = []
-    for name in registry.names("syllabary.depth.readers"):
-        reader = registry.find("syllabary.depth.readers", name)
+def _reader(path: Path) -> Reader:
+    """Return the reader of a path; readers of a general format are asked last."""
+    formats = []
+    modules = [(name, registry.find(READERS, name)) for name in registry.names(READERS)]
+    for name, module in sorted(modules, key=lambda item: getattr(item[1], "IS_GENERAL", False)):
+        reader = cast(Reader, module)
         if reader.accepts(path):
             return reader
         if reader.SUFFIXES:
-            known.append(f"{name} ({', '.join(reader.SUFFIXES)})")
+            formats.append(f"{name} ({', '.join(reader.SUFFIXES)})")
     raise BadInput(
-        f"{path}: no reader for this kind of file; known: {', '.join(known)}, a session folder, and "
-        "MoSeq2's results_00.h5."
+        f"{path}: no reader for this kind of file; known: {', '.join(formats)}, and a session folder."
     )

@@ -4,6 +4,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from syllabary.depth import sources
+from syllabary.depth.readers import moseq2
 from syllabary.depth.settings import SourceSettings
 from syllabary.errors import BadInput
 
@@ -39,7 +40,7 @@ def test_any_names_and_kinds_of_number(tmp_path, frames, times_ms):
         assert_array_equal(video.read(2, 19), frames[2:19])
         assert_allclose(video.timestamps_s, times_ms / 1000)
     assert sources.files(path) == [path]
-    assert not sources.is_extracted(path)
+    assert not moseq2.accepts(path)
 
 
 def test_several_that_could_be_meant_are_named_by_settings(write, frames):
@@ -69,7 +70,7 @@ def test_a_claim_of_100_gb_in_one_frame(tmp_path):
     assert "frames of 250000x200000 pixels" in complaint(path)
 
 
-def test_pieces_that_do_not_fit_into_memory(tmp_path):
+def test_chunks_that_do_not_fit_into_memory(tmp_path):
     path = tmp_path / "m1.h5"
     with h5py.File(path, "w") as h5:
         h5.create_dataset("frames", (1000, 424, 512), "u2", chunks=(1000, 424, 512))
@@ -77,6 +78,8 @@ def test_pieces_that_do_not_fit_into_memory(tmp_path):
     assert "packed in pieces of 434176000 bytes" in complaint(path)
 
 
-def test_what_moseq2_extracted_is_told_apart_by_content(write):
+def test_an_extraction_of_moseq2_is_recognized_by_its_datasets(write):
     path = write(more=[("scalars/centroid_x_px", np.arange(23.0))])
-    assert sources.is_extracted(path)
+    assert moseq2.accepts(path)
+    # It is not read as frames of a camera, which it would pass for.
+    assert "not a MoSeq2 extraction with all its parts" in complaint(path)

@@ -26,17 +26,17 @@ def test_random_slices_are_exact(tmp_path, frames, ffv1, rng, name, group):
 
 
 def test_frames_in_turn_are_decoded_once(tmp_path, frames, ffv1, monkeypatch):
-    from syllabary.depth.readers import _container
+    from syllabary.depth.readers import video_container
 
     decoded = []
-    images = _container.Container._images
+    images = video_container.Container._images
 
     def counted(self, packets, first):
         for frame, image in images(self, packets, first):
             decoded.append(frame)
             yield frame, image
 
-    monkeypatch.setattr(_container.Container, "_images", counted)
+    monkeypatch.setattr(video_container.Container, "_images", counted)
     with sources.open_recording(ffv1(tmp_path / "depth.avi", frames), EVEN) as video:
         for start in range(0, 23, 5):
             video.read(start, start + 5)

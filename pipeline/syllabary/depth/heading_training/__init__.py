@@ -1,3 +1,3 @@
-"""Teach the network that finds the head: ``examples`` from simulated mice, and ``training``."""
+"""Train the network that finds the head: ``examples`` from simulated mice, then ``training``."""
 
 __all__ = ["examples", "training"]

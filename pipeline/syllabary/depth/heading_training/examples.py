@@ -10,10 +10,10 @@ from ...records.crops import Crops
 from .. import sources
 from ..arena import background
 from ..arena import geometry as arenas
-from ..extraction import locate
 from ..heading import evidence
 from ..lens import camera
 from ..settings import ExtractSettings, TrackingSettings
+from ..tracking.first_pass import locate
 from ..tracking.shape import measure
 from ..tracking.tracker import tail_kernel
 
@@ -37,7 +37,7 @@ def of_recording(source: Path, settings: ExtractSettings, heading_rad: Array) ->
         empty = background.estimate(video, settings.background)
         lens = camera.from_settings(settings.camera, video.shape)
         arena = arenas.find(empty, lens, settings.arena, where=source)
-        track = locate(video, arena, settings, BLOCK_FRAMES, source.name)
+        track = locate(video, arena, settings.tracking, block_frames=BLOCK_FRAMES, recording=source.name)
     ahead = np.cos(track.axis_rad - heading_rad)
     # A body that lies across its heading says nothing about either end.
     clear = track.detected & (np.abs(ahead) > np.cos(np.pi / 4))

@@ -1,3 +1,7 @@
-"""Pixels and depths to millimeters and back: ``camera``, and the ``distortion`` of its lens."""
+"""Pixels and depths to millimeters and back.
 
-__all__ = ["camera", "distortion"]
+In reading order: ``intrinsics`` (the calibration that a recording holds), ``distortion`` (what the
+lens bends), ``camera`` (pixels to positions and back).
+"""
+
+__all__ = ["camera", "distortion", "intrinsics"]

@@ -15,32 +15,20 @@ from ...errors import BadSetting
 from ..settings import CameraSettings
 from ..video import Intrinsics
 from . import distortion as lens
+from .intrinsics import AZURE_MODES, AZURE_SHAPES
 
 __all__ = ["Camera", "from_settings"]
 
 Array = npt.NDArray[np.floating]
 # Horizontal and vertical field of view, degrees, of cameras that correct their own distortion.
 FIELD_OF_VIEW_DEG = {"kinect_v2": (70.6, 60.0), "realsense_d435": (87.0, 58.0)}
-# Pixels of an Azure Kinect's whole sensor, and first column and row shown, in each mode.
-AZURE_MODES = {
-    "azure_nfov": (1024, 192, 180),
-    "azure_nfov_binned": (512, 96, 90),
-    "azure_wfov": (1024, 0, 0),
-    "azure_wfov_binned": (512, 0, 0),
-}
-# Its lens bends too much for a field of view to stand for it. Three published calibrations agree
-# with this one to 2 px of 512 up to 60 degrees from the axis; edges of its modes lie where Microsoft
-# says (75 x 65 and 120 x 120 degrees).
+# An Azure Kinect's lens bends too much for a field of view to stand for it. Three published
+# calibrations agree with this one to 2 px of 512 up to 60 degrees from the axis; the edges of its
+# modes are those of Microsoft's data sheet (75 x 65 and 120 x 120 degrees).
 AZURE_FOCAL = 0.4926
 AZURE_DISTORTION = (0.49652, 0.01951, 0.0, 0.0, 0.0, 0.83472, 0.11632, 0.0)
 # Rows and columns that only one camera has.
-PRESETS: Mapping[tuple[int, int], str] = {
-    (424, 512): "kinect_v2",
-    (576, 640): "azure_nfov",
-    (288, 320): "azure_nfov_binned",
-    (1024, 1024): "azure_wfov",
-    (512, 512): "azure_wfov_binned",
-}
+PRESETS: Mapping[tuple[int, int], str] = {(424, 512): "kinect_v2", **AZURE_SHAPES}
 # Depth cameras have square pixels: a larger difference is a part of the view, or another camera.
 MAX_STRETCH = 1.1
 

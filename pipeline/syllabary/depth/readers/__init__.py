@@ -1,18 +1,20 @@
 """Raw depth recordings, one file per format; ``depth.sources`` chooses among them.
 
-A reader offers ``SUFFIXES``, ``accepts(path) -> bool`` (by name and kind alone, reading
-nothing), ``require(path, settings)`` (cheap checks without reading a frame; raises ``BadInput``),
-``files(path)`` (those that decide the result) and ``open_video(path, settings, *, scratch)``, which
-returns a ``Recording``. Formats that can be written offer ``write_video(path, blocks, shape, times_s)``
-too, and write that one file.
+A reader offers ``SUFFIXES`` and these functions. ``accepts(path) -> bool`` judges by name and kind.
+``require(path, settings)`` makes cheap checks without reading a frame and raises ``BadInput``.
+``files(path)`` returns the files that decide the result. ``open_video(path, settings, *, scratch)``
+returns a ``Video``. A reader of crops that were extracted already offers ``open_crops`` in its place,
+with the same arguments, which returns ``ExtractedCrops``. Formats that can be written offer
+``write_video(path, blocks, shape, times_s)`` too, and write that one file. A reader whose format holds
+others, as HDF5 does, sets ``IS_GENERAL = True``: it comes after all others.
 
-In reading order: ``_recording`` (what is opened), ``_metadata`` and ``_clock`` (what lies beside
-the frames), ``dat``, ``_container`` (video by PyAV), ``avi``, ``mkv`` with ``_matroska`` (is it
-whole) and ``_calibration`` (an Azure Kinect's lens), ``hdf5`` and ``_hdf5``, ``session`` (a
-folder), ``archive`` (a packed folder). Nothing is ever written beside a raw recording.
+In reading order: ``metadata_file`` and ``timestamps_file`` (what lies beside the frames), ``dat``,
+``video_container`` (video by PyAV), ``avi``, ``mkv`` with ``matroska_file`` (is it whole), ``hdf5`` with
+``hdf5_file``, ``moseq2`` (crops of MoSeq2), ``session`` (a folder), ``archive`` (a packed folder).
+Nothing is ever written beside a raw recording.
 """
 
-# Every file of the folder without an underscore is a reader.
-SHARED: tuple[str, ...] = ()
+# Modules that serve the readers; every other file of the folder is one.
+SHARED = ("hdf5_file", "matroska_file", "metadata_file", "timestamps_file", "video_container")
 
 __all__ = ["SHARED"]

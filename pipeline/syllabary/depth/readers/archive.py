@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from ...errors import BadInput
 from ...progress import track as progress
 from ..settings import SourceSettings
+from ..video import Video
 from . import session
-from ._recording import Recording
 
 __all__ = ["SUFFIXES", "accepts", "files", "open_video", "require"]
 
@@ -52,7 +52,7 @@ def files(path: Path) -> list[Path]:
     return [path]
 
 
-def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = None) -> Recording:
+def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = None) -> Video:
     """Unpack into a new folder in ``scratch``, which goes when the recording is closed.
 
     Raises

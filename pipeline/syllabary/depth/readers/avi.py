@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..settings import SourceSettings
-from . import _clock, _container
+from . import timestamps_file, video_container
 
 __all__ = ["SUFFIXES", "accepts", "files", "open_video", "require", "write_video"]
 
@@ -24,21 +24,21 @@ def accepts(path: Path) -> bool:
 
 def require(path: Path, settings: SourceSettings) -> None:
     """Raise ``BadInput`` unless there is a depth track, and timestamps."""
-    with _container.opened(path, "avi") as container:
-        _container.depth_stream(container, path)
-    _clock.require(path, settings)
+    with video_container.opened(path, "avi") as container:
+        video_container.depth_stream(container, path)
+    timestamps_file.require(path, settings)
 
 
 def files(path: Path) -> list[Path]:
     """Return the video and those of its companions that are there."""
-    return _container.companions(path)
+    return video_container.companions(path)
 
 
 def open_video(
     path: Path, settings: SourceSettings, *, scratch: Path | None = None
-) -> _container.Container:
+) -> video_container.Container:
     """Open an AVI file."""
-    return _container.Container(path, "avi", settings, has_times=False)
+    return video_container.Container(path, "avi", settings, has_times=False)
 
 
 def write_video(
@@ -48,4 +48,4 @@ def write_video(
     times_s: npt.NDArray[np.float64],
 ) -> None:
     """Write FFV1 at a constant rate."""
-    _container.write(path, "avi", blocks, shape, times_s)
+    video_container.write(path, "avi", blocks, shape, times_s)

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from ...errors import BadInput
 from ..settings import SourceSettings
-from . import _clock, _metadata
-from ._recording import Recording
+from ..video import Video
+from . import metadata_file, timestamps_file
 
 __all__ = ["SUFFIXES", "accepts", "files", "open_video", "require", "write_video"]
 
@@ -37,20 +37,20 @@ def accepts(path: Path) -> bool:
 
 def require(path: Path, settings: SourceSettings) -> None:
     """Raise ``BadInput`` unless frames and timestamps are whole and belong together."""
-    _clock.match(path, _inspect(path, settings).frames, settings)
+    timestamps_file.match(path, _inspect(path, settings).frames, settings)
 
 
 def files(path: Path) -> list[Path]:
     """Return the file and those of its companions that are there."""
-    clock = _clock.beside(path)
-    companions = [_metadata.beside(path), *([clock[0]] if clock else [])]
+    clock = timestamps_file.beside(path)
+    companions = [metadata_file.beside(path), *([clock[0]] if clock else [])]
     return [path, *(companion for companion in companions if companion.is_file())]
 
 
 def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = None) -> "Dat":
     """Open a raw file."""
     layout = _inspect(path, settings)
-    return Dat(path, layout, _clock.match(path, layout.frames, settings), settings)
+    return Dat(path, layout, timestamps_file.match(path, layout.frames, settings), settings)
 
 
 def write_video(
@@ -65,7 +65,7 @@ def write_video(
             file.write(np.ascontiguousarray(block, "<u2").tobytes())
 
 
-class Dat(Recording):
+class Dat(Video):
     """Frames of a raw file."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Dat(Recording):
         times_s: npt.NDArray[np.float64],
         settings: SourceSettings,
     ) -> None:
-        lens = _metadata.intrinsics(layout.metadata, _metadata.beside(path))
+        lens = metadata_file.intrinsics(layout.metadata, metadata_file.beside(path))
         super().__init__(
             path, layout.shape, times_s, layout.metadata, unit_mm=settings.unit_mm, intrinsics=lens
         )
@@ -97,10 +97,10 @@ class Dat(Recording):
 
 def _inspect(path: Path, settings: SourceSettings) -> Layout:
     """Count frames by the size of the file."""
-    metadata = _metadata.read(path)
-    about = _metadata.beside(path)
-    rows, columns = shape = _metadata.shape(metadata, settings, about)
-    dtype = _metadata.dtype(metadata, settings, about)
+    metadata = metadata_file.read(path)
+    about = metadata_file.beside(path)
+    rows, columns = shape = metadata_file.shape(metadata, settings, about)
+    dtype = metadata_file.dtype(metadata, settings, about)
     size, frame = path.stat().st_size, rows * columns * dtype.itemsize
     if size == 0:
         raise BadInput(f"{path}: the file is empty; copy the recording again.")

@@ -13,12 +13,14 @@ import numpy.typing as npt
 
 from ...errors import BadInput
 from ..settings import SourceSettings
-from . import _clock, _hdf5
-from ._recording import Recording, require_shape
+from ..video import Video, require_shape
+from . import hdf5_file, timestamps_file
 
 __all__ = ["SUFFIXES", "accepts", "files", "open_video", "require"]
 
 SUFFIXES = (".h5", ".hdf5")
+# Readers of a format that is stored in HDF5 come first.
+IS_GENERAL = True
 # A piece is unpacked as a whole, and kept from one read to the next.
 MAX_CHUNK_BYTES = 1 << 28
 UNITS = {
@@ -44,7 +46,7 @@ def files(path: Path) -> list[Path]:
 
 def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = None) -> "Hdf5":
     """Open an HDF5 file."""
-    with _hdf5.whole(path):
+    with hdf5_file.whole(path):
         h5 = h5py.File(path, "r", rdcc_nbytes=MAX_CHUNK_BYTES)
         try:
             frames = _dataset(h5, settings.hdf5_frames, "hdf5_frames", 3)
@@ -56,7 +58,7 @@ def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = N
                     f"into memory; pack it again (h5repack) in pieces of at most {MAX_CHUNK_BYTES}."
                 )
             times_s = _times_s(h5, settings) if settings.timestamps != "even" else None
-            matched = _clock.match(path, len(frames), settings, inside=times_s)
+            matched = timestamps_file.match(path, len(frames), settings, inside=times_s)
             metadata = {
                 name: said
                 for name, key in (("SubjectName", "subject"), ("StartTime", "start_time"))
@@ -68,7 +70,7 @@ def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = N
             raise
 
 
-class Hdf5(Recording):
+class Hdf5(Video):
     """Frames of a dataset."""
 
     def __init__(
@@ -86,7 +88,7 @@ class Hdf5(Recording):
         self.when_closed(h5.close)
 
     def _read(self, start: int, stop: int) -> npt.NDArray[np.generic]:
-        with _hdf5.whole(self.path):
+        with hdf5_file.whole(self.path):
             return self._frames[start:stop]
 
 
@@ -110,7 +112,7 @@ def _dataset(h5: h5py.File, name: str | None, setting: str, axes: int, like: str
 
 
 def _fits(item: Any, axes: int, like: str) -> bool:
-    return _hdf5.is_numeric(item, axes) and like in str(item.name).rpartition("/")[2].lower()
+    return hdf5_file.is_numeric(item, axes) and like in str(item.name).rpartition("/")[2].lower()
 
 
 def _times_s(h5: h5py.File, settings: SourceSettings) -> npt.NDArray[np.float64]:
@@ -123,4 +125,4 @@ def _times_s(h5: h5py.File, settings: SourceSettings) -> npt.NDArray[np.float64]
             f"{h5.filename}: {times.name} does not say whether it is in s or ms (attribute 'units'); "
             "set extract.source.timestamp_unit."
         )
-    return times[()].astype(np.float64) * _clock.UNITS_S[unit]
+    return times[()].astype(np.float64) * timestamps_file.UNITS_S[unit]

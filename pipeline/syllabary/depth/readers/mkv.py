@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..lens import intrinsics
 from ..settings import SourceSettings
-from . import _calibration, _clock, _container, _matroska
+from . import matroska_file, timestamps_file, video_container
 
 __all__ = ["SUFFIXES", "accepts", "files", "open_video", "require", "write_video"]
 
@@ -27,28 +28,36 @@ def accepts(path: Path) -> bool:
 def require(path: Path, settings: SourceSettings) -> None:
     """Raise ``BadInput`` unless there is a depth track; timestamps beside it must be in order."""
     if settings.timestamps == "strict":
-        _matroska.require_length(path)
-    with _container.opened(path, "matroska") as container:
-        _container.depth_stream(container, path)
-    if _clock.beside(path) is not None:
-        _clock.require(path, settings)
+        matroska_file.require_length(path)
+    with video_container.opened(path, "matroska") as container:
+        video_container.depth_stream(container, path)
+    if timestamps_file.beside(path) is not None:
+        timestamps_file.require(path, settings)
 
 
 def files(path: Path) -> list[Path]:
     """Return the video and those of its companions that are there."""
-    return _container.companions(path)
+    return video_container.companions(path)
 
 
 def open_video(
     path: Path, settings: SourceSettings, *, scratch: Path | None = None
-) -> _container.Container:
+) -> video_container.Container:
     """Open a Matroska file, with the calibration that it holds."""
     if settings.timestamps == "strict":
-        _matroska.require_whole(path)
-    with _container.opened(path, "matroska") as container:
-        context = _container.depth_stream(container, path).codec_context
-        lens = _calibration.attached(container, (context.height, context.width), path)
-    return _container.Container(path, "matroska", settings, has_times=True, intrinsics=lens)
+        matroska_file.require_whole(path)
+    with video_container.opened(path, "matroska") as container:
+        context = video_container.depth_stream(container, path).codec_context
+        shape = (context.height, context.width)
+        lens = next(
+            (
+                intrinsics.of_azure_kinect(item.data, shape, path)
+                for item in container.streams.attachments
+                if item.name == intrinsics.ATTACHMENT
+            ),
+            None,
+        )
+    return video_container.Container(path, "matroska", settings, has_times=True, intrinsics=lens)
 
 
 def write_video(
@@ -58,4 +67,4 @@ def write_video(
     times_s: npt.NDArray[np.float64],
 ) -> None:
     """Write FFV1 with times to the millisecond."""
-    _container.write(path, "matroska", blocks, shape, times_s)
+    video_container.write(path, "matroska", blocks, shape, times_s)

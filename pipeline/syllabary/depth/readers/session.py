@@ -5,8 +5,8 @@ from types import ModuleType
 
 from ...errors import BadInput
 from ..settings import SourceSettings
+from ..video import Video
 from . import avi, dat, mkv
-from ._recording import Recording
 
 __all__ = ["SUFFIXES", "accepts", "files", "open_video", "require"]
 
@@ -34,10 +34,10 @@ def files(path: Path) -> list[Path]:
     return list(reader.files(depth))
 
 
-def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = None) -> Recording:
+def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = None) -> Video:
     """Open the depth file of a session."""
     reader, depth = _depth(path)
-    recording: Recording = reader.open_video(depth, settings, scratch=scratch)
+    recording: Video = reader.open_video(depth, settings, scratch=scratch)
     return recording
 
 

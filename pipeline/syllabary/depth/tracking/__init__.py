@@ -1,7 +1,8 @@
 """Where the mouse is and how it lies.
 
 In reading order: ``shape`` (place, axis and size of a body, from its surface), ``surface`` (pixels of
-a body as points), ``tether`` (a cable that hangs on it) and ``tracker``.
+a body as points), ``tether`` (a cable that hangs on it), ``tracker`` (the mouse in one frame after the
+other), ``first_pass`` (a whole recording).
 """
 
-__all__ = ["shape", "surface", "tether", "tracker"]
+__all__ = ["first_pass", "shape", "surface", "tether", "tracker"]

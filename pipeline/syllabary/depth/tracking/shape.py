@@ -11,7 +11,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Shape", "measure", "seen_from_above"]
+__all__ = ["Shape", "measure", "undo_oblique_view"]
 
 # Where a body's outline is, as a part of its mean height.
 OUTLINE = 0.5
@@ -79,7 +79,7 @@ def measure(
     )
 
 
-def seen_from_above(shape: Shape, lens_mm: npt.NDArray[np.float64]) -> Shape:
+def undo_oblique_view(shape: Shape, lens_mm: npt.NDArray[np.float64]) -> Shape:
     """Move the centroid of what the lens sees to the centroid of what lies below the body.
 
     An oblique view shows more of the near side. The patches of a surface of height h are seen

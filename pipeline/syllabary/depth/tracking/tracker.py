@@ -18,7 +18,7 @@ from ..arena.geometry import Arena
 from ..heading import evidence
 from ..settings import TrackingSettings
 from . import surface, tether
-from .shape import Shape, seen_from_above
+from .shape import Shape, undo_oblique_view
 
 __all__ = ["Mouse", "Track", "Tracker", "foreground", "tail_kernel"]
 
@@ -204,7 +204,7 @@ class Tracker:
         return Mouse(
             x_px=body.column + window[1].start,
             y_px=body.row + window[0].start,
-            shape=seen_from_above(body.shape, self.arena.lens_mm),
+            shape=undo_oblique_view(body.shape, self.arena.lens_mm),
             features=evidence.shape(body.along_mm, body.height_mm, thin),
         )
 

@@ -2,22 +2,22 @@
 
 import numpy as np
 
-from . import _clock, _metadata
-from ._recording import Recording
+from ..video import Video
+from . import metadata_file, timestamps_file
 
 __all__ = ["SUFFIXES", "accepts", "files", "open_video", "require", "write_video"]
 
 SUFFIXES = (".npz",)
 
 
-class Arrays(Recording):
+class Arrays(Video):
     """Frames that are whole in memory."""
 
     def __init__(self, path, settings):
         with np.load(path) as arrays:
             self.frames, times_s = arrays["frames"], arrays["times_s"]
-        matched = _clock.match(path, len(self.frames), settings, inside=times_s)
-        super().__init__(path, self.frames.shape[1:], matched, _metadata.read(path))
+        matched = timestamps_file.match(path, len(self.frames), settings, inside=times_s)
+        super().__init__(path, self.frames.shape[1:], matched, metadata_file.read(path))
 
     def _read(self, start, stop):
         return self.frames[start:stop]

@@ -10,8 +10,7 @@ import numpy as np
 
 from ...errors import BadInput
 from ..settings import SourceSettings
-from ..video import Intrinsics
-from ._recording import require_shape
+from ..video import Intrinsics, require_shape
 
 __all__ = ["beside", "describe", "dtype", "intrinsics", "read", "shape"]
 

@@ -18,9 +18,8 @@ import numpy.typing as npt
 
 from ...errors import BadInput
 from ..settings import SourceSettings
-from ..video import Intrinsics
-from . import _clock, _metadata
-from ._recording import Recording, require_shape
+from ..video import Intrinsics, Video, require_shape
+from . import metadata_file, timestamps_file
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -129,12 +128,12 @@ def survey(container: "InputContainer", track: "VideoStream", path: Path, strict
 
 def companions(path: Path) -> list[Path]:
     """Return a video and those of its companions that are there."""
-    clock = _clock.beside(path)
-    found = [_metadata.beside(path), *([clock[0]] if clock else [])]
+    clock = timestamps_file.beside(path)
+    found = [metadata_file.beside(path), *([clock[0]] if clock else [])]
     return [path, *(companion for companion in found if companion.is_file())]
 
 
-class Container(Recording):
+class Container(Video):
     """Frames of the depth track of a container.
 
     Parameters
@@ -158,8 +157,8 @@ class Container(Recording):
         has_times: bool,
         intrinsics: Intrinsics | None = None,
     ) -> None:
-        metadata = dict(_metadata.read(path))
-        lens = intrinsics or _metadata.intrinsics(metadata, _metadata.beside(path))
+        metadata = dict(metadata_file.read(path))
+        lens = intrinsics or metadata_file.intrinsics(metadata, metadata_file.beside(path))
         self._form = form
         strict = settings.timestamps == "strict"
         with opened(path, form) as container:
@@ -169,7 +168,7 @@ class Container(Recording):
                 metadata.setdefault("StartTime", container.metadata["creation_time"])
             shape = (track.codec_context.height, track.codec_context.width)
         times = found.times_s if has_times else None
-        timestamps_s = _clock.match(path, len(found.stamps), settings, inside=times)
+        timestamps_s = timestamps_file.match(path, len(found.stamps), settings, inside=times)
         super().__init__(path, shape, timestamps_s, metadata, unit_mm=settings.unit_mm, intrinsics=lens)
         self._survey = found
         self._place = {stamp: frame for frame, stamp in enumerate(found.stamps)}
