@@ -4,6 +4,7 @@
 #   make test        the tests that a fresh clone on this machine allows
 #   make test-all    the same and those for which chromium or the extra 'peers' is installed
 #   make lint        formatters, linters, types, layers
+#   make docs        the documentation, as pages in site/
 #   make benchmark   what is recovered on fresh seeds (benchmarks/README.md has the others)
 #   make schema      write config.yaml and its JSON schema from the settings models
 #   make clean       forget results; raw data are never touched
@@ -29,7 +30,7 @@ SIMULATE = NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda $(CONTRACTS
 # Tests that fork: threads that others began in a process are not there after a fork, but their locks are.
 ALONE = $(BIN)/python -m pytest -q -m alone tests/depth/test_damaged_inputs.py
 
-.PHONY: demo test test-all lint format schema benchmark clean
+.PHONY: demo test test-all lint format schema docs picture benchmark clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.run
@@ -66,6 +67,14 @@ schema: $(VENV)/.run
 	  open('config/config.yaml', 'w').write(study.template()); \
 	  open('workflow/schemas/config.schema.json', 'w').write(json.dumps(study.schema(), indent=1) + chr(10))"
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Documentation: $(CURDIR)/site/index.html"
+
+# The picture of the README, from the report of a finished demo.
+picture:
+	$(BIN)/python docs/images/screenshot.py results/report/index.html docs/images/report.jpg
+
 benchmark: $(VENV)/.test
 	$(BIN)/snakemake -s benchmarks/recovery/Snakefile --cores $(CORES) --config stage=fresh
 
@@ -75,8 +84,9 @@ clean:
 # A stamp for each set of extras; the environment itself is made by whichever comes first.
 $(VENV)/.run: EXTRAS =
 $(VENV)/.test: EXTRAS = [test]
-$(VENV)/.dev: EXTRAS = [dev,test]
-$(VENV)/.run $(VENV)/.test $(VENV)/.dev: pyproject.toml constraints.txt
+$(VENV)/.dev: EXTRAS = [dev,docs,test]
+$(VENV)/.docs: EXTRAS = [docs]
+$(VENV)/.run $(VENV)/.test $(VENV)/.dev $(VENV)/.docs: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed and '$(PYTHON)' is not one: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

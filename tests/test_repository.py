@@ -33,7 +33,7 @@ def pins(lines):
 CONSTRAINTS = pins((ROOT / "constraints.txt").read_text().splitlines())
 
 
-@pytest.mark.parametrize("requirement", requirements("test", "dev"), ids=lambda r: r.name)
+@pytest.mark.parametrize("requirement", requirements("test", "dev", "docs"), ids=lambda r: r.name)
 def test_every_range_admits_its_pin(requirement):
     assert CONSTRAINTS[canonicalize_name(requirement.name)] in requirement.specifier
 
