@@ -1,16 +1,16 @@
-"""Results for people: figures, crowd movies and one report that opens offline.
+"""Results for people: figures, crowd movies and a report that opens offline.
 
 A figure is a file of this folder with ``TITLE``, ``CAPTION``, ``SCOPE`` ("study", "model" or
-"recording"), ``NEEDS`` (the results that must exist) and ``draw(data, settings)``, which returns a
-matplotlib figure, or None if they do not exist. ``RANK`` is its place in the report, the last by
-default. Adding a figure is adding a file.
+"recording"), ``NEEDS`` (the results it needs) and ``draw(data, settings)``, which returns a
+matplotlib figure, or None if those results do not exist. ``RANK`` is its place in the report; a
+figure without a rank comes last. To add a figure, add a file.
 
 In reading order: ``settings``; ``colors`` (of syllables and groups), ``results`` (the data that are
-drawn), ``coloring`` (one color for each behavior of a study), ``_axes`` (one style, same bytes); the
+drawn), ``coloring`` (one color for each behavior of a study), ``_axes`` (style and saving); the
 figures, a file each; ``crowd`` (movies of many examples at once), ``decoded`` (movies that a model
-generates); ``study`` (draw everything), ``report`` (the HTML pages).
+generates); ``study`` (draws all figures), ``report`` (the HTML pages).
 
-Every axis is labeled "quantity (unit)". Colors are RGB between 0 and 1; images are
+An axis of numbers is labeled "quantity (unit)". Colors are RGB between 0 and 1; images are
 ``[row, column]``, arena positions mm, y downward.
 """
 

@@ -1,8 +1,8 @@
-"""How every figure is made and saved: no global state, the same bytes every time."""
+"""Style and saving of figures: no global state, and the same bytes in every run."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -11,16 +11,11 @@ from matplotlib.figure import Figure
 
 from ..records import files
 
-__all__ = ["INK", "MUTED", "UNITLESS", "new", "save", "style", "swatches", "tidy"]
+__all__ = ["INK", "MUTED", "new", "save", "style", "swatches", "tidy"]
 
 INK = "#22262b"
 MUTED = "#8a929b"
-# Every axis is labeled "quantity (unit)", or with one of these, which have none.
-UNITLESS = frozenset({
-    "behavior", "component", "from syllable", "group", "missing", "model", "recording", "score",
-    "state", "iteration", "syllable", "to syllable", "true behavior",
-})  # fmt: skip
-STYLE: dict[Any, Any] = {
+STYLE: dict[str, object] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica"],
     "font.size": 8.5,
@@ -36,7 +31,7 @@ STYLE: dict[Any, Any] = {
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "text.color": INK,
-    # Names come from users: a dollar sign is a dollar sign.
+    # Names come from users and may contain dollar signs.
     "text.parse_math": False,
     "legend.frameon": False,
     "savefig.facecolor": "white",
@@ -44,7 +39,7 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "syllabary",
 }
-METADATA: dict[str, dict[str, Any]] = {
+METADATA: dict[str, dict[str, str | None]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
@@ -52,19 +47,33 @@ METADATA: dict[str, dict[str, Any]] = {
 
 
 def new(width_in: float, height_in: float) -> Figure:
-    """Return an empty figure of a size in inches, with its own canvas."""
+    """Return an empty figure with its own canvas.
+
+    Parameters
+    ----------
+    width_in, height_in : float
+        Size, inches.
+    """
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def style() -> Any:
+def style() -> AbstractContextManager[None]:
     """Return a context in which figures are drawn and saved in one style."""
-    return mpl.rc_context(STYLE)
+    return mpl.rc_context(STYLE)  # type: ignore[arg-type]
 
 
 def tidy(axes: Axes, *, x: str, y: str, title: str = "") -> None:
-    """Label both axes, with units, and give the panel a title."""
+    """Label both axes and set the title of the panel.
+
+    Parameters
+    ----------
+    axes : Axes
+    x, y : str
+        "quantity (unit)" for an axis of numbers.
+    title : str
+    """
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     if title:
@@ -72,7 +81,16 @@ def tidy(axes: Axes, *, x: str, y: str, title: str = "") -> None:
 
 
 def swatches(axes: Axes, colors: Iterable[tuple[float, float, float]], *, axis: str = "x") -> None:
-    """Put a small square of color between each tick 0, 1, 2 ... and its label."""
+    """Draw a small colored square between each tick 0, 1, 2 ... and its label.
+
+    Parameters
+    ----------
+    axes : Axes
+    colors : iterable of (float, float, float)
+        RGB, 0 to 1.
+    axis : str
+        ``"x"`` or ``"y"``.
+    """
     for i, color in enumerate(colors):
         x, y = (i, -0.025) if axis == "x" else (-0.012, i)
         place = axes.get_xaxis_transform() if axis == "x" else axes.get_yaxis_transform()
@@ -81,7 +99,23 @@ def swatches(axes: Axes, colors: Iterable[tuple[float, float, float]], *, axis: 
 
 
 def save(figure: Figure, stem: Path, formats: Iterable[str], dpi: int) -> list[Path]:
-    """Write ``stem.png``, ``stem.svg`` ... whole or not at all; return the paths."""
+    """Write ``stem.png``, ``stem.svg`` ... whole or not at all.
+
+    Parameters
+    ----------
+    figure : Figure
+    stem : Path
+        Path without a suffix.
+    formats : iterable of str
+        Suffixes without a dot.
+    dpi : int
+        Resolution of pixel formats, dots per inch.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
     paths = []
     for suffix in formats:
         path = stem.with_name(f"{stem.name}.{suffix}")

@@ -1,4 +1,4 @@
-"""The empty arena as the camera saw it, its floor, and where the animal was found."""
+"""The empty arena, its floor, and positions of the animal."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,12 +13,12 @@ TITLE = "Arena"
 SCOPE = "recording"
 NEEDS = "crops of the recording"
 CAPTION = (
-    "Depth of the empty arena (white: unknown), the outline of its floor, and where the animal was "
-    "found, from the beginning (dark) to the end (bright). An animal in the background, an outline that "
-    "leaves the floor or places outside it call for settings of extract.background or extract.arena."
+    "Depth of the empty arena (white = unknown), the outline of its floor, and positions of the animal "
+    "from the beginning (dark) to the end (bright). If the animal is part of the background, or the "
+    "outline leaves the floor, or positions lie outside it, adjust extract.background or extract.arena."
 )
 POINTS = 4000
-# Shown range of depth: what lies this far from the floor's middle is not the arena.
+# Shown range of depth on both sides of the floor's median.
 SPAN_MM = 150.0
 
 

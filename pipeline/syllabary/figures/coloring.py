@@ -1,8 +1,8 @@
 """One color per syllable, the same in every figure, movie and page.
 
-Colors follow behavior, not number: where the truth is known, a syllable takes the color of
-the behavior it shares most ticks with; otherwise the first model's syllables set the colors
-and other models' syllables follow theirs. What is left over takes shades of its best match.
+Colors follow behavior. If the truth is known, a syllable takes the color of the behavior with which
+it shares most ticks. Otherwise the syllables of the first model set the colors, and those of other
+models follow. The remaining syllables take shades of their best match.
 """
 
 from collections import Counter
@@ -24,7 +24,13 @@ MATCHED_RECORDINGS = 24
 def shared(study: StudyResults, settings: DrawSettings) -> Colors:
     """Choose the colors of a study.
 
-    At most 24 recordings, evenly spread, are read to see which syllables are the same.
+    At most 24 recordings, evenly spread, are read to match syllables.
+
+    Parameters
+    ----------
+    study : StudyResults
+    settings : DrawSettings
+        Its palette is used.
     """
     with_truth = [r for r in study.recordings if r.truth_path is not None]
     source = with_truth or study.recordings
@@ -44,7 +50,7 @@ def shared(study: StudyResults, settings: DrawSettings) -> Colors:
                 both = paired(table, reference)
                 pairs = zip(both["syllable"].tolist(), both["behavior"].tolist(), strict=True)
                 overlap[name].update(pair for pair in pairs if pair[0] >= 0)
-    # Ties go by name, so that the order never depends on hashing.
+    # Ties are ordered by name, so that the order does not depend on hashing.
     order = sorted(total, key=lambda r: (-total[r], r))
     places = {r: i if with_truth else int(r) for i, r in enumerate(order)}
     colors = palette(1 + max(places.values(), default=-1), settings.palette)
@@ -66,7 +72,7 @@ def _follow(overlap: Counter[tuple[int, str]], anchors: Mapping[str, Color]) -> 
     if not counts.size:
         return {}
     rows, columns = linear_sum_assignment(-counts)
-    # A match counts where it is the syllable's own best, not a leftover of the assignment.
+    # A match counts only if it is the best match of the syllable.
     chosen: dict[int, Color] = {
         syllables[i]: anchors[references[j]]
         for i, j in zip(rows, columns, strict=True)

@@ -25,7 +25,14 @@ class Colors:
     palette: str = "golden"
 
     def of(self, model: str, syllable: int) -> Color:
-        """Return the color of one syllable; a tick without a label is light gray."""
+        """Return the color of one syllable; a tick without a label is light gray.
+
+        Parameters
+        ----------
+        model : str
+        syllable : int
+            -1 = unlabeled.
+        """
         if syllable < 0:
             return MISSING
         color = self.models.get(model, {}).get(syllable)
@@ -33,7 +40,13 @@ class Colors:
 
 
 def palette(count: int, name: str = "golden") -> list[Color]:
-    """Return ``count`` colors, neighbors far apart in hue.
+    """Return ``count`` colors whose neighbors differ in hue.
+
+    Parameters
+    ----------
+    count : int
+    name : str
+        ``"golden"`` or a color map of matplotlib.
 
     Raises
     ------
@@ -42,7 +55,7 @@ def palette(count: int, name: str = "golden") -> list[Color]:
     """
     steps = (0.58 + GOLDEN * np.arange(count)) % 1.0
     if name == "golden":
-        # After 21 golden steps hues come close to where they began; lightness then differs.
+        # After 21 golden steps hues nearly repeat, so that lightness changes then.
         at = np.arange(count)
         lightness = np.array([0.66, 0.56, 0.76])[(at + at // 21) % 3]
         return [
@@ -61,7 +74,7 @@ def palette(count: int, name: str = "golden") -> list[Color]:
 
 
 def categories(count: int) -> list[str]:
-    """Return colors of groups, models or restarts, unlike those of syllables."""
+    """Return ``count`` colors of groups, models or restarts, unlike those of syllables."""
     return [CATEGORIES[i % len(CATEGORIES)] for i in range(count)]
 
 
@@ -71,7 +84,7 @@ def hexadecimal(color: Color) -> str:
 
 
 def shade(color: Color, weight: float) -> Color:
-    """Mix a color with white (positive weight) or with black (negative weight)."""
+    """Mix a color with white (positive weight, up to 1) or with black (negative weight)."""
     target = 1.0 if weight > 0 else 0.0
     return _rgb(np.array(color) * (1 - abs(weight)) + target * abs(weight))
 

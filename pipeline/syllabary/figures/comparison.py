@@ -1,4 +1,4 @@
-"""The models of a study side by side: the scores that compare them."""
+"""Scores of the models of a study, side by side."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,10 +14,10 @@ TITLE = "Models side by side"
 SCOPE = "study"
 NEEDS = "scores against the truth of simulated recordings"
 CAPTION = (
-    "Agreement with the true syllables over all recordings, 1 is perfect. A line is what chance "
-    "reaches at boundaries; a diamond the score on held-out animals, never seen while fitting."
+    "Agreement with the true syllables over all recordings; 1 is perfect. The line is the level of "
+    "chance for boundaries. The diamond is the score on held-out animals, which are not fitted."
 )
-# Scores between 0 and 1, as people call them.
+# Scores between 0 and 1, with their names in the figure.
 SCORES = {
     "ami": "adjusted mutual\ninformation",
     "nmi": "normalized mutual\ninformation",

@@ -1,4 +1,4 @@
-"""What the principal components look like, and how much of the variance they hold."""
+"""Principal components of the crops, and the share of variance that they explain."""
 
 import h5py
 import numpy as np
@@ -15,9 +15,9 @@ TITLE = "Principal components"
 SCOPE = "study"
 NEEDS = "pca.h5"
 CAPTION = (
-    "Left: the mean crop, then the components of the training animals' registered crops in order of "
-    "variance; red pixels rise together, blue ones sink. Right: the share of variance that the "
-    "first components hold."
+    "Left: the mean crop and the components of the training animals' registered crops, in order of "
+    "variance. Red pixels rise while blue pixels sink. Right: the share of variance that the first "
+    "components explain."
 )
 SHOWN = 15
 
@@ -64,7 +64,7 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
             fontsize=8,
         )
         axes.set_ylim(0, 103)
-        _axes.tidy(axes, x="component", y="explained variance (%)")
+        _axes.tidy(axes, x="component (number)", y="explained variance (%)")
     else:
         axes.set_axis_off()
     return figure

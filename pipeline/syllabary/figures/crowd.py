@@ -1,8 +1,8 @@
-"""Crowd movies: many examples of one syllable at once, the quickest way to see what it is.
+"""Crowd movies: many examples of one syllable at once.
 
-``arena``: crops pasted back where they were, facing as they faced; a dot marks each animal
-while its syllable is on. ``aligned``: the same examples upright, in a grid. Examples start
-together, half a second before the onset.
+``arena`` shows crops at their places and headings in the arena; a dot marks each animal during its
+bout. ``aligned`` shows the same examples upright, in a grid. All examples start half a second
+before the onset.
 """
 
 from collections.abc import Iterator
@@ -40,9 +40,9 @@ class Example:
     heights : (L, H, W) float32
         Heights, mm.
     place : (L, 3) float
-        Column and row in the arena image, px, and heading, rad; NaN where not found.
+        Column and row in the arena image, px, and heading, rad; NaN if not detected.
     is_on : (L,) bool
-        The syllable is on.
+        Ticks of the bout.
     scale : float
         Image pixels per crop pixel.
     """
@@ -54,9 +54,19 @@ class Example:
 
 
 def choose(bouts: pd.DataFrame, syllable: int, examples: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Pick bouts of one syllable, spread over animals, then over their recordings.
+    """Choose bouts of one syllable, spread over animals, then over their recordings.
 
-    Bouts of uncommon length are left out where enough others remain.
+    Very short and very long bouts are left out if enough others remain.
+
+    Parameters
+    ----------
+    bouts : DataFrame
+        Columns of ``syllables.bouts.COLUMNS``.
+    syllable : int
+    examples : int
+        Largest number of bouts.
+    rng : Generator
+        Chooses among equal ones.
 
     Returns
     -------
@@ -79,15 +89,22 @@ def choose(bouts: pd.DataFrame, syllable: int, examples: int, rng: np.random.Gen
 def cut_examples(
     study: StudyResults, chosen: pd.DataFrame, settings: DrawSettings
 ) -> tuple[list[Example], Image, float]:
-    """Cut the chosen bouts out of their recordings.
+    """Read the crops of the chosen bouts.
+
+    Parameters
+    ----------
+    study : StudyResults
+    chosen : DataFrame
+        Result of ``choose``.
+    settings : DrawSettings
 
     Returns
     -------
     examples : list of Example
-        All of one length L: the lead, the longest bout (at most ``longest_s``), the lead.
+        All have one length L: lead, longest bout (at most ``longest_s``), lead.
     ground : (H, W) uint8
-        Dim picture of the first recording's empty arena. Arenas of other cameras are laid over
-        it, middle on middle.
+        Dim picture of the first recording's empty arena; the middles of other arenas are
+        placed on its middle.
     ticks_per_s : float
     """
     paths = {r.name: r.crops_path for r in study.recordings}
@@ -127,7 +144,7 @@ def _cut(
     shift: npt.NDArray[np.float64],
     scale: float,
 ) -> Example:
-    """Cut a window of ticks, holding the ends where the recording is shorter."""
+    """Read a window of ticks; beyond the ends of the recording the last crop is repeated."""
     when = np.arange(*window)
     ticks = np.clip(when, 0, len(crops) - 1)
     block = crops.heights(int(ticks[0]), int(ticks[-1]) + 1)[ticks - ticks[0]]
@@ -143,7 +160,7 @@ def _cut(
 
 
 def _pixel_mm(crops: Crops) -> float:
-    """Return mm per image pixel on the floor: how far mm move when pixels move."""
+    """Return mm per image pixel on the floor, from the spread of positions in both units."""
     px = crops.tracking[["x_px", "y_px"]].to_numpy(float)
     mm = crops.scalars[["x_mm", "y_mm"]].to_numpy(float)
     both = np.isfinite(px).all(1) & np.isfinite(mm).all(1)
@@ -156,16 +173,17 @@ def _pixel_mm(crops: Crops) -> float:
 def arena(
     examples: list[Example], ground: Image, color: Color, since_onset_s: npt.NDArray[np.float64]
 ) -> Iterator[Image]:
-    """Yield (H, W, 3) frames: every example where it was, the taller pixel on top.
+    """Yield (H, W, 3) frames with every example at its place; the taller pixel is on top.
 
     Parameters
     ----------
+    examples : list of Example
     ground : (H, W) uint8
         Picture of the empty arena in image pixels.
     color : (float, float, float)
         Color of the dot.
     since_onset_s : (L,) float
-        Written in the corner.
+        Time since the onset, written in the corner, s.
     """
     height, width = ground.shape
     zoom = min(LARGEST_ZOOM, WIDEST_PX / width)
@@ -202,7 +220,7 @@ def arena(
 def _warp(
     shape: tuple[int, ...], place: npt.NDArray[np.float64], scale: float, zoom: float
 ) -> npt.NDArray[np.float64]:
-    """Return the 2×3 map from crop pixels to arena pixels: turn by the heading, scale, move."""
+    """Return the 2×3 map from crop pixels to arena pixels: rotation, scale and shift."""
     x, y, heading = place
     rotation = scale * zoom * np.array(
         [[np.cos(heading), -np.sin(heading)], [np.sin(heading), np.cos(heading)]]
@@ -213,7 +231,14 @@ def _warp(
 
 
 def aligned(examples: list[Example], color: Color) -> Iterator[Image]:
-    """Yield frames of a grid of upright examples, heading right, framed while the syllable is on."""
+    """Yield (H, W, 3) frames of a grid of upright examples, framed during their bouts.
+
+    Parameters
+    ----------
+    examples : list of Example
+    color : (float, float, float)
+        Color of the frame.
+    """
     columns = int(np.ceil(np.sqrt(len(examples) * 1.3)))
     rows = -(-len(examples) // columns)
     frame_color = np.array([round(255 * c) for c in color], np.uint8)
@@ -234,10 +259,18 @@ def aligned(examples: list[Example], color: Color) -> Iterator[Image]:
 
 
 def paint(heights: npt.NDArray[np.float32], ground: npt.NDArray[np.float32]) -> Image:
-    """Return heights (mm) in color over a gray ground; low pixels let the ground through."""
+    """Return an RGB image (H, W, 3) of heights over a gray ground; low pixels are transparent.
+
+    Parameters
+    ----------
+    heights : (H, W) float32
+        Heights above the floor, mm.
+    ground : (H, W) float32
+        Gray levels, 0 to 255.
+    """
     level = np.clip(heights * (255 / TALLEST_MM), 0, 255).astype(np.uint8)
     mouse = cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
-    # 4 mm of fur is where the floor's noise ends and the animal begins.
+    # Pixels below 4 mm are mostly noise of the floor.
     weight = np.clip(heights / 8, 0, 1)[..., None]
     mixed = weight * mouse + (1 - weight) * ground[..., None]
     return mixed.round().astype(np.uint8)
@@ -246,7 +279,7 @@ def paint(heights: npt.NDArray[np.float32], ground: npt.NDArray[np.float32]) -> 
 def ground_of(crops: Crops) -> tuple[Image, npt.NDArray[np.float64]]:
     """Return a dim picture of the empty arena, and its top left corner (x, y) in the image, px.
 
-    Where the arena is not known: a plain field around the animal's path.
+    Without an outline of the arena, the picture is a plain field around the animal's path.
     """
     mask = np.asarray(crops.arena.get("mask", np.zeros((1, 1))), bool)
     if not mask.any():
@@ -276,10 +309,22 @@ def write(
 ) -> dict[str, Path]:
     """Write ``<folder>/<syllable>-arena.mp4`` and ``-aligned.mp4``.
 
+    Parameters
+    ----------
+    folder : Path
+    study : StudyResults
+    model : ModelResults
+    syllable : int
+    settings : DrawSettings
+    color : (float, float, float)
+        Color of the dot and of the frame.
+    seed : int
+        Seed of the study; it chooses the examples.
+
     Returns
     -------
     dict of str to Path
-        The movies; empty where the syllable has no example with crops.
+        Movies by kind; empty if no example has crops.
     """
     bouts = model.table("bouts")
     if bouts is None or settings.examples == 0:

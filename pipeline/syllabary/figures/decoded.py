@@ -1,4 +1,4 @@
-"""Movies of what a model itself shows: each syllable's decoded movement, and drawn sequences."""
+"""Movies that a model generates: the movement of each syllable, and sampled sequences."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,12 +21,26 @@ GAP_PX = 3
 
 
 def write(folder: Path, clips: Clips, syllable: int, color: Color) -> dict[str, Path]:
-    """Write ``<folder>/<syllable>-decoded.mp4``; nothing where the model has no such clip."""
+    """Write ``<folder>/<syllable>-decoded.mp4``, or nothing if the model has no such movie.
+
+    Parameters
+    ----------
+    folder : Path
+    clips : Clips
+    syllable : int
+    color : (float, float, float)
+        Color of the frame.
+
+    Returns
+    -------
+    dict of str to Path
+        The movie as ``"decoded"``; empty without one.
+    """
     matches = np.flatnonzero(clips.syllable == syllable)
     if not len(matches):
         return {}
     poses = clips.poses[matches[0], : max(1, int(clips.length[matches[0]]))]
-    # The last pose is held, so that one sees where the movement ends.
+    # The last pose is repeated, so that the end of the movement is visible.
     hold = np.repeat(poses[-1:], max(1, round(clips.fps / 3)), 0)
     path = folder / f"{syllable:03d}-decoded.mp4"
     movies.write(
@@ -36,7 +50,22 @@ def write(folder: Path, clips: Clips, syllable: int, color: Color) -> dict[str, 
 
 
 def simulated(folder: Path, clips: Clips, model: str, colors: Colors) -> Path | None:
-    """Write ``<folder>/simulated.mp4``: the drawn sequences side by side, framed by syllable."""
+    """Write ``<folder>/simulated.mp4``: sampled sequences side by side, framed by syllable.
+
+    Parameters
+    ----------
+    folder : Path
+    clips : Clips
+    model : str
+        Name of the model.
+    colors : Colors
+        Colors of the frames.
+
+    Returns
+    -------
+    Path or None
+        The movie; None without sequences.
+    """
     if not len(clips.simulated_heights):
         return None
     path = folder / "simulated.mp4"
@@ -56,7 +85,7 @@ def _sequences(clips: Clips, model: str, colors: Colors) -> Iterator[Image]:
 def _tiles(
     heights: npt.NDArray[np.uint8], colors: list[Color], side: int, framed: int
 ) -> Iterator[Image]:
-    """Yield frames of tiles in a row, (n, T, H, W) heights, mm; the first ``framed`` have a frame."""
+    """Yield images of tiles in a row from heights (n, T, H, W), mm; the first ``framed`` are framed."""
     for t in range(heights.shape[1]):
         row = []
         for movie, color in zip(heights, colors, strict=True):

@@ -1,4 +1,4 @@
-"""How long bouts last, beside the model-free change points and the truth."""
+"""Durations of bouts, compared with change points and the truth."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,9 @@ SCOPE = "model"
 RANK = 2
 NEEDS = "the table 'bouts'"
 CAPTION = (
-    "Distribution of the lengths of bouts, of the stretches between change points found without any "
-    "model, and of the true bouts where they are known. A triangle marks each median: a model whose "
-    "median is far from that of the change points cuts behavior too finely or too coarsely."
+    "Distribution of the durations of bouts, of the intervals between model-free change points, and of "
+    "the true bouts if they are known. Triangles mark the medians. If the median of a model is far from "
+    "that of the change points, its syllables are too short or too long."
 )
 BINS = 36
 
@@ -67,7 +67,7 @@ def _between_changepoints(study: StudyResults) -> npt.NDArray[np.float64]:
 
 
 def _true_durations(study: StudyResults) -> npt.NDArray[np.float64]:
-    """Return the durations of true bouts, cut ones at the ends left out."""
+    """Return the durations of true bouts, without the cut ones at the ends."""
     durations = [np.zeros(0)]
     for _, truth in study.truths():
         changed = np.flatnonzero(np.diff(truth["syllable"].to_numpy())) + 1

@@ -1,4 +1,4 @@
-"""What the animal did, when: a row per model, the truth where it is known, confidence below."""
+"""Ethogram of a recording: a row per model, the truth if it is known, and the confidence."""
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ SCOPE = "recording"
 NEEDS = "labels of the recording"
 CAPTION = (
     "Syllable of every tick, one row per model; equal colors are the same behavior. Below: the "
-    "probability of the chosen syllable and the entropy of all of them, averaged over 0.5 s."
+    "probability of the labeled syllable and the entropy over all syllables, averaged over 0.5 s."
 )
 SMOOTH_S = 0.5
 PIXELS = 2400
@@ -109,7 +109,7 @@ def _stripe(
 def _smooth(
     times: npt.NDArray[np.float64], values: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Average over bins of half a second, or wider where there are more than pixels."""
+    """Average over bins of half a second, or wider ones if there would be too many."""
     span = times[-1] - times[0]
     width = max(SMOOTH_S, span / PIXELS * 2)
     bins = ((times - times[0]) // width).astype(int)

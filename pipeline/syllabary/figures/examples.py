@@ -1,4 +1,4 @@
-"""Crops spread over a recording: the first thing to look at."""
+"""Crops spread over a recording."""
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -15,8 +15,8 @@ TITLE = "Example crops"
 SCOPE = "recording"
 NEEDS = "crops of the recording"
 CAPTION = (
-    "Crops at equal distances in time, their second below each; the animal should look to the right. "
-    "Gray pixels were not measured. Wrong ends can be set right in config/flips."
+    "Crops at equal distances in time, with their time in s. The animal should face right. Gray pixels "
+    "were not measured. Correct crops that face left in config/flips."
 )
 ACROSS, DOWN = 12, 4
 

@@ -1,4 +1,4 @@
-"""When a recording is unlike the training recordings: the model's surprise over time."""
+"""Surprise of a model over time: where a recording differs from the training recordings."""
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,9 @@ SCOPE = "model"
 RANK = 7
 NEEDS = "labels with a surprise in every tick that has evidence"
 CAPTION = (
-    "Surprise of the model, as a rank among the ticks of the training recordings: 50 is ordinary, a "
-    "dark stretch holds movement or artifacts that the model has not learned. Beside each recording "
-    "the share of its ticks that are more surprising than 99 % of the training ticks: 1 % is ordinary."
+    "Surprise of the model, as a rank among the ticks of the training recordings. A rank of 50 is "
+    "ordinary; dark parts contain movement or artifacts that the model has not learned. The percentage "
+    "is the share of ticks that are more surprising than 99 % of the training ticks; 1 % is ordinary."
 )
 RANKS = 1000
 LARGEST_SAMPLE = 100_000  # ticks of a training recording whose surprise is ranked
@@ -63,7 +63,7 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
 
 
 def _training_quantiles(model: ModelResults, study: StudyResults) -> npt.NDArray[np.float64] | None:
-    """Return quantiles of the surprise in training ticks, or None where there is none."""
+    """Return quantiles of the surprise in training ticks, or None without any."""
     parts = []
     for recording in study.recordings:
         if recording.role == "train":
@@ -76,7 +76,7 @@ def _training_quantiles(model: ModelResults, study: StudyResults) -> npt.NDArray
 def _surprise(
     model: ModelResults, recording: RecordingResults
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Surprise, nats, and time, s, of the ticks that have one."""
+    """Return surprise, nats, and time, s, of the ticks that have a surprise."""
     labels = model.labels_of(recording)
     if labels is None:
         return np.zeros(0), np.zeros(0)

@@ -1,7 +1,6 @@
-"""Which recordings can be trusted: what is missing in each, worst first."""
+"""Quality of recordings: missing data of each, worst first."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,9 +15,9 @@ TITLE = "Quality of recordings"
 SCOPE = "study"
 NEEDS = "quality.json of the recordings"
 CAPTION = (
-    "Frames that the camera dropped, frames in which no mouse was found or its head end is unsure, the "
-    "frame rate and the animal's median length; worst first. Rejected recordings (red) are neither "
-    "fitted nor segmented; quality.json says why."
+    "Dropped frames, frames without a mouse or with an uncertain heading, the frame rate and the "
+    "animal's median length; worst first. Rejected recordings (red) are neither fitted nor segmented; "
+    "quality.json states the reasons."
 )
 VERDICTS = {"good": "#3b9c6b", "warn": "#d99a2b", "reject": "#c8473d"}
 SHOWN = 60
@@ -32,7 +31,11 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     rank = {"reject": 0, "warn": 1}
     recordings = sorted(
         recordings,
-        key=lambda r: (rank.get(r.quality.get("verdict", ""), 2), -float(np.nansum(_shares(r))), r.name),
+        key=lambda r: (
+            rank.get(str(r.quality.get("verdict", "")), 2),
+            -float(np.nansum(_shares(r))),
+            r.name,
+        ),
     )[:SHOWN]
     figure = _axes.new(10.5, 1.2 + 0.2 * len(recordings))
     panels = figure.subplots(1, len(MEASURES), sharey=True)
@@ -50,15 +53,15 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
 
 
 def _shares(recording: RecordingResults) -> tuple[float, float]:
-    """Return dropped frames and missing mice, percent."""
+    """Return the shares of dropped frames and of frames without a mouse, percent."""
     quality = recording.quality
     ticks = _value(quality, "ticks")
     dropped = 100 * _value(quality, "dropped") / ticks if ticks > 0 else np.nan
     return dropped, 100 * _value(quality, "missing_mouse_fraction")
 
 
-def _value(quality: Any, key: str) -> float:
-    """A number, NaN where there is none."""
+def _value(quality: Mapping[str, object], key: str) -> float:
+    """Return a number, NaN if it is missing."""
     value = quality.get(key)
     return float(value) if isinstance(value, int | float) else np.nan
 

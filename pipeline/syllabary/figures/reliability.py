@@ -1,8 +1,8 @@
-"""Whether the model is right as often as it says, where the truth is known."""
+"""Confidence of labels against their accuracy, if the truth is known."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from . import _axes
@@ -17,10 +17,10 @@ SCOPE = "model"
 RANK = 6
 NEEDS = "the truth of simulated recordings"
 CAPTION = (
-    "How often the model is right among ticks of equal confidence; on the line it is right as often "
-    "as it says, below it says too much. A syllable counts as the behavior it mostly is. Left: the "
-    "probability of the one syllable that labels name; right: summed over all syllables of that "
-    "behavior. A dot is about a tenth of the ticks."
+    "Share of correct ticks among ticks of equal confidence. On the line confidence equals accuracy; "
+    "below it the model is overconfident. A syllable counts as the behavior it overlaps most. Left: the "
+    "probability of the labeled syllable. Right: the probability of its behavior, summed over "
+    "syllables. A dot is about a tenth of the ticks."
 )
 PANELS = {"syllable": "the labeled syllable", "behavior": "its behavior"}
 
@@ -51,11 +51,11 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     return figure
 
 
-def _has(curves: Mapping[str, Any], kind: str) -> bool:
+def _has(curves: Mapping[str, Mapping[str, float]], kind: str) -> bool:
     return bool((curves.get(kind) or {}).get("ticks"))
 
 
-def _curve(axes: Any, curve: Mapping[str, Any], role: str, color: Any) -> None:
+def _curve(axes: Axes, curve: Mapping[str, float], role: str, color: str) -> None:
     name = "all recordings" if role == "all" else "held-out animals"
     text = f"{name}: expected error {curve['expected_error']:.3f}, Brier {curve['brier']:.3f}"
     axes.plot(curve["confidence"], curve["accuracy"], "o-", color=color, ms=4, lw=1.2, label=text)

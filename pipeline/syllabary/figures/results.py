@@ -1,13 +1,12 @@
-"""What figures and the report are drawn from: paths and tables, read when needed.
+"""Results that figures and the report are drawn from: paths and tables, read on demand.
 
-A study may have thousands of recordings, so crops, labels and truth stay on disk and are
-opened one recording at a time; the tables of a model are read once.
+A study may have thousands of recordings. Crops, labels and truth therefore stay on disk and are
+opened for one recording at a time; the tables of a model are read once.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -22,10 +21,12 @@ __all__ = ["FigureData", "ModelResults", "RecordingResults", "StudyResults", "pa
 
 @dataclass(frozen=True)
 class RecordingResults:
-    """One recording: who it is of, and where its files are.
+    """Results of one recording.
 
     Attributes
     ----------
+    name, subject, group, role : str
+        As in ``recordings.tsv``.
     crops_path, preview_path, truth_path : Path or None
         ``crops.h5``, ``preview.mp4`` and, for a simulated recording, ``truth.parquet``.
     quality : mapping
@@ -39,30 +40,31 @@ class RecordingResults:
     crops_path: Path | None = None
     preview_path: Path | None = None
     truth_path: Path | None = None
-    quality: Mapping[str, Any] = field(default_factory=dict)
+    quality: Mapping[str, object] = field(default_factory=dict)
 
     def crops(self) -> Crops | None:
-        """Open the crops; the caller closes them."""
+        """Open the crops, None without any; the caller closes them."""
         return None if self.crops_path is None else Crops(self.crops_path)
 
     def truth(self) -> pd.DataFrame | None:
-        """Read the known syllables of a simulated recording, a row per tick."""
+        """Read the true syllables of a simulated recording, a row per tick."""
         return None if self.truth_path is None else tables.read(self.truth_path, tables.TRUTH)
 
 
 @dataclass(frozen=True)
 class ModelResults:
-    """Everything one model says about a study.
+    """Results of one model on a study.
 
     Attributes
     ----------
+    name : str
     settings : mapping
-        The model's settings, for people to read.
+        Settings of the model.
     labels, posteriors : mappings of recording to Path
     tables : mapping of name to DataFrame or Path
         ``bouts, usage, transitions, syllables, statistics``; any may be absent.
     history : DataFrame, Path or None
-        Training: a row per sweep.
+        Training, a row per iteration.
     scores : mapping of mappings
         ``"all"`` and one entry per role, each a mapping of score to value.
     clips : Path or None
@@ -70,16 +72,16 @@ class ModelResults:
     """
 
     name: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
     labels: Mapping[str, Path] = field(default_factory=dict)
     posteriors: Mapping[str, Path] = field(default_factory=dict)
     tables: Mapping[str, pd.DataFrame | Path] = field(default_factory=dict)
     history: pd.DataFrame | Path | None = None
-    scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    scores: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     clips: Path | None = None
 
     def table(self, name: str) -> pd.DataFrame | None:
-        """Return one table, or None where it is absent or empty."""
+        """Return the table of a name, or None if it is absent or empty."""
         return _table(self.history if name == "history" else self.tables.get(name))
 
     def labels_of(self, recording: RecordingResults) -> pd.DataFrame | None:
@@ -93,7 +95,7 @@ class ModelResults:
         return None if path is None else Posterior.load(path)
 
     def names(self) -> dict[int, str]:
-        """Return the behavior that each named syllable is known by."""
+        """Return the name of each named syllable."""
         syllables = self.table("syllables")
         if syllables is None or "name" not in syllables:
             return {}
@@ -101,7 +103,7 @@ class ModelResults:
         return dict(zip(named["syllable"].astype(int), named["name"].astype(str), strict=True))
 
     def syllables(self, max_count: int | None = None) -> list[int]:
-        """Return the numbers of the syllables that occur, commonest first."""
+        """Return the syllables that occur, commonest first, at most ``max_count`` of them."""
         table = self.table("syllables")
         if table is None:
             table = self.table("usage")
@@ -114,18 +116,18 @@ class ModelResults:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """A study: its recordings and what each model says of them.
+    """Results of a study: its recordings and models.
 
     Attributes
     ----------
     title : str
     recordings : tuple of RecordingResults
     models : tuple of ModelResults
-        In the order they are shown.
+        In the order of the report.
     pca_path : Path or None
         ``pca.h5``.
     changepoints : DataFrame, Path or None
-        Model-free change points: ``recording, tick, time_s, score``.
+        Model-free change points, ``syllables.changepoints.COLUMNS``.
     """
 
     title: str = "Behavioral syllables"
@@ -144,7 +146,7 @@ class StudyResults:
                 raise BadInput(f"the study has two {what} named {twice[0]!r}; names must differ.")
 
     def changepoint_table(self) -> pd.DataFrame | None:
-        """Return the change points, or None where there are none."""
+        """Return the change points, or None without any."""
         return _table(self.changepoints)
 
     def groups(self) -> list[str]:
@@ -152,7 +154,7 @@ class StudyResults:
         return list(dict.fromkeys(r.group for r in self.recordings))
 
     def truths(self) -> Iterator[tuple[RecordingResults, pd.DataFrame]]:
-        """Yield the recordings whose syllables are known, with their truth."""
+        """Yield the recordings whose truth is known, and their truth."""
         for recording in self.recordings:
             truth = recording.truth()
             if truth is not None:
@@ -161,7 +163,7 @@ class StudyResults:
 
 @dataclass(frozen=True)
 class FigureData:
-    """What one figure shows: the study, and perhaps one model or one recording of it."""
+    """Data of one figure: the study, and one model or one recording if the figure is about it."""
 
     study: StudyResults
     colors: Colors
@@ -170,14 +172,26 @@ class FigureData:
 
 
 def paired(labels: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    """Return ``syllable`` and true ``behavior`` of every frame that both tables have."""
+    """Return ``syllable`` and true ``behavior`` of every frame in both tables.
+
+    Parameters
+    ----------
+    labels, truth : DataFrame
+        Columns of ``records.tables.LABELS`` and ``TRUTH``.
+    """
     labeled = labels.loc[labels["frame"] >= 0, ["frame", "syllable"]]
     true = truth.loc[truth["frame"] >= 0, ["frame", "behavior"]].dropna()
     return labeled.merge(true, on="frame")[["syllable", "behavior"]]
 
 
 def syllable_name(syllable: int, names: Mapping[int, str]) -> str:
-    """Return how a syllable is written on an axis: its number, and its name if it has one."""
+    """Return the text of a syllable on an axis: its number, and its name if it has one.
+
+    Parameters
+    ----------
+    syllable : int
+    names : mapping of syllable to name
+    """
     return f"{syllable} {names[syllable]}" if syllable in names else str(syllable)
 
 

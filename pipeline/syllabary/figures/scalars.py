@@ -1,4 +1,4 @@
-"""What the animal looks like while each syllable is on: height, length, speed, turning."""
+"""Height, length, speed and turning of the animal during each syllable."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,8 +14,8 @@ SCOPE = "model"
 RANK = 4
 NEEDS = "the table 'syllables'"
 CAPTION = (
-    "Means over the bouts of each syllable. A positive turn is clockwise seen from above. These "
-    "numbers are enough to tell rears (tall), darts (fast) and pauses (slow, flat) apart."
+    "Means over the ticks of each syllable; positive turning is clockwise seen from above. Rears are "
+    "tall, darts are fast, and pauses are slow and flat."
 )
 COLUMNS = {
     "height_mm": "height (mm)",

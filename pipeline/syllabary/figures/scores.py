@@ -1,4 +1,4 @@
-"""How well labels agree with the known syllables of simulated recordings."""
+"""Confusion of labels with the true syllables of simulated recordings."""
 
 from collections import Counter
 
@@ -17,8 +17,8 @@ SCOPE = "model"
 RANK = 5
 NEEDS = "the truth of simulated recordings"
 CAPTION = (
-    "Where the ticks of each syllable come from: a column adds up to 100 %. A perfect model has one "
-    "dark cell per column; several dark cells in a row are a behavior split into syllables."
+    "True behaviors during each syllable; a column adds up to 100 %. A perfect model has one dark cell "
+    "per column. Several dark cells in a row are a behavior that is split into syllables."
 )
 
 
@@ -39,7 +39,7 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     behaviors = sorted({b for b, _ in counts})
     matrix = np.array([[counts[b, s] for s in syllables] for b in behaviors], float)
     share = 100 * matrix / np.maximum(matrix.sum(0), 1)
-    # Behaviors go in the order of the syllable they fill most, so that a good model is a diagonal.
+    # Behaviors are ordered by their main syllable, so that a good model is a diagonal.
     order = np.lexsort((np.arange(len(behaviors)), np.argmax(share, 1)))
     figure = _axes.new(max(4.4, 2.4 + 0.3 * len(syllables)), max(2.6, 1.4 + 0.24 * len(behaviors)))
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""What people may choose about figures, crowd movies and the report: section ``draw``."""
+"""Settings of figures, crowd movies and the report: section ``draw`` of the config."""
 
 from ..settings import Field, Settings
 

@@ -1,4 +1,4 @@
-"""Every figure and crowd movie of a study, written where people look for them.
+"""All figures and crowd movies of a study.
 
 <folder>/<figure>.png                       about the study
 <folder>/<model>/<figure>.png               about one model
@@ -40,20 +40,26 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 FORMATS = frozenset({"png", "svg", "pdf"})
-# Place in the report of figures that name none.
+# Place in the report of figures without a rank.
 LAST = 1000
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure as it was written, or why it was not.
+    """One figure that was written, or the results that it lacked.
 
     Attributes
     ----------
-    paths : tuple of Path
-        One per format; empty where ``missing`` says what the figure needs.
+    name, title, caption, scope : str
+        As in the file of the figure.
     rank : int
-        Place among the figures of the report; equal ones follow by name.
+        Place among the figures of the report; equal ranks are ordered by name.
+    model, recording : str
+        Names; empty if the figure is not about one.
+    paths : tuple of Path
+        One per format; empty if results are missing.
+    missing : str
+        The results that the figure lacked.
     """
 
     name: str
@@ -69,7 +75,16 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Drawings:
-    """What ``draw_all`` wrote: figures, movies by model, syllable and kind, drawn sequences by model."""
+    """Files that ``draw_all`` wrote.
+
+    Attributes
+    ----------
+    figures : tuple of Drawing
+    movies : mapping of model to mapping of syllable to mapping of kind to Path
+    simulated : mapping of model to Path
+        Movies of sequences sampled from a model.
+    colors : Colors
+    """
 
     figures: tuple[Drawing, ...] = ()
     movies: Mapping[str, Mapping[int, Mapping[str, Path]]] = field(default_factory=dict)
@@ -78,12 +93,12 @@ class Drawings:
 
 
 def names() -> list[str]:
-    """Return the names of the figures, which are the names of the files in this folder."""
+    """Return the names of all figures: the names of their files."""
     return registry.names("syllabary.figures")
 
 
 def file_stem(name: str) -> str:
-    """Return a name as a file name: itself where that is safe, else with a short digest."""
+    """Return a file name for ``name``: the same if that is safe, else a safe one with a digest."""
     if re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,120}", name):
         return name
     safe = re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:60].strip("_") or "unnamed"
@@ -91,7 +106,14 @@ def file_stem(name: str) -> str:
 
 
 def shown_recordings(study: StudyResults, settings: DrawSettings) -> Sequence[RecordingResults]:
-    """Return the recordings that get figures of their own: all, or evenly spread ones."""
+    """Return the recordings with separate figures: all, or evenly spread ones.
+
+    Parameters
+    ----------
+    study : StudyResults
+    settings : DrawSettings
+        ``max_recordings`` limits their number.
+    """
     count = len(study.recordings)
     if count <= settings.max_recordings:
         return study.recordings
@@ -101,12 +123,16 @@ def shown_recordings(study: StudyResults, settings: DrawSettings) -> Sequence[Re
 
 
 def require_choices(settings: DrawSettings) -> dict[str, ModuleType]:
-    """Return the figures to draw by name; formats and palette are checked too.
+    """Return the modules of the figures to draw by name, and check formats and palette.
+
+    Parameters
+    ----------
+    settings : DrawSettings
 
     Raises
     ------
     BadSetting, UnknownName
-        A format or a palette that does not exist; a figure that does not.
+        A format, a palette or a figure does not exist.
     """
     unknown = sorted(set(settings.formats) - FORMATS)
     if unknown or not settings.formats:
@@ -128,13 +154,15 @@ def draw_all(
     ----------
     folder : path
         ``results/figures``.
+    study : StudyResults
+    settings : DrawSettings
     seed : int
         Chooses the examples of crowd movies.
 
     Raises
     ------
     BadSetting, UnknownName
-        A format or a palette that does not exist; a figure that does not.
+        A format, a palette or a figure does not exist.
     """
     folder = Path(folder)
     modules = require_choices(settings)
@@ -151,27 +179,26 @@ def draw_all(
     movies: dict[str, dict[int, Mapping[str, Path]]] = {}
     simulated: dict[str, Path] = {}
     for model in study.models:
-        clips = None if model.clips is None else Clips.load(model.clips)
         place = folder / file_stem(model.name) / "crowd"
+        clips = Clips.load(model.clips) if model.clips is not None and settings.examples else None
         movies[model.name] = {}
         for syllable in track(model.syllables(settings.max_syllables), f"crowd movies {model.name}"):
             color = colors.of(model.name, syllable)
-            made = crowd.write(place, study, model, syllable, settings, color, seed=seed)
-            if clips is not None and settings.examples:
-                made |= decoded.write(place, clips, syllable, color)
-            if made:
-                movies[model.name][syllable] = made
-        if clips is not None and settings.examples:
-            path = decoded.simulated(place, clips, model.name, colors)
-            if path is not None:
-                simulated[model.name] = path
+            paths = crowd.write(place, study, model, syllable, settings, color, seed=seed)
+            if clips is not None:
+                paths |= decoded.write(place, clips, syllable, color)
+            if paths:
+                movies[model.name][syllable] = paths
+        path = None if clips is None else decoded.simulated(place, clips, model.name, colors)
+        if path is not None:
+            simulated[model.name] = path
     return Drawings(tuple(figures), movies, simulated, colors)
 
 
 def _subjects(
     module: ModuleType, study: StudyResults, settings: DrawSettings
 ) -> list[tuple[ModelResults | None, RecordingResults | None]]:
-    """Return what a figure is drawn for: the study, each model or each shown recording."""
+    """Return model and recording of each drawing of a figure."""
     if module.SCOPE == "model":
         return [(model, None) for model in study.models]
     if module.SCOPE == "recording":

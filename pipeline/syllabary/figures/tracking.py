@@ -1,4 +1,4 @@
-"""How well the animal was followed: its height and heading over time, and what is missing when."""
+"""Tracking over time: height, confidence of the heading, and missing frames."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,9 @@ TITLE = "Tracking over time"
 SCOPE = "recording"
 NEEDS = "crops of the recording"
 CAPTION = (
-    "Highest point of the animal; how sure it is which end is the head, with uncertain stretches below "
-    "0.9 in orange; ticks without a frame, and frames in which no animal was found. Each column of "
-    "pixels shows the extremes of its stretch of time."
+    "Highest point of the animal; confidence of its heading, in orange below 0.9; ticks without a "
+    "frame, and frames without an animal. Each column of pixels shows the extremes of an interval of "
+    "time."
 )
 COLUMNS = 1500
 UNSURE = 0.9
@@ -57,7 +57,7 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
 def _extremes(
     times: npt.NDArray[np.float64], values: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Middle, smallest and largest value of each of at most ``COLUMNS`` stretches; NaN if unknown."""
+    """Return middle time, minimum and maximum of at most ``COLUMNS`` intervals; NaN without values."""
     width = -(-len(times) // COLUMNS)
     pad = (0, -len(times) % width)
     at = np.pad(times, pad, mode="edge").reshape(-1, width).mean(1)

@@ -1,4 +1,4 @@
-"""Whether training has converged, how much restarts differ, and what the networks added."""
+"""Convergence of training, differences of restarts, and the gain by the networks."""
 
 from typing import NamedTuple
 
@@ -18,12 +18,11 @@ SCOPE = "model"
 RANK = 8
 NEEDS = "the history of training"
 CAPTION = (
-    "The bound on the log likelihood per frame, the states in use and the median bout over sweeps "
-    "through the data, in the order they were made; a color per restart, a vertical line where a phase "
-    "of training begins, and a line that breaks off where the next starts afresh or scores otherwise. "
-    "Networks are scored by pixels, in a panel of their own: its sweep 0, dotted, is the PCA with the "
-    "same prior. Bounds of different phases or models are comparable only where they score the same "
-    "pixels."
+    "Bound on the log likelihood per frame, states in use and median bout over iterations, in order. "
+    "Each restart has a color; vertical lines mark the beginning of a phase, where curves are "
+    "interrupted. The bound of the networks is that of pixels, in a separate panel; its iteration 0 "
+    "(dotted) is the PCA with the same prior. Bounds of different phases or models are comparable only "
+    "if they are of the same pixels."
 )
 JOINT = "joint"
 BOUNDS = ("bound_nats_per_frame", "bound_per_frame_nats", "bound_per_frame", "bound")
@@ -36,14 +35,20 @@ PANELS = (
 
 
 class Gain(NamedTuple):
-    """Bounds of pixels, nats per frame: of PCA and prior, and of the pass that was kept."""
+    """Bound of pixels with the PCA (``before``) and with the trained networks, nats per frame."""
 
     before: float
     after: float
 
 
 def gain(history: pd.DataFrame | None) -> Gain | None:
-    """Return what training networks brought; None where none were trained."""
+    """Return the gain by training the networks; None if none were trained.
+
+    Parameters
+    ----------
+    history : DataFrame or None
+        A row per iteration, with the columns ``phase`` and ``bound_nats_per_frame``.
+    """
     if history is None or not {"phase", BOUNDS[0]} <= set(history):
         return None
     bounds = history.loc[history["phase"] == JOINT, BOUNDS[0]].dropna()
@@ -66,7 +71,7 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
             panels.append((column, text, rows))
     if not panels:
         return None
-    # Networks begin from the best restart, and belong to none.
+    # Networks start from the best restart; their iterations belong to no restart.
     numbers = sorted(restarts[~joint].unique())
     colors = dict(zip(numbers, categories(len(numbers)), strict=True))
     figure = _axes.new(1.0 + 3.3 * len(panels), 2.7)
@@ -81,21 +86,21 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
             _lines(axes, history.loc[rows, column], phases, restarts, colors)
             _marks(axes, phases[rows])
         if column in BOUNDS:
-            # The first sweeps fall far below the rest and would flatten it; the PCA is what counts.
+            # The first iterations are far lower and would flatten the curve.
             values = history.loc[rows, column].dropna()
             low = float(values.min() if rows is joint else values.quantile(0.05))
             axes.set_ylim(bottom=low - 0.05 * max(values.max() - low, 1e-6))
             axes.ticklabel_format(axis="y", useOffset=False)
         else:
             axes.set_ylim(bottom=0)
-        _axes.tidy(axes, x="iteration", y=text, title=title)
+        _axes.tidy(axes, x="iteration (number)", y=text, title=title)
     if len(numbers) > 1:
         all_axes[-1].legend(fontsize=7)
     return figure
 
 
 def _pixels(axes: Axes, bounds: pd.Series) -> None:
-    """Draw the bound of each pass over the crops, and where it began."""
+    """Draw the bound of each iteration over the crops, and of the PCA."""
     axes.axhline(bounds.iloc[0], color=_axes.MUTED, lw=0.8, ls=":")
     axes.plot(range(len(bounds)), bounds, color=_axes.INK, lw=1.4, marker="o", ms=3)
     axes.locator_params(axis="x", integer=True)
@@ -104,7 +109,7 @@ def _pixels(axes: Axes, bounds: pd.Series) -> None:
 def _lines(
     axes: Axes, values: pd.Series, phases: pd.Series, restarts: pd.Series, colors: dict[int, Color]
 ) -> None:
-    """Draw sweep after sweep, broken where a restart or a phase begins."""
+    """Draw a curve over iterations, interrupted where a restart or a phase begins."""
     phase, restart = phases[values.index], restarts[values.index]
     new = (phase != phase.shift()) | (restart != restart.shift())
     labeled: set[int] = set()
@@ -118,7 +123,7 @@ def _lines(
 
 
 def _marks(axes: Axes, phases: pd.Series) -> None:
-    """Mark where each phase begins."""
+    """Mark the beginning of each phase."""
     starts = phases.index[phases != phases.shift()]
     for i, start in enumerate(starts):
         if i:

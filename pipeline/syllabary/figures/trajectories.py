@@ -1,4 +1,4 @@
-"""Where the animal went, and how fast."""
+"""Path and speed of the animal, and its time in each part of the arena."""
 
 import numpy as np
 from matplotlib.collections import LineCollection
@@ -14,8 +14,8 @@ TITLE = "Trajectory and occupancy"
 SCOPE = "recording"
 NEEDS = "crops of the recording"
 CAPTION = (
-    "Left: the path of the animal's middle, colored by speed. Right: how long it stayed in each "
-    "square of 20 mm. The origin is the middle of the arena; y grows downward, as in the image."
+    "Left: the path of the animal's middle, colored by speed. Right: the time spent in each square of "
+    "20 mm. The origin is the middle of the arena; y points downward, as in the image."
 )
 BIN_MM = 20.0
 POINTS = 6000

@@ -1,4 +1,4 @@
-"""Which syllable follows which, in each group, and where two groups differ."""
+"""Transitions between syllables in each group, and their difference between two groups."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +15,20 @@ SCOPE = "model"
 RANK = 3
 NEEDS = "the table 'transitions'"
 CAPTION = (
-    "Probability of the next syllable (column) after the end of a bout (row), pooled over the "
-    "group's animals; a bout never follows itself. With two groups or more, the last panel is the "
-    "second group less the first."
+    "Probability of the next syllable (column) after a bout (row), pooled over the animals of a group. "
+    "With two groups or more, the last panel is the second group minus the first."
 )
 SHOWN_GROUPS = 4
 
 
 def probabilities(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return row-wise probabilities of leaving, NaN on the diagonal and where nothing leaves."""
+    """Return row-wise probabilities (K, K); NaN on the diagonal and in rows without counts.
+
+    Parameters
+    ----------
+    counts : (K, K) float64
+        Numbers of transitions from row to column.
+    """
     counts = counts * (1 - np.eye(len(counts)))
     totals = counts.sum(1, keepdims=True)
     result = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
@@ -54,7 +59,7 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     axes = figure.subplots(1, panels, squeeze=False)[0]
     names = model.names()
     labels = [syllable_name(s, names) for s in syllables]
-    # One bout of a rare syllable must not set the scale.
+    # A percentile, so that one bout of a rare syllable does not set the scale.
     highest = float(np.percentile(np.nan_to_num(np.stack(list(matrices.values()))), 98)) or 1.0
     for panel, (group, matrix) in zip(axes, matrices.items(), strict=False):
         image = panel.imshow(matrix, cmap="Blues", vmin=0, vmax=highest)
@@ -66,7 +71,7 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
         limit = float(np.percentile(np.abs(np.nan_to_num(difference)), 98)) or 1.0
         axes[-1].set_facecolor("#eceef0")
         image = axes[-1].imshow(difference, cmap="RdBu_r", vmin=-limit, vmax=limit)
-        _axes.tidy(axes[-1], x="to syllable", y="from syllable", title=f"{groups[1]} less {groups[0]}")
+        _axes.tidy(axes[-1], x="to syllable", y="from syllable", title=f"{groups[1]} minus {groups[0]}")
         figure.colorbar(image, ax=axes[-1], label="difference of probability (−1 to 1)", shrink=0.7)
     step = 1 if len(syllables) <= 24 else 5
     at = range(0, len(syllables), step)

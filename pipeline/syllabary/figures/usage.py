@@ -1,4 +1,4 @@
-"""How much of the time each syllable takes, by group, with the animal as the unit."""
+"""Usage of each syllable by group; the unit is the animal."""
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +17,26 @@ SCOPE = "model"
 RANK = 1
 NEEDS = "the table 'usage'"
 CAPTION = (
-    "Share of time spent in each syllable. A dot is an animal (all of its recordings), a bar the "
-    "mean of the group, a line its 95 % interval when animals are drawn again with replacement. "
-    "Stars: adjusted p (q) of the usage test below 0.05, 0.01, 0.001."
+    "Share of time in each syllable. A dot is an animal (all of its recordings), a bar the mean of the "
+    "group, a line its 95 % bootstrap interval over animals. Stars: adjusted p (q) of the usage test "
+    "below 0.05, 0.01, 0.001."
 )
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 
 
 def subject_usage(model: ModelResults, syllables: list[int]) -> dict[str, npt.NDArray[np.float64]]:
-    """Return for each group the usage of its animals, (animals, syllables), 0 where unused."""
+    """Return for each group the usage of its animals, (animals, syllables).
+
+    Parameters
+    ----------
+    model : ModelResults
+    syllables : list of int
+        Syllables of the columns; a syllable that is never used has usage 0.
+    """
     usage = model.table("usage")
     if usage is None:
         return {}
-    # An animal's recordings count by their length, where that is known.
+    # Recordings of an animal are weighted by their length if it is known.
     counts = usage.assign(ticks=usage["ticks"] if "ticks" in usage else usage["usage"])
     per_subject = counts.pivot_table(
         index=["group", "subject"],
@@ -99,7 +106,7 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
 
 
 def _stars(model: ModelResults, syllables: list[int]) -> list[str]:
-    """Return the stars of each syllable: its smallest q over comparisons."""
+    """Return the stars of each syllable, by its smallest q over comparisons."""
     table = model.table("statistics")
     if table is None or not {"syllable", "q"} <= set(table):
         return [""] * len(syllables)

@@ -1,15 +1,14 @@
-"""The report: a folder that opens in any browser, without a network and without a server.
+"""The report: a folder that opens in any browser, without a network or a server.
 
-``index.html`` holds the scores, figures, syllable tables and crowd movies of every model, at
-most ``inline_mb``; ``recordings/<name>.html`` holds the interactive ethogram of a recording,
-with its preview video beside it. In reading order: ``_assets`` (what is inlined and what is
-linked), ``_tables`` (values as people read them), ``_index``, ``_recording``; the pages
-themselves are in ``templates/``.
+``index.html`` contains the scores, figures, syllable tables and crowd movies of every model, up to
+the size that the settings allow. ``recordings/<name>.html`` contains the interactive ethogram of a
+recording; its preview video is in the same folder. In reading order: ``_assets`` (inlined and
+linked files), ``_tables`` (tables of the pages), ``_index``, ``_recording``; the pages are made
+from ``templates/``.
 """
 
 import json
 from pathlib import Path
-from typing import Any
 
 from ...progress import track
 from ...provenance import Provenance
@@ -36,8 +35,13 @@ def write(
     ----------
     folder : path
         ``results/report``; pages of the same names are replaced.
+    study : StudyResults
+    settings : DrawSettings
+    provenance : Provenance
+        Shown on every page.
     drawings : Drawings, optional
-        What ``figures.study.draw_all`` returned; drawn into ``<folder>/figures`` if absent.
+        Result of ``figures.study.draw_all``; by default figures are drawn into
+        ``<folder>/figures``.
 
     Returns
     -------
@@ -47,7 +51,7 @@ def write(
     folder = Path(folder)
     if drawings is None:
         drawings = draw_all(folder / "figures", study, settings, seed=provenance.seed or 0)
-    record: dict[str, Any] = json.loads(provenance.to_json())
+    record: dict[str, object] = json.loads(provenance.to_json())
     for recording in track(study.recordings, "recording pages", unit="pages"):
         page = folder / "recordings" / f"{file_stem(recording.name)}.html"
         html = _recording.render(page.parent, study, recording, drawings, provenance=record)

@@ -1,4 +1,4 @@
-"""Templates, and the choice between inlining a file and laying it beside the page."""
+"""Templates, and the choice between inlining a file and placing it beside the page."""
 
 import base64
 import json
@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import markupsafe
@@ -17,7 +16,7 @@ __all__ = ["Inliner", "embed", "place_beside", "template"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 MIME = {".svg": "image/svg+xml", ".png": "image/png", ".mp4": "video/mp4"}
-# A drawing of many thousand points is smaller, and quicker to show, as pixels.
+# Drawings of many thousand points are smaller and faster as pixels.
 LARGEST_SVG = 250_000
 
 
@@ -30,7 +29,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # Our own style sheets and scripts go in as they are; everything else is escaped.
+    # Style sheets and scripts of the package are inserted unescaped, everything else escaped.
     environment.globals["asset"] = lambda name: markupsafe.Markup(
         (TEMPLATES / name).read_text(encoding="utf-8")
     )
@@ -39,20 +38,20 @@ def _environment() -> jinja2.Environment:
 
 
 def template(name: str) -> jinja2.Template:
-    """Return a template; every value put into it is HTML-escaped."""
+    """Return a template of a file name; its values are HTML-escaped."""
     return _environment().get_template(name)
 
 
-def embed(value: Any) -> markupsafe.Markup:
-    """Return JSON that is safe inside a ``<script type="application/json">``."""
+def embed(value: object) -> markupsafe.Markup:
+    """Return a value as JSON that is safe inside a ``<script type="application/json">``."""
     text = json.dumps(_finite(value), sort_keys=True, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return markupsafe.Markup(text)
 
 
-def _finite(value: Any) -> Any:
-    """Return a value whose infinities and NaN are null, as JSON knows neither."""
+def _finite(value: object) -> object:
+    """Return a value with null for infinities and NaN, which JSON lacks."""
     if isinstance(value, Mapping):
         return {str(k): _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -61,14 +60,14 @@ def _finite(value: Any) -> Any:
 
 
 class Inliner:
-    """Turns files into ``src`` values: data while the budget lasts, then links.
+    """Makes ``src`` values of files: data until the budget is used up, then links.
 
     Parameters
     ----------
     folder : Path
         Folder of the page; linked files are placed below it.
     budget : int
-        Characters of data the page may hold.
+        Largest number of characters of data in the page.
     """
 
     def __init__(self, folder: Path, budget: int) -> None:
@@ -76,7 +75,7 @@ class Inliner:
         self.left = budget
 
     def source(self, path: Path, beside: str) -> str:
-        """Return the ``src`` of a file, whose place beside the page would be ``beside``."""
+        """Return the ``src`` of a file; a linked file is placed at ``beside`` in the page's folder."""
         head = f"data:{MIME[path.suffix]};base64,"
         length = len(head) + 4 * -(-path.stat().st_size // 3)
         if length > self.left:
@@ -86,7 +85,15 @@ class Inliner:
         return head + base64.b64encode(path.read_bytes()).decode()
 
     def figure(self, paths: tuple[Path, ...], beside: str) -> str:
-        """Return the ``src`` of a figure: its SVG unless that is large, then its PNG."""
+        """Return the ``src`` of a figure: its SVG, or its PNG if the SVG is large.
+
+        Parameters
+        ----------
+        paths : tuple of Path
+            One file per format.
+        beside : str
+            Place of a linked file in the page's folder, without a suffix.
+        """
         by_suffix = {p.suffix: p for p in paths}
         svg, png = by_suffix.get(".svg"), by_suffix.get(".png")
         chosen = png if svg is None or (png and svg.stat().st_size > LARGEST_SVG) else svg
@@ -94,7 +101,7 @@ class Inliner:
 
 
 def place_beside(path: Path, target: Path) -> None:
-    """Put a file at ``target``: the same bytes on disk where possible, else a copy."""
+    """Place a file at ``target``: a hard link if possible, else a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists() and target.samefile(path):
         return

@@ -1,9 +1,8 @@
-"""``index.html``: scores first, then each model's figures, syllables and crowd movies."""
+"""``index.html``: scores, then the figures, syllables and crowd movies of each model."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from .. import training
 from ..colors import hexadecimal
@@ -23,9 +22,19 @@ def render(
     drawings: Drawings,
     settings: DrawSettings,
     *,
-    provenance: Mapping[str, Any],
+    provenance: Mapping[str, object],
 ) -> str:
-    """Return the page; files beyond its size limit are placed below ``folder``."""
+    """Return the page as HTML.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the page; files beyond its size limit are placed there.
+    study : StudyResults
+    drawings : Drawings
+    settings : DrawSettings
+    provenance : mapping
+    """
     page = _assets.template("index.html.j2")
     rows = _tables.recording_rows(study)
     columns, scores = _tables.score_table(study.models)
@@ -47,8 +56,8 @@ def render(
     return page.render(**context, **_parts(study, drawings, inliner, settings))
 
 
-def _facts(study: StudyResults, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    seconds = sum(60 * max(0.0, row["minutes"].sort) for row in rows)
+def _facts(study: StudyResults, rows: list[_tables.RecordingRow]) -> list[tuple[str, str]]:
+    seconds = sum(row["duration_s"] for row in rows)
     subjects = {r.subject for r in study.recordings}
     groups = [g for g in study.groups() if g]
     return [
@@ -65,15 +74,15 @@ def _facts(study: StudyResults, rows: list[dict[str, Any]]) -> list[tuple[str, s
 
 def _parts(
     study: StudyResults, drawings: Drawings, inliner: _assets.Inliner | None, settings: DrawSettings
-) -> dict[str, Any]:
-    """Return what holds figures and movies; without an inliner all are linked."""
-    # Figures take the budget before movies do, and the movies of all models share what is left.
+) -> dict[str, object]:
+    """Return the values with figures and movies; without an inliner all are linked."""
+    # Figures use the budget before movies; the movies of all models share the rest.
     study_figures = _figures([d for d in drawings.figures if d.scope == "study"], inliner)
     figures = {
         m.name: _figures([d for d in drawings.figures if d.model == m.name], inliner)
         for m in study.models
     }
-    # One for each model: no movie of a syllable may crowd it out.
+    # The sampled sequences of each model are inlined before movies of syllables.
     sequences = {}
     for name, movie in drawings.simulated.items():
         beside = f"movies/{file_stem(name)}/{movie.name}"
@@ -100,23 +109,23 @@ def _parts(
 
 
 def _training(model: ModelResults) -> str:
-    """Say how much training the networks raised the bound over PCA and the same prior."""
+    """Describe how much training the networks raised the bound over the PCA, as text."""
     history = model.table("history")
     if history is None or "phase" not in history:
         return ""
     gain = training.gain(history)
     if gain is None:
-        return "No networks were trained: latents and crops are joined by the PCA alone."
+        return "No networks were trained; the PCA maps crops to latents."
     before, after = (f"{value:.1f}".replace("-", "−") for value in gain)
     if gain.after <= gain.before:
         return (
-            "Training the networks did not raise the bound above that of PCA and the same prior, "
+            "Training the networks did not raise the bound above that of the PCA, "
             f"{before} nats per frame, and the PCA is kept."
         )
     return (
         f"Training the networks raised the bound by {gain.after - gain.before:.1f} nats per frame, "
-        f"from {before} (PCA and the same prior) to {after}. The bound is of pixels: it does not tell "
-        "which labels are better."
+        f"from {before} (PCA and the same prior) to {after}. The bound is that of pixels; it does not "
+        "measure the quality of labels."
     )
 
 
@@ -126,7 +135,7 @@ def _model(
     drawings: Drawings,
     figures: list[dict[str, str]],
     gallery: Mapping[int, Mapping[str, str]],
-) -> dict[str, Any]:
+) -> dict[str, object]:
     columns, cells = _tables.syllable_table(model)
     names = model.names()
     syllables = [
@@ -173,7 +182,7 @@ def _figures(drawings: list[Drawing], inliner: _assets.Inliner | None) -> list[d
 
 
 def _missing(drawings: Drawings) -> list[dict[str, str]]:
-    """Return the figures that could not be drawn, and what each needs."""
+    """Return the figures that could not be drawn, and the results that each needs."""
     places: dict[tuple[str, str], list[str]] = {}
     for d in drawings.figures:
         if d.missing:

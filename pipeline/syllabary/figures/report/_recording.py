@@ -1,9 +1,8 @@
-"""A page per recording: its ethogram under a cursor that follows the preview video."""
+"""The page of a recording: an ethogram with a cursor that follows the preview video."""
 
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ from . import _assets, _tables
 
 __all__ = ["render"]
 
-# Limits of a page: an hour at 30 frames/s is shown whole, a day in coarser traces.
+# Limits of a page; an hour at 30 frames/s is shown in full.
 LARGEST_ROW = 200_000
 TRACE_POINTS = 20_000
 CLOCK_POINTS = 2000
@@ -30,9 +29,19 @@ def render(
     recording: RecordingResults,
     drawings: Drawings,
     *,
-    provenance: Mapping[str, Any],
+    provenance: Mapping[str, object],
 ) -> str:
-    """Return the page; the preview video is placed in ``folder``, beside it."""
+    """Return the page as HTML.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the page; the preview video is placed there.
+    study : StudyResults
+    recording : RecordingResults
+    drawings : Drawings
+    provenance : mapping
+    """
     stem = file_stem(recording.name)
     preview = ""
     if recording.preview_path is not None and recording.preview_path.is_file():
@@ -54,10 +63,18 @@ def render(
     )
 
 
-def timeline(study: StudyResults, recording: RecordingResults, drawings: Drawings) -> dict[str, Any]:
-    """Return what the page's script draws: rows of bouts, traces, and the clock."""
-    rows: list[dict[str, Any]] = []
-    traces: list[dict[str, Any]] = []
+def timeline(study: StudyResults, recording: RecordingResults, drawings: Drawings) -> dict[str, object]:
+    """Return the data of the page's script: rows of bouts, traces, and the clock.
+
+    Parameters
+    ----------
+    study : StudyResults
+    recording : RecordingResults
+    drawings : Drawings
+        Its colors are used.
+    """
+    rows: list[dict[str, object]] = []
+    traces: list[dict[str, object]] = []
     times: npt.NDArray[np.float64] = np.zeros(0)
     truth = recording.truth()
     if truth is not None and len(truth):
@@ -105,8 +122,8 @@ def _row(
     times: npt.NDArray[np.float64],
     codes: npt.NDArray[np.integer],
     keys: Mapping[int, tuple[str, str]],
-) -> dict[str, Any]:
-    """Return runs of one code: starts in ms and codes; a run ends where the next one starts."""
+) -> dict[str, object]:
+    """Return runs of one code: starts, ms, and codes; a run ends where the next one starts."""
     starts = np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1])
     too_many = len(starts) > LARGEST_ROW
     if too_many:
@@ -127,8 +144,8 @@ def _trace(
     values: npt.NDArray[np.float64],
     low: float | None = None,
     high: float | None = None,
-) -> dict[str, Any]:
-    """Return a curve as bytes 0–254 between two values, 255 where it is missing."""
+) -> dict[str, object]:
+    """Return a curve as bytes: 0–254 between two values, 255 = missing."""
     finite = np.isfinite(values)
     if not finite.any():
         return {}

@@ -1,15 +1,18 @@
-"""Values as people read them: scores by name, cells that sort, durations in words."""
+"""Tables of the report: names of scores, sortable cells, durations with units."""
 
 import math
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Iterable, Mapping
+from typing import NamedTuple, SupportsFloat, TypedDict, TypeGuard
+
+import pandas as pd
 
 from ..results import ModelResults, RecordingResults, StudyResults
 
 __all__ = [
     "Cell",
     "Heading",
+    "RecordingRow",
     "duration",
     "flat_scores",
     "number",
@@ -20,59 +23,60 @@ __all__ = [
     "truth_table",
 ]
 
-# Counts and details that would only widen the table.
+# Counts and details that are left out of the table.
 HIDDEN = frozenset({
     "recordings", "frames", "best_shift_ticks", "boundary_tolerance_ticks", "boundary_precision",
     "boundary_recall", "true_states",
 })  # fmt: skip
-# A model that registers crops is scored on moved ones, with components of its own: no best is marked.
-COMPARABLE = "; compare models that all register crops, or all do not"
-# Score, its name for people, what it means, and whether more is better (None: neither).
+# Models that register crops are scored on moved ones, and have other components; no best is marked.
+COMPARABLE = "; comparable only between models that all register crops, or all do not"
+# Key of a score, its heading, its meaning, and whether more is better (None: neither).
 SCORES: dict[str, tuple[str, str, bool | None]] = {
-    "ami": ("AMI", "adjusted mutual information with the true syllables; 1 is perfect, 0 chance", True),
+    "ami": ("AMI", "adjusted mutual information with the true syllables; 1 = perfect, 0 = chance", True),
     "nmi": ("NMI", "normalized mutual information with the true syllables", True),
     "ari": ("ARI", "adjusted Rand index against the true syllables", True),
-    "macro_f1": ("macro F1", "mean over behaviors of F1 after matching syllables", True),
-    "boundary_f1": ("boundary F1", "onsets found at the right time", True),
+    "macro_f1": ("macro F1", "mean F1 over behaviors, each matched to one syllable", True),
+    "boundary_f1": ("boundary F1", "F1 of onsets within 3 ticks of true ones", True),
     "boundary_f1_chance": ("– by chance", "boundary F1 of as many onsets at random times", None),
     "best_shift_ami": ("AMI, shifted", "the best AMI when labels are moved by up to 5 frames", True),
-    "calibration_error": ("calibration error", "how far confidence is from accuracy; 0 is right", None),
-    "duration_ratio": ("duration ratio", "median bout over median true bout; 1 is right", None),
-    "states_above_1_percent": ("syllables > 1 %", "syllables that take more than 1 % of the time", None),
+    "calibration_error": (
+        "calibration error",
+        "mean distance of confidence from accuracy; 0 = calibrated",
+        None,
+    ),
+    "duration_ratio": ("duration ratio", "median bout over median true bout; 1 = equal", None),
+    "states_above_1_percent": ("syllables > 1 %", "syllables with more than 1 % of the time", None),
     "median_duration_s": ("median bout (s)", "median length of a bout", None),
     "bound_nats": (
         "bound",
-        "lower bound of the log likelihood of the pixels by the model's own recognizer, nats per frame"
+        "lower bound of the log likelihood of the pixels (higher is better), nats per frame"
         + COMPARABLE,
         None,
     ),
     "iwae_nats": (
         "likelihood",
-        "log likelihood of the pixels of short clips, nats per frame" + COMPARABLE,
+        "log likelihood of the pixels of short clips (higher is better), nats per frame" + COMPARABLE,
         None,
     ),
 }
-# Log densities of frames foretold, and how far ahead.
-FORETOLD = re.compile(r"(pixels|components)_(\d+)_nats")
+# Log densities of forecast frames; the number is the frames ahead.
+FORECAST = re.compile(r"(pixels|components)_(\d+)_nats")
 
 
 def score_of(key: str) -> tuple[str, str, bool | None]:
-    """Return the name of a score for people, what it means, and whether more is better."""
+    """Return the heading of a score, its meaning, and whether more is better (None: neither)."""
     if key in SCORES:
         return SCORES[key]
-    foretold = FORETOLD.fullmatch(key)
-    if foretold is None:
+    forecast = FORECAST.fullmatch(key)
+    if forecast is None:
         return key.replace("_", " "), "", None
-    what, frames = foretold.groups()
-    return (
-        f"{what}, {frames} ahead",
-        f"log density of {what} of a frame, given the frames until {frames} before it; nats{COMPARABLE}",
-        None,
-    )
+    quantity, frames = forecast.groups()
+    meaning = f"log density of {quantity} {frames} frame(s) ahead (higher is better), nats per frame"
+    return f"{quantity}, {frames} ahead", meaning + COMPARABLE, None
 
 
 class Heading(NamedTuple):
-    """Head of a column: text, what it means, whether it holds numbers."""
+    """Heading of a column: its text, its meaning, and whether the column is numeric."""
 
     text: str
     hint: str = ""
@@ -80,15 +84,32 @@ class Heading(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One value: what is shown, what it sorts by, and whether it is the best of its column."""
+    """One value: its text, its value for sorting, and whether it is the best of its column."""
 
     text: str
     sort: float | str
     best: bool = False
 
 
-def number(value: Any, digits: int = 3) -> str:
-    """Return a number with so many significant digits, or a dash where there is none."""
+class RecordingRow(TypedDict):
+    """One recording as a row of the report."""
+
+    name: str
+    subject: str
+    group: str
+    role: str
+    verdict: str
+    reasons: list[str]
+    duration_s: float
+    minutes: Cell
+    length: str
+    fps: Cell
+    dropped: Cell
+    missing: Cell
+
+
+def number(value: object, digits: int = 3) -> str:
+    """Return a number with ``digits`` significant digits, or a dash if it is missing."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "–" if value is None else str(value)
     if not math.isfinite(value):
@@ -102,18 +123,15 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in the unit that suits it."""
+    """Return a duration in s, min or h."""
     for unit, size, limit in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, math.inf)):
         if seconds < limit:
             return f"{number(round(seconds / size, 2))} {unit}"
     return "–"
 
 
-def _cell(value: Any, digits: int = 3, scale: float = 1.0, decimals: int | None = None) -> Cell:
-    try:
-        real = float(value) * scale
-    except (TypeError, ValueError):
-        return Cell("–", -math.inf)
+def _cell(value: object, digits: int = 3, scale: float = 1.0, decimals: int | None = None) -> Cell:
+    real = float(value) * scale if isinstance(value, SupportsFloat) else math.nan
     if not math.isfinite(real):
         return Cell("–", -math.inf)
     return Cell(
@@ -121,10 +139,17 @@ def _cell(value: Any, digits: int = 3, scale: float = 1.0, decimals: int | None 
     )
 
 
-def flat_scores(scores: Mapping[str, Any]) -> dict[str, float]:
-    """Return the scores worth a column; those of named behaviors become ``rear recall``."""
+def flat_scores(scores: Mapping[str, object]) -> dict[str, float]:
+    """Return the scores with a column; those of named behaviors become ``rear recall``.
+
+    Parameters
+    ----------
+    scores : mapping
+        Scores of one role, as in ``scores.json``.
+    """
     scalar_scores = {k: float(v) for k, v in scores.items() if k not in HIDDEN and _is_number(v)}
-    for behavior, values in (scores.get("behaviors") or {}).items():
+    behaviors = scores.get("behaviors")
+    for behavior, values in behaviors.items() if isinstance(behaviors, Mapping) else ():
         scalar_scores |= {
             f"{behavior} {k}": float(values[k])
             for k in ("recall", "precision")
@@ -133,12 +158,12 @@ def flat_scores(scores: Mapping[str, Any]) -> dict[str, float]:
     return scalar_scores
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def truth_table(model: ModelResults) -> tuple[list[Heading], list[list[Cell]]]:
-    """Return how well each true syllable was found, over all recordings."""
+    """Return headings and rows of the true syllables: precision and recall, over all recordings."""
     rows = (model.scores.get("all") or {}).get("syllables") or []
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         return [], []
@@ -146,9 +171,11 @@ def truth_table(model: ModelResults) -> tuple[list[Heading], list[list[Cell]]]:
         Heading("true behavior", numeric=False),
         Heading("frames"),
         Heading("syllable", "its one-to-one match"),
-        Heading("precision (%)", "of the syllable's frames, how many are this behavior"),
-        Heading("recall (%)", "of the behavior's frames, how many got this syllable"),
-        Heading("recall, merged (%)", "the same when every syllable counts as what it mostly is"),
+        Heading("precision (%)", "share of the syllable's frames with this behavior"),
+        Heading("recall (%)", "share of the behavior's frames with this syllable"),
+        Heading(
+            "recall, merged (%)", "recall when each syllable counts as the behavior it overlaps most"
+        ),
     ]
     return columns, [
         [
@@ -165,13 +192,13 @@ def truth_table(model: ModelResults) -> tuple[list[Heading], list[list[Cell]]]:
 
 
 def score_table(models: Iterable[ModelResults]) -> tuple[list[Heading], list[list[Cell]]]:
-    """Return a row per model and role, a column per score that any has; the best are marked."""
+    """Return headings and a row per model and role; the best scores are marked."""
     rows = [(m.name, role, flat_scores(s)) for m in models for role, s in m.scores.items()]
     present = dict.fromkeys(key for _, _, scores in rows for key in scores)
     keys = [k for k in SCORES if k in present] + [k for k in present if k not in SCORES]
     columns = [
         Heading("model", numeric=False),
-        Heading("recordings", "which were scored", numeric=False),
+        Heading("recordings", "scored recordings", numeric=False),
     ]
     columns += [Heading(*score_of(k)[:2]) for k in keys]
     best = {
@@ -202,27 +229,21 @@ SYLLABLE_COLUMNS: dict[str, tuple[Heading, float, int]] = {
     "height_max_mm": (Heading("highest (mm)", "mean of the highest point"), 1.0, 3),
     "length_mm": (Heading("length (mm)", "mean length of the body"), 1.0, 3),
     "turning_rad_s": (Heading("turning (rad/s)", "positive is clockwise from above"), 1.0, 3),
-    "probability": (Heading("probability", "mean probability of the syllable while it is on"), 1.0, 3),
+    "probability": (Heading("probability", "mean probability over its ticks"), 1.0, 3),
 }
 
 
 LARGEST_COMPARISON = 300
-# Heading of ``statistics``, its head, what it means, and its factor.
-COMPARED = (
-    ("mean_a", "first (%)", "mean usage of the first group's animals", 100.0),
-    ("low_a", "from (%)", "95 % interval of that mean", 100.0),
-    ("high_a", "to (%)", "95 % interval of that mean", 100.0),
-    ("mean_b", "second (%)", "mean usage of the second group's animals", 100.0),
-    ("low_b", "from (%)", "95 % interval of that mean", 100.0),
-    ("high_b", "to (%)", "95 % interval of that mean", 100.0),
-    ("effect_size", "effect size", "difference in standard deviations between animals", 1.0),
-    ("p", "p", "of a permutation of animals", 1.0),
-    ("q", "q", "p adjusted for the number of syllables", 1.0),
-)
+# Columns of ``statistics`` after the usage of both groups, and their meanings.
+COMPARED = {
+    "effect_size": Heading("effect size", "difference in standard deviations between animals"),
+    "p": Heading("p", "p value of a permutation test of animals"),
+    "q": Heading("q", "p adjusted for the number of syllables"),
+}
 
 
 def syllable_table(model: ModelResults) -> tuple[list[Heading], dict[int, list[Cell]]]:
-    """Return the columns of a model's syllables and, by syllable, their values."""
+    """Return headings of a model's syllables and, by syllable, their cells."""
     table = model.table("syllables")
     if table is None:
         return [], {}
@@ -237,25 +258,48 @@ def syllable_table(model: ModelResults) -> tuple[list[Heading], dict[int, list[C
     }
     smallest = _smallest_q(model)
     if smallest:
-        columns.append(Heading("q", "smallest adjusted p over the comparisons of groups"))
+        columns.append(Heading("q", "smallest adjusted p over comparisons of groups"))
         for syllable, row in cells.items():
             row.append(_cell(smallest.get(syllable), 2))
     return columns, cells
 
 
 def statistics_table(model: ModelResults) -> tuple[list[Heading], list[list[Cell]]]:
-    """Return the comparisons of groups, the clearest first."""
+    """Return headings and rows of the comparisons of groups, smallest q first."""
     table = model.table("statistics")
     if table is None or not {"syllable", "comparison", "q"} <= set(table):
         return [], []
     columns = [Heading("syllable"), Heading("comparison", numeric=False)]
-    columns += [Heading(text, hint) for key, text, hint, _ in COMPARED if key in table]
+    for group, hint in _compared_groups(table):
+        columns.append(Heading(f"{group} (%)", f"mean usage of {hint}"))
+        columns.append(Heading("95 % CI", f"bootstrap interval of the mean usage of {hint}, %"))
+    keys = [key for key in COMPARED if key in table]
+    columns += [COMPARED[key] for key in keys]
     rows = table.sort_values(["q", "syllable"], kind="stable").head(LARGEST_COMPARISON)
     return columns, [
-        [_cell(row["syllable"]), Cell(str(row["comparison"]), str(row["comparison"]))]
-        + [_cell(row[key], scale=scale) for key, _, _, scale in COMPARED if key in table]
+        [
+            _cell(row["syllable"]),
+            Cell(str(row["comparison"]), str(row["comparison"])),
+            *_usage_cells(row, "a"),
+            *_usage_cells(row, "b"),
+            *(_cell(row[key]) for key in keys),
+        ]
         for row in rows.to_dict("records")
     ]
+
+
+def _compared_groups(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return heading and description of both groups; names if all comparisons have the same."""
+    pairs = table.reindex(columns=["group_a", "group_b"]).dropna().drop_duplicates()
+    if len(pairs) == 1:
+        return [(str(name), f"group {name}") for name in pairs.iloc[0]]
+    return [(f"group {n}", f"the group named {n}. in the comparison") for n in (1, 2)]
+
+
+def _usage_cells(row: Mapping[Hashable, object], side: str) -> tuple[Cell, Cell]:
+    """Return mean usage of a group and its interval, %."""
+    mean, low, high = (_cell(row.get(f"{key}_{side}"), scale=100) for key in ("mean", "low", "high"))
+    return mean, low if low.text == "–" else low._replace(text=f"{low.text}–{high.text}")
 
 
 def _smallest_q(model: ModelResults) -> dict[int, float]:
@@ -265,23 +309,27 @@ def _smallest_q(model: ModelResults) -> dict[int, float]:
     return {int(str(s)): float(q) for s, q in table.groupby("syllable")["q"].min().items()}
 
 
-def recording_rows(study: StudyResults) -> list[dict[str, Any]]:
-    """Return what the report says of each recording on one line."""
+def recording_rows(study: StudyResults) -> list[RecordingRow]:
+    """Return a row of the report for each recording."""
     return [_recording_row(r) for r in study.recordings]
 
 
-def _recording_row(recording: RecordingResults) -> dict[str, Any]:
+def _recording_row(recording: RecordingResults) -> RecordingRow:
     quality = recording.quality
-    ticks, fps = quality.get("ticks"), quality.get("median_fps")
+    ticks, fps, dropped = (
+        value if _is_number(value) else None
+        for value in (quality.get(key) for key in ("ticks", "median_fps", "dropped"))
+    )
     minutes = ticks / fps / 60 if ticks and fps else None
-    dropped = quality.get("dropped")
+    reasons = quality.get("reasons", ())
     return {
         "name": recording.name,
         "subject": recording.subject,
         "group": recording.group,
         "role": recording.role.replace("_", " "),
         "verdict": str(quality.get("verdict", "")),
-        "reasons": [str(r) for r in quality.get("reasons", ())],
+        "reasons": [str(r) for r in reasons] if isinstance(reasons, Iterable) else [],
+        "duration_s": 0.0 if minutes is None else 60 * minutes,
         "minutes": _cell(minutes),
         "length": "–" if minutes is None else duration(60 * minutes),
         "fps": _cell(fps, decimals=1),
