@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from syllabary.messages.backends.cpu.lds import matrices as kernels
 from syllabary.messages.backends.cpu.lds.columns import gather, scatter
 from syllabary.messages.backends.cpu.simd import small_products
-from syllabary.messages.backends.cpu.simd.vectors import BYTES, padded, room
+from syllabary.messages.backends.cpu.simd.vectors import BYTES, aligned_zeros, padded
 
 
 @numba.njit
@@ -28,7 +28,7 @@ def test_numbers_come_back_to_where_they_were(dtype, size, rng):
     memory = rng.standard_normal(lanes * size).astype(dtype)
     places = rng.permutation(lanes).astype(np.int64) * size
     places[1] = -1
-    columns = room(padded(size, dtype), lanes, dtype)
+    columns = aligned_zeros(padded(size, dtype), lanes, dtype)
     there(memory, places, size, columns)
     expected = np.where(places >= 0, memory[places + np.arange(size)[:, None]], 0)
     assert_array_equal(columns[:size], expected)
@@ -42,7 +42,7 @@ def test_numbers_come_back_to_where_they_were(dtype, size, rng):
 def columns(values, dtype):
     """Matrices of all chains with a row for each entry."""
     lanes = BYTES // np.dtype(dtype).itemsize
-    filled = room(max(16, values[0].size), lanes, dtype)
+    filled = aligned_zeros(max(16, values[0].size), lanes, dtype)
     filled[: values[0].size] = values.reshape(lanes, -1).T
     return filled
 

@@ -1,7 +1,9 @@
-"""The processor: how sequences are handed to the kernels of the files beside this one.
+"""The processor: how sequences are handed to compiled kernels.
 
-Sequences, and stretches of long ones, run in parallel on ``torch.get_num_threads()`` threads; each
-is computed in the same order whatever their number, so that no answer depends on it.
+In reading order: ``chunking`` (long sequences in chunks that advance side by side), ``hmm`` and ``lds``
+(the two chains), ``links`` (what links them), ``simd`` (vectors of the processor) and ``threads``.
+Sequences and chunks of long ones run in parallel on ``torch.get_num_threads()`` threads. Each is
+computed in the same order whatever their number, so that no answer depends on it.
 """
 
 from .hmm.calls import hmm_marginals, hmm_path, hmm_sample, hmm_tangent
@@ -26,5 +28,5 @@ __all__ = [
 
 
 def available() -> bool:
-    """Whether this machine can run the kernels: always."""
+    """Return True: every machine can run the kernels."""
     return True

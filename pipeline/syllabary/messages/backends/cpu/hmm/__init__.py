@@ -1,8 +1,8 @@
 """The discrete chain on the processor.
 
-In reading order: ``calls`` (from tensors to passes, and what is done where one fails), ``chunks`` (which
-chunks are swept together, and their boundaries), ``cuts`` (where the chunks are), and the kernels:
-``scaled`` and ``logs`` (passes), ``tangent`` (derivatives of the marginals), ``paths``.
+In reading order: ``calls`` (from tensors to passes, and what happens where a pass fails), ``chunks``
+(passes over chunks that advance side by side), and the kernels: ``scaled`` and ``logs`` (passes),
+``tangent`` (derivatives of the marginals), ``paths``.
 """
 
-__all__ = ["calls", "chunks", "cuts", "logs", "paths", "scaled", "tangent"]
+__all__ = ["calls", "chunks", "logs", "paths", "scaled", "tangent"]

@@ -24,7 +24,7 @@ from ..simd.vectors import (
     total,
 )
 
-__all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "rooms"]
+__all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "workspace_rows"]
 
 # Frames of a stretch whose pair sums are added up together.
 PAIR_BLOCK = 96
@@ -35,7 +35,7 @@ LOG_BLOCK = 64
 AHEAD = 8
 
 
-def rooms(rows: int) -> tuple[int, int]:
+def workspace_rows(rows: int) -> tuple[int, int]:
     """Rows of ``work`` that a sweep over so many stretches needs, forward and backward."""
     whole = -(-rows // 4) * 4
     return 2 * whole + rows, whole + 4 + (rows + whole) * PAIR_BLOCK
@@ -87,7 +87,7 @@ def forward(
         log c_t, filled if there is room.
     ends, openings, lost : (S, K), (S), (S)
         Last message, c_1 of a sequence, and whether a c_t fell below ``floor``: void from there on.
-    work : (``rooms``, padded K)
+    work : (``workspace_rows``, padded K)
     """
     compact()
     size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
@@ -236,7 +236,7 @@ def backward(
         Entry ``slots`` is filled with Σ_t a_t(j) w_{t+1}(k) / n_t: times P, it is the sum.
     ends, lost : (S, K), (S)
         β of the first frame, and whether an n_t fell below ``floor``.
-    work : (``rooms``, padded K)
+    work : (``workspace_rows``, padded K)
     """
     compact()
     size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)

@@ -7,16 +7,16 @@ from ..simd.tiles import columns_of, product_of_two
 from ..simd.vectors import lanes_of, larger, load, prefetch, quotient, splat, store, total
 from .scaled import AHEAD, PAIR_BLOCK, add_pairs
 
-__all__ = ["LOST", "ROOMS", "sweep"]
+__all__ = ["LOST", "WORKSPACE_ROWS", "tangent"]
 
 # Mass that a frame's pairs may miss, in units of the rounding; what they sum up is some ten.
 LOST = 100
 # Rows of ``work``: two factors and their products, four sums, and a block of pairs.
-ROOMS = 8 + 2 * PAIR_BLOCK
+WORKSPACE_ROWS = 8 + 2 * PAIR_BLOCK
 
 
 @kernel
-def sweep(
+def tangent(
     matrix: Floats,
     transposed: Floats,
     filtered: Floats,
@@ -51,7 +51,7 @@ def sweep(
         a_t, w_t and dl_t.
     moved, pairs, ratio : (T, K), (K, K) float64, (T, K)
         Filled; ``moved`` holds f_t on the way.
-    work : (ROOMS, padded K)
+    work : (WORKSPACE_ROWS, padded K)
     """
     frames, size = states.shape
     width, lanes, columns = matrix.shape[1], lanes_of(states), columns_of(size, work)

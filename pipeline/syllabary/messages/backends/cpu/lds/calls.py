@@ -1,33 +1,34 @@
-"""The Gaussian chain on the processor: what is asked of it, by sweeps over stretches in lanes.
+"""The Gaussian chain on the processor: from tensors to passes over chunks.
 
-The smoother writes over what the filter left. So a stretch that has to go back again is filtered
-again first; and a sequence that was found to forget slowly on the way forward goes back in one
-piece.
+The smoother overwrites what the filter left. So a chunk that runs backward again is filtered
+again first, and a sequence that forgets slowly on the way forward runs backward as a whole.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...compiled import Floats, kernel
+from ...compiled import Bools, Floats, Indices, kernel
+from ..chunking import ROUNDINGS
 from ..threads import each
 from . import scalar, tangent, vectorized
-from .chunks import Lanes, Message, Stretches, Swept
+from .chunks import Chunks, Group, Message, Pass
 
-__all__ = ["Repeated", "lds_marginals", "lds_sample", "lds_tangent"]
+__all__ = ["Reruns", "lds_marginals", "lds_sample", "lds_tangent"]
 
-# A sequence goes back in one piece if so many of its stretches had to be filtered again.
+# A sequence runs backward as a whole if so many of its chunks had to be filtered again.
 SLOW = 4
-# Roundings by which two messages may differ that are one.
-ROUNDINGS = 64
 
+every = np.logical_and.reduce
 Arrays = tuple[Floats, ...]
+Kernel = Callable[[int, Arrays, Indices, Floats, Arrays, bool], None]
 
 
-class Repeated(NamedTuple):
-    """Stretches that were swept again because their message was not what the neighbor left."""
+class Reruns(NamedTuple):
+    """How many chunks ran again because their message was not the one that the neighbor left."""
 
     forward: int
     backward: int
@@ -47,27 +48,27 @@ def lds_marginals(
     sums: Tensor | None,
     totals: Tensor,
     fault: Tensor,
-) -> Repeated:
+) -> Reruns:
     """Fill means, covariances and their sums; see ``messages.lds.marginals``."""
-    given = tuple(part.numpy() for part in (precision, lower, precision_mean))
+    chain = tuple(part.numpy() for part in (precision, lower, precision_mean))
     spread, pairs = (
         np.empty(like.shape, like.dtype) if part is None else part.numpy()
-        for part, like in ((covariances, given[0]), (cross, given[1]))
+        for part, like in ((covariances, chain[0]), (cross, chain[1]))
     )
-    found = spread, means.numpy(), pairs
-    stretches = Stretches(lengths, given[2])
-    forward = _filter(stretches, given, found, totals.numpy(), fault.numpy())
+    results = spread, means.numpy(), pairs
+    chunks = Chunks(lengths, chain[2])
+    forward = _filter(chunks, chain, results, totals.numpy(), fault.numpy())
     if keep == "filter" or bool((fault >= 0).any()):
-        return Repeated(sum(forward.repeated.values()), 0)
+        return Reruns(int(forward.reruns.sum()), 0)
     if filtered is not None and gain is not None:
-        for i, length in stretches.tasks:
+        for i, length in chunks.tasks:
             filtered[i, :length] = torch.from_numpy(spread[i, :length])
             gain[i, : length - 1] = torch.from_numpy(pairs[i, : length - 1])
-    backward = _smooth(stretches, given, found, forward)
+    backward = _smooth(chunks, chain, results, forward)
     if sums is not None:
-        for i, length in stretches.tasks:
+        for i, length in chunks.tasks:
             _add_up(spread[i, :length], pairs[i, : length - 1], sums[i].numpy())
-    return Repeated(sum(forward.repeated.values()), backward)
+    return Reruns(int(forward.reruns.sum()), int(backward.reruns.sum()))
 
 
 def lds_tangent(
@@ -81,31 +82,31 @@ def lds_tangent(
     d_means: Tensor,
     d_covariances: Tensor,
     d_cross: Tensor,
-) -> Repeated:
+) -> Reruns:
     """Fill derivatives of means and covariances; see ``messages.lds.tangent``."""
-    known = [part.numpy() for part in (filtered, gain)]
+    cached = [part.numpy() for part in (filtered, gain)]
     change = [part.numpy() for part in (d_precision, d_lower, centered)]
-    # dP, c and dW of the way forward, which the way back reads.
-    left = tuple(np.empty(part.shape, part.dtype) for part in (change[0], change[2], change[1]))
-    found = tuple(part.numpy() for part in (d_covariances, d_means, d_cross))
-    stretches = Stretches(lengths, change[2])
-    sweeps = (
-        (tangent.tangent_forward, [*known, *change], left, False),
-        (tangent.tangent_backward, [*known, covariances.numpy(), *left], found, True),
+    # dP, c and dW of the forward pass, which the backward pass reads.
+    partial = tuple(np.empty(part.shape, part.dtype) for part in (change[0], change[2], change[1]))
+    results = tuple(part.numpy() for part in (d_covariances, d_means, d_cross))
+    chunks = Chunks(lengths, change[2])
+
+    def run(kernel: Kernel, inputs: list[Floats], outputs: Arrays, *, backward: bool) -> int:
+        source, target = tuple(map(np.ravel, inputs)), tuple(map(np.ravel, outputs))
+
+        def run_group(group: Group) -> None:
+            kernel(chunks.size, source, group.places, group.workspace, target, group.write)
+
+        def again(k: int, messages: Message) -> None:
+            run_group(chunks.group([k], messages, backward=backward))
+
+        outgoing = outputs[0], outputs[1]
+        return int(chunks.run(run_group, again, outgoing, _near, backward=backward).reruns.sum())
+
+    return Reruns(
+        run(tangent.tangent_forward, [*cached, *change], partial, backward=False),
+        run(tangent.tangent_backward, [*cached, covariances.numpy(), *partial], results, backward=True),
     )
-    counts = []
-    for run, given, target, back in sweeps:
-        source, into = tuple(map(np.ravel, given)), tuple(map(np.ravel, target))
-
-        def sweep(lanes: Lanes, run: Any = run, source: Any = source, into: Any = into) -> None:
-            run(stretches.size, source, lanes.places, lanes.work, into, lanes.write)
-
-        def again(k: int, messages: Message, sweep: Any = sweep, back: bool = back) -> None:
-            sweep(stretches.lanes([k], messages, back=back))
-
-        swept = stretches.sweep(sweep, again, (target[0], target[1]), _near, back=back)
-        counts.append(sum(swept.repeated.values()))
-    return Repeated(*counts)
 
 
 def lds_sample(
@@ -116,102 +117,113 @@ def lds_sample(
     normals: Tensor,
     samples: Tensor,
     fault: Tensor,
-) -> Repeated:
+) -> Reruns:
     """Fill a joint posterior sample; see ``messages.lds.sample``."""
     numbers, drawn, faults = normals.numpy(), samples.numpy(), fault.numpy()
-    given = tuple(part.numpy() for part in (precision, lower, precision_mean))
-    spread, pairs, center = (np.empty(part.shape, part.dtype) for part in given)
-    stretches = Stretches(lengths, given[2])
-    found = spread, center, pairs
-    forward = _filter(stretches, given, found, np.empty((len(faults), 2)), faults)
-    without = _slow(forward) | {i for i, _ in stretches.tasks if faults[i] >= 0}
-    flat, into = tuple(map(np.ravel, found)), (np.ravel(numbers), np.ravel(drawn))
-    bad = np.full(len(stretches), -1)
+    chain = tuple(part.numpy() for part in (precision, lower, precision_mean))
+    spread, pairs, center = (np.empty(part.shape, part.dtype) for part in chain)
+    chunks = Chunks(lengths, chain[2])
+    filtered = spread, center, pairs
+    forward = _filter(chunks, chain, filtered, np.empty((len(faults), 2)), faults)
+    without = _slow(chunks, forward) | {i for i, _ in chunks.tasks if faults[i] >= 0}
+    flat, flat_numbers, flat_drawn = tuple(map(np.ravel, filtered)), np.ravel(numbers), np.ravel(drawn)
+    wrong_steps = np.full(len(chunks), -1)
 
-    def sweep(lanes: Lanes) -> None:
-        where = np.full(stretches.width, -1)
+    def run_group(group: Group) -> None:
+        wrong = np.full(chunks.width, -1)
         vectorized.draw_backward(
-            stretches.size, flat, into[0], lanes.places, lanes.work, into[1], where, lanes.write
+            chunks.size,
+            flat,
+            flat_numbers,
+            group.places,
+            group.workspace,
+            flat_drawn,
+            wrong,
+            group.write,
         )
-        if lanes.write:
-            bad[lanes.rows] = where[: len(lanes.rows)]
+        if group.write:
+            wrong_steps[group.chunks] = wrong[: len(group.chunks)]
 
     def again(k: int, messages: Message) -> None:
-        sweep(stretches.lanes([k], messages, back=True))
+        run_group(chunks.group([k], messages, backward=True))
 
-    swept = stretches.sweep(sweep, again, (spread, drawn), _near_by, back=True, without=without)
-    for k, one in enumerate(stretches.all):
-        if bad[k] >= 0:  # the last of a sequence counts: what lies before was drawn from it
-            faults[one.sequence] = one.stop - 1 - bad[k]
+    backward = chunks.run(run_group, again, (spread, drawn), _near_by, backward=True, without=without)
+    for k, chunk in enumerate(chunks.all):
+        if wrong_steps[k] >= 0:  # the last of a sequence counts: what lies before was drawn from it
+            faults[chunk.sequence] = chunk.stop - 1 - wrong_steps[k]
 
-    def alone(i: int, length: int) -> None:
-        own = center[i, :length], spread[i, :length], pairs[i, : length - 1]
-        faults[i] = scalar.draw(*own, numbers[i, :length], drawn[i, :length])
+    def whole(i: int, length: int) -> None:
+        parts = center[i, :length], spread[i, :length], pairs[i, : length - 1]
+        faults[i] = scalar.draw(*parts, numbers[i, :length], drawn[i, :length])
 
-    rest = [task for task in stretches.tasks if task[0] in without and faults[task[0]] < 0]
-    each(alone, rest, torch.get_num_threads())
-    return Repeated(*(sum(one.repeated.values()) for one in (forward, swept)))
+    rest = [task for task in chunks.tasks if task[0] in without and faults[task[0]] < 0]
+    each(whole, rest, torch.get_num_threads())
+    return Reruns(int(forward.reruns.sum()), int(backward.reruns.sum()))
 
 
-def _filter(stretches: Stretches, given: Arrays, found: Arrays, totals: Floats, fault: Floats) -> Swept:
+def _filter(chunks: Chunks, chain: Arrays, results: Arrays, totals: Floats, fault: Indices) -> Pass:
     """Fill P⁻¹, m and W, the totals and the faults."""
-    chain, into = tuple(map(np.ravel, given)), tuple(map(np.ravel, found))
-    own, faults = np.zeros((len(stretches), 2)), np.full(len(stretches), -1)
+    source, target = tuple(map(np.ravel, chain)), tuple(map(np.ravel, results))
+    parts, faults = np.zeros((len(chunks), 2)), np.full(len(chunks), -1)
 
-    def sweep(lanes: Lanes) -> None:
-        sums, where = np.zeros((stretches.width, 2)), np.full(stretches.width, -1)
+    def run_group(group: Group) -> None:
+        sums, wrong = np.zeros((chunks.width, 2)), np.full(chunks.width, -1)
         vectorized.filter_forward(
-            stretches.size, chain, lanes.places, lanes.work, into, sums, where, lanes.write
+            chunks.size, source, group.places, group.workspace, target, sums, wrong, group.write
         )
-        if lanes.write:
-            own[lanes.rows], faults[lanes.rows] = sums[: len(lanes.rows)], where[: len(lanes.rows)]
+        if group.write:
+            number = len(group.chunks)
+            parts[group.chunks], faults[group.chunks] = sums[:number], wrong[:number]
 
     def again(k: int, messages: Message) -> None:
-        i, begin, stop, _ = stretches.all[k]
+        i, begin, stop, _ = chunks.all[k]
         rows, pairs = slice(begin - 1, stop), slice(begin - 1, stop - 1)
-        sources = given[0][i, rows], given[1][i, pairs], given[2][i, rows]
-        targets = found[1][i, rows], found[0][i, rows], found[2][i, pairs]
-        step = scalar.filter_forward(*sources, *targets, own[k], 1)
+        sources = chain[0][i, rows], chain[1][i, pairs], chain[2][i, rows]
+        targets = results[1][i, rows], results[0][i, rows], results[2][i, pairs]
+        step = scalar.filter_forward(*sources, *targets, parts[k], 1)
         faults[k] = step if step < 0 else step - 1
 
-    swept = stretches.sweep(sweep, again, (found[0], found[1]), _agree, back=False)
+    forward = chunks.run(run_group, again, (results[0], results[1]), _agree, backward=False)
     totals[:] = 0
-    for k, one in enumerate(stretches.all):
-        totals[one.sequence] += own[k]
-        if faults[k] >= 0 and fault[one.sequence] < 0:
-            fault[one.sequence] = one.begin + faults[k]
-    return swept
+    for k, chunk in enumerate(chunks.all):
+        totals[chunk.sequence] += parts[k]
+        if faults[k] >= 0 and fault[chunk.sequence] < 0:
+            fault[chunk.sequence] = chunk.begin + faults[k]
+    return forward
 
 
-def _smooth(stretches: Stretches, given: Arrays, found: Arrays, forward: Swept) -> int:
-    """Turn what ``_filter`` found into S, μ and S_{t+1,t}; the number of stretches swept again."""
-    spread, means, gain = found
-    into = tuple(map(np.ravel, found))
-    slow = _slow(forward)
+def _smooth(chunks: Chunks, chain: Arrays, results: Arrays, forward: Pass) -> Pass:
+    """Turn the results of ``_filter`` into S, μ and S_{t+1,t}."""
+    spread, means, gain = results
+    target = tuple(map(np.ravel, results))
+    slow = _slow(chunks, forward)
 
-    def sweep(lanes: Lanes) -> None:
-        vectorized.smooth_backward(stretches.size, lanes.places, lanes.work, into, lanes.write)
+    def run_group(group: Group) -> None:
+        vectorized.smooth_backward(chunks.size, group.places, group.workspace, target, group.write)
 
     def again(k: int, messages: Message) -> None:
-        i, begin, stop, _ = stretches.all[k]
+        i, begin, stop, _ = chunks.all[k]
         start = max(begin - 1, 0)
         rows, pairs, first = slice(start, stop + 1), slice(start, stop), begin - start
-        own = [np.empty_like(part) for part in (spread[i, rows], means[i, rows], gain[i, pairs])]
+        spreads, centers, gains = (
+            np.empty_like(part) for part in (spread[i, rows], means[i, rows], gain[i, pairs])
+        )
         if first:
-            own[0][0], own[1][0] = forward.messages[0][k], forward.messages[1][k]
-        sources = given[0][i, rows], given[1][i, pairs], given[2][i, rows]
-        scalar.filter_forward(*sources, own[1], own[0], own[2], np.zeros(2), first)
-        own[0][-1], own[1][-1] = spread[i, stop], means[i, stop]
-        scalar.smooth_backward(own[1][first:], own[0][first:], own[2][first:])
-        spread[i, begin:stop], means[i, begin:stop] = own[0][first:-1], own[1][first:-1]
-        gain[i, begin:stop] = own[2][first:]
+            spreads[0], centers[0] = forward.messages[0][k], forward.messages[1][k]
+        sources = chain[0][i, rows], chain[1][i, pairs], chain[2][i, rows]
+        scalar.filter_forward(*sources, centers, spreads, gains, np.zeros(2), first)
+        spreads[-1], centers[-1] = spread[i, stop], means[i, stop]
+        scalar.smooth_backward(centers[first:], spreads[first:], gains[first:])
+        spread[i, begin:stop], means[i, begin:stop] = spreads[first:-1], centers[first:-1]
+        gain[i, begin:stop] = gains[first:]
 
-    def in_one_piece(i: int, length: int) -> None:
+    def whole(i: int, length: int) -> None:
         scalar.smooth_backward(means[i, :length], spread[i, :length], gain[i, : length - 1])
 
-    swept = stretches.sweep(sweep, again, (found[0], found[1]), _agree, back=True, without=slow)
-    each(in_one_piece, [task for task in stretches.tasks if task[0] in slow], torch.get_num_threads())
-    return sum(swept.repeated.values())
+    outgoing = results[0], results[1]
+    backward = chunks.run(run_group, again, outgoing, _agree, backward=True, without=slow)
+    each(whole, [task for task in chunks.tasks if task[0] in slow], torch.get_num_threads())
+    return backward
 
 
 def _add_up(covariances: Floats, cross: Floats, sums: Floats) -> None:
@@ -232,36 +244,40 @@ def _total(values: Floats) -> Floats:
     return total
 
 
-def _slow(forward: Swept) -> set[int]:
-    """Sequences that go back in one piece."""
-    return {i for i, times in forward.repeated.items() if times >= SLOW}
+def _slow(chunks: Chunks, forward: Pass) -> set[int]:
+    """Sequences that run backward as a whole."""
+    counts = chunks.reruns_by_sequence(forward.reruns)
+    return {i for i, number in counts.items() if number >= SLOW}
 
 
-def _deviations(true: Message) -> Any:
-    """Of every entry of a frame: (..., D)."""
-    return np.sqrt(np.diagonal(true[0], axis1=-2, axis2=-1))
+def _deviations(message: Message) -> Floats:
+    """Standard deviation of every entry of a frame, (..., D)."""
+    deviations: Floats = np.sqrt(np.diagonal(message[0], axis1=-2, axis2=-1))
+    return deviations
 
 
-def _agree(found: Message, true: Message, largest: Any) -> Any:
-    """Whether messages are one but for rounding, by the deviations they tell of: (...)."""
-    (spread, mean), (true_spread, true_mean) = found, true
+def _agree(message: Message, true: Message, largest: tuple[float, float]) -> Bools:
+    """Whether messages agree to rounding, beside the deviations that they hold: (...)."""
+    (spread, mean), (true_spread, true_mean) = message, true
     allowed = ROUNDINGS * float(np.finfo(mean.dtype).eps)
     scale = _deviations(true)
     near = abs(spread - true_spread) <= allowed * scale[..., None] * scale[..., None, :]
-    return near.all((-2, -1)) & (abs(mean - true_mean) <= allowed * (scale + abs(true_mean))).all(-1)
+    near_mean = abs(mean - true_mean) <= allowed * (scale + abs(true_mean))
+    return every(near, (-2, -1)) & every(near_mean, -1)
 
 
-def _near_by(found: Message, true: Message, largest: Any) -> Any:
-    """Whether samples are one but for rounding, by the deviations of their frame: (...)."""
+def _near_by(message: Message, true: Message, largest: tuple[float, float]) -> Bools:
+    """Whether samples agree to rounding, beside the deviations of their frame: (...)."""
     scale = _deviations(true) + abs(true[1])
     allowed = ROUNDINGS * float(np.finfo(scale.dtype).eps)
-    return (abs(found[1] - true[1]) <= allowed * scale).all(-1)
+    return every(abs(message[1] - true[1]) <= allowed * scale, -1)
 
 
-def _near(found: Message, true: Message, largest: tuple[float, float]) -> Any:
-    """Whether derivatives are one but for rounding, beside the largest at any seam: (...)."""
-    allowed = ROUNDINGS * float(np.finfo(found[0].dtype).eps)
+def _near(message: Message, true: Message, largest: tuple[float, float]) -> Bools:
+    """Whether derivatives agree to rounding, beside the largest at any chunk boundary: (...)."""
+    allowed = ROUNDINGS * float(np.finfo(message[0].dtype).eps)
     spread, mean = (
-        abs(one - other) <= allowed * most for one, other, most in zip(found, true, largest, strict=True)
+        abs(part - expected) <= allowed * limit
+        for part, expected, limit in zip(message, true, largest, strict=True)
     )
-    return spread.all((-2, -1)) & mean.all(-1)
+    return every(spread, (-2, -1)) & every(mean, -1)

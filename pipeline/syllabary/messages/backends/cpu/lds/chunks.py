@@ -1,66 +1,52 @@
-"""Stretches of sequences in lanes, sixteen at a time, and the check of their seams.
+"""Passes over sequences in chunks that advance side by side, one in each lane of the vectors.
 
-First every stretch finds the message it begins with by an approach from frames outside; then all
-are swept; then, in order, each one's message is compared with what its neighbor has really left.
-Where they differ the stretch is swept again, alone, from the true one. What a message is, a matrix
-and a vector of a frame, and what a sweep does with it, the caller knows.
+``chunking`` explains the scheme. Here a message is a matrix and a vector of a frame. All chunks warm up
+over the same number of frames, in calls of their own that write no results. The caller brings the kernel
+and the meaning of the matrix and the vector.
 """
 
 from collections.abc import Callable, Collection
-from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from ...compiled import Floats
+from ...compiled import Bools, Floats, Indices
+from ..chunking import cut, repair
 from ..simd.vectors import BYTES
 from ..threads import each, sequences
-from .columns import first_of, work_for
+from .columns import first_of, workspace_for
 
-__all__ = ["Lanes", "Message", "Stretches", "Swept"]
+__all__ = ["Chunks", "Group", "Message", "Pass"]
 
-# Frames from which a message is found that is not known.
-APPROACH = 64
-# Frames of a stretch, at least and about at most, and lanes that are filled together.
-SHORTEST, LONGEST, LANES = 512, 4096, 16
+# Frames of a warm-up.
+WARM_UP = 64
+# Chunks that are filled into lanes together.
+TOGETHER = 16
 
 # Matrices (..., D, D) and vectors (..., D).
 Message = tuple[Floats, Floats]
 
 
-@cache
-def cut(frames: int) -> NDArray[np.int64]:
-    """First frame of every stretch, and the number of frames.
+class Group(NamedTuple):
+    """Chunks in the lanes of one call of a kernel; ``vectorized`` has its arguments."""
 
-    Full lanes, and an even number of times: so that two threads have as much to do.
-    """
-    times = -(-frames // (LANES * LONGEST))
-    times += times % 2 if times > 1 else 0
-    number = LANES * times if frames >= LANES * SHORTEST else max(1, frames // SHORTEST)
-    return np.arange(number + 1) * frames // number
-
-
-class Lanes(NamedTuple):
-    """What a kernel is told of the stretches in its lanes; see ``_gaussian_lanes``."""
-
-    rows: list[int]
-    places: NDArray[np.int64]
-    work: Floats
+    chunks: list[int]
+    places: Indices
+    workspace: Floats
     write: bool
 
 
-class Swept(NamedTuple):
-    """Messages that stretches began with, and how many were swept again in each sequence."""
+class Pass(NamedTuple):
+    """Messages that chunks began with, and how often each ran again."""
 
     messages: Message
-    repeated: dict[int, int]
+    reruns: Indices
 
 
-class Stretch(NamedTuple):
+class Chunk(NamedTuple):
     """Frames of a sequence."""
 
     sequence: int
@@ -69,42 +55,42 @@ class Stretch(NamedTuple):
     is_last: bool
 
 
-class Stretches:
-    """All stretches of sequences of ``lengths`` (B), whose frames are like ``vectors`` (B, T, D)."""
+class Chunks:
+    """All chunks of sequences of ``lengths`` (B), whose frames are like ``vectors`` (B, T, D)."""
 
     def __init__(self, lengths: Tensor, vectors: Floats) -> None:
         self.frames, self.size = vectors.shape[1:]
         self.dtype, self.width = vectors.dtype, BYTES // vectors.itemsize
         self.tasks = sequences(lengths)
-        self.all: list[Stretch] = []
+        self.all: list[Chunk] = []
         for i, length in self.tasks:
-            places = cut(length).tolist()
+            places = cut(length, TOGETHER).tolist()
             for begin, stop in pairwise(places):
-                self.all.append(Stretch(i, begin, stop, stop == length))
+                self.all.append(Chunk(i, begin, stop, stop == length))
 
     def __len__(self) -> int:
         return len(self.all)
 
-    def sweep(
+    def run(
         self,
-        work: Callable[[Lanes], None],
+        kernel: Callable[[Group], None],
         again: Callable[[int, Message], None],
-        left: Message,
-        agree: Callable[[Message, Message, tuple[float, float]], Any],
+        outgoing: Message,
+        agree: Callable[[Message, Message, tuple[float, float]], Bools],
         *,
-        back: bool,
+        backward: bool,
         without: Collection[int] = (),
-    ) -> Swept:
-        """Sweep all stretches of all sequences but some, forward or ``back``.
+    ) -> Pass:
+        """Pass over all chunks of all sequences except some.
 
         Parameters
         ----------
-        work : callable
-            Sweeps the stretches of one set of lanes.
+        kernel : callable
+            Passes over the chunks of one group.
         again : callable
-            Sweeps one stretch from its message.
-        left : (B, T, D, D) and (B, T, D)
-            Where a sweep leaves the message of every frame.
+            Passes over one chunk from its message.
+        outgoing : (B, T, D, D) and (B, T, D)
+            Where a pass leaves the message of every frame.
         agree : callable
             Compares messages with the true ones; also gets the largest entries of all true ones.
         """
@@ -112,57 +98,76 @@ class Stretches:
             np.zeros((len(self), self.size, self.size), self.dtype),
             np.zeros((len(self), self.size), self.dtype),
         )
-        rows = [k for k, one in enumerate(self.all) if one.sequence not in without]
-        inner = [k for k in rows if not (self.all[k].is_last if back else self.all[k].begin == 0)]
+        reruns = np.zeros(len(self), np.int64)
+        chunks = [k for k, chunk in enumerate(self.all) if chunk.sequence not in without]
+        inner = [k for k in chunks if not self._is_edge(k, backward)]
 
-        def approach(some: list[int]) -> None:
-            lanes = self.lanes(some, None, back=back)
-            work(lanes)
-            for source, part in zip(first_of(self.size, lanes.work), messages, strict=True):
-                found = source[:, : len(some)].T
-                part[some] = found.reshape(len(some), *part.shape[1:])
+        def warm_up(few: list[int]) -> None:
+            group = self.group(few, None, backward=backward)
+            kernel(group)
+            for source, part in zip(first_of(self.size, group.workspace), messages, strict=True):
+                part[few] = source[:, : len(few)].T.reshape(len(few), *part.shape[1:])
 
-        self._groups(approach, inner)
-        self._groups(lambda some: work(self.lanes(some, messages, back=back)), rows)
-        places = [
-            (self.all[k].sequence, self.all[k].stop if back else self.all[k].begin - 1) for k in inner
-        ]
-        where = tuple(np.array(places, np.int64).reshape(-1, 2).T)
-        true = tuple(part[where] for part in left)
-        largest = tuple(float(abs(part).max(initial=0)) for part in true)
-        begun = tuple(part[inner] for part in messages)
-        good = agree(begun, true, (largest[0], largest[1]))  # type: ignore[arg-type]
-        repeated: dict[int, int] = {}
-        new = -1  # the stretch whose neighbor was swept again just now
-        for n in [] if good.all() else range(len(inner))[:: -1 if back else 1]:
-            k, place = inner[n], places[n]
-            last = left[0][place], left[1][place]
-            if k == new:
-                good[n] = agree((messages[0][k], messages[1][k]), last, (largest[0], largest[1]))
-            if not good[n]:
-                repeated[place[0]] = repeated.get(place[0], 0) + 1
-                messages[0][k], messages[1][k] = last
-                again(k, messages)
-                new = k - 1 if back else k + 1
-        return Swept(messages, repeated)
+        self._in_groups(warm_up, inner)
+        self._in_groups(lambda few: kernel(self.group(few, messages, backward=backward)), chunks)
+        if not inner:
+            return Pass(messages, reruns)
+        # Sequence and frame of the neighbor's message, for every chunk.
+        places = np.array(
+            [(chunk.sequence, chunk.stop if backward else chunk.begin - 1) for chunk in self.all]
+        )
+        rows = np.array(inner)
 
-    def lanes(self, rows: list[int], messages: Message | None, *, back: bool) -> Lanes:
-        """Put stretches into lanes, or where there are no messages the frames that lead to them."""
+        def left_by_neighbors(chunks: Indices) -> Message:
+            sequence, frame = places[chunks].T
+            return outgoing[0][sequence, frame], outgoing[1][sequence, frame]
+
+        matrices, vectors = left_by_neighbors(rows)
+        largest = float(abs(matrices).max(initial=0)), float(abs(vectors).max(initial=0))
+
+        def fits(chunks: Indices) -> Bools:
+            begun = messages[0][chunks], messages[1][chunks]
+            return agree(begun, left_by_neighbors(chunks), largest)
+
+        def run_again(k: int) -> None:
+            reruns[k] += 1
+            sequence, frame = places[k]
+            messages[0][k], messages[1][k] = outgoing[0][sequence, frame], outgoing[1][sequence, frame]
+            again(k, messages)
+
+        threads = torch.get_num_threads()
+        repair(rows, places[rows, 0], fits, run_again, backward=backward, threads=threads)
+        return Pass(messages, reruns)
+
+    def reruns_by_sequence(self, reruns: Indices) -> dict[int, int]:
+        """How many chunks of each sequence ran again; only sequences with such chunks."""
+        counts: dict[int, int] = {}
+        for k in reruns.nonzero()[0].tolist():
+            counts[self.all[k].sequence] = counts.get(self.all[k].sequence, 0) + int(reruns[k])
+        return counts
+
+    def group(self, chunks: list[int], messages: Message | None, *, backward: bool) -> Group:
+        """Put chunks into lanes, or where there are no messages the frames of their warm-up."""
         places = np.zeros((4, self.width), np.int64)
-        for lane, k in enumerate(rows):
-            i, begin, stop, is_last = self.all[k]
-            known = messages is not None and not (is_last if back else begin == 0)
+        for lane, k in enumerate(chunks):
+            i, begin, stop, _ = self.all[k]
+            has_message = messages is not None and not self._is_edge(k, backward)
             if messages is None:
-                begin, stop = (stop, stop + APPROACH) if back else (begin - APPROACH, begin)
-            pair = i * (self.frames - 1) + (begin if back else begin - 1)
-            places[:, lane] = i * self.frames + begin, pair, stop - begin, known
-        work = work_for(self.size, self.dtype)
+                begin, stop = (stop, stop + WARM_UP) if backward else (begin - WARM_UP, begin)
+            pair = i * (self.frames - 1) + (begin if backward else begin - 1)
+            places[:, lane] = i * self.frames + begin, pair, stop - begin, has_message
+        workspace = workspace_for(self.size, self.dtype)
         if messages is not None:
-            for target, part in zip(first_of(self.size, work), messages, strict=True):
-                target[:, : len(rows)] = part[rows].reshape(len(rows), -1).T
-        return Lanes(rows, places, work, messages is not None)
+            for target, part in zip(first_of(self.size, workspace), messages, strict=True):
+                target[:, : len(chunks)] = part[chunks].reshape(len(chunks), -1).T
+        return Group(chunks, places, workspace, messages is not None)
 
-    def _groups(self, work: Callable[[list[int]], Any], rows: list[int]) -> None:
-        """Run ``work`` for as many stretches at a time as there are lanes."""
-        starts = [(start, 0) for start in range(0, len(rows), self.width)]
-        each(lambda start, _: work(rows[start : start + self.width]), starts, torch.get_num_threads())
+    def _is_edge(self, k: int, backward: bool) -> bool:
+        """Whether a pass enters the sequence here: the chunk has no neighbor."""
+        chunk = self.all[k]
+        return chunk.is_last if backward else chunk.begin == 0
+
+    def _in_groups(self, run: Callable[[list[int]], None], chunks: list[int]) -> None:
+        """Run as many chunks at a time as there are lanes."""
+        starts = [(start, 0) for start in range(0, len(chunks), self.width)]
+        each(lambda start, _: run(chunks[start : start + self.width]), starts, torch.get_num_threads())

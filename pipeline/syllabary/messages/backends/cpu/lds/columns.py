@@ -13,7 +13,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from ...compiled import Floats, kernel
-from ..simd.vectors import BYTES, Lanes, _call, _constant, _data, _splat, _vector, room
+from ..simd.vectors import BYTES, Lanes, _call, _constant, _data, _splat, _vector, aligned_zeros
 
 __all__ = [
     "absent",
@@ -31,7 +31,7 @@ __all__ = [
     "scatter",
     "vectors",
     "within",
-    "work_for",
+    "workspace_for",
 ]
 
 
@@ -39,10 +39,10 @@ __all__ = [
 PLACES, SQUARE = 6, 16
 
 
-def work_for(size: int, dtype: Any) -> Floats:
+def workspace_for(size: int, dtype: Any) -> Floats:
     """Zeros, a row for each entry of all matrices and vectors of ``size``."""
     rows = PLACES * (max(SQUARE, size * size) + max(SQUARE, size))
-    return room(rows, BYTES // np.dtype(dtype).itemsize, dtype)
+    return aligned_zeros(rows, BYTES // np.dtype(dtype).itemsize, dtype)
 
 
 def first_of(size: int, work: Floats) -> tuple[Floats, Floats]:

@@ -31,7 +31,7 @@ def tangent_forward(
         As for ``filter_forward``.
     given : filtered, gain, d_precision, d_lower, centered
         Flat.
-    work : of ``work_for``
+    work : of ``workspace_for``
         The first matrix and vector hold the message, dP and c, before and after.
     found : dP, c, dW
         Flat; filled if ``write``.
@@ -91,7 +91,7 @@ def tangent_backward(
         As for ``smooth_backward``.
     given : filtered, gain, covariances, dP, c, dW
         Flat.
-    work : of ``work_for``
+    work : of ``workspace_for``
         The first matrix and vector hold the message, dS and dμ, before and after.
     found : d_covariances, d_means, d_cross
         Flat; filled if ``write``.

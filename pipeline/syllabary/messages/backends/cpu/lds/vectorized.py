@@ -61,7 +61,7 @@ def filter_forward(
     chain : precision, lower, precision_mean
         Flat.
     places : (4, lanes) int64
-    work : of ``work_for``
+    work : of ``workspace_for``
         The first matrix and vector hold the message, P⁻¹ and m, before and after.
     found : covariances, means, gain
         Flat; receive P⁻¹, m and W if ``write``.
@@ -149,7 +149,7 @@ def smooth_backward(
     ----------
     size, places
         As for ``filter_forward``; the pair leads out of the first frame.
-    work : of ``work_for``
+    work : of ``workspace_for``
         The first matrix and vector hold the message, S and μ, before and after.
     found : covariances, means, gain
         Flat; receive S, μ and S_{t+1,t} if ``write``.
@@ -204,7 +204,7 @@ def draw_backward(
         Flat; as ``filter_forward`` left them.
     normals : flat
         ε
-    work : of ``work_for``
+    work : of ``workspace_for``
         The first vector holds the message, x, before and after.
     samples : flat
         Receives x if ``write``.

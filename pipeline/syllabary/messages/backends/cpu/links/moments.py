@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...compiled import Floats, kernel
 from ..simd.tiles import product_of_four
-from ..simd.vectors import BYTES, add_exactly, lanes_of, load, load_between, room, splat, store
+from ..simd.vectors import BYTES, add_exactly, aligned_zeros, lanes_of, load, load_between, splat, store
 from ..threads import each
 
 __all__ = ["weighted_moments"]
@@ -65,9 +65,12 @@ def weighted_moments(
     flat, found = shares.reshape(-1, shares.shape[2]), totals.numpy()
 
     def some(first: int, stop: int) -> None:
-        left = room(RUN, stop - first, rows.dtype)
-        right, product = (room(many, vectors * lanes, rows.dtype) for many in (RUN, ROWS))
-        own, sums = room(1, width + lanes, rows.dtype), np.zeros((stop - first, vectors * lanes))
+        left = aligned_zeros(RUN, stop - first, rows.dtype)
+        right, product = (aligned_zeros(many, vectors * lanes, rows.dtype) for many in (RUN, ROWS))
+        own, sums = (
+            aligned_zeros(1, width + lanes, rows.dtype),
+            np.zeros((stop - first, vectors * lanes)),
+        )
         given = (rows, spread, pairs, size), (flat, spans, negligible, first, stop)
         _add(*given, own, left, right, product, sums)
         _unpack(sums, found[first:stop])

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...compiled import Floats, kernel
 from ..simd.tiles import added_of_four, added_of_one, columns_of
-from ..simd.vectors import lanes_of, load, room, store
+from ..simd.vectors import aligned_zeros, lanes_of, load, store
 from ..threads import each
 
 __all__ = ["TERMS", "add_products"]
@@ -33,7 +33,7 @@ def add_products(out: Tensor, terms: Sequence[tuple[Tensor, Tensor, tuple[int, i
     rows, factors, spans = [], [], np.zeros((TERMS, 4), np.int64)
     for span, (source, matrix, (skipped, unread)) in zip(spans, terms, strict=False):
         rows.append(source.numpy().reshape(-1, source.shape[2]))
-        factors.append(room(len(matrix), width, target.dtype))
+        factors.append(aligned_zeros(len(matrix), width, target.dtype))
         factors[-1][:, :width] = matrix.numpy()
         frames = min(out.shape[1] - skipped, source.shape[1] - unread)
         span[:] = skipped, skipped + max(0, frames), unread, source.shape[1]
@@ -44,7 +44,7 @@ def add_products(out: Tensor, terms: Sequence[tuple[Tensor, Tensor, tuple[int, i
 
     def some(sequence: int, start: int) -> None:
         places = sequence, out.shape[1], start, min(start + SPAN, out.shape[1])
-        _add(target, *given, places, room(BLOCK, width, target.dtype))
+        _add(target, *given, places, aligned_zeros(BLOCK, width, target.dtype))
 
     tasks = [(i, start) for i in range(len(out)) for start in range(0, out.shape[1], SPAN)]
     each(some, tasks, torch.get_num_threads())

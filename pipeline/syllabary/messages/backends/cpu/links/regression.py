@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...compiled import Floats, kernel
 from ..simd.tiles import columns_of, squares_of_four, squares_of_one
-from ..simd.vectors import room
+from ..simd.vectors import aligned_zeros
 from ..threads import each
 
 __all__ = ["ar_log_likelihood"]
@@ -34,15 +34,15 @@ def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_lik
     width, count, size = whitener.shape
     dtype = rows.dtype
     # Squares are taken from the constant, so the half of each goes into its factor.
-    parts = room(count * width, size, dtype)
+    parts = aligned_zeros(count * width, size, dtype)
     parts.reshape(count, width, -1)[:, :, :size] = whitener.permute(1, 0, 2).numpy() * math.sqrt(0.5)
     # A factor has zeros before its diagonal.
     first = (whitener != 0).any(-1).to(torch.uint8).argmax(0).numpy()
-    offset = room(1, size, dtype)
+    offset = aligned_zeros(1, size, dtype)
     offset[:, :size] = constant.numpy()
 
     def span(start: int, stop: int) -> None:
-        block = room(BLOCK, size, dtype)
+        block = aligned_zeros(BLOCK, size, dtype)
         _fill(rows[start:stop], parts, first, offset, block, scores[start:stop])
 
     starts = range(0, len(rows), BLOCK * BLOCKS)

@@ -24,6 +24,7 @@ from ...compiled import Floats
 
 __all__ = [
     "add_exactly",
+    "aligned_zeros",
     "compact",
     "exp",
     "highest",
@@ -35,7 +36,6 @@ __all__ = [
     "padded",
     "prefetch",
     "quotient",
-    "room",
     "splat",
     "store",
     "total",
@@ -56,7 +56,7 @@ def padded(size: int, dtype: Any) -> int:
     return -(-size // lanes) * lanes
 
 
-def room(rows: int, size: int, dtype: Any) -> Floats:
+def aligned_zeros(rows: int, size: int, dtype: Any) -> Floats:
     """Zeros, (rows, padded size), none of whose vectors lies across two lines of the cache."""
     width, itemsize = padded(size, dtype), np.dtype(dtype).itemsize
     memory = np.zeros(rows * width + BYTES // itemsize, dtype)
