@@ -1,7 +1,6 @@
-"""Errors a caller can act on: what was wanted, what was found, where, and the way out.
+"""Errors that a user can correct: what was wanted, what was found, where, and the way out.
 
-Every message is one sentence for the person at the terminal; it names the file or the
-setting, and says what to do.
+Every message is one sentence that names the file or setting and a way to correct it.
 """
 
 __all__ = [
@@ -17,7 +16,7 @@ __all__ = [
 
 
 class SyllabaryError(ValueError):
-    """Something outside the program is not as it must be; the message is for the user."""
+    """An input or setting is wrong; the message is for the user."""
 
 
 class BadSetting(SyllabaryError):
@@ -25,7 +24,7 @@ class BadSetting(SyllabaryError):
 
 
 class BadInput(SyllabaryError):
-    """A file or folder is missing, truncated, or does not hold what its name promises."""
+    """A file or folder is missing, truncated, or has other content than its name states."""
 
 
 class NoFloor(BadInput):
@@ -33,7 +32,7 @@ class NoFloor(BadInput):
 
 
 class ShapeError(SyllabaryError):
-    """Arrays that belong together disagree about a shared axis."""
+    """Arrays that share an axis have different lengths."""
 
 
 class UnknownName(SyllabaryError):

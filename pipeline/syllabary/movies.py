@@ -1,4 +1,4 @@
-"""H.264 movies that play in a browser, in one place."""
+"""H.264 movies that play in a browser."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,10 +16,16 @@ def write(path: Path | str, frames: Iterable[npt.NDArray[np.uint8]], fps: float)
 
     Parameters
     ----------
+    path : path
     frames : iterable of (H, W) or (H, W, 3) uint8
-        Gray or RGB images of one size; an odd side loses its last row or column.
+        Gray or RGB images of one size; of an odd side the last row or column is cut off.
     fps : float
         Frames per second.
+
+    Raises
+    ------
+    ValueError
+        There are no frames.
     """
     import av
 
@@ -33,8 +39,8 @@ def write(path: Path | str, frames: Iterable[npt.NDArray[np.uint8]], fps: float)
             if stream is None:
                 stream = container.add_stream("libx264", rate=max(1, round(fps)))
                 stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-                # The same frames give the same bytes: one thread, and no macroblock tree, whose
-                # vector code lets leftovers in memory choose (4 % of small movies differed).
+                # One thread and no macroblock tree, so that equal frames give equal bytes. The
+                # tree reads uninitialized memory (4 % of small movies differed).
                 stream.options = {
                     "crf": "23", "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0",
                 }  # fmt: skip

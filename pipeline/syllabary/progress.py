@@ -1,4 +1,4 @@
-"""Tell whoever waits how far a long loop is: a bar on a terminal, log lines elsewhere."""
+"""Progress of long loops: a bar on a terminal, log lines elsewhere."""
 
 import logging
 import sys
@@ -16,19 +16,19 @@ EVERY_S = 30.0
 def track(
     items: Iterable[T], what: str, *, total: int | None = None, unit: str = "it", step: int = 1
 ) -> Iterator[T]:
-    """Yield ``items`` and report progress with the time that is left.
+    """Yield ``items`` and report progress with the remaining time.
 
     Parameters
     ----------
     items : iterable
     what : str
-        What is being done, for people: ``"extract m01"``.
+        Name of the loop: ``"extract m01"``.
     total : int, optional
-        Number of units in all; ``len(items) * step`` where that is known.
+        Number of units; ``len(items) * step`` if ``items`` has a length.
     unit : str
         Name of a unit: ``"frames"``.
     step : int
-        Units that one item stands for (a block of frames, say).
+        Units of one item, such as the frames of a block.
     """
     if total is None and isinstance(items, Sized):
         total = len(items) * step

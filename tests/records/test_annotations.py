@@ -184,3 +184,21 @@ def test_mistakes_are_told_with_their_line(read, text, sentence):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(BadInput, match="cannot be read"):
         annotations.bouts(tmp_path / "labels.csv", ["m1"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "named"),
+    [
+        ("recording,start_s,stop_s,behaviour,behavior", "'behaviour' and 'behavior'"),
+        ("recording,start_s,start_s,stop_s,behavior", "'start_s' and 'start_s'"),
+    ],
+)
+def test_two_columns_of_one_name_are_refused(read, columns, named):
+    with pytest.raises(BadInput, match=f"labels.csv: the columns {named} are both .*; keep one"):
+        read(f"{columns}\nm1,0,1,walk,rear\n")
+
+
+def test_a_british_column_alone_is_read(read):
+    labels = read("recording,start_s,stop_s,behaviour\nm1,0,1,walk\n")
+    assert labels["m1"].classes == ("walk",)
+    assert covered(labels, "m1", "walk").tolist() == list(range(10))

@@ -1,4 +1,4 @@
-"""What is in an exported table: the order of its columns, their units and meanings."""
+"""Columns of exported tables: their order, units and meanings."""
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
@@ -13,7 +13,7 @@ Tables: TypeAlias = Mapping[str, pd.DataFrame | Iterable[pd.DataFrame]]
 
 
 class ColumnMeaning(NamedTuple):
-    """One column: its unit (empty where it has none) and what it means."""
+    """Unit (empty if it has none) and meaning of a column."""
 
     unit: str
     meaning: str
@@ -25,9 +25,9 @@ MEANINGS = {
     "group": "group that is compared",
     "role": "train, held_out (scored, never fitted) or apply (segmented only)",
     "frame": "frame of the source video from 0, -1 where it was dropped",
-    "syllable": "syllable, 0 is the commonest; -1 where nothing is said",
-    "name": "name of the syllable from names.tsv, empty where it has none",
-    "probability": "posterior probability of the syllable (bouts: mean; transitions: of going there)",
+    "syllable": "syllable, 0 is the commonest; -1 = unlabeled",
+    "name": "name of the syllable from names.tsv, empty without a name",
+    "probability": "probability of the syllable (bouts: mean) or of the transition",
     "entropy_nats": "uncertainty: entropy of the posterior over syllables",
     "surprise_nats": "negative log likelihood of the frame, predicted one step ahead",
     "bout": "number of the bout within its recording, from 0",
@@ -53,14 +53,14 @@ MEANINGS = {
     "start_s": "start of the bout",
     "stop_s": "end of the bout",
     "duration_s": "length of the bout",
-    "ticks": "frames labeled so, dropped ones included",
+    "ticks": "ticks of the syllable, including dropped frames",
     "usage": "share of labeled time, 0 to 1",
     "bouts": "number of bouts",
     "bouts_per_min": "bouts in a minute of labeled time",
     "median_duration_s": "median length of a bout",
     "from_syllable": "syllable that ends",
-    "to_syllable": "syllable that follows at once",
-    "count": "times it happened",
+    "to_syllable": "syllable that follows directly",
+    "count": "number of transitions",
     "comparison": "groups that are compared",
     "test": "statistical test; the animal is the unit",
     "group_a": "first group",
@@ -68,18 +68,18 @@ MEANINGS = {
     "subjects_a": "animals of the first group",
     "subjects_b": "animals of the second group",
     "mean_a": "mean usage of the first group",
-    "low_a": "lower end of its bootstrap interval",
-    "high_a": "upper end of its bootstrap interval",
+    "low_a": "lower end of the bootstrap interval of mean_a",
+    "high_a": "upper end of the bootstrap interval of mean_a",
     "mean_b": "mean usage of the second group",
-    "low_b": "lower end of its bootstrap interval",
-    "high_b": "upper end of its bootstrap interval",
-    "difference": "mean usage of the second group less the first",
+    "low_b": "lower end of the bootstrap interval of mean_b",
+    "high_b": "upper end of the bootstrap interval of mean_b",
+    "difference": "mean usage of the second group minus the first",
     "effect_size": "Hedges' g; for paired animals the mean difference over its SD",
     "statistic": "test statistic",
-    "p": "p value of this syllable by itself",
+    "p": "p value of this syllable, not adjusted",
     "q": "p value adjusted over the syllables of the comparison (Benjamini-Hochberg)",
 }  # fmt: skip
-# Longest first: a column of speed ends in _s as well.
+# The first match counts, so that longer endings come first.
 UNITS = {
     "_per_min": "1/min",
     "_mm_s": "mm/s",
@@ -94,7 +94,13 @@ UNITS = {
 
 
 def describe(columns: Iterable[Hashable]) -> dict[str, ColumnMeaning]:
-    """Return unit and meaning of each column; a covariate of the user has neither."""
+    """Return unit and meaning of each column; both are empty for columns of the user.
+
+    Parameters
+    ----------
+    columns : iterable of str
+        Names of columns.
+    """
     return {
         str(name): ColumnMeaning(
             next((unit for ending, unit in UNITS.items() if str(name).endswith(ending)), ""),
@@ -107,9 +113,15 @@ def describe(columns: Iterable[Hashable]) -> dict[str, ColumnMeaning]:
 def parts(
     name: str, table: pd.DataFrame | Iterable[pd.DataFrame]
 ) -> tuple[pd.DataFrame, Iterator[pd.DataFrame]] | None:
-    """Return the first part of a table and an iterator of the rest, or None where there is none.
+    """Return the first part of a table and an iterator of the rest, or None without parts.
 
     All parts get the columns of the first, in its order.
+
+    Parameters
+    ----------
+    name : str
+        Name of the table, for the message.
+    table : DataFrame or iterable of DataFrames
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""MoSeq2's 17 scalars under their names, by definitions that are right.
+"""MoSeq2's 17 scalars under their names, with corrected definitions.
 
-A column keeps its legacy unit and sense: steps are per frame, angles grow counterclockwise seen from
-above. Its numbers differ from those of MoSeq2 wherever ``legacy`` says so.
+A column keeps the unit and sense of MoSeq2: steps are per frame, and angles grow counterclockwise
+seen from above. ``legacy`` states why its numbers differ from those of MoSeq2.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float64]
 
 
 class Scalar(NamedTuple):
-    """Unit of a column, what it means here, and what was wrong with it there (empty: nothing)."""
+    """Unit of a column, its meaning here, and its error in MoSeq2 (empty = none)."""
 
     unit: str
     meaning: str
@@ -74,7 +74,7 @@ def columns(frames: pd.DataFrame) -> dict[str, Array]:
     Parameters
     ----------
     frames : DataFrame, T rows
-        With the columns ``NEEDED``; NaN where missing.
+        With the columns ``NEEDED``; NaN = missing.
 
     Returns
     -------
@@ -112,5 +112,5 @@ def columns(frames: pd.DataFrame) -> dict[str, Array]:
 
 
 def _per_second(values: Array, time_s: Array) -> Array:
-    """Central differences; NaN where a neighbor is missing."""
+    """Return central differences per s; NaN if a neighbor is missing."""
     return np.gradient(values, time_s) if len(values) > 1 else np.full(len(values), np.nan)

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -21,9 +20,9 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
     ----------
     folder : path
     tables : mapping of name to DataFrame or iterable of DataFrames
-        Iterables are written part by part; one without parts makes no file.
+        Iterables are written in parts; an empty iterable makes no file.
     provenance : Provenance
-        Goes into ``columns.json``.
+        Stored in ``columns.json``.
 
     Returns
     -------
@@ -58,11 +57,24 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
 
 
 def read(folder: Path | str) -> dict[str, pd.DataFrame]:
-    """Read every table back with the types it had."""
+    """Read all tables with their original types.
+
+    Parameters
+    ----------
+    folder : path
+        Folder that ``write`` filled.
+
+    Raises
+    ------
+    BadInput
+        The folder has no ``columns.json``.
+    """
     about = Path(folder) / "columns.json"
     if not about.is_file():
         raise BadInput(f"{about}: no such file; 'syllabary export' writes it beside the tables.")
-    columns: dict[str, dict[str, Any]] = json.loads(about.read_text(encoding="utf-8"))["tables"]
+    columns: dict[str, dict[str, dict[str, str]]] = json.loads(about.read_text(encoding="utf-8"))[
+        "tables"
+    ]
     return {
         name: pd.read_csv(
             Path(folder) / f"{name}.csv",

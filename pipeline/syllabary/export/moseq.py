@@ -1,8 +1,7 @@
-"""The frame table under the column names of MoSeq2's ``moseq_df.csv``, for scripts that know them.
+"""The table of frames with the column names of MoSeq2's ``moseq_df.csv``, for scripts that need them.
 
-The 17 scalars keep their units and their sense; what they are, and where MoSeq2's own numbers were
-wrong, stands in ``columns.json`` beside the table. The same number stands under both kinds of label,
-for syllables are numbered by usage to begin with.
+The 17 scalars keep their units and sense. ``columns.json`` states their meanings and the errors of
+MoSeq2's numbers. Both kinds of label have the same number, because syllables are numbered by usage.
 """
 
 import json
@@ -48,7 +47,7 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
     """
     divided = parts("frames", tables.get("frames", []))
     if divided is None:
-        raise BadInput("the format 'moseq' is made of the table 'frames', which has no recording.")
+        raise BadInput("the format 'moseq' needs the table 'frames', which has no recording.")
     first, rest = divided
     missing = sorted({*SAME.values(), *scalars.NEEDED} - set(first))
     if missing:
@@ -69,7 +68,7 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
 
 
 def _renamed(frames: pd.DataFrame) -> pd.DataFrame:
-    """Return one recording's frames under the old names."""
+    """Return one recording's frames with the names of MoSeq2."""
     same = {old: frames[new] for old, new in SAME.items()}
     renamed = pd.DataFrame({**scalars.columns(frames), **same})
     renamed["timestamps"] = 1000 * frames["time_s"]

@@ -23,9 +23,10 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
     ----------
     folder : path
     tables : mapping of name to DataFrame or iterable of DataFrames
-        Iterables are written part by part; one without parts makes no file.
+        Iterables are written in parts; an empty iterable makes no file.
     provenance : Provenance
-        Goes into the files' metadata, beside ``columns``: units and meanings as JSON.
+        Stored in the metadata of the files, which also have ``columns``: units and meanings as
+        JSON.
 
     Returns
     -------
@@ -59,7 +60,18 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
 
 
 def read(folder: Path | str) -> dict[str, pd.DataFrame]:
-    """Read every table of a folder back."""
+    """Read all tables of a folder.
+
+    Parameters
+    ----------
+    folder : path
+        Folder that ``write`` filled.
+
+    Raises
+    ------
+    BadInput
+        The folder has no table.
+    """
     paths = sorted(Path(folder).glob("*.parquet"))
     if not paths:
         raise BadInput(f"{folder}: no parquet table; 'syllabary export' writes them.")

@@ -1,17 +1,17 @@
-"""Labels that people give: bouts of behaviors in parts of recordings, as soft labels per tick.
+"""Labels by people: bouts of behaviors in parts of recordings, as soft labels per tick.
 
-Three kinds of table are known by their columns, separated by commas, semicolons or tabs:
+Three kinds of table are recognized by their columns, separated by commas, semicolons or tabs:
 
-- ours: ``recording, start_s, stop_s, behavior`` and perhaps ``annotator`` and
-  ``confidence`` (0 to 1, 1 by default); a row without a behavior counts as absent, and so
-  does a line that starts with ``#``;
+- our format: ``recording, start_s, stop_s, behavior`` and optionally ``annotator`` and
+  ``confidence`` (0 to 1, 1 by default); rows without a behavior and lines that start with ``#``
+  are skipped;
 - BORIS, "aggregated events": a row per bout, ``Start (s)`` and ``Stop (s)``;
 - BORIS, "tabular events": a row per START, STOP or POINT at ``Time``, in the flat form of
   version 8 and the older one with a block of facts above the table.
 
-A BORIS observation belongs to the recording that bears its id, else to the one that the name
-of its media file or of a folder above it says. Point events have no duration and are passed
-over; modifiers tell simultaneous bouts apart and are otherwise not read.
+A BORIS observation belongs to the recording with its id, or to the recording whose name is that of
+its media file or of a folder above it. Point events have no duration and are skipped. Modifiers
+only distinguish simultaneous bouts.
 """
 
 import csv
@@ -38,21 +38,30 @@ log = logging.getLogger(__name__)
 AMERICAN = {"behaviour": "behavior"}
 OURS = ("recording", "start_s", "stop_s", "behavior")
 AGGREGATED = ("Behavior", "Behavior type", "Start (s)", "Stop (s)")
-# What tells START from STOP is the column "Behavior type" since version 8, "Status" before.
+# START and STOP are in the column "Behavior type" since version 8, in "Status" before.
 TABULAR = ("Behavior", "Time")
 OBSERVATION = "Observation id"
 MEDIA = ("Media file name", "Media file path", "Media file")
 OFFSET = "Time offset (s)"
-# Video players round the end of a movie; more than this beyond it is a mistake.
+# Video players round the end of a movie; a bout may end this much after it.
 SLACK_S = 0.5
 
 Row = tuple[int, Mapping[str, str]]
 
 
 class LabeledBout(NamedTuple):
-    """One bout that somebody labeled: half-open, s on the recording's clock.
+    """One labeled bout.
 
-    ``line`` is that of the file (of the START, where a bout has two); ``confidence`` is 0 to 1.
+    Attributes
+    ----------
+    line : int
+        Line of the file; that of the START if the bout has two.
+    recording : str
+    start_s, stop_s : float
+        Half-open interval on the recording's clock, s.
+    behavior, annotator : str
+    confidence : float
+        0 to 1.
     """
 
     line: int
@@ -65,15 +74,15 @@ class LabeledBout(NamedTuple):
 
 
 class Annotations(NamedTuple):
-    """What people say of one recording.
+    """Labels of one recording by people.
 
     Attributes
     ----------
     classes : tuple of str
         Names of C behaviors, sorted; the same for all recordings read together.
     weights : (T, C) float32
-        Share of each behavior in each tick; rows add up to at most 1, and a row of zeros is
-        a tick that nobody labeled.
+        Share of each behavior in each tick; rows add up to at most 1. A row of zeros is an
+        unlabeled tick.
     """
 
     classes: tuple[str, ...]
@@ -81,7 +90,7 @@ class Annotations(NamedTuple):
 
     @property
     def labeled(self) -> npt.NDArray[np.bool_]:
-        """Where anybody labeled anything, (T,)."""
+        """Labeled ticks, (T,)."""
         return np.asarray(self.weights.any(1), bool)
 
 
@@ -97,17 +106,17 @@ def read(
     time_s : mapping of recording to (T,) float
         Times of the ticks of each recording, s, ascending.
     strict : bool
-        A label of a recording that is not in ``time_s`` is an error; else it is passed over.
+        A label of a recording that is not in ``time_s`` is an error; otherwise it is skipped.
 
     Returns
     -------
     dict of recording to Annotations
-        An entry for each recording in ``time_s``, all zero where nobody labeled it.
+        An entry for each recording in ``time_s``; all zero without labels.
 
     Raises
     ------
     BadInput
-        Whatever ``bouts`` refuses, or a bout that ends after its recording does.
+        As in ``bouts``, or a bout ends after its recording.
     """
     entries = bouts(path, time_s, strict=strict)
     classes = tuple(sorted({bout.behavior for bout in entries}))
@@ -128,8 +137,8 @@ def soften(
 ) -> Annotations:
     """Spread the bouts of one recording over its ticks.
 
-    A tick takes the mean of the bouts that cover its time, each worth its confidence: bouts
-    that overlap share it, and people who agree do not count twice.
+    A tick takes the mean of the bouts that cover it, weighted by confidence. Overlapping bouts
+    share the tick, and people who agree do not count twice.
 
     Parameters
     ----------
@@ -137,9 +146,9 @@ def soften(
     time_s : (T,) float
         Times of the ticks, s, ascending.
     classes : sequence of str
-        Behaviors, in the order of the columns; those of all bouts must be among them.
+        Behaviors in the order of the columns, including those of all bouts.
     path : path
-        The file to name where a bout is wrong.
+        Name of the file in error messages.
     """
     times = np.asarray(time_s, np.float64)
     end = _end_s(times)
@@ -155,7 +164,7 @@ def soften(
             )
         first, last = np.searchsorted(times, (bout.start_s, bout.stop_s))
         if first == last:
-            log.warning("%s, line %d: the bout covers no frame; passed over", path, bout.line)
+            log.warning("%s, line %d: the bout covers no frame and is skipped", path, bout.line)
         total[first:last, column[bout.behavior]] += bout.confidence
         covering[first:last] += 1
     weights = total / np.maximum(covering, 1)[:, None]
@@ -169,16 +178,16 @@ def bouts(path: Path | str, recordings: Collection[str], *, strict: bool = True)
     ----------
     path : path
     recordings : collection of str
-        Names of the recordings; a mapping will do.
+        Names of the recordings.
     strict : bool
-        A label of any other recording is an error; else it is passed over with a message.
+        A label of another recording is an error; otherwise it is skipped with a message.
 
     Raises
     ------
     BadInput
-        Not a table of a known kind, an unknown recording, a time that is no number or
-        negative, a stop before its start, a confidence beyond 0 to 1, or a START without
-        its STOP; the sentence names the line and the way out.
+        The file is not a table of a known kind or has two columns of one name; a recording is
+        unknown; a time is negative or not a number; a stop is before its start; a confidence is
+        not between 0 and 1; a START has no STOP.
     """
     path = Path(path)
     rows = _rows(path)
@@ -229,24 +238,36 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _header(path: Path, rows: list[tuple[int, list[str]]]) -> tuple[int, list[str]]:
-    """Find the line that names the columns: the first, or below the facts of an older BORIS."""
+    """Return place and names of the header: the first line, or one below the facts of old BORIS."""
     first = next((i for i, (_, cells) in enumerate(rows) if not cells[0].startswith("#")), 0)
     for place in range(first, len(rows)):
         columns = rows[place][1]
-        tells = {"Behavior type", "Status"} & set(columns)
+        types = {"Behavior type", "Status"} & set(columns)
         if (
             (place == first and set(OURS) <= {AMERICAN.get(name, name) for name in columns})
             or set(AGGREGATED) <= set(columns)
-            or (tells and set(TABULAR) <= set(columns))
+            or (types and set(TABULAR) <= set(columns))
         ):
             if "Behavior type" not in columns:
                 columns = ["Behavior type" if name == "Status" else name for name in columns]
-            return place, [AMERICAN.get(name, name) for name in columns]
+            return place, _unique(path, columns)
     header = ", ".join(rows[first][1]) if rows else "nothing"
     raise BadInput(
         f"{path}: wanted the columns {', '.join(OURS)}, or an export of BORIS (tabular or "
         f"aggregated events), but the first line has {header}; name the columns so."
     )
+
+
+def _unique(path: Path, columns: list[str]) -> list[str]:
+    """Return names of columns in American spelling; two columns of one name are refused."""
+    names = [AMERICAN.get(name, name) for name in columns]
+    for name in names:
+        spellings = [columns[i] for i, other in enumerate(names) if other == name]
+        if name and len(spellings) > 1:
+            raise BadInput(
+                f"{path}: the columns {' and '.join(map(repr, spellings))} are both {name!r}; keep one."
+            )
+    return names
 
 
 def _ours(path: Path, body: list[Row]) -> Iterator[LabeledBout]:
@@ -266,7 +287,7 @@ def _ours(path: Path, body: list[Row]) -> Iterator[LabeledBout]:
             _number(path, line, "confidence", cells["confidence"] or "1"),
         )
     if empty:
-        log.info("%s: %d row(s) without a behavior are passed over", path, empty)
+        log.info("%s: %d row(s) without a behavior are skipped", path, empty)
 
 
 def _aggregated(path: Path, body: list[Row]) -> Iterator[LabeledBout]:
@@ -276,7 +297,7 @@ def _aggregated(path: Path, body: list[Row]) -> Iterator[LabeledBout]:
 
 
 def _tabular(path: Path, body: list[Row]) -> Iterator[LabeledBout]:
-    """Join each START with the STOP of the same behavior, subject and modifiers."""
+    """Pair each START with the STOP of the same behavior, subject and modifiers."""
     events = [(_number(path, n, "Time", row.get("Time", "")), n, row) for n, row in _states(path, body)]
     running: dict[tuple[str, ...], tuple[float, int]] = {}
     for time, line, row in sorted(events, key=lambda event: event[0]):
@@ -291,7 +312,7 @@ def _tabular(path: Path, body: list[Row]) -> Iterator[LabeledBout]:
         else:
             raise BadInput(
                 f"{path}, line {line}: {row['Behavior type'] or 'an event'} of {key[1]!r} at {time:g} s "
-                f"in {key[0]!r} has no partner; wanted START and STOP in turn. Mend it in BORIS "
+                f"in {key[0]!r} has no partner; wanted START and STOP in turn. Correct it in BORIS "
                 "(Observations > Check state events) and export again."
             )
     if running:
@@ -304,7 +325,7 @@ def _tabular(path: Path, body: list[Row]) -> Iterator[LabeledBout]:
 
 
 def _states(path: Path, body: list[Row]) -> Iterator[Row]:
-    """Yield the state events; a point event has no duration to label."""
+    """Yield the state events; point events have no duration."""
     points = Counter[str]()
     for line, row in body:
         if row.get("Behavior type", "").upper().startswith("POINT"):
@@ -313,7 +334,7 @@ def _states(path: Path, body: list[Row]) -> Iterator[Row]:
             yield line, {"Behavior type": "", **row}
     if points:
         counts = ", ".join(f"{name} ({count})" for name, count in sorted(points.items()))
-        log.warning("%s: point events have no duration and are passed over: %s", path, counts)
+        log.warning("%s: point events have no duration and are skipped: %s", path, counts)
 
 
 def _observation(row: Mapping[str, str]) -> str:
@@ -325,7 +346,7 @@ def _media(row: Mapping[str, str]) -> str:
 
 
 def _recordings_of(path: Path, body: list[Row], recordings: Collection[str]) -> dict[str, str]:
-    """Return the recording that each observation is of; itself where none fits."""
+    """Return the recording of each observation; the observation itself if none matches."""
     media: dict[str, dict[str, int]] = defaultdict(dict)
     for line, row in body:
         media[_observation(row)].setdefault(_media(row), line)
@@ -337,7 +358,7 @@ def _recordings_of(path: Path, body: list[Row], recordings: Collection[str]) -> 
                 f"{len(played)} media files ({', '.join(map(repr, played))}), and its times run on over "
                 "all of them; make one observation per recording, or give it the recording's name."
             )
-        # The same on every system: BORIS on Windows writes backslashes.
+        # BORIS on Windows writes backslashes; this path reads both.
         place = PureWindowsPath(next(iter(played)))
         choices = (observation, place.name, place.stem, *reversed(place.parts))
         names[observation] = next((name for name in choices if name in recordings), observation)
@@ -385,7 +406,7 @@ def _number(path: Path, line: int, name: str, text: str) -> float:
 
 
 def _end_s(times: npt.NDArray[np.float64]) -> float:
-    """Return when a recording ends: its last tick lasts as long as the median one."""
+    """Return the end of a recording, s; its last tick has the median duration."""
     if not len(times):
         return 0.0
     return float(times[-1] + (np.median(np.diff(times)) if len(times) > 1 else 0.0))

@@ -35,7 +35,7 @@ CATEGORIES = {
 }
 # Folders and files that hold no results, or only drawings of them.
 LEFT_OUT_FOLDERS = frozenset({"figures", "logs", "report", "timing"})
-# The last describes the columns of an export in words.
+# ``columns.json`` describes the columns of an export.
 LEFT_OUT_FILES = frozenset({"settings.json", "columns.json"})
 # Formats whose names have an order that counts.
 ORDERED = frozenset({".parquet", ".csv", ".tsv"})
@@ -206,7 +206,7 @@ def _renamed(contents: Mapping[str, Value], renames: Renames, where: str) -> dic
     for name, value in contents.items():
         new = renames.of_name(name)
         if new in renamed:
-            raise BadInput(f"{where}: two names become {new!r}; mend --rename.")
+            raise BadInput(f"{where}: two names become {new!r}; correct --rename.")
         renamed[new] = value
     return renamed
 

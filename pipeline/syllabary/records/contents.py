@@ -1,4 +1,4 @@
-"""Named arrays of a result file, whatever its format, without what made it.
+"""Named arrays of a result file of any format, without its provenance.
 
 ``open_contents`` reads HDF5, parquet, safetensors, JSON and text tables as one mapping of name to
 array. Provenance, settings and the version of the format (``schema``) are left out, so that two

@@ -1,7 +1,6 @@
 """The mouse cut out of every frame, upright and heading along +x, one row per tick.
 
-``crops.h5`` is written block by block and read block by block, so that a recording of any
-length fits in memory.
+``crops.h5`` is written and read in blocks, so that recordings of any length fit in memory.
 """
 
 import errno
@@ -24,7 +23,7 @@ __all__ = ["SCALARS", "TRACKING", "Crops", "CropsWriter"]
 
 SCHEMA = 2
 CHUNK_TICKS = 16
-# Ticks written at once: fixed, so that the bytes do not depend on how blocks arrive.
+# Ticks written at once; a constant, so that the bytes do not depend on the blocks of ``append``.
 BLOCK_TICKS = 64
 SCALARS = (
     "x_mm", "y_mm", "heading_rad", "speed_mm_s", "turning_rad_s", "length_mm", "width_mm",
@@ -48,7 +47,7 @@ class CropsWriter:
     height_step_mm : float
         Height of one count, mm.
     size_factor : float
-        How much larger the animal is than what its crops are scaled to.
+        Size of the animal over the size that its crops are scaled to.
 
     Use as a context manager: ``append`` blocks in the order of ticks, then ``finish`` once.
     Leaving the block without ``finish`` removes what was written.
@@ -93,7 +92,20 @@ class CropsWriter:
         return self
 
     def append(self, heights: npt.NDArray[np.uint8], observed: npt.NDArray[np.bool_]) -> None:
-        """Add ticks: heights and observed pixels, both (n, rows, columns)."""
+        """Add ticks.
+
+        Parameters
+        ----------
+        heights : (n, rows, columns) uint8
+            Counts of ``height_step_mm``.
+        observed : (n, rows, columns) bool
+            Measured pixels.
+
+        Raises
+        ------
+        ShapeError
+            The shapes differ from each other or from ``size``.
+        """
         if heights.shape != observed.shape or heights.shape[1:] != self.size:
             raise ShapeError(
                 f"crops are {heights.shape} heights and {observed.shape} observed pixels; both "
@@ -127,7 +139,7 @@ class CropsWriter:
         arena: Mapping[str, npt.NDArray[np.generic]],
         provenance: Provenance,
     ) -> None:
-        """Add what belongs to the whole recording and allow the file to appear.
+        """Add the arrays of the whole recording and complete the file.
 
         Parameters
         ----------
@@ -138,9 +150,15 @@ class CropsWriter:
         start_time : str
             ISO 8601 time of the first frame, or empty.
         scalars, tracking : mappings of (T,) arrays
-            Exactly the names in ``SCALARS`` and ``TRACKING``; NaN where missing.
+            Exactly the names in ``SCALARS`` and ``TRACKING``; NaN = missing.
         arena : mapping of arrays
             ``background_mm, mask, floor_plane, intrinsics, distortion``.
+        provenance : Provenance
+
+        Raises
+        ------
+        ShapeError
+            A column is missing, unknown, or of another length than the crops.
         """
         self._write(whole_blocks_only=False)
         ticks = len(self._h5["heights"])
@@ -177,7 +195,7 @@ class CropsWriter:
         try:
             self._h5.close()
         except (OSError, RuntimeError) as failed:
-            # A full disk shows itself again when HDF5 flushes what is left.
+            # A full disk raises again when HDF5 writes the remaining data.
             error = error if isinstance(error, OSError) else OSError(_errno(failed), str(failed))
             kind = type(error)
         self._whole_file.__exit__(kind, error, error.__traceback__ if error else None)
@@ -186,13 +204,13 @@ class CropsWriter:
 
 
 def _errno(error: OSError | RuntimeError) -> int:
-    """Number of the system's error, which HDF5 may give in its text alone."""
+    """Return the number of the system's error; HDF5 may give it in its text only."""
     match = re.search(r"errno = (\d+)", str(error))
     return getattr(error, "errno", None) or (int(match.group(1)) if match else errno.EIO)
 
 
 class Crops:
-    """Read ``crops.h5``; heights come in slices, everything else whole.
+    """Read ``crops.h5``: heights in slices, all other arrays in full.
 
     Attributes
     ----------
@@ -231,7 +249,7 @@ class Crops:
         self.start_time = str(self._h5.attrs["start_time"])
         self.pixel_mm = float(self._h5.attrs["pixel_mm"])
         self.height_step_mm = float(self._h5.attrs["height_step_mm"])
-        # Crops were not scaled to a common size before there was the attribute.
+        # Crops without the attribute are not scaled to a common size.
         self.size_factor = float(self._h5.attrs.get("size_factor", 1.0))
         self.provenance = Provenance.from_json(self._h5.attrs["provenance"])
         self.frame = self._h5["frame"][()]
@@ -252,7 +270,7 @@ class Crops:
 
     @property
     def scaled_pixel_mm(self) -> float:
-        """Side of a pixel as models see it: of an animal of the size that all are scaled to, mm."""
+        """Side of a pixel of the scaled animal, as used by models, mm."""
         return self.pixel_mm / self.size_factor
 
     def px_mm(self) -> npt.NDArray[np.float64]:
@@ -265,17 +283,17 @@ class Crops:
         return np.asarray(depth_mm / np.sqrt(fx_px * fy_px), np.float64)
 
     def heights(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.uint8]:
-        """Return heights of ticks [start, stop), counts, 0 = floor."""
+        """Return heights of ticks [start, stop), (n, rows, columns), counts; 0 = floor."""
         return self._h5["heights"][start:stop]
 
     def observed(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.bool_]:
-        """Return which pixels of ticks [start, stop) were measured."""
+        """Return the measured pixels of ticks [start, stop), (n, rows, columns)."""
         return self._h5["observed"][start:stop]
 
     def blocks(
         self, ticks: int = 1024
     ) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.bool_]]]:
-        """Yield (first tick, heights, observed) of consecutive blocks."""
+        """Yield (first tick, heights, observed) of consecutive blocks of at most ``ticks`` ticks."""
         for start in range(0, len(self), ticks):
             stop = min(start + ticks, len(self))
             yield start, self.heights(start, stop), self.observed(start, stop)

@@ -1,4 +1,4 @@
-"""Whole files or none: written under a temporary name, then renamed."""
+"""Complete files or none: they are written under a temporary name and then renamed."""
 
 import contextlib
 import errno
@@ -15,17 +15,21 @@ WAYS_OUT = {
     errno.ENOSPC: f"the disk is full; {FULL}",
     errno.EDQUOT: f"your quota of disk space is used up; {FULL}",
     errno.EROFS: "the folder is read-only; run in a folder where you may write",
-    errno.EACCES: "you may not write here; run in a folder where you may, or ask for the right",
+    errno.EACCES: "you may not write here; run in a folder where you may write, or ask for permission",
 }
 
 
 @contextlib.contextmanager
 def create(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends well.
+    """Yield a temporary path beside ``path`` and rename it to ``path`` after the block.
 
-    The temporary name keeps the suffix, so that libraries which look at it still work. If
-    the block raises, the temporary file is removed and ``path`` is as it was before. A full
-    disk becomes a ``BadInput`` that says how to go on.
+    The temporary name keeps the suffix, which some libraries need. If the block raises, the
+    temporary file is removed and ``path`` is unchanged.
+
+    Raises
+    ------
+    BadInput
+        The disk is full or read-only, or the user may not write.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
@@ -43,7 +47,7 @@ def create(path: Path | str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def explained(path: Path | str) -> Iterator[None]:
-    """Turn what a disk refuses into a ``BadInput`` about ``path`` that says how to go on."""
+    """Convert errors of the disk to a ``BadInput`` about ``path`` with a way out."""
     try:
         yield
     except OSError as error:
@@ -53,7 +57,19 @@ def explained(path: Path | str) -> Iterator[None]:
 
 
 def require(path: Path | str, made_by: str) -> Path:
-    """Return ``path`` if it is a file, else say which step makes it."""
+    """Return ``path`` if it is a file.
+
+    Parameters
+    ----------
+    path : path
+    made_by : str
+        Step that makes the file, for the message.
+
+    Raises
+    ------
+    BadInput
+        There is no such file.
+    """
     path = Path(path)
     if not path.is_file():
         raise BadInput(f"{path}: no such file; it is made by 'syllabary {made_by}'.")

@@ -1,4 +1,4 @@
-"""What a model believes about a recording: latents and state probabilities per tick."""
+"""Posterior of a recording under a model: latents and state probabilities per tick."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ class Posterior:
     Attributes
     ----------
     mean, sd : (T, D) float, stored as float32
-        Continuous state of each tick, NaN where the model has none.
+        Mean and standard deviation of the latents of each tick; NaN if the model has none.
     states : (T, K) float, stored as float16
         Probability of each state, columns in order of syllables (0 commonest).
     """
@@ -31,7 +31,13 @@ class Posterior:
     states: npt.NDArray[np.floating]
 
     def save(self, path: Path | str, provenance: Provenance) -> None:
-        """Write the file whole or not at all."""
+        """Write the file whole or not at all.
+
+        Raises
+        ------
+        ShapeError
+            The arrays have different numbers of ticks.
+        """
         if not len(self.mean) == len(self.sd) == len(self.states):
             raise ShapeError(
                 f"{path}: mean, sd and states have {len(self.mean)}, {len(self.sd)} and "
@@ -47,6 +53,6 @@ class Posterior:
 
     @classmethod
     def load(cls, path: Path | str) -> "Posterior":
-        """Read a posterior; arrays are whole in memory."""
+        """Read a posterior into memory."""
         with h5py.File(files.require(path, "segment"), "r") as h5:
             return cls(h5["mean"][()], h5["sd"][()], h5["states"][()])

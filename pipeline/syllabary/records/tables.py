@@ -1,6 +1,6 @@
-"""Tables in parquet, with their provenance in the file's own metadata.
+"""Parquet tables, with their provenance in the metadata of the file.
 
-``LABELS``, ``TRUTH`` and ``LIKELIHOOD`` are the columns that stages rely on; a table may have more.
+``LABELS``, ``TRUTH`` and ``LIKELIHOOD`` are the columns that stages need; a table may have more.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from . import files
 __all__ = ["LABELS", "LIKELIHOOD", "TRUTH", "provenance_of", "read", "write"]
 
 KEY = b"syllabary"
-# One row per tick. syllable and bout are -1 where the model says nothing (no frame at all).
+# One row per tick; syllable and bout are -1 in unlabeled ticks, which have no frame.
 LABELS = {
     "frame": "int32",
     "time_s": "float64",
@@ -63,8 +63,16 @@ def write(
 
     Parameters
     ----------
+    path : path
+    table : DataFrame
+    provenance : Provenance
     columns : mapping of name to dtype, optional
-        Columns the table must have, in this order, cast to these types.
+        Required columns, written first, in this order and of these types.
+
+    Raises
+    ------
+    BadInput
+        A required column is missing.
     """
     if columns is not None:
         missing = [name for name in columns if name not in table]
@@ -79,7 +87,19 @@ def write(
 
 
 def read(path: Path | str, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Read a table; ``columns`` are those it must have."""
+    """Read a table.
+
+    Parameters
+    ----------
+    path : path
+    columns : mapping of name to dtype, optional
+        Required columns.
+
+    Raises
+    ------
+    BadInput
+        The file is missing or damaged, or lacks a column.
+    """
     path = Path(path)
     if not path.is_file():
         raise BadInput(f"{path}: no such table; the step that makes it has not run.")
@@ -96,8 +116,8 @@ def read(path: Path | str, columns: Mapping[str, str] | None = None) -> pd.DataF
 
 
 def provenance_of(path: Path | str) -> Provenance:
-    """Return what made a table."""
+    """Return the provenance of a table."""
     metadata = pq.read_schema(path).metadata or {}
     if KEY not in metadata:
-        raise BadInput(f"{path}: carries no provenance; it was not written by syllabary.")
+        raise BadInput(f"{path}: has no provenance; it was not written by syllabary.")
     return Provenance.from_json(metadata[KEY].decode())

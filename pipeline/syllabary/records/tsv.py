@@ -1,4 +1,4 @@
-"""Tables that people write by hand: tab separated, every cell a text, lines counted as editors do."""
+"""Tables that people write: tab-separated text, with the line numbers of editors."""
 
 import csv
 from collections.abc import Sequence
@@ -14,24 +14,25 @@ __all__ = ["read"]
 def read(path: Path | str, required: Sequence[str]) -> pd.DataFrame:
     """Read a hand-written table.
 
-    Blank lines and lines that start with ``#`` do not count, nor do spaces around a cell or
-    empty cells beyond the last column.
+    Blank lines, lines that start with ``#``, spaces around a cell, and empty cells beyond the last
+    column are ignored.
 
     Parameters
     ----------
     path : path
     required : sequence of str
-        Columns the table must have.
+        Required columns.
 
     Returns
     -------
     DataFrame
-        Texts, indexed by the line of the file (from 1); an empty cell is an empty text.
+        Text, indexed by the line of the file (from 1); an empty cell is an empty string.
 
     Raises
     ------
     BadInput
-        Not text, no header, a column missing or named twice, or a row with too many cells.
+        The file is not text or has no header; a column is missing or repeated; a row has too
+        many cells.
     """
     path = Path(path)
     try:
