@@ -103,11 +103,13 @@ EXCEPTIONS = {
     ("pipeline/syllabary/simulate/*", "behind"): "in the image, further from the camera",
     ("pipeline/syllabary/simulate/*", "build"): "the build of an animal",
     ("pipeline/syllabary/simulate/*", "room"): "the room around an arena",
+    ("pipeline/syllabary/simulate/*", "stretch"): "an animal stretches",
     ("pipeline/syllabary/svae/networks/base.py", "base"): "classes that networks inherit from",
     ("tests/figures/*", "page"): "a page of HTML",
     ("tests/figures/*", "pages"): "pages of HTML",
     ("tests/messages/*", "views"): "views of arrays",
     ("tests/simulate/*", "build"): "the build of an animal",
+    ("tests/simulate/*", "stretch"): "an animal stretches",
     ("tests/workflow/*", "page"): "a page of HTML",
     ("workflow/rules/*", "pages"): "pages of HTML",
 }
