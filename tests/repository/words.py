@@ -164,7 +164,7 @@ BRITISH = {
     "licence": "license",
     "litre": "liter",
     "manoeuvre": "maneuver",
-    "maths": "math",
+    "maths$": "math",
     "metre": "meter",
     "micrometre": "micrometer",
     "millimetre": "millimeter",
@@ -217,6 +217,7 @@ SPELLING_EXCEPTIONS = {
     ("tests/repository/*", ""): "the lists themselves",
     ("*", "generator("): "names of random streams seed the numbers, so that they stay",
     ("benchmarks/results.csv", "recogniser"): "rows as they were measured",
+    ("docs/formats.md", "`behaviour`"): "a column in tables that people bring",
     ("pipeline/syllabary/records/annotations.py", "behaviour"): "a column in tables that people bring",
     ("tests/records/test_annotations.py", "behaviour"): "a column in tables that people bring",
 }
