@@ -241,7 +241,7 @@ def examine(problem: Problem, theta: torch.Tensor, case: str, rng: np.random.Gen
     windows = problem.windows
     start = time.process_time()
     settled = problem.infer(theta, start=windows.states, **SETTLED)
-    residual = settled.cache.optimum.residual
+    residual = settled.residual
     print(f"settled in {time.process_time() - start:.0f} s; residuals {residual.tolist()}", flush=True)
     exact, sent = problem.gradient(settled, theta, **EXACT)
     print("CG", sent.iterations.tolist(), sent.residual.tolist(), sent.indefinite.tolist(), flush=True)
@@ -269,7 +269,7 @@ def examine(problem: Problem, theta: torch.Tensor, case: str, rng: np.random.Gen
         local = problem.infer(theta, start=windows.states, max_iterations=turns, tolerance=-np.inf)
         if turns != 3:
             row(local, f"{turns} turns, CG 1e-4", **SOLVERS["CG 1e-4"])
-        put(case, f"{turns} turns: residual, most", float(local.cache.optimum.residual.max()))
+        put(case, f"{turns} turns: residual, most", float(local.residual.max()))
     cold = problem.infer(theta, max_iterations=8, tolerance=-np.inf)
     row(cold, "8 turns from cold, CG 1e-2", **SOLVERS["CG 1e-2"])
 

@@ -94,8 +94,8 @@ def main() -> None:
     start = LatentSeries(*(part[:100] for part in series[:3]), motion=MOTION)
     size = POSE + MOTION
     for whose, use_teacher in (("the recognizer's word", False), ("the teacher's word", True)):
-        heard = {**learned.labeler, "use_teacher": torch.tensor(use_teacher)}
-        model = dataclasses.replace(learned, labeler=heard)
+        heard = {**learned.labeler_tensors, "use_teacher": torch.tensor(use_teacher)}
+        model = dataclasses.replace(learned, labeler_tensors=heard)
         segmentation.segment(model, start)  # compile
         before, begun = peak_gb(), time.process_time()
         found = segmentation.segment(model, series)

@@ -43,7 +43,9 @@ from syllabary.svae.networks import likelihood
 from syllabary.svae.networks.autoencoder import create
 from syllabary.svae.settings import ModelSettings
 from syllabary.svae.training import clamped, em, gradients, windows
-from syllabary.svae.training.joint import Trainer
+from syllabary.svae.training.fitted import Fitted
+from syllabary.svae.training.joint import JointTrainer
+from syllabary.svae.training.recordings import TrainingRecordings
 from syllabary.svae.training.schedule import learning_rate
 
 SEED = 1
@@ -85,18 +87,19 @@ class Clock:
 class Structured:
     """Joint training as it is shipped, an epoch at a time."""
 
-    def __init__(self, trainer: Trainer, fitted: em.Fitted):
+    def __init__(self, trainer: JointTrainer, fitted: Fitted):
         self.trainer = trainer
-        self.rows = trainer.epochs(trainer.begin(fitted))
+        self.state = trainer.begin(fitted)
+        self.epochs = trainer.epochs(self.state)
 
     def epoch(self) -> dict[str, float]:
         """Train for an epoch; return the CPU seconds of its parts."""
         clock, check, prior = Clock(), Clock(), self.trainer.prior
         through = gradients.through_optimum
 
-        def watched(*given: Any, settled: bool = False, **options: Any) -> gradients.Gradient:
-            with check.of("check" if settled else "steps"):
-                return through(*given, settled=settled, **options)
+        def watched(*given: Any, exact: bool = False, **options: Any) -> gradients.Gradient:
+            with check.of("check" if exact else "steps"):
+                return through(*given, exact=exact, **options)
 
         with (
             mock.patch.multiple(prior, **{n: clock.timed("messages", getattr(prior, n)) for n in PRIOR}),
@@ -106,25 +109,26 @@ class Structured:
             mock.patch.object(gradients, "through_optimum", watched),
         ):
             begun = time.process_time()
-            self.row = next(self.rows)
+            cuts, trainer = next(self.epochs), self.trainer
+            self.row = trainer.advance(self.state, cuts, trainer.infer_whole(self.state, cuts))
             return {"epoch": time.process_time() - begun, **clock.seconds, **check.seconds}
 
 
 class Plain:
     """The same networks, without a prior on how latents move."""
 
-    def __init__(self, trainer: Trainer):
+    def __init__(self, trainer: JointTrainer):
         self.trainer, self.turn, self.steps = trainer, 0, 0
 
     def epoch(self) -> dict[str, float]:
         """Train for an epoch; return the CPU seconds of its parts."""
         begun = time.process_time()
-        for index in range(len(self.trainer.series)):
+        for index in range(len(self.trainer.recordings.series)):
             self._score(index)
         scored = time.process_time()
         trainer, settings = self.trainer, self.trainer.training
         rng = generator(SEED, "plain", self.turn)
-        lengths = [len(one.observed) for one in trainer.series]
+        lengths = trainer.recordings.lengths()
         cuts = windows.cut(lengths, settings.window_frames, settings.buffer_frames, rng)
         groups = windows.batches(cuts, settings.batch_windows, rng)
         for group in groups:
@@ -137,28 +141,34 @@ class Plain:
     def _score(self, index: int) -> float:
         """The bound of a whole recording, of one draw."""
         trainer, (encoder, decoder) = self.trainer, self.trainer.networks
-        crops, rng = trainer.open(index), generator(SEED, "plain", "score", index)
-        values, information = trainer.known[index][:2]
+        crops, rng = trainer.recordings.open(index), generator(SEED, "plain", "score", index)
+        values, information = trainer.recordings.reduced[index][:2]
         total = 0.0
         for start, heights, observed in crops.blocks(latent_evidence.BLOCK):
             rows = slice(start, start + len(heights))
             image = torch.from_numpy(heights).float() * crops.height_step_mm
             seen = torch.from_numpy(observed)
             given = encoder(image, seen, values[rows], information[rows])
-            total += float(_bound(decoder, image, seen, *given, trainer.builds[index], rng).sum())
+            total += float(
+                _bound(
+                    decoder, image, seen, *given, trainer.recordings.subject_offsets[index], rng
+                ).sum()
+            )
         return total
 
     def _step(self, group: list[windows.Window], total: int, rng: np.random.Generator) -> None:
         trainer, (encoder, decoder) = self.trainer, self.trainer.networks
         images, seens, values, information, subject_offset = [], [], [], [], []
         for piece in group:
-            crops, rows = trainer.open(piece.recording), slice(*piece.core)
+            crops, rows = trainer.recordings.open(piece.recording), slice(*piece.scored)
             raw = crops.heights(rows.start, rows.stop)
             images.append(torch.from_numpy(raw).float() * crops.height_step_mm)
             seens.append(torch.from_numpy(crops.observed(rows.start, rows.stop)))
-            values.append(trainer.known[piece.recording][0][rows])
-            information.append(trainer.known[piece.recording][1][rows])
-            subject_offset.append(trainer.builds[piece.recording].expand_as(values[-1]))
+            values.append(trainer.recordings.reduced[piece.recording][0][rows])
+            information.append(trainer.recordings.reduced[piece.recording][1][rows])
+            subject_offset.append(
+                trainer.recordings.subject_offsets[piece.recording].expand_as(values[-1])
+            )
         whole = [torch.cat(part) for part in (images, seens, values, information, subject_offset)]
         trainer.optimizer.zero_grad(set_to_none=True)
         scale = -1 / max(int(likelihood.scored_pixels(whole[1], decoder.used).sum()), 1)
@@ -206,7 +216,7 @@ def _bound(
 
 def prepare(
     settings: ModelSettings, series: Mapping[str, LatentSeries], fps: float
-) -> tuple[em.Fitted, dict[str, torch.Tensor] | None]:
+) -> tuple[Fitted, dict[str, torch.Tensor] | None]:
     """What joint training begins with, by few sweeps."""
     few = {"restarts": 1, "iterations": 5}
     if settings.discovery is None:
@@ -237,9 +247,11 @@ def compare(
     longer = settings.training.model_copy(update={"epochs": turns + 2})
     chosen = settings.model_copy(update={"training": longer})
 
-    def trainer(told: Mapping[str, torch.Tensor] | None) -> Trainer:
+    def trainer(told: Mapping[str, torch.Tensor] | None) -> JointTrainer:
         networks = create(chosen, way.pca, generator(SEED, "benchmark", "networks"))
-        return Trainer(networks, paths, series, chosen, way.pca, study.fps, SEED, told)
+        width = len(way.pca.scale)
+        recordings = TrainingRecordings(paths, series, told, networks.encoder.max_precision, width)
+        return JointTrainer(networks, recordings, chosen, study.fps, SEED)
 
     ours, plain = Structured(trainer(state_logits), fitted), Plain(trainer(None))
     found = []
@@ -250,7 +262,7 @@ def compare(
         print(f"  turn {turn}: ours {pair[0]}, plain {pair[1]}", flush=True)
     frames = sum(len(one.observed) for one in series.values())
     states = len(fitted.parameters.weights)
-    case = f"{title}, K = {states}, D = {ours.trainer.series[0].values.shape[1]}"
+    case = f"{title}, K = {states}, D = {ours.trainer.recordings.series[0].values.shape[1]}"
 
     def put(measure: str, values: list[float], unit: str = "") -> None:
         value = float(np.median(values))

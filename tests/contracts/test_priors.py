@@ -10,7 +10,7 @@ from syllabary.priors.interface import Cotangent, GaussianEvidence, PointEvidenc
 
 PRIORS = registry.names("syllabary.priors")
 OFFERED = (
-    "Evidence", "Parameters", "Settings", "dimensions", "divergence", "filter", "infer", "initial",
+    "Parameters", "Settings", "TAKES_POINTS", "dimensions", "divergence", "filter", "infer", "initial",
     "reorder", "sample", "tangent", "update", "update_hyperparameters",
 )  # fmt: skip
 
@@ -37,7 +37,7 @@ def trained(prior, rng):
 def seen(prior, latents, rng):
     """What the prior is shown of latents; NaN is missing."""
     observed = torch.isfinite(latents)
-    if prior.Evidence is PointEvidence:
+    if prior.TAKES_POINTS:
         return PointEvidence(latents, observed.all(-1))
     precision = torch.from_numpy(rng.uniform(20, 200, latents.shape))
     return GaussianEvidence(latents, torch.where(observed, precision, 0.0))
@@ -57,7 +57,7 @@ def test_no_sweep_lowers_the_bound(prior, trained):
                 prior.infer(parameters, one, start=start, max_iterations=2)
                 for one, start in zip(evidence, starts, strict=True)
             ]
-            if prior.Evidence is GaussianEvidence
+            if not prior.TAKES_POINTS
             else [prior.infer(parameters, e) for e in evidence]
         )
         starts = [one.states for one in found]
@@ -123,7 +123,7 @@ def test_a_batch_is_its_loop_and_padding_is_invisible(prior, trained):
             torch.stack([first, torch.cat([second, torch.full_like(first[150:], bad)])])
             for first, second, bad in zip(
                 *(one[:2] for one in evidence),
-                (torch.nan, True if prior.Evidence is PointEvidence else torch.nan),
+                (torch.nan, True if prior.TAKES_POINTS else torch.nan),
                 strict=True,
             )
         )
@@ -144,7 +144,7 @@ def test_a_batch_is_its_loop_and_padding_is_invisible(prior, trained):
 
 
 def settled(prior):
-    return {} if prior.Evidence is PointEvidence else {"max_iterations": 300, "tolerance": -np.inf}
+    return {} if prior.TAKES_POINTS else {"max_iterations": 300, "tolerance": -np.inf}
 
 
 def test_tangent_matches_finite_differences_of_the_optimum(prior, trained, rng):

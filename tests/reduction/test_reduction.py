@@ -226,7 +226,7 @@ def test_motion_counts_in_the_bound(study):
     chosen = settings(network="pca")
     _, series = latents_of(study, chosen)
     fitted = em.fit(series, chosen, target_duration_s=0.5, fps=FPS, seed=1)
-    measured = latent_evidence.known(series["m0"], 1e4)
+    measured = latent_evidence.reduced(series["m0"], 1e4)
     local = slds.infer(fitted.parameters, latent_evidence.linear(series["m0"], 1e4))
     spread = local.covariances.diagonal(dim1=-2, dim2=-1)
     total = 0.0
@@ -247,7 +247,7 @@ def test_gradients_match_differences_of_a_bound_with_motion_and_offset(study, tr
     rows = slice(GAP - 20, GAP + 30)
     with Crops(study[0]["m0"]) as crops:
         series = model.latents(crops)
-        measured = latent_evidence.known(series, 1e4)
+        measured = latent_evidence.reduced(series, 1e4)
         moved = latent_evidence.registration.register(crops, series.shifts)
         heights, observed = (torch.from_numpy(part) for part in moved.pair(rows.start, rows.stop))
     values, information, motion, motion_precision = (part[rows] for part in measured)
@@ -269,7 +269,7 @@ def test_gradients_match_differences_of_a_bound_with_motion_and_offset(study, tr
         observed[None],
         torch.ones((1, 50), dtype=torch.bool),
         local.states,
-        windows.boundary_of(local, [window])[window],
+        windows.boundary_of(slds, local, [window])[window],
         normals[None],
         subject_offset.expand(1, 1, 3),
     )
@@ -277,7 +277,7 @@ def test_gradients_match_differences_of_a_bound_with_motion_and_offset(study, tr
     mean, precision = encode()
     evidence = GaussianEvidence(mean.detach()[None], precision.detach()[None])
     gradient = gradients.through_optimum(
-        slds, model.parameters, networks.decoder, evidence, batch, chosen, settled=True
+        slds, model.parameters, networks.decoder, evidence, batch, chosen, exact=True
     )
     torch.autograd.backward([mean, precision], [part[0] for part in gradient.tangent.evidence[:2]])
 

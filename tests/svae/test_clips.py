@@ -12,7 +12,7 @@ from syllabary.priors.interface import GaussianEvidence, PointEvidence, total
 from syllabary.svae import clips
 from syllabary.svae.model import Model
 from syllabary.svae.settings import ModelSettings
-from syllabary.svae.training.em import Fitted
+from syllabary.svae.training.fitted import Fitted
 
 PRIORS = registry.names("syllabary.priors")
 
@@ -24,7 +24,7 @@ def trained(name, latents, rng):
     few = {} if prior.Settings().states == 1 else {"states": 6}
     settings = prior.Settings(**few)
     parameters = prior.initial(settings, [latents], None, rng)
-    if prior.Evidence is PointEvidence:
+    if prior.TAKES_POINTS:
         evidence = PointEvidence(latents, torch.ones(len(latents), dtype=torch.bool))
     else:
         evidence = GaussianEvidence(latents, torch.full_like(latents, 100.0))

@@ -47,7 +47,7 @@ def blank(evidence):
 def test_two_lags_are_found_through_noise(springs):
     evidence, states = springs
     parameters, settings = blank(evidence)
-    found = process(forecasting.moved(parameters, evidence, states, 2, settings, max_iterations=20))
+    found = process(forecasting.refit(parameters, evidence, states, 2, settings, max_iterations=20))
     # Six thousand frames of AR noise 0.1 leave coefficients an error of about 0.01.
     assert_allclose(found.weights.numpy(), SPRINGS, atol=0.06)
     assert_allclose(found.noise.numpy(), NOISE_SD**2 * np.eye(2)[None].repeat(2, 0), atol=2e-3)
@@ -59,7 +59,7 @@ def test_what_is_to_come_is_foretold_better_by_two_lags_than_by_one(springs):
     parameters, settings = blank(evidence)
     nats = []
     for lags in (1, 2):
-        law = process(forecasting.moved(parameters, evidence[:1], states[:1], lags, settings))
+        law = process(forecasting.refit(parameters, evidence[:1], states[:1], lags, settings))
         one = evidence[1]
         told = chain.Potential(
             torch.diag_embed(one.precision)[None], (one.precision * one.mean.nan_to_num())[None]
@@ -72,9 +72,9 @@ def test_what_is_to_come_is_foretold_better_by_two_lags_than_by_one(springs):
 def test_pieces_change_next_to_nothing(springs, monkeypatch):
     evidence, states = springs
     parameters, settings = blank(evidence)
-    whole = forecasting.moved(parameters, evidence, states, 2, settings)
-    monkeypatch.setattr(forecasting, "PIECE", 700)
-    cut = forecasting.moved(parameters, evidence, states, 2, settings)
+    whole = forecasting.refit(parameters, evidence, states, 2, settings)
+    monkeypatch.setattr(forecasting, "WINDOW", 700)
+    cut = forecasting.refit(parameters, evidence, states, 2, settings)
     weights = [mniw.to_standard(one.dynamics).mean for one in (whole, cut)]
     # Ten borders in six thousand frames.
     assert_allclose(weights[0], weights[1], atol=0.02)
@@ -84,7 +84,7 @@ def test_a_piece_counts_every_frame_but_its_first_and_agrees_with_points(springs
     """Seen almost exactly, the sums are those of an autoregression of points."""
     evidence, states = springs
     parameters, settings = blank(evidence)
-    law = process(forecasting.moved(parameters, evidence, states, 2, settings))
+    law = process(forecasting.refit(parameters, evidence, states, 2, settings))
     exact = torch.from_numpy(np.random.default_rng(0).standard_normal((50, 2)))
     told = chain.Potential(torch.eye(2).expand(50, 2, 2).double() * 1e12, exact * 1e12)
     shares = states[0][:50]
@@ -104,4 +104,4 @@ def test_nothing_to_learn_from_is_told(springs):
     parameters, settings = blank(evidence)
     none = [one._replace(precision=torch.zeros_like(one.precision)) for one in evidence]
     with pytest.raises(BadInput, match="has 2 observed frames before it"):
-        forecasting.moved(parameters, none, states, 2, settings)
+        forecasting.refit(parameters, none, states, 2, settings)

@@ -2,10 +2,10 @@
 
 ``z_t ~ pi[z_{t-1}]`` and ``x_t ~ N(W_{z_t} s_t, Q_{z_t})`` with the regressor ``s_t =
 [x_{t-1}, ..., x_{t-L}, 1]``. Rows ``pi_k ~ Dir(alpha beta + kappa e_k)``, first state ``~ Dir(alpha
-/ K)``, ``(W_k, Q_k) ~ MNIW``: at first "stay where you are" with the noise of one global
-autoregression, then what the states have in common. The posterior of the path is exact given
-q(parameters), which is conjugate; beta is a point estimate. States number K at most; those the
-data do not need stay empty.
+/ K)``, ``(W_k, Q_k) ~ MNIW``. The mean of W_k is the identity at first, with the noise of one
+global autoregression; later the hyperprior is fitted to all states. The posterior of the path is
+exact given q(parameters), which is conjugate; beta is a point estimate. K is an upper limit:
+states that the data do not need stay empty.
 
 References
 ----------
@@ -14,6 +14,7 @@ doi:10.1561/2200000001, section 5 (variational message passing in conjugate fami
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from .blocks.global_parameters import (
     Statistics,
     dimensions,
     divergence,
+    kappa_of,
     lags,
     learn,
     reorder,
@@ -37,7 +39,7 @@ from .blocks.global_parameters import (
 from .interface import Cotangent, Filtered, Local, PointEvidence, Sample, Tangent
 
 __all__ = [
-    "Evidence",
+    "TAKES_POINTS",
     "Parameters",
     "PointEvidence",
     "Settings",
@@ -47,6 +49,7 @@ __all__ = [
     "filter",
     "infer",
     "initial",
+    "kappa_of",
     "merge",
     "reorder",
     "sample",
@@ -56,7 +59,7 @@ __all__ = [
     "with_kappa",
 ]
 
-Evidence = PointEvidence
+TAKES_POINTS = True
 update_hyperparameters = learn
 
 
@@ -64,6 +67,13 @@ class Settings(global_parameters.Settings):
     """Strengths of the prior; latents are whitened, so that none depends on their units."""
 
     lags: int = Field(3, ge=1, le=20, description="past frames that predict a frame, L")
+
+
+class Cache(NamedTuple):
+    """Input of ``infer``, from which ``tangent`` infers again."""
+
+    evidence: PointEvidence
+    lengths: Tensor | None
 
 
 def initial(
@@ -78,9 +88,9 @@ def initial(
     ----------
     settings : Settings
     latents : iterable of (T, D) float, or (B, T, D)
-        A recording each; NaN where missing. Iterated twice.
+        One tensor per recording; NaN where missing. Iterated twice.
     lengths : (B,) int, optional
-        Frames that count in each.
+        Frames that count in each recording.
     rng : numpy Generator
 
     Raises
@@ -97,27 +107,27 @@ def infer(
     evidence: PointEvidence,
     lengths: Tensor | None = None,
     *,
-    inputs: None = None,
-    start: Local | None = None,
+    start: Tensor | None = None,
     max_iterations: int = 1,
     tolerance: float = 0.0,
     paths: bool = False,
-) -> Local:
-    """Return the posterior of the states; exact, so ``start`` and ``max_iterations`` change nothing.
+    cache: bool = True,
+) -> Local[Statistics]:
+    """Return the exact posterior of the states.
 
     Parameters
     ----------
     parameters : Parameters
     evidence : PointEvidence
-        (..., T, D); a frame with a missing regressor says nothing about its state.
+        (..., T, D); a frame with a missing regressor is no evidence of its state.
     lengths : (...) int, optional
         Frames that count in each sequence.
-    inputs : None
-        The model takes none.
-    start, sweeps, tolerance
-        For models whose posterior is found by iteration.
+    start, max_iterations, tolerance
+        Without influence: only models whose posterior is found by iteration use them.
     paths : bool
-        Find the most probable path of states too.
+        Return the most probable path of states too.
+    cache : bool
+        Keep what ``tangent`` needs.
     """
     potentials, usable = _potentials(parameters, evidence, lengths)
     chain = hmm.marginals(*potentials, lengths=lengths)
@@ -142,47 +152,49 @@ def infer(
         converged=torch.ones_like(log_normalizer, dtype=torch.bool),
         path=hmm.path(*potentials, lengths=lengths) if paths else None,
         iterations=torch.ones_like(log_normalizer, dtype=torch.int64),
-        cache=(evidence, lengths),
+        residual=torch.zeros_like(log_normalizer),
+        cache=Cache(evidence, lengths) if cache else None,
     )
 
 
 def tangent(
     parameters: Parameters,
-    local: Local,
+    local: Local[Statistics],
     cotangent: Cotangent,
     *,
     tolerance: float = 1e-2,
     iterations: int = 8,
     damping: float | None = None,
-) -> Tangent:
-    """Gradient by latents and global parameters of a scalar whose gradient by ``local`` is given.
+) -> Tangent[PointEvidence, Statistics]:
+    """Return the gradient of a scalar by latents and global parameters.
 
     Parameters
     ----------
     parameters : Parameters
         Those of ``infer``.
     local : Local
-        What ``infer`` found.
+        Result of ``infer``.
     cotangent : Cotangent
-        By the latents, which are their own means, and by the states.
+        Gradient of the scalar by the latents, which are their own means, and by the states.
     tolerance, iterations, damping
-        For models whose posterior is found by iteration; here one tangent is the answer.
+        Without influence: one tangent of the chain is the exact answer.
     """
+    assert isinstance(local.cache, Cache)
     evidence, lengths = local.cache
-    known = autoregression.usable(evidence.observed, lags(parameters), lengths)
+    usable = autoregression.usable(evidence.observed, lags(parameters), lengths)
     potentials, _ = _potentials(parameters, evidence, lengths)
     chain = hmm.marginals(*potentials, lengths=lengths, cache=True)
     direction = torch.zeros_like(local.states) if cotangent.states is None else cotangent.states
     change = hmm.tangent(potentials[1], chain, direction, lengths=lengths)
     by_latents = torch.where(evidence.observed[..., None], cotangent.means, 0.0)
     by_latents = by_latents + autoregression.pull(
-        parameters.dynamics, evidence, known, change.states, lags(parameters)
+        parameters.dynamics, evidence, usable, change.states, lags(parameters)
     )
     size = change.states.shape[-1]
     statistics = Statistics(
         initial=dirichlet.Natural(change.states[..., 0, :].double().reshape(-1, size).sum(0)),
         transition=dirichlet.Natural(change.transitions.reshape(-1, size, size).sum(0)),
-        dynamics=autoregression.sums(evidence, known, change.states, lags(parameters)),
+        dynamics=autoregression.sums(evidence, usable, change.states, lags(parameters)),
     )
     exact = torch.zeros_like(local.log_normalizer)
     return Tangent(
@@ -194,16 +206,18 @@ def tangent(
     )
 
 
-def filter(
-    parameters: Parameters,
-    evidence: PointEvidence,
-    lengths: Tensor | None = None,
-    *,
-    inputs: None = None,
-) -> Filtered:
+def filter(parameters: Parameters, evidence: PointEvidence, lengths: Tensor | None = None) -> Filtered:
     """Predict every frame from those before it, with the parameters at their posterior means.
 
-    Transitions are those counted, see ``_sticky.counted``.
+    Transition probabilities leave kappa out, see ``sticky.counted``.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    evidence : PointEvidence
+        (..., T, D)
+    lengths : (...) int, optional
+        Frames that count in each sequence.
     """
     potentials, usable = _potentials(parameters, evidence, lengths, at_mean=True)
     chain = hmm.marginals(*potentials, lengths=lengths, keep="filter")
@@ -215,7 +229,7 @@ def sample(
     parameters: Parameters,
     rng: np.random.Generator,
     *,
-    local: Local | None = None,
+    local: Local[Statistics] | None = None,
     T: int,
 ) -> Sample:
     """Draw a sequence, the parameters at their posterior means.
@@ -225,7 +239,7 @@ def sample(
     parameters : Parameters
     rng : numpy Generator
     local : Local, optional
-        Posterior of one sequence to go on from; otherwise the past is the mean pose.
+        Posterior of one sequence to continue; otherwise the past is the mean pose.
     T : int
         Frames to draw.
     """

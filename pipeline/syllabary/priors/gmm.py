@@ -1,7 +1,7 @@
-"""Gaussian mixture: kinds of posture, and nothing about time.
+"""Gaussian mixture: components of posture, without time.
 
-``z_t ~ pi`` and ``x_t ~ N(mu_{z_t}, Q_{z_t})``, every frame for itself; pi ~ Dir(alpha / K). What it
-is for: to tell what time adds.
+``z_t ~ pi`` and ``x_t ~ N(mu_{z_t}, Q_{z_t})``, every frame independent; pi ~ Dir(alpha / K).
+Comparison with the other models shows what time adds.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,11 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import settings as base_settings
+from .. import settings as settings_module
 from ..expfam import dirichlet, mniw
+from ..messages import meanfield
 from ..settings import Field
 from .blocks import (
     autoregression,
+    filtering,
     global_parameters,
     initialization,
     natural_gradient,
@@ -26,7 +28,7 @@ from .blocks.global_parameters import dimensions
 from .interface import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent, add
 
 __all__ = [
-    "Evidence",
+    "TAKES_POINTS",
     "Parameters",
     "Settings",
     "Statistics",
@@ -42,22 +44,22 @@ __all__ = [
     "update_hyperparameters",
 ]
 
-Evidence = GaussianEvidence
+TAKES_POINTS = False
 
 
-class Settings(base_settings.Settings):
+class Settings(settings_module.Settings):
     """Strengths of the prior; latents are whitened, so that none depends on their units."""
 
-    states: int = Field(50, ge=1, le=1000, description="most kinds K there can be")
-    alpha: float = Field(5.7, gt=0, description="concentration of their shares, over all kinds")
+    states: int = Field(50, ge=1, le=1000, description="components K, at most")
+    alpha: float = Field(5.7, gt=0, description="concentration of their shares, over all components")
     extra_degrees: float = Field(
-        2.0, gt=1, description="degrees of freedom of a kind's noise above the latent dimensions"
+        2.0, gt=1, description="degrees of freedom of a component's noise above the latent dimensions"
     )
     coefficient_variance: float = Field(
         10.0, gt=0, description="prior variance of the means, in units of the noise"
     )
     noise_floor: float = Field(
-        1e-4, gt=0, description="least noise variance expected before any data, latents having 1"
+        1e-4, gt=0, description="noise variance added before any data; latents have variance 1"
     )
 
 
@@ -69,7 +71,7 @@ class Parameters(NamedTuple):
     dynamics: mniw.Natural
     """(K, ...) of the means (D, 1) and Q_k (D, D)."""
     hyperprior: mniw.Natural
-    """Prior of every kind's mean and noise."""
+    """Prior of every component's mean and noise."""
 
 
 class Statistics(NamedTuple):
@@ -85,18 +87,18 @@ def initial(
     lengths: Sequence[int] | Tensor | None,
     rng: np.random.Generator,
 ) -> Parameters:
-    """Guess the kinds: clusters of latents taken as points; see ``slds.initial``."""
-    known = global_parameters.Settings(
+    """Guess the components: clusters of latents taken as points; see ``slds.initial``."""
+    sticky_settings = global_parameters.Settings(
         states=settings.states,
         gamma=float(max(settings.states, 1000)),
         extra_degrees=settings.extra_degrees,
         coefficient_variance=settings.coefficient_variance,
         noise_floor=settings.noise_floor,
     )
-    prior, statistics = initialization.guess(known, 0, latents, lengths, rng)
-    blank = Parameters(_shares(settings), prior.dynamics, prior.hyperprior)
+    prior, statistics = initialization.guess(sticky_settings, 0, latents, lengths, rng)
+    start = Parameters(_shares(settings), prior.dynamics, prior.hyperprior)
     counts = dirichlet.Natural(statistics.dynamics.observations)
-    return update(blank, Statistics(counts, statistics.dynamics), settings)
+    return update(start, Statistics(counts, statistics.dynamics), settings)
 
 
 def infer(
@@ -104,67 +106,65 @@ def infer(
     evidence: GaussianEvidence,
     lengths: Tensor | None = None,
     *,
-    inputs: None = None,
     start: Tensor | None = None,
     max_iterations: int = 20,
     tolerance: float = 1e-4,
     paths: bool = False,
     cache: bool = True,
-) -> Local:
-    """Return the posterior of latents and kinds, each the best given the other; see ``slds.infer``."""
-    given = switching.potentials(parameters.shares, None, None, parameters.dynamics)
-    local = switching.infer(
-        given,
-        evidence,
-        lengths,
-        start=start,
+) -> Local[Statistics]:
+    """Return the posterior of latents and components, each optimal given the other.
+
+    See ``slds.infer``.
+    """
+    potentials = switching.potentials(parameters.shares, None, None, parameters.dynamics)
+    flat = switching.flatten(evidence, lengths, start)
+    optimum = meanfield.solve(
+        potentials,
+        flat.evidence,
+        lengths=flat.lengths,
+        start=flat.start,
         max_iterations=max_iterations,
         tolerance=tolerance,
-        paths=paths,
         cache=cache,
     )
-    sums = switching.sums(local)
-    return local._replace(statistics=Statistics(dirichlet.Natural(sums.observations), sums))
+    solution = switching.Solution(potentials, flat, optimum)
+    return switching.posterior(solution, _statistics(solution), paths=paths)
 
 
 def tangent(
     parameters: Parameters,
-    local: Local,
+    local: Local[Statistics],
     cotangent: Cotangent,
     *,
     tolerance: float = 1e-2,
     iterations: int = 8,
     damping: float | None = None,
-) -> Tangent:
-    """Gradient by evidence and global parameters of a scalar; see ``slds.tangent``."""
-    found, change = switching.tangent(
-        local, cotangent, tolerance=tolerance, iterations=iterations, damping=damping
+) -> Tangent[GaussianEvidence, Statistics]:
+    """Return the gradient of a scalar by evidence and global parameters; see ``slds.tangent``."""
+    solution = switching.solution_of(local)
+    change = switching.tangent(
+        solution, cotangent, tolerance=tolerance, iterations=iterations, damping=damping
     )
-    sums = switching.sums(local, change)
-    return found._replace(statistics=Statistics(dirichlet.Natural(sums.observations), sums))
+    return switching.gradient(solution, change, _statistics(solution, change))
 
 
 def filter(
-    parameters: Parameters,
-    evidence: GaussianEvidence,
-    lengths: Tensor | None = None,
-    *,
-    inputs: None = None,
+    parameters: Parameters, evidence: GaussianEvidence, lengths: Tensor | None = None
 ) -> Filtered:
-    """Return how probable every frame is, the parameters at their means; the past tells nothing."""
+    """Return the log density of every frame, the parameters at their means; frames are independent."""
     shares = sticky.mean(parameters.shares)
     rows = shares.expand(len(shares), -1)
-    return switching.filter(parameters.dynamics, None, shares, rows, evidence, lengths)
+    return filtering.filter(parameters.dynamics, None, shares, rows, evidence, lengths)
 
 
 def sample(
     parameters: Parameters,
     rng: np.random.Generator,
     *,
-    local: Local | None = None,
+    local: Local[Statistics] | None = None,
     T: int,
 ) -> Sample:
-    """Draw T frames, the parameters at their means; what was before tells nothing."""
+    """Draw T frames, the parameters at their means; frames are independent of the past."""
     shares = sticky.mean(parameters.shares).numpy()
     past = np.zeros((0, dimensions(parameters)))
     rows = np.broadcast_to(shares, (len(shares), len(shares)))
@@ -172,7 +172,7 @@ def sample(
 
 
 def divergence(parameters: Parameters, settings: Settings) -> Tensor:
-    """Return how far the global parameters are from their prior, () nats."""
+    """Return the divergence of the global parameters from their prior, () nats."""
     prior = mniw.Natural(*(part[None] for part in parameters.hyperprior))
     return (
         dirichlet.divergence(parameters.shares, _shares(settings))
@@ -191,21 +191,27 @@ def update(
     """Step along the natural gradient; a full step is the conjugate posterior. See ``slds.update``."""
     prior = Statistics(_shares(settings), parameters.hyperprior)
     current = Statistics(*parameters[:2])
-    found = natural_gradient.step(current, add(prior, statistics), rate, cotangent)
-    return parameters._replace(**found._asdict())
+    posterior = natural_gradient.step(current, add(prior, statistics), rate, cotangent)
+    return parameters._replace(shares=posterior.shares, dynamics=posterior.dynamics)
 
 
 def update_hyperparameters(parameters: Parameters) -> Parameters:
-    """Learn what the kinds have in common: the prior that makes them most probable."""
+    """Fit the hyperprior to the components: the one that makes them most probable."""
     return global_parameters.learn(parameters)
 
 
 def reorder(parameters: Parameters, order: Tensor) -> Parameters:
-    """Renumber the kinds: the new kind i is the old ``order[i]``."""
+    """Renumber the components: the new component i is the old ``order[i]``, (K,) int64."""
     return parameters._replace(
         shares=dirichlet.Natural(parameters.shares.concentration[order]),
         dynamics=mniw.Natural(*(part[order] for part in parameters.dynamics)),
     )
+
+
+def _statistics(solution: switching.Solution, change: meanfield.Derivative | None = None) -> Statistics:
+    """Expected statistics of the global parameters, or their derivative."""
+    sums = switching.sums(solution, change)
+    return Statistics(dirichlet.Natural(sums.observations), sums)
 
 
 def _shares(settings: Settings) -> dirichlet.Natural:

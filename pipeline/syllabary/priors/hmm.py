@@ -1,7 +1,7 @@
-"""Hidden Markov model of postures: sticky states, each a place in the space of latents.
+"""Hidden Markov model of postures: sticky states, each a region in the space of latents.
 
-``slds`` without the pull of the frame before: ``x_t ~ N(mu_{z_t}, Q_{z_t})``. What it is for: to
-tell what dynamics add to dwelling in postures.
+``slds`` without dependence on the frame before: ``x_t ~ N(mu_{z_t}, Q_{z_t})``. Comparison with it
+shows what dynamics add.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,13 +9,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from torch import Tensor
 
-from ..expfam import dirichlet, mniw
-from .blocks import autoregression, global_parameters, initialization, sticky, switching
+from ..expfam import mniw
+from ..messages import meanfield
+from .blocks import autoregression, filtering, global_parameters, initialization, sticky, switching
 from .blocks.global_parameters import (
     Parameters,
     Statistics,
     dimensions,
     divergence,
+    kappa_of,
     learn,
     reorder,
     update,
@@ -24,7 +26,7 @@ from .blocks.global_parameters import (
 from .interface import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent
 
 __all__ = [
-    "Evidence",
+    "TAKES_POINTS",
     "Parameters",
     "Settings",
     "Statistics",
@@ -33,6 +35,7 @@ __all__ = [
     "filter",
     "infer",
     "initial",
+    "kappa_of",
     "reorder",
     "sample",
     "tangent",
@@ -41,7 +44,7 @@ __all__ = [
     "with_kappa",
 ]
 
-Evidence = GaussianEvidence
+TAKES_POINTS = False
 update_hyperparameters = learn
 
 
@@ -65,70 +68,64 @@ def infer(
     evidence: GaussianEvidence,
     lengths: Tensor | None = None,
     *,
-    inputs: None = None,
     start: Tensor | None = None,
     max_iterations: int = 20,
     tolerance: float = 1e-4,
     paths: bool = False,
     cache: bool = True,
-) -> Local:
-    """Return the posterior of latents and states, each the best given the other; see ``slds.infer``."""
-    given = switching.potentials(parameters.initial, parameters.transition, None, parameters.dynamics)
-    local = switching.infer(
-        given,
-        evidence,
-        lengths,
-        start=start,
+) -> Local[Statistics]:
+    """Return the posterior of latents and states, each optimal given the other; see ``slds.infer``."""
+    potentials = switching.potentials(
+        parameters.initial, parameters.transition, None, parameters.dynamics
+    )
+    flat = switching.flatten(evidence, lengths, start)
+    optimum = meanfield.solve(
+        potentials,
+        flat.evidence,
+        lengths=flat.lengths,
+        start=flat.start,
         max_iterations=max_iterations,
         tolerance=tolerance,
-        paths=paths,
         cache=cache,
     )
-    first, steps = switching.total_states(local)
-    statistics = Statistics(first, steps, switching.sums(local))
-    return local._replace(statistics=statistics)
+    solution = switching.Solution(potentials, flat, optimum)
+    return switching.posterior(solution, _statistics(solution), paths=paths)
 
 
 def tangent(
     parameters: Parameters,
-    local: Local,
+    local: Local[Statistics],
     cotangent: Cotangent,
     *,
     tolerance: float = 1e-2,
     iterations: int = 8,
     damping: float | None = None,
-) -> Tangent:
-    """Gradient by evidence and global parameters of a scalar; see ``slds.tangent``."""
-    found, change = switching.tangent(
-        local, cotangent, tolerance=tolerance, iterations=iterations, damping=damping
+) -> Tangent[GaussianEvidence, Statistics]:
+    """Return the gradient of a scalar by evidence and global parameters; see ``slds.tangent``."""
+    solution = switching.solution_of(local)
+    change = switching.tangent(
+        solution, cotangent, tolerance=tolerance, iterations=iterations, damping=damping
     )
-    assert change.transitions is not None
-    first = dirichlet.Natural(change.states[:, :1].double().sum((0, 1)))
-    steps = dirichlet.Natural(change.transitions)
-    return found._replace(statistics=Statistics(first, steps, switching.sums(local, change)))
+    return switching.gradient(solution, change, _statistics(solution, change))
 
 
 def filter(
-    parameters: Parameters,
-    evidence: GaussianEvidence,
-    lengths: Tensor | None = None,
-    *,
-    inputs: None = None,
+    parameters: Parameters, evidence: GaussianEvidence, lengths: Tensor | None = None
 ) -> Filtered:
-    """Predict what is seen of every frame from what was seen before, parameters at their means."""
+    """Predict the evidence of every frame from that of the frames before; see ``slds.filter``."""
     first = sticky.mean(parameters.initial)
     rows = sticky.counted(parameters.transition, parameters.kappa)
-    return switching.filter(parameters.dynamics, None, first, rows, evidence, lengths)
+    return filtering.filter(parameters.dynamics, None, first, rows, evidence, lengths)
 
 
 def sample(
     parameters: Parameters,
     rng: np.random.Generator,
     *,
-    local: Local | None = None,
+    local: Local[Statistics] | None = None,
     T: int,
 ) -> Sample:
-    """Draw a sequence of T frames, the parameters at their means; goes on from ``local``."""
+    """Draw a sequence of T frames, the parameters at their means; see ``slds.sample``."""
     rows = sticky.counted(parameters.transition, parameters.kappa).numpy()
     if local is None:
         first = sticky.mean(parameters.initial).numpy()
@@ -137,3 +134,8 @@ def sample(
     past = np.zeros((0, dimensions(parameters)))
     standard = mniw.to_standard(parameters.dynamics)
     return autoregression.draw(standard, first / first.sum(), rows, past, rng, T)
+
+
+def _statistics(solution: switching.Solution, change: meanfield.Derivative | None = None) -> Statistics:
+    """Expected statistics of the global parameters, or their derivative."""
+    return Statistics(*switching.counts(solution, change), switching.sums(solution, change))

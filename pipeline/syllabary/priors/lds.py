@@ -1,7 +1,7 @@
-"""Linear dynamical system: one motion for all frames, smooth and no syllables.
+"""Linear dynamical system: one motion for all frames, without syllables.
 
-``slds`` with a single state. What it is for: to fill gaps, to take noise out of latents, and to
-tell what states add.
+``slds`` with a single state. It fills gaps and removes noise from latents; comparison with ``slds``
+shows what states add.
 """
 
 from typing import Literal
@@ -9,7 +9,7 @@ from typing import Literal
 from ..settings import Field
 from . import slds
 from .slds import (
-    Evidence,
+    TAKES_POINTS,
     Parameters,
     Statistics,
     dimensions,
@@ -17,8 +17,8 @@ from .slds import (
     filter,
     infer,
     initial,
+    kappa_of,
     reorder,
-    rescale_latents,
     sample,
     tangent,
     update,
@@ -27,7 +27,7 @@ from .slds import (
 )
 
 __all__ = [
-    "Evidence",
+    "TAKES_POINTS",
     "Parameters",
     "Settings",
     "Statistics",
@@ -36,8 +36,8 @@ __all__ = [
     "filter",
     "infer",
     "initial",
+    "kappa_of",
     "reorder",
-    "rescale_latents",
     "sample",
     "tangent",
     "update",
@@ -50,4 +50,4 @@ class Settings(slds.Settings):
     """Strengths of the prior; latents are whitened, so that none depends on their units."""
 
     states: Literal[1] = Field(1, description="there is one motion")
-    kappa: float | None = Field(0.0, ge=0, description="of no influence: there is no other state")
+    kappa: float | None = Field(0.0, ge=0, description="without influence: there is no other state")

@@ -1,9 +1,9 @@
 """Switching linear dynamical system: sticky states, each with its linear motion of the latents.
 
-``z_t ~ pi[z_{t-1}]`` and ``x_t ~ N(W_{z_t} [x_{t-1}; 1], Q_{z_t})``, x_1 from a law that all states
-share; the latents themselves are seen with noise. The posterior is q(z) q(x) q(parameters): a
-chain of states and a chain of latents, each exact given the other. Everything that is not about
-noise in the latents is as in ``arhmm``, whose parameters with one lag are a start for this model.
+``z_t ~ pi[z_{t-1}]`` and ``x_t ~ N(W_{z_t} [x_{t-1}; 1], Q_{z_t})``. All states share the distribution
+of x_1, and latents are observed with noise. The posterior is q(z) q(x) q(parameters): a chain of
+states and a chain of latents, each exact given the other. The rest is as in ``arhmm``, whose
+parameters with one lag are a start for this model.
 
 References
 ----------
@@ -22,38 +22,52 @@ from ..expfam import dirichlet, mniw, niw
 from ..messages import meanfield
 from .blocks import (
     autoregression,
+    filtering,
     global_parameters,
     initialization,
     natural_gradient,
     sticky,
     switching,
 )
-from .blocks.global_parameters import dimensions, learn, reorder, with_kappa
-from .interface import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent, add
+from .blocks.global_parameters import dimensions, kappa_of, learn, reorder, with_kappa
+from .interface import (
+    Cotangent,
+    Filtered,
+    GaussianEvidence,
+    GlobalParameters,
+    Local,
+    Sample,
+    Tangent,
+    add,
+)
 
 __all__ = [
-    "Evidence",
+    "TAKES_POINTS",
     "Parameters",
     "Settings",
     "Statistics",
+    "blank",
+    "boundary_messages",
     "dimensions",
     "divergence",
     "filter",
     "from_autoregression",
     "infer",
     "initial",
+    "kappa_of",
     "reorder",
     "rescale_latents",
     "sample",
     "tangent",
     "update",
+    "update_from_windows",
     "update_hyperparameters",
     "with_kappa",
 ]
 
-Evidence = GaussianEvidence
+TAKES_POINTS = False
 update_hyperparameters = learn
-# The law of x_1 before any data: that of all whitened latents, worth so many observations.
+# Observations that the prior of x_1 is worth; it is the distribution of all whitened latents.
 START_COUNT = 1.0
 
 
@@ -65,7 +79,7 @@ class Parameters(NamedTuple):
     """Posterior of the global parameters, and what their prior needs beside the settings."""
 
     start: niw.Natural
-    """Of the law of x_1."""
+    """Of the distribution of x_1."""
     initial: dirichlet.Natural
     """(K,)"""
     transition: dirichlet.Natural
@@ -79,7 +93,7 @@ class Parameters(NamedTuple):
     hyperprior: mniw.Natural
     """Prior of every state's dynamics."""
     start_hyperprior: niw.Natural
-    """Prior of the law of x_1."""
+    """Prior of the distribution of x_1."""
 
 
 class Statistics(NamedTuple):
@@ -103,27 +117,45 @@ def initial(
     ----------
     settings : Settings
     latents : iterable of (T, D) float, or (B, T, D)
-        A recording each; NaN where missing. Iterated twice.
-    lengths : (B) int, optional
-        Frames that count in each.
+        One tensor per recording; NaN where missing. Iterated twice.
+    lengths : (B,) int, optional
+        Frames that count in each recording.
     rng : numpy Generator
 
     Raises
     ------
     BadInput
-        No two frames in a row are observed.
+        No two successive frames are observed.
     """
     prior, statistics = initialization.guess(settings, 1, latents, lengths, rng)
-    blank = from_autoregression(prior)
-    nothing = niw.Natural(*(torch.zeros_like(part) for part in blank.start))
-    return update(blank, Statistics(nothing, *statistics), settings)
+    start = from_autoregression(prior)
+    no_data = niw.Natural(*(torch.zeros_like(part) for part in start.start))
+    return update(start, Statistics(no_data, *statistics), settings)
 
 
-def from_autoregression(parameters: global_parameters.Parameters) -> Parameters:
-    """Take over what an AR-HMM of one lag has learned; the law of x_1 has seen nothing."""
+def blank(
+    settings: Settings,
+    latents: Iterable[Tensor],
+    lengths: Sequence[int] | Tensor | None,
+    rng: np.random.Generator,
+) -> Parameters:
+    """Return parameters without data, the dynamics of all latents as their prior; see ``initial``."""
+    prior, _ = initialization.guess(settings, 1, latents, lengths, rng)
+    return from_autoregression(prior)
+
+
+def from_autoregression(parameters: GlobalParameters) -> Parameters:
+    """Return parameters that take over an AR-HMM of one lag; the distribution of x_1 has no data.
+
+    Parameters
+    ----------
+    parameters : arhmm.Parameters
+        Of one lag.
+    """
+    assert isinstance(parameters, global_parameters.Parameters)
     size = dimensions(parameters)
     unit = torch.eye(size, dtype=torch.float64)
-    law = niw.from_standard(
+    start = niw.from_standard(
         niw.Standard(
             mean=torch.zeros(size, dtype=torch.float64),
             mean_count=torch.tensor(START_COUNT, dtype=torch.float64),
@@ -131,7 +163,7 @@ def from_autoregression(parameters: global_parameters.Parameters) -> Parameters:
             degrees=torch.tensor(size + 2.0, dtype=torch.float64),
         )
     )
-    return Parameters(law, *parameters, start_hyperprior=law)
+    return Parameters(start, *parameters, start_hyperprior=start)
 
 
 def infer(
@@ -139,15 +171,14 @@ def infer(
     evidence: GaussianEvidence,
     lengths: Tensor | None = None,
     *,
-    inputs: None = None,
     start: Tensor | None = None,
     boundary: meanfield.BoundaryMessages | None = None,
     max_iterations: int = 20,
     tolerance: float = 1e-4,
     paths: bool = False,
     cache: bool = True,
-) -> Local:
-    """Return the posterior of latents and states, each the best given the other.
+) -> Local[Statistics]:
+    """Return the posterior of latents and states, each optimal given the other.
 
     Parameters
     ----------
@@ -156,90 +187,106 @@ def infer(
         (..., T, D); messages run in its dtype.
     lengths : (...) int, optional
         Frames that count in each sequence.
-    inputs : None
-        The model takes none.
     start : (..., T, K), optional
-        Probabilities of the states to begin with; else what the evidence's means say as points.
-    boundary : Edges, optional
-        What lies beyond windows; one leading axis.
+        Probabilities of the states to begin with; by default those of the evidence's means taken
+        as points.
+    boundary : BoundaryMessages, optional
+        Messages from beyond the ends of windows; one leading axis.
     max_iterations : int
-        Turns at most.
+        Upper limit of iterations.
     tolerance : float
-        Rise of the bound per frame, nats, that ends the turns.
+        Rise of the bound per frame, nats, below which iterations end.
     paths : bool
-        Find the most probable path of states too.
+        Return the most probable path of states too.
     cache : bool
-        Keep what ``tangent`` needs; half of the memory.
+        Keep what ``tangent`` needs, which is half of the memory.
     """
-    local = switching.infer(
-        _potentials(parameters),
-        evidence,
-        lengths,
-        start=start,
+    potentials = switching.potentials(
+        parameters.initial, parameters.transition, parameters.start, parameters.dynamics
+    )
+    flat = switching.flatten(evidence, lengths, start)
+    optimum = meanfield.solve(
+        potentials,
+        flat.evidence,
+        lengths=flat.lengths,
+        start=flat.start,
         boundary=boundary,
         max_iterations=max_iterations,
         tolerance=tolerance,
-        paths=paths,
         cache=cache,
     )
-    first, steps = switching.total_states(local)
-    statistics = Statistics(switching.start_sums(local), first, steps, switching.sums(local))
-    return local._replace(statistics=statistics)
+    solution = switching.Solution(potentials, flat, optimum)
+    return switching.posterior(solution, _statistics(solution), paths=paths)
 
 
 def tangent(
     parameters: Parameters,
-    local: Local,
+    local: Local[Statistics],
     cotangent: Cotangent,
     *,
     tolerance: float = 1e-2,
     iterations: int = 8,
     damping: float | None = None,
-) -> Tangent:
-    """Gradient by evidence and global parameters of a scalar whose gradient by ``local`` is given.
+) -> Tangent[GaussianEvidence, Statistics]:
+    """Return the gradient of a scalar by evidence and global parameters.
 
     Parameters
     ----------
     parameters : Parameters
         Those of ``infer``.
     local : Local
-        What ``infer`` found.
+        Result of ``infer``.
     cotangent : Cotangent
-        What runs through the bound itself left out: the marginals are its optimum.
+        Gradient of the scalar by ``local``, without the part that runs through the bound, whose
+        optimum the marginals are.
     tolerance, iterations, damping
         Of the solver, see ``meanfield.derivative``; 0 iterations hold the states fixed.
     """
-    found, change = switching.tangent(
-        local, cotangent, tolerance=tolerance, iterations=iterations, damping=damping
+    solution = switching.solution_of(local)
+    change = switching.tangent(
+        solution, cotangent, tolerance=tolerance, iterations=iterations, damping=damping
     )
-    assert change.transitions is not None
-    statistics = Statistics(
-        start=switching.start_sums(local, change),
-        initial=dirichlet.Natural(change.states[:, :1].double().sum((0, 1))),
-        transition=dirichlet.Natural(change.transitions),
-        dynamics=switching.sums(local, change),
-    )
-    return found._replace(statistics=statistics)
+    return switching.gradient(solution, change, _statistics(solution, change))
+
+
+def boundary_messages(
+    local: Local[Statistics], begin: Tensor, stop: Tensor
+) -> meanfield.BoundaryMessages:
+    """Return the messages into windows of one sequence from beyond their ends.
+
+    Parameters
+    ----------
+    local : Local
+        Posterior of the whole sequence (T, D).
+    begin, stop : (n,) int64
+        First frame of each window, and the frame after its last; two frames at least.
+    """
+    return switching.boundary_messages(switching.solution_of(local), begin, stop)
 
 
 def filter(
-    parameters: Parameters,
-    evidence: GaussianEvidence,
-    lengths: Tensor | None = None,
-    *,
-    inputs: None = None,
+    parameters: Parameters, evidence: GaussianEvidence, lengths: Tensor | None = None
 ) -> Filtered:
-    """Predict what is seen of every frame from what was seen before, parameters at their means."""
+    """Predict the evidence of every frame from that of the frames before, parameters at their means.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    evidence : GaussianEvidence
+        (..., T, D)
+    lengths : (...) int, optional
+        Frames that count in each sequence.
+    """
     first = sticky.mean(parameters.initial)
     rows = sticky.counted(parameters.transition, parameters.kappa)
-    return switching.filter(parameters.dynamics, parameters.start, first, rows, evidence, lengths)
+    return filtering.filter(parameters.dynamics, parameters.start, first, rows, evidence, lengths)
 
 
 def sample(
     parameters: Parameters,
     rng: np.random.Generator,
     *,
-    local: Local | None = None,
+    local: Local[Statistics] | None = None,
     T: int,
 ) -> Sample:
     """Draw a sequence, the parameters at their posterior means.
@@ -249,7 +296,7 @@ def sample(
     parameters : Parameters
     rng : numpy Generator
     local : Local, optional
-        Posterior of one sequence to go on from; otherwise the past is the mean of x_1.
+        Posterior of one sequence to continue; otherwise the past is the mean of x_1.
     T : int
         Frames to draw.
     """
@@ -265,7 +312,7 @@ def sample(
 
 
 def divergence(parameters: Parameters, settings: Settings) -> Tensor:
-    """Return how far the global parameters are from their prior, () nats."""
+    """Return the divergence of the global parameters from their prior, () nats."""
     prior = _prior(parameters, settings)
     return (
         niw.divergence(parameters.start, prior.start)
@@ -304,15 +351,34 @@ def update(
     """
     current = Statistics(*parameters[:4])
     target = add(_prior(parameters, settings), statistics)
-    found = natural_gradient.step(current, target, rate, cotangent)
+    posterior = natural_gradient.step(current, target, rate, cotangent)
     weights = sticky.update_weights(
         parameters.weights,
-        dirichlet.expected_stats(found.transition).log_probability,
+        dirichlet.expected_stats(posterior.transition).log_probability,
         alpha=settings.alpha,
         gamma=settings.gamma,
         kappa=parameters.kappa,
     )
-    return parameters._replace(**found._asdict(), weights=weights)
+    return parameters._replace(**posterior._asdict(), weights=weights)
+
+
+def update_from_windows(
+    parameters: Parameters,
+    statistics: Statistics,
+    settings: Settings,
+    *,
+    rate: float,
+    cotangent: Statistics | None = None,
+) -> Parameters:
+    """Step as ``update`` does, but keep how recordings begin: windows begin anywhere.
+
+    Parameters
+    ----------
+    parameters, statistics, settings, rate, cotangent
+        See ``update``.
+    """
+    updated = update(parameters, statistics, settings, rate=rate, cotangent=cotangent)
+    return updated._replace(start=parameters.start, initial=parameters.initial)
 
 
 def rescale_latents(parameters: Parameters, shift: Tensor, scale: Tensor) -> Parameters:
@@ -362,10 +428,10 @@ def rescale_latents(parameters: Parameters, shift: Tensor, scale: Tensor) -> Par
     )
 
 
-def _potentials(parameters: Parameters) -> meanfield.Potentials:
-    return switching.potentials(
-        parameters.initial, parameters.transition, parameters.start, parameters.dynamics
-    )
+def _statistics(solution: switching.Solution, change: meanfield.Derivative | None = None) -> Statistics:
+    """Expected statistics of the global parameters, or their derivative."""
+    start = switching.start_sums(solution, change)
+    return Statistics(start, *switching.counts(solution, change), switching.sums(solution, change))
 
 
 def _prior(parameters: Parameters, settings: Settings) -> Statistics:

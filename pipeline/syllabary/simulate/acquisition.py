@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,8 +61,8 @@ def record(
     with files.create(folder / "metadata.json") as temporary:
         about = _metadata(settings, subject=subject, recording=recording)
         temporary.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    footprint = motion.footprints(performed)
-    table = truth.table(performed, footprint, stamps_ms, dropped)
+    seen = motion.footprints(performed)
+    table = truth.table(performed, seen, stamps_ms, dropped)
     tables.write(folder / "truth.parquet", table, provenance, tables.TRUTH)
 
 
@@ -109,9 +110,7 @@ def frames(
             yield frame
 
 
-def _mirrored(
-    camera: rendering.Pinhole, x_mm: float, y_mm: float, radius_mm: float
-) -> rendering.Pinhole:
+def _mirrored(camera: rendering.Camera, x_mm: float, y_mm: float, radius_mm: float) -> rendering.Camera:
     """See the arena in the mirror that stands on the rim of the floor nearest to (x, y)."""
     out = np.array([x_mm, y_mm, 0.0]) / max(np.hypot(x_mm, y_mm), 1e-9)
     flip = np.eye(3) - 2 * np.outer(out, out)
@@ -121,7 +120,7 @@ def _mirrored(
     )
 
 
-def _metadata(settings: SimulateSettings, *, subject: str, recording: str) -> dict[str, object]:
+def _metadata(settings: SimulateSettings, *, subject: str, recording: str) -> dict[str, Any]:
     return {
         "SubjectName": subject,
         "SessionName": recording,

@@ -1,29 +1,31 @@
-"""Tensors and their meaning in one safetensors file: no code in it, same content same bytes."""
+"""Tensors and their metadata in one safetensors file, without code; same content, same bytes."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+import numpy as np
 import numpy.typing as npt
 import safetensors
 import safetensors.torch
 import torch
 
 from ..errors import BadInput
+from ..priors.interface import TensorRecord, rebuilt
 from ..records import files
 
 __all__ = ["flatten", "load", "restore", "save"]
 
 # One key: the library writes several in an order that differs from run to run.
 KEY = "syllabary"
-Record = TypeVar("Record", bound=tuple[Any, ...])
+Record = TypeVar("Record", bound=TensorRecord)
 
 
 def save(
     path: Path | str,
-    tensors: Mapping[str, torch.Tensor | npt.NDArray[Any]],
-    metadata: Mapping[str, Any],
+    tensors: Mapping[str, torch.Tensor | npt.NDArray[np.generic]],
+    metadata: Mapping[str, object],
 ) -> None:
     """Write named arrays and JSON metadata whole or not at all.
 
@@ -69,34 +71,49 @@ def load(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     return tensors, json.loads(metadata[KEY])
 
 
-def flatten(record: tuple[Any, ...], prefix: str = "") -> dict[str, torch.Tensor]:
-    """Name every tensor of a NamedTuple of tensors, NamedTuples inside it with dots."""
+def flatten(record: TensorRecord, prefix: str = "") -> dict[str, torch.Tensor]:
+    """Return every tensor of a record by name; names of records inside it are joined with dots.
+
+    Parameters
+    ----------
+    record : NamedTuple of tensors and of such records
+    prefix : str
+        Begins every name.
+    """
     tensors: dict[str, torch.Tensor] = {}
-    for name, value in record._asdict().items():  # type: ignore[attr-defined]
-        if isinstance(value, tuple):
-            tensors |= flatten(value, f"{prefix}{name}.")
+    for name, value in record._asdict().items():
+        if isinstance(value, torch.Tensor):
+            tensors[prefix + name] = value
         else:
-            tensors[prefix + name] = torch.as_tensor(value)
+            tensors |= flatten(value, f"{prefix}{name}.")
     return tensors
 
 
 def restore(kind: type[Record], tensors: Mapping[str, torch.Tensor], prefix: str = "") -> Record:
-    """Build a NamedTuple from the names that ``flatten`` gave.
+    """Rebuild a record from the names that ``flatten`` returned.
+
+    Parameters
+    ----------
+    kind : type of NamedTuple
+    tensors : mapping of name to tensor
+    prefix : str
+        Begins every name.
 
     Raises
     ------
     BadInput
         A tensor is missing: the file is of another model or another version.
     """
-    values: dict[str, Any] = {}
-    for name, hint in get_type_hints(kind).items():
-        if isinstance(hint, type) and issubclass(hint, tuple):
-            values[name] = restore(hint, tensors, f"{prefix}{name}.")
+    values: list[torch.Tensor | TensorRecord] = []
+    hints: dict[str, type[TensorRecord] | type[torch.Tensor]] = get_type_hints(kind)
+    for name, hint in hints.items():
+        if issubclass(hint, tuple):
+            values.append(restore(hint, tensors, f"{prefix}{name}."))
         elif prefix + name in tensors:
-            values[name] = tensors[prefix + name]
+            values.append(tensors[prefix + name])
         else:
             raise BadInput(
-                f"no tensor {prefix + name!r} where {kind.__module__}.{kind.__name__} needs one; "
+                f"no tensor {prefix + name!r}, which {kind.__module__}.{kind.__name__} needs; "
                 "the file is of another model, or of another version of syllabary: fit again."
             )
-    return kind(**values)
+    return rebuilt(kind, values)

@@ -1,18 +1,29 @@
-"""What lies behind the names in a model's settings.
+"""Settings behind the names that a model's settings contain.
 
-Apart from ``settings``, because looking behind a name imports the mathematics, and what needs
-the settings alone (components, the config) must neither wait for it nor depend on it.
+Apart from ``settings``, because they import the mathematics. What needs the settings alone
+(components, the config) must neither wait for it nor depend on it.
 """
+
+from typing import Protocol
 
 from .. import registry
 from ..errors import BadSetting
+from ..priors.lookup import as_network_prior, find_prior
 from ..settings import Settings, read
 from .settings import ModelSettings
 
-__all__ = ["network_settings", "prior_settings", "require_choices"]
+__all__ = ["NetworkSettings", "network_settings", "prior_settings", "require_choices"]
 
 
-def network_settings(model: ModelSettings, where: str = "model") -> Settings:
+class NetworkSettings(Protocol):
+    """What the settings of all networks contain."""
+
+    @property
+    def max_precision(self) -> float:
+        """Upper limit of the precision of a latent."""
+
+
+def network_settings(model: ModelSettings, where: str = "model") -> NetworkSettings:
     """Check the network's name and its settings, and return them.
 
     Raises
@@ -20,8 +31,10 @@ def network_settings(model: ModelSettings, where: str = "model") -> Settings:
     UnknownName, BadSetting
         There is no such network, or it has no such setting.
     """
-    chosen = registry.find("syllabary.svae.networks", model.network)
-    checked: Settings = read(chosen.Settings, model.network_settings, f"{where}.network_settings")
+    network = registry.find("syllabary.svae.networks", model.network)
+    checked: NetworkSettings = read(
+        network.Settings, model.network_settings, f"{where}.network_settings"
+    )
     return checked
 
 
@@ -35,25 +48,22 @@ def prior_settings(model: ModelSettings, where: str = "model") -> Settings:
     UnknownName, BadSetting
         There is no such prior, or it has no such setting.
     """
-    chosen = registry.find("syllabary.priors", model.prior)
-    checked: Settings = read(chosen.Settings, model.prior_settings, f"{where}.prior_settings")
-    return checked
+    prior = find_prior(model.prior)
+    return read(prior.Settings, model.prior_settings, f"{where}.prior_settings")
 
 
 def require_choices(model: ModelSettings, where: str) -> None:
-    """Check what lies behind the names in a model's settings.
+    """Check the modules and settings behind the names in a model's settings.
 
     Raises
     ------
     UnknownName, BadSetting
-        There is no such file or setting, or the prior can't be told of its states.
+        There is no such module or setting, or the prior cannot use discovered states.
     """
     network_settings(model, where)
     prior_settings(model, where)
-    if model.discovery is not None and not hasattr(
-        registry.find("syllabary.priors", model.prior), "from_autoregression"
-    ):
+    if model.discovery is not None and as_network_prior(find_prior(model.prior)) is None:
         raise BadSetting(
-            f"{where}.discovery tells prior 'slds' of its states, and not {model.prior!r}: take that "
-            "prior, or leave discovery out."
+            f"{where}.discovery works with prior 'slds', not with {model.prior!r}: take that prior, "
+            "or leave discovery out."
         )

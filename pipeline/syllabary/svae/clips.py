@@ -1,8 +1,8 @@
-"""Ask a trained model what its syllables look like, and for sequences of its own.
+"""Movies of a trained model: the course of each syllable, and sequences drawn from the prior.
 
-The movie of a syllable starts where its frames are on average, half a bout back along their mean
-step, and then follows the syllable's own dynamics without noise. So it shows what the model took
-to be common to all bouts, which no single example does.
+The movie of a syllable starts at the mean of its frames, half a bout back along their mean step,
+and then follows the syllable's own dynamics without noise. So it shows what all bouts have in
+common, which no single example does.
 """
 
 import numpy as np
@@ -10,9 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .. import registry
 from ..expfam import mniw
 from ..machine import one_thread
+from ..priors.blocks import sticky
+from ..priors.interface import GlobalParameters, StickyParameters
+from ..priors.lookup import find_prior
 from ..provenance import generator
 from ..records.clips import Clips
 from .latent_evidence import BLOCK
@@ -20,13 +22,14 @@ from .model import Model
 
 __all__ = ["decode"]
 
-# States of a smaller share of the training frames are no syllables to look at.
-LEAST_SHARE = 0.005
+# States of a smaller share of the training frames get no movie.
+MIN_SHARE = 0.005
 SHORTEST_S, LONGEST_S = 0.5, 2.0
 SIMULATED, SIMULATED_S = 4, 10.0
-# In standard deviations of a state's own frames: beyond, an unstable motion has left all that
-# training saw of it. Of all frames would not do: a rare pose, such as rearing, lies far from most.
-FARTHEST = 3.0
+# Limit of the latents, standard deviations of the state's own frames. Beyond it, an unstable motion
+# has left the training data of its state. Those of all frames would cut off rare poses, such as
+# rearing, which are far from most frames.
+MAX_DEVIATIONS = 3.0
 
 
 def decode(model: Model, *, seed: int) -> Clips:
@@ -43,12 +46,13 @@ def decode(model: Model, *, seed: int) -> Clips:
 
 
 def _decode(model: Model, seed: int) -> Clips:
-    prior = registry.find("syllabary.priors", model.settings.prior)
+    prior = find_prior(model.settings.prior)
     parameters = model.parameters
     hyperprior = mniw.Natural(*(part[None] for part in parameters.hyperprior))
-    sums = mniw.Natural(*(own - new for own, new in zip(parameters.dynamics, hyperprior, strict=True)))
+    differences = (a - b for a, b in zip(parameters.dynamics, hyperprior, strict=True))
+    sums = mniw.Natural(*differences)
     counts = sums.observations.clamp(min=0)
-    used = torch.nonzero(counts >= LEAST_SHARE * counts.sum()).flatten()
+    used = torch.nonzero(counts >= MIN_SHARE * counts.sum()).flatten()
     frames = max(1, round(LONGEST_S * model.fps))
     lengths = _durations(parameters, model.fps)[used.numpy()]
     low, high = _range(sums)
@@ -62,39 +66,37 @@ def _decode(model: Model, seed: int) -> Clips:
         prior.sample(parameters, generator(seed, "clips", i), T=max(1, round(SIMULATED_S * model.fps)))
         for i in range(SIMULATED)
     ]
-    own = torch.stack([one.latents for one in drawn]).nan_to_num()
-    own = own.clamp(low[used].amin(0), high[used].amax(0))
+    simulated = torch.stack([sequence.latents for sequence in drawn]).nan_to_num()
+    simulated = simulated.clamp(low[used].amin(0), high[used].amax(0))
     return Clips(
         syllable=used.numpy(),
         length=lengths,
         latents=latents,
         poses=_heights(model, latents),
-        simulated_states=np.stack([one.states.numpy() for one in drawn]),
-        simulated_heights=_heights(model, own.numpy()),
+        simulated_states=np.stack([sequence.states.numpy() for sequence in drawn]),
+        simulated_heights=_heights(model, simulated.numpy()),
         fps=model.fps,
         pixel_mm=float(model.pca().pixel_mm),
     )
 
 
-def _durations(parameters: object, fps: float) -> npt.NDArray[np.int64]:
-    """Mean bout of each state by the steps counted, frames, within what can be looked at."""
+def _durations(parameters: GlobalParameters, fps: float) -> npt.NDArray[np.int64]:
+    """Mean bout of each state by the counted steps, frames, within the limits of a movie."""
     shortest, longest = max(1, round(SHORTEST_S * fps)), max(1, round(LONGEST_S * fps))
-    rows = getattr(parameters, "transition", None)
-    if rows is None:
-        return np.full(len(parameters.dynamics.observations), shortest)  # type: ignore[attr-defined]
-    counted = rows.concentration - torch.diag(parameters.kappa.expand(len(rows.concentration)))  # type: ignore[attr-defined]
-    stay = (counted.diagonal() / counted.sum(-1)).clamp(0, 1 - 1e-9)
-    found: npt.NDArray[np.int64] = (1 / (1 - stay)).round().long().clamp(shortest, longest).numpy()
-    return found
+    if not isinstance(parameters, StickyParameters):
+        return np.full(len(parameters.dynamics.observations), shortest)
+    stay = sticky.counted(parameters.transition, parameters.kappa).diagonal().clamp(0, 1 - 1e-9)
+    durations: Tensor = (1 / (1 - stay)).round().long().clamp(shortest, longest)
+    return durations.numpy()
 
 
 def _range(sums: mniw.Natural) -> tuple[Tensor, Tensor]:
-    """Least and greatest latents, (K, D), that the frames of each state make plausible."""
+    """Limits of the latents, (K, D) each, that the frames of each state make plausible."""
     count = sums.observations.clamp(min=1)[:, None]
     mean = sums.precision_mean[..., -1] / count
-    # Steps on batches may leave sums that no frames have: their variance is then nought.
+    # Steps on batches may leave sums that no frames have; their variance is then 0.
     variance = (sums.scatter.diagonal(dim1=-2, dim2=-1) / count - mean**2).clamp(min=0)
-    return mean - FARTHEST * variance.sqrt(), mean + FARTHEST * variance.sqrt()
+    return mean - MAX_DEVIATIONS * variance.sqrt(), mean + MAX_DEVIATIONS * variance.sqrt()
 
 
 def _path(
@@ -113,16 +115,16 @@ def _path(
     if width == 1:
         still = weights[:, 0].clamp(*within)
         return still.expand(frames, size).numpy().copy()
-    # Mean regressors are the mean of the frames before: the latest first.
+    # Mean regressors are the mean of the frames before, the latest first.
     past: Tensor = (sums.precision[state, :-1, -1] / count).reshape(-1, size)
     past = past - (mean - past[0]) * (length / 2)
-    found = np.empty((frames, size))
+    latents = np.empty((frames, size))
     for t in range(frames):
         if t < length:
             ahead = weights @ torch.cat([past.flatten(), past.new_ones(1)])
             past = torch.cat([ahead.clamp(*within)[None], past[:-1]])
-        found[t] = past[0].numpy()
-    return found
+        latents[t] = past[0].numpy()
+    return latents
 
 
 @torch.no_grad()

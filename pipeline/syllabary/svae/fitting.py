@@ -1,10 +1,9 @@
-"""From training recordings to a model: find the syllables, fit the prior, train the networks."""
+"""From training recordings to a model: discover syllables, fit the prior, train the networks."""
 
 import dataclasses
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -38,14 +37,14 @@ def learn(
     folder: Path | None = None,
     identity: str = "",
 ) -> tuple[Model, pd.DataFrame]:
-    """Train a model; what was killed goes on where it was.
+    """Train a model. Training that was stopped continues from its checkpoint.
 
     Parameters
     ----------
     latents, crops : mapping of recording to its latents and to its ``crops.h5``
     settings : ModelSettings
     reduction : Reduction
-        What made the latents.
+        Of which the latents are.
     target_duration_s : float
         Median duration of a syllable to aim at, s.
     fps : float
@@ -53,60 +52,61 @@ def learn(
     seed : int
         The same seed and data give the same model, bit for bit.
     labels : mapping of recording to Annotations, optional
-        What people called some of the ticks; only a model with ``discovery`` heeds them.
+        People's labels of some ticks; only a model with ``discovery`` uses them.
     folder : path, optional
-        Where checkpoints are kept until the end.
+        Of the checkpoints, until the end.
     identity : str
         Digest of all that decides the result.
 
     Returns
     -------
     Model, DataFrame
-        And the history of its training, a row per sweep.
+        And the history of its training, a row per iteration.
     """
     require_choices(settings, "model")
     places = {
         name: None if folder is None else folder / f"{name}.safetensors"
         for name in ("checkpoint", "joint")
     }
-    options: dict[str, Any] = {
-        "target_duration_s": target_duration_s,
-        "fps": fps,
-        "seed": seed,
-        "checkpoint": places["checkpoint"],
-        "identity": identity,
-    }
-    found = state_logits = None
+    discovered = state_logits = None
     if settings.discovery is None:
         if labels:
-            log.warning("labels of people are heeded by models with 'discovery' alone.")
-        fitted = em.fit(latents, settings, **options)
+            log.warning("labels of people are used by models with 'discovery' alone.")
+        fitted = em.fit(
+            latents, settings, target_duration_s=target_duration_s, fps=fps, seed=seed,
+            checkpoint=places["checkpoint"], identity=identity,
+        )  # fmt: skip
     else:
-        found = discovery.find(latents, settings.discovery, labels=labels, **options)
-        state_logits = {name: torch.from_numpy(one) for name, one in found.evidence.items()}
+        discovered = discovery.find(
+            latents, settings.discovery, labels=labels, target_duration_s=target_duration_s, fps=fps,
+            seed=seed, checkpoint=places["checkpoint"], identity=identity,
+        )  # fmt: skip
+        state_logits = {name: torch.from_numpy(each) for name, each in discovered.evidence.items()}
         fitted = clamped.fit(latents, state_logits, settings, fps=fps, seed=seed)
-        found, state_logits = _renumbered(found, state_logits, fitted.order)
-        history = pd.concat([found.history, fitted.history], ignore_index=True)
+        discovered, state_logits = _renumbered(discovered, state_logits, fitted.order)
+        history = pd.concat([discovered.history, fitted.history], ignore_index=True)
         fitted = fitted._replace(history=history)
     trained, networks = joint.fit(
         fitted, crops, latents, settings, reduction.pca, fps=fps, seed=seed, state_logits=state_logits,
         checkpoint=places["joint"], identity=identity,
     )  # fmt: skip
-    if found is not None and state_logits is not None and trained is not fitted:
-        found, state_logits = _renumbered(found, state_logits, trained.order)
-    model = Model.of(settings, trained, reduction, networks, fps=fps, discovered=found)
+    if discovered is not None and state_logits is not None and trained is not fitted:
+        discovered, state_logits = _renumbered(discovered, state_logits, trained.order)
+    model = Model.of(settings, trained, reduction, networks, fps=fps, discovered=discovered)
     if settings.discovery is not None and settings.discovery.forecast_lags > 1:
-        later = forecasting.fit(model, latents, crops, settings.discovery.forecast_lags)
-        model = dataclasses.replace(model, forecast_parameters=later)
+        parameters = forecasting.fit(model, latents, crops, settings.discovery.forecast_lags)
+        model = dataclasses.replace(model, forecast_parameters=parameters)
     model = pixel_noise.fit(model, crops, generator(seed, "fit", "noise"))
     return model, trained.history
 
 
 def _renumbered(
-    found: discovery.Discovered, state_logits: Mapping[str, torch.Tensor], order: torch.Tensor | None
+    discovered: discovery.Discovered,
+    state_logits: Mapping[str, torch.Tensor],
+    order: torch.Tensor | None,
 ) -> tuple[discovery.Discovered, dict[str, torch.Tensor]]:
     """Give the syllables the numbers that the prior gave them."""
     assert order is not None
-    classes = tuple(found.classes[int(k)] for k in order)
-    found = found._replace(labeler=found.labeler.reorder(order), classes=classes)
-    return found, {name: one[:, order] for name, one in state_logits.items()}
+    classes = tuple(discovered.classes[int(k)] for k in order)
+    renumbered = discovered._replace(labeler=discovered.labeler.reorder(order), classes=classes)
+    return renumbered, {name: each[:, order] for name, each in state_logits.items()}

@@ -1,13 +1,14 @@
-"""Dynamics of several lags, once syllables and networks are known: what predictions are made by.
+"""Dynamics of several lags, fitted once syllables and networks are trained: for predictions.
 
 The networks are trained with a prior of one lag, whose gradient is cheap. But an animal has momentum,
-and what a recognizer says of a frame jitters; both are seen in more than one past frame. So at the end
-the motion of every syllable is fitted again, ``x_t ~ N(W_z [x_{t-1}, ..., x_{t-L}, 1], Q_z)``, to all
-training recordings. Networks, chain of states, and what is said of them stay as they are, and so do all
-labels; bound, importance weighted bound and predictions (``scores``) are those of these dynamics.
+and its encoded latents have noise from frame to frame; both show in more than one past frame. So
+the motion of every syllable is fitted again at the end, ``x_t ~ N(W_z [x_{t-1}, ..., x_{t-L}, 1],
+Q_z)``, to all training recordings. Networks, chain of states, and state evidence stay as they are,
+and so do all labels. The bound, the importance weighted bound and predictions (``scores``) use
+these dynamics.
 
-A sweep is exact: with said states the latents are one Gaussian chain, and the parameters' update is
-conjugate; what the states have in common is learned as in training.
+An iteration is exact: with clamped states the latents are one Gaussian chain, and the update of the
+parameters is conjugate. The hyperprior is fitted as in training.
 
 References
 ----------
@@ -16,7 +17,7 @@ docs/decisions/022-foresight.md; doi:10.1016/j.neuron.2015.11.031 (dynamics of t
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ from ..expfam import mniw
 from ..machine import one_thread
 from ..messages import hmm, lds
 from ..priors.blocks import autoregression, global_parameters
-from ..priors.interface import GaussianEvidence, PointEvidence, total
+from ..priors.interface import GaussianEvidence, GlobalParameters, PointEvidence, total
 from ..progress import track
 from ..records.crops import Crops
 from ..reduction.latents import LatentSeries
@@ -34,22 +35,25 @@ from . import segmentation
 from .choices import prior_settings
 from .model import Model
 from .scores import chain
-from .scores.process import process
+from .scores.process import Process, process
 
-__all__ = ["fit", "moved"]
+__all__ = ["fit", "refit"]
 
-SWEEPS = 8
-# Frames of a recording at once, which know nothing of the others: a frame takes some 20 kB.
-PIECE = 4500
+ITERATIONS = 8
+# Frames of a recording that are inferred at once, as if alone: a frame takes some 20 kB.
+WINDOW = 4500
+P = TypeVar("P", bound=GlobalParameters)
 
 
-def fit(model: Model, latents: Mapping[str, LatentSeries], crops: Mapping[str, Path], lags: int) -> Any:
-    """Return a trained model's parameters with dynamics of some lags.
+def fit(
+    model: Model, latents: Mapping[str, LatentSeries], crops: Mapping[str, Path], lags: int
+) -> GlobalParameters:
+    """Return a trained model's parameters with dynamics of several lags.
 
     Parameters
     ----------
     model : Model
-        With a recognizer of states.
+        With a state labeler.
     latents, crops : mapping of recording to its latents and to its ``crops.h5``
         Of training.
     lags : int
@@ -60,39 +64,41 @@ def fit(model: Model, latents: Mapping[str, LatentSeries], crops: Mapping[str, P
         The prior's parameters, of which ``dynamics`` (K, ...) and ``hyperprior`` are of W_k
         (D, L D + 1) and Q_k (D, D).
     """
-    told, states = [], []
+    evidence, states = [], []
+    settings = prior_settings(model.settings)
+    assert isinstance(settings, global_parameters.Settings)
     with one_thread("torch"):
-        law = process(model.parameters)
+        chain_of_states = process(model.parameters)
+        first, rows = chain_of_states.first.log(), chain_of_states.rows.log()
         for name in sorted(latents):
             series = latents[name]
+            prediction = segmentation.predict_states(model, series)
             with Crops(crops[name]) as recording:
-                evidence = segmentation._evidence(
-                    model, series, recording, segmentation._predict_states(model, series)
-                )
-            assert evidence.states is not None
-            chained = hmm.marginals(law.first.log(), law.rows.log(), evidence.states.double()[None])
-            assert chained.states is not None
-            told.append(evidence)
-            states.append(chained.states[0])
-        return moved(model.parameters, told, states, lags, prior_settings(model.settings))
+                clamped = segmentation.evidence_of(model, series, recording, prediction)
+            assert clamped.states is not None
+            marginals = hmm.marginals(first, rows, clamped.states.double()[None])
+            assert marginals.states is not None
+            evidence.append(clamped)
+            states.append(marginals.states[0])
+        return refit(model.parameters, evidence, states, lags, settings)
 
 
-def moved(
-    parameters: Any,
+def refit(
+    parameters: P,
     evidence: list[GaussianEvidence],
     states: list[Tensor],
     lags: int,
-    settings: Any,
-    max_iterations: int = SWEEPS,
-) -> Any:
-    """Fit dynamics of some lags to recordings whose states are known.
+    settings: global_parameters.Settings,
+    max_iterations: int = ITERATIONS,
+) -> P:
+    """Fit dynamics of several lags to recordings with given states.
 
     Parameters
     ----------
     parameters : NamedTuple
         Of ``slds``, of any number of lags.
     evidence : list of GaussianEvidence (T, D)
-        What is said of the latents of each recording.
+        Of the latents of each recording.
     states : list of (T, K) float64
         Probabilities of its states.
     lags, max_iterations : int
@@ -105,49 +111,58 @@ def moved(
         No frame has all its predecessors.
     """
     size = global_parameters.dimensions(parameters)
-    points = [PointEvidence(one.mean, (one.precision > 0).all(-1)) for one in evidence]
-    usable = [autoregression.usable(one.observed, lags) for one in points]
+    windows = []
+    for each, shares in zip(evidence, states, strict=True):
+        precision = each.precision.double()
+        linear = precision * torch.where(precision > 0, each.mean.double(), 0.0)
+        for begin in range(0, len(shares), WINDOW):
+            rows = slice(begin, begin + WINDOW)
+            if len(shares[rows]) > lags:
+                potential = chain.Potential(torch.diag_embed(precision[rows]), linear[rows])
+                windows.append((potential, shares[rows]))
+    hyperprior = _hyperprior(evidence, lags, settings)
+    dynamics = mniw.Natural(*(part.expand(len(states[0].T), *part.shape).clone() for part in hyperprior))
+    refitted = parameters._replace(dynamics=dynamics, hyperprior=hyperprior)
+    for _ in track(range(max_iterations), "fit: forecasting", unit="iterations"):
+        motion = process(refitted)
+        sums = total(_sums(motion, potential, shares, lags, size) for potential, shares in windows)
+        posterior = (data + prior for data, prior in zip(sums, refitted.hyperprior, strict=True))
+        refitted = global_parameters.learn(refitted._replace(dynamics=mniw.Natural(*posterior)))
+    return refitted
+
+
+def _hyperprior(
+    evidence: list[GaussianEvidence], lags: int, settings: global_parameters.Settings
+) -> mniw.Natural:
+    """Prior of the dynamics, from one regression of all latents taken as points."""
+    points = [PointEvidence(each.mean, (each.precision > 0).all(-1)) for each in evidence]
+    usable = [autoregression.usable(each.observed, lags) for each in points]
     if not any(bool(mask.any()) for mask in usable):
         raise BadInput(
             f"no frame of the training recordings has {lags} observed frames before it; set "
             "discovery.forecast_lags of the model to fewer."
         )
     sums = [
-        autoregression.sums(one, mask, mask[:, None], lags)
-        for one, mask in zip(points, usable, strict=True)
+        autoregression.sums(each, mask, mask[:, None], lags)
+        for each, mask in zip(points, usable, strict=True)
     ]
-    hyperprior = autoregression.hyperprior(
+    return autoregression.hyperprior(
         mniw.Natural(*(part[0] for part in total(sums))),
         coefficient_variance=settings.coefficient_variance,
         extra_degrees=settings.extra_degrees,
         noise_floor=settings.noise_floor,
     )
-    pieces = []
-    for one, shares in zip(evidence, states, strict=True):
-        precision = one.precision.double()
-        linear = precision * torch.where(precision > 0, one.mean.double(), 0.0)
-        for begin in range(0, len(shares), PIECE):
-            rows = slice(begin, begin + PIECE)
-            if len(shares[rows]) > lags:
-                told = chain.Potential(torch.diag_embed(precision[rows]), linear[rows])
-                pieces.append((told, shares[rows]))
-    dynamics = mniw.Natural(*(part.expand(len(states[0].T), *part.shape).clone() for part in hyperprior))
-    found = parameters._replace(dynamics=dynamics, hyperprior=hyperprior)
-    for _ in track(range(max_iterations), "fit: forecasting", unit="iterations"):
-        law = process(found)
-        seen = total(_sums(law, told, shares, lags, size) for told, shares in pieces)
-        grown = (own + shared for own, shared in zip(seen, found.hyperprior, strict=True))
-        found = global_parameters.learn(found._replace(dynamics=mniw.Natural(*grown)))
-    return found
 
 
-def _sums(law: Any, told: chain.Potential, states: Tensor, lags: int, size: int) -> mniw.Natural:
-    """Expected sums of every state's regression over one piece (T frames), weighted by the states."""
+def _sums(
+    motion: Process, potential: chain.Potential, states: Tensor, lags: int, size: int
+) -> mniw.Natural:
+    """Expected sums of every state's regression over one window (T frames), weighted by the states."""
     frames = len(states)
-    whole = chain.Potential(*(part[None] for part in told))
-    given = chain.chain(law, chain.terms(law), states[None], whole)
-    means, second = chain.moments(lds.marginals(*given[:3]), frames, size, lags)
-    # The regressors last, and 1 the last of them. The first frame has no past to be regressed on.
+    whole = chain.Potential(*(part[None] for part in potential))
+    factors = chain.chain(motion, chain.terms(motion), states[None], whole)
+    means, second = chain.moments(lds.marginals(*factors[:3]), frames, size, lags)
+    # The regressors last, and 1 the last of them. The first frame has no past, so it is left out.
     joint = torch.cat([means[0], torch.ones_like(means[0, :, :1])], -1)[1:]
     width = joint.shape[-1]
     gram = joint.new_zeros((frames - 1, width, width))

@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from .. import registry
 from ..errors import BadInput
+from ..priors.interface import GlobalParameters
+from ..priors.lookup import find_prior
 from ..provenance import Provenance
 from ..records.crops import Crops
 from ..reduction.latents import LatentSeries
@@ -22,7 +22,7 @@ from .discovery.discovery import Discovered
 from .discovery.labeler import StateLabeler
 from .networks.autoencoder import Networks, create
 from .settings import ModelSettings
-from .training.em import Fitted
+from .training.fitted import Fitted
 
 __all__ = ["Model"]
 
@@ -38,30 +38,30 @@ class Model:
     ----------
     settings : ModelSettings
     reduction : mapping of name to tensor
-        What makes latents of crops: ``Reduction.tensors``.
+        The map from crops to latents: ``Reduction.tensors``.
     weights : mapping of name to tensor
         Of encoder and decoder.
     parameters : NamedTuple of tensors
         Of the prior ``settings.prior``; states are numbered by usage in training.
     fps : float
         Ticks per second of the training recordings.
-    labeler : mapping of name to tensor
-        Of what tells the states, if the model has it: ``StateLabeler.tensors``.
+    labeler_tensors : mapping of name to tensor
+        Of the state labeler, if the model has one: ``StateLabeler.tensors``.
     classes : tuple of str
-        What people call each syllable; empty where they gave no name.
+        People's name of each syllable; empty where they gave none.
     forecast_parameters : NamedTuple of tensors, optional
-        Of the same prior with dynamics of several lags (``forecast_parameters``), if the model has them:
-        likelihoods and predictions are theirs, labels and latents those of ``parameters``.
+        Of the same prior with dynamics of several lags (``forecasting``), if the model has them.
+        They give likelihoods and predictions; ``parameters`` give labels and latents.
     """
 
     settings: ModelSettings
     reduction: Mapping[str, torch.Tensor]
     weights: Mapping[str, torch.Tensor]
-    parameters: Any
+    parameters: GlobalParameters
     fps: float
-    labeler: Mapping[str, torch.Tensor] = dataclasses.field(default_factory=dict)
+    labeler_tensors: Mapping[str, torch.Tensor] = dataclasses.field(default_factory=dict)
     classes: tuple[str, ...] = ()
-    forecast_parameters: Any = None
+    forecast_parameters: GlobalParameters | None = None
 
     @classmethod
     def of(
@@ -74,19 +74,32 @@ class Model:
         fps: float,
         discovered: Discovered | None = None,
     ) -> "Model":
-        """Put together what training and reduction found; without networks, those of step 0."""
+        """Return a model from the results of training and reduction.
+
+        Parameters
+        ----------
+        settings : ModelSettings
+        fitted : Fitted
+        reduction : Reduction or Pca
+        networks : Networks, optional
+            By default those before the first step of training.
+        fps : float
+            Ticks per second.
+        discovered : Discovered, optional
+            Source of the state labeler and the names of the syllables.
+        """
         reduction = of_pca(reduction) if isinstance(reduction, Pca) else reduction
-        found = networks or create(settings, reduction.pca, np.random.default_rng(0))
+        networks = networks or create(settings, reduction.pca, np.random.default_rng(0))
         tensors = {name: torch.as_tensor(value) for name, value in reduction.tensors().items()}
         labeler: dict[str, torch.Tensor] = {}
         classes: tuple[str, ...] = ()
         if discovered is not None:
             labeler = discovered.labeler.tensors()
             classes = discovered.classes
-        return cls(settings, tensors, found.tensors(), fitted.parameters, fps, labeler, classes)
+        return cls(settings, tensors, networks.tensors(), fitted.parameters, fps, labeler, classes)
 
     def reducer(self) -> Reduction:
-        """Return the way from crops to latents."""
+        """Return the map from crops to latents."""
         return Reduction.from_tensors({name: tensor.numpy() for name, tensor in self.reduction.items()})
 
     def latents(self, crops: Crops) -> LatentSeries:
@@ -99,21 +112,21 @@ class Model:
 
     def networks(self) -> Networks:
         """Return encoder and decoder with their trained weights."""
-        found = create(self.settings, self.pca(), np.random.default_rng(0))
-        found.load(self.weights)
-        return found
+        networks = create(self.settings, self.pca(), np.random.default_rng(0))
+        networks.load(self.weights)
+        return networks
 
-    def classifier(self) -> StateLabeler | None:
-        """Return what tells states from a stretch of latents, where the model has it."""
+    def labeler(self) -> StateLabeler | None:
+        """Return the state labeler, or None if the model has none."""
         if self.settings.discovery is None:
             return None
-        return StateLabeler.from_tensors(self.labeler, self.settings.discovery)
+        return StateLabeler.from_tensors(self.labeler_tensors, self.settings.discovery)
 
     def save(self, path: Path | str, provenance: Provenance) -> None:
         """Write the model whole or not at all; the same model makes the same bytes."""
         tensors = {f"reduction.{name}": value for name, value in self.reduction.items()}
         tensors |= {f"weights.{name}": value for name, value in self.weights.items()}
-        tensors |= {f"recognition.{name}": value for name, value in self.labeler.items()}
+        tensors |= {f"labeler.{name}": value for name, value in self.labeler_tensors.items()}
         tensors |= checkpoint.flatten(self.parameters, "parameters.")
         if self.forecast_parameters is not None:
             tensors |= checkpoint.flatten(self.forecast_parameters, "forecast.")
@@ -144,15 +157,15 @@ class Model:
                 "of this version writes."
             )
         settings = read(ModelSettings, metadata["settings"], str(path))
-        prior = registry.find("syllabary.priors", settings.prior)
+        kind = find_prior(settings.prior).Parameters
         reduction, weights, labeler = (
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            for prefix in ("reduction.", "weights.", "recognition.")
+            for prefix in ("reduction.", "weights.", "labeler.")
         )
-        parameters = checkpoint.restore(prior.Parameters, tensors, "parameters.")
+        parameters = checkpoint.restore(kind, tensors, "parameters.")
         forecast_parameters = None
         if any(name.startswith("forecast.") for name in tensors):
-            forecast_parameters = checkpoint.restore(prior.Parameters, tensors, "forecast.")
+            forecast_parameters = checkpoint.restore(kind, tensors, "forecast.")
         classes = tuple(metadata["classes"])
         return cls(
             settings,
@@ -167,5 +180,5 @@ class Model:
 
     @staticmethod
     def provenance_of(path: Path | str) -> Provenance:
-        """Return what made a model file."""
+        """Return the provenance of a model file."""
         return Provenance.from_json(checkpoint.load(path)[1]["provenance"])

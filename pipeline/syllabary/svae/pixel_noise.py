@@ -1,9 +1,9 @@
 """The noise of each pixel, fitted last and for every model alike.
 
-What a decoder leaves of a pixel is its noise, which decides the likelihood of thousands of pixels. A
-model without trained networks has that of its components, without outliers; networks learn theirs in the
-small steps of training, and come late. So every model's is fitted at the end to pixels of the training
-animals, by EM: latents and states at their optimum, one draw of the latents of each frame, and
+The residual of a decoder at a pixel is its noise, which decides the likelihood of thousands of pixels.
+A model without trained networks has the noise of its components, without outliers; trained networks
+learn theirs in small steps, and only in part. So every model's is fitted at the end to pixels of the
+training animals, by EM: latents and states at their optimum, one draw of the latents of each frame, and
 
     variance_p = Σ_t share_tp (height_tp − expected_tp)² / Σ_t share_tp,
 
@@ -33,17 +33,18 @@ from .scores.chain import optimum
 
 __all__ = ["fit"]
 
-SWEEPS = 4
-# Frames of all recordings together and of each, at most; frames decoded at once.
-MOST_FRAMES, LONGEST, BLOCK = 12_000, 1000, 250
-TURNS, SETTLED_NATS = 20, 1e-3
-# Above its floor a variance has a logarithm, mm²; a pixel seen in less than a frame keeps its own.
-LEAST_MM2, LEAST_FRAMES = 1e-3, 1.0
+ITERATIONS = 4
+# Upper limits of the frames of all recordings together, and of each; frames decoded at once.
+MAX_FRAMES, MAX_FRAMES_EACH, BLOCK = 12_000, 1000, 250
+MAX_ITERATIONS, TOLERANCE_NATS = 20, 1e-3
+# Lower limits: of a variance above its floor, whose logarithm is stored, mm²; and of the frames in
+# which a pixel is observed, below which it keeps its variance.
+MIN_MM2, MIN_FRAMES = 1e-3, 1.0
 PARAMETER = "decoder.log_above_floor"
 
 
 def fit(model: Model, crops: Mapping[str, Path], rng: np.random.Generator) -> Model:
-    """Return the model with another noise of its pixels.
+    """Return the model with the noise of its pixels fitted to training data.
 
     Parameters
     ----------
@@ -54,9 +55,9 @@ def fit(model: Model, crops: Mapping[str, Path], rng: np.random.Generator) -> Mo
         Draws the latents.
     """
     names = sorted(crops)
-    each = max(1, min(LONGEST, MOST_FRAMES // max(1, len(names))))
+    each = max(1, min(MAX_FRAMES_EACH, MAX_FRAMES // max(1, len(names))))
     with one_thread("torch"):
-        for _ in track(range(SWEEPS), "fit: noise", unit="iterations"):
+        for _ in track(range(ITERATIONS), "fit: noise", unit="iterations"):
             squares = shares = torch.zeros((), dtype=torch.float64)
             for name in names:
                 with Crops(crops[name]) as recording:
@@ -64,8 +65,8 @@ def fit(model: Model, crops: Mapping[str, Path], rng: np.random.Generator) -> Mo
                 squares, shares = squares + square, shares + share
             old = model.weights[PARAMETER]
             floor = math.exp(model.networks().decoder.log_floor)
-            above = (squares / shares.clamp(min=LEAST_FRAMES) - floor).clamp(min=LEAST_MM2).log()
-            new = torch.where(shares >= LEAST_FRAMES, above, old.double()).to(old)
+            above = (squares / shares.clamp(min=MIN_FRAMES) - floor).clamp(min=MIN_MM2).log()
+            new = torch.where(shares >= MIN_FRAMES, above, old.double()).to(old)
             model = dataclasses.replace(model, weights={**model.weights, PARAMETER: new})
     return model
 
@@ -73,25 +74,25 @@ def fit(model: Model, crops: Mapping[str, Path], rng: np.random.Generator) -> Mo
 @torch.no_grad()
 def _sums(model: Model, crops: Crops, frames: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Squares and shares of each pixel, (H, W), summed over frames in the middle of a recording."""
-    known = scores.open_recording(model, crops)
+    recording = scores.open_recording(model, crops)
     begin = max(0, (len(crops) - frames) // 2)
     ticks = torch.arange(begin, min(begin + frames, len(crops)))
-    decoder = known.decoder
+    decoder = recording.decoder
     squares = torch.zeros(decoder.used.shape, dtype=torch.float64)
     shares = torch.zeros_like(squares)
     if not len(ticks):
         return squares, shares
-    extra = None if known.extra is None else known.extra[None, ticks]
-    found = optimum(
-        known.process, known.potential(ticks[None], motion=False), known.even(1, len(ticks)),
-        max_iterations=TURNS, tolerance=SETTLED_NATS, extra=extra,
+    extra = None if recording.extra is None else recording.extra[None, ticks]
+    posterior = optimum(
+        recording.process, recording.potential(ticks[None], motion=False), recording.even(1, len(ticks)),
+        max_iterations=MAX_ITERATIONS, tolerance=TOLERANCE_NATS, extra=extra,
     )  # fmt: skip
     for first in range(0, len(ticks), BLOCK):
         rows = slice(first, first + BLOCK)
-        view = known.pixels(ticks[rows])
-        means, spread = found.means[0, rows], found.covariances[0, rows]
+        view = recording.pixels(ticks[rows])
+        means, covariances = posterior.means[0, rows], posterior.covariances[0, rows]
         normals = torch.from_numpy(rng.standard_normal(tuple(means.shape)))
-        drawn = likelihood.sample_marginals(means, spread, normals)[:, : view.size]
+        drawn = likelihood.sample_marginals(means, covariances, normals)[:, : view.size]
         scored = view.observed & decoder.used
         expected = view.expected(drawn).view_as(view.heights)
         deviation = torch.where(scored, view.heights - expected, 0)

@@ -1,33 +1,32 @@
 """Segment a whole recording with a trained model; the same way for training and new data."""
 
 import logging
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from .. import registry
 from ..errors import BadInput, ShapeError
 from ..machine import one_thread
-from ..priors.interface import GaussianEvidence, PointEvidence
+from ..priors.interface import ChosenPrior, Evidence, GaussianEvidence
+from ..priors.lookup import find_prior
 from ..records.crops import Crops
 from ..reduction.latents import LatentSeries
 from . import latent_evidence
 from .discovery.labeler import StatePrediction
 from .model import Model
 
-__all__ = ["Segmentation", "segment"]
+__all__ = ["Segmentation", "evidence_of", "predict_states", "segment"]
 
 log = logging.getLogger(__name__)
-# A recording is segmented once: what the last turns still move is less than a label.
+# A recording is segmented once; what further iterations would change is less than a label.
 MAX_ITERATIONS = 100
-SETTLED_NATS = 1e-5
+TOLERANCE_NATS = 1e-5
 
 
 class Segmentation(NamedTuple):
-    """What a model makes of a recording, a row per tick.
+    """Syllables and latents of a recording by a model, a row per tick.
 
     Attributes
     ----------
@@ -36,8 +35,8 @@ class Segmentation(NamedTuple):
     states : (T, K) float32
         Probability of each syllable.
     surprise_nats : (T,) float64
-        Minus the log density of what a frame says of its latents, given all earlier frames; NaN
-        where the frame, or for point latents one that predicts it, is missing.
+        Minus the log density of a frame's evidence given all earlier frames; NaN where the frame
+        is missing, or for point latents a frame that predicts it.
     mean, sd : (T, D) float32
         Latents and their uncertainty. Point latents have sd 0, and NaN where missing; others are
         inferred from their neighbors there.
@@ -64,53 +63,68 @@ def segment(model: Model, series: LatentSeries, crops: Crops | None = None) -> S
     Raises
     ------
     ShapeError, BadInput
-        The latents are not of the model's dimensions; crops are wanted and not given.
+        The latents are not of the model's dimensions; crops are needed and not given.
     """
-    prior = registry.find("syllabary.priors", model.settings.prior)
+    prior = find_prior(model.settings.prior)
     size = prior.dimensions(model.parameters)
     if np.ndim(series.values) != 2 or np.shape(series.values)[1] != size:
         raise ShapeError(
             f"latents {np.shape(series.values)}; the model wants (T, {size}), made by its own reduction."
         )
     with one_thread("torch"):
-        if prior.Evidence is PointEvidence:
-            return _of_points(
-                prior, model, latent_evidence.points(series, bridge=model.settings.bridge_frames)
-            )
-        prediction = _predict_states(model, series)
-        return _of_frames(prior, model, _evidence(model, series, crops, prediction), prediction)
+        if prior.TAKES_POINTS:
+            return _of_points(prior, model, series)
+        prediction = predict_states(model, series)
+        return _of_frames(prior, model, evidence_of(model, series, crops, prediction), prediction)
 
 
-def _evidence(
+def predict_states(model: Model, series: LatentSeries) -> StatePrediction | None:
+    """Return the state labeler's prediction, or None for a model without discovery."""
+    labeler, discovery = model.labeler(), model.settings.discovery
+    if labeler is None or discovery is None:
+        return None
+    return labeler.predict(series, discovery.bridge_frames)
+
+
+def evidence_of(
     model: Model, series: LatentSeries, crops: Crops | None, prediction: StatePrediction | None
 ) -> GaussianEvidence:
-    """What the model's recognizers say of latents and, where it has one for them, of states."""
-    found = _of_latents(model, series, crops)
-    return found if prediction is None else found._replace(states=torch.from_numpy(prediction.evidence))
+    """Return the model's evidence of the latents and, if they are predicted, of the states.
 
+    Parameters
+    ----------
+    model : Model
+    series : LatentSeries
+        (T, D), made by the model's own reduction.
+    crops : Crops, optional
+        Of the same recording; a model whose networks were trained needs them.
+    prediction : StatePrediction, optional
+        Result of ``predict_states``.
 
-def _predict_states(model: Model, series: LatentSeries) -> StatePrediction | None:
-    """What is said of the states, where the model has a recognizer of them."""
-    known, chosen = model.classifier(), model.settings.discovery
-    if known is None or chosen is None:
-        return None
-    return known.predict(series, chosen.bridge_frames)
-
-
-def _of_latents(model: Model, series: LatentSeries, crops: Crops | None) -> GaussianEvidence:
+    Raises
+    ------
+    BadInput
+        Crops are needed and not given.
+    """
     encoder = model.networks().encoder
     if not list(encoder.parameters()):
-        return latent_evidence.linear(series, encoder.max_precision)
-    if crops is None:
+        evidence = latent_evidence.linear(series, encoder.max_precision)
+    elif crops is None:
         raise BadInput(
             f"network {model.settings.network!r} looks at the crops themselves; give crops, not latents."
         )
-    return latent_evidence.of_crops(encoder, crops, series)
+    else:
+        evidence = latent_evidence.of_crops(encoder, crops, series)
+    if prediction is None:
+        return evidence
+    return evidence._replace(states=torch.from_numpy(prediction.evidence))
 
 
-def _of_points(prior: ModuleType, model: Model, evidence: PointEvidence) -> Segmentation:
-    """Latents are what they are; missing ones are unknown."""
+def _of_points(prior: ChosenPrior, model: Model, series: LatentSeries) -> Segmentation:
+    """Segment with latents taken as points; missing ones stay unknown."""
+    evidence = latent_evidence.points(series, bridge=model.settings.bridge_frames)
     local = prior.infer(model.parameters, evidence, paths=True)
+    assert local.path is not None
     mean = evidence.latents.numpy().astype(np.float32)
     sd = np.where(evidence.observed[:, None], np.float32(0), np.float32(np.nan))
     return Segmentation(
@@ -123,23 +137,25 @@ def _of_points(prior: ModuleType, model: Model, evidence: PointEvidence) -> Segm
 
 
 def _of_frames(
-    prior: ModuleType, model: Model, evidence: GaussianEvidence, prediction: StatePrediction | None
+    prior: ChosenPrior, model: Model, evidence: GaussianEvidence, prediction: StatePrediction | None
 ) -> Segmentation:
-    """Latents are inferred with their uncertainty, also where nothing was seen.
+    """Segment with latents that have noise; missing ones are inferred too.
 
-    What is said of neighboring frames comes of the same frames, so their chain is far too sure of
-    itself: it decides the path, and what is reported is what was said of each frame.
+    Predictions of neighboring frames come from the same frames, so the chain of states counts
+    them repeatedly and is overconfident. It decides the path; the reported probabilities are the
+    prediction of each frame.
     """
     local = prior.infer(
         model.parameters,
         evidence,
         paths=True,
         max_iterations=MAX_ITERATIONS,
-        tolerance=SETTLED_NATS,
+        tolerance=TOLERANCE_NATS,
         cache=False,
     )
+    assert local.path is not None and local.covariances is not None
     if not bool(local.converged):
-        log.warning("latents and states had not settled after %d turns.", MAX_ITERATIONS)
+        log.warning("latents and states had not converged after %d iterations.", MAX_ITERATIONS)
     return Segmentation(
         local.path.numpy(),
         (local.states.numpy() if prediction is None else prediction.states).astype(np.float32),
@@ -149,9 +165,7 @@ def _of_frames(
     )
 
 
-def _surprise(prior: ModuleType, model: Model, evidence: Any) -> npt.NDArray[np.float64]:
+def _surprise(prior: ChosenPrior, model: Model, evidence: Evidence) -> npt.NDArray[np.float64]:
     predicted = prior.filter(model.parameters, evidence)
-    found: npt.NDArray[np.float64] = np.where(
-        predicted.usable.numpy(), -predicted.log_density.numpy(), np.nan
-    )
-    return found
+    surprise = torch.where(predicted.usable, -predicted.log_density, torch.nan)
+    return surprise.numpy()

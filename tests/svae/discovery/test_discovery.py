@@ -96,7 +96,7 @@ def test_merging_unites_halves_of_a_state_and_no_others(rng):
 
 def test_a_prior_without_state_evidence_is_refused_before_training():
     settings = ModelSettings(prior="arhmm", discovery=QUICK)
-    with pytest.raises(BadSetting, match=r"discovery tells prior 'slds'.*'arhmm'"):
+    with pytest.raises(BadSetting, match=r"discovery works with prior 'slds'.*'arhmm'"):
         require_choices(settings, "models.slds")
 
 

@@ -175,7 +175,7 @@ def problem(study):
         observed[None],
         torch.ones((1, 60), dtype=torch.bool),
         local.states,
-        windows.boundary_of(local, [windows.Window(0, 0, 60, (0, 60))])[
+        windows.boundary_of(slds, local, [windows.Window(0, 0, 60, (0, 60))])[
             windows.Window(0, 0, 60, (0, 60))
         ],
         torch.from_numpy(rng.standard_normal((1, 60, 3))),
@@ -207,7 +207,7 @@ def test_gradients_of_both_networks_match_differences_of_the_settled_bound(probl
     mean, precision = encode()
     given = GaussianEvidence(mean.detach()[None], precision.detach()[None])
     found = gradients.through_optimum(
-        slds, parameters, networks.decoder, given, batch, chosen, settled=True
+        slds, parameters, networks.decoder, given, batch, chosen, exact=True
     )
     assert not bool(found.tangent.indefinite.any())
     torch.autograd.backward([mean, precision], [part[0] for part in found.tangent.evidence[:2]])
@@ -236,11 +236,11 @@ def test_pieces_inferred_with_their_edges_are_as_in_the_whole(study):
     evidence = latent_evidence.linear(latents["m0"], 1e4)
     whole = slds.infer(fitted.parameters, evidence, max_iterations=2000, tolerance=0.0)
     cuts = [piece for piece in windows.cut([150], 40, 8, np.random.default_rng(1)) if piece.stop > 0]
-    boundary = windows.boundary_of(whole, cuts)
+    boundary = windows.boundary_of(slds, whole, cuts)
     covered = torch.zeros(150, dtype=torch.int64)
     for piece in cuts:
         rows = slice(piece.begin, piece.stop)
-        covered[piece.core[0] : piece.core[1]] += 1
+        covered[piece.scored[0] : piece.scored[1]] += 1
         found = slds.infer(
             fitted.parameters,
             GaussianEvidence(*(part[None, rows] for part in evidence[:2])),

@@ -1,6 +1,6 @@
 """Settings and parameters that the sticky models share, and what can be done to them without data."""
 
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import pydantic
 import torch
@@ -9,16 +9,16 @@ from torch import Tensor
 from ... import settings as base_settings
 from ...expfam import dirichlet, mniw
 from ...settings import Field
-from ..interface import add
+from ..interface import GlobalParameters, StickyParameters, add
 from . import natural_gradient, population, sticky
 
 __all__ = [
     "Parameters",
-    "Record",
     "Settings",
     "Statistics",
     "dimensions",
     "divergence",
+    "kappa_of",
     "lags",
     "learn",
     "reorder",
@@ -27,7 +27,8 @@ __all__ = [
     "with_kappa",
 ]
 
-Record = TypeVar("Record", bound=tuple[Any, ...])
+AnyParameters = TypeVar("AnyParameters", bound=GlobalParameters)
+AnySticky = TypeVar("AnySticky", bound=StickyParameters)
 
 
 class Settings(base_settings.Settings):
@@ -107,48 +108,56 @@ def unseen(settings: Settings, weights: Tensor, kappa: Tensor, hyperprior: mniw.
     )
 
 
-def with_kappa(parameters: Record, kappa: float) -> Record:
-    """Return the same posterior counts under another stickiness."""
-    own: Any = parameters
-    change = kappa - own.kappa
-    states = len(own.weights)
-    rows = own.transition.concentration + change * torch.eye(states, dtype=torch.float64)
-    return own._replace(
+def with_kappa(parameters: AnySticky, kappa: float) -> AnySticky:
+    """Return the same posterior counts under another stickiness.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    kappa : float
+        Pseudo-count of staying.
+    """
+    change = kappa - parameters.kappa
+    states = len(parameters.weights)
+    rows = parameters.transition.concentration + change * torch.eye(states, dtype=torch.float64)
+    return parameters._replace(
         transition=dirichlet.Natural(rows), kappa=torch.tensor(kappa, dtype=torch.float64)
     )
 
 
-def dimensions(parameters: Any) -> int:
+def kappa_of(parameters: StickyParameters) -> float:
+    """Return the pseudo-count of staying."""
+    return float(parameters.kappa)
+
+
+def dimensions(parameters: GlobalParameters) -> int:
     """Return the dimensions D of the latents."""
     return int(parameters.hyperprior.scatter.shape[-1])
 
 
-def reorder(parameters: Record, order: Tensor) -> Record:
-    """Renumber the states: the new state i is the old ``order[i]``."""
-    own: Any = parameters
-    return own._replace(
-        initial=dirichlet.Natural(own.initial.concentration[order]),
-        transition=dirichlet.Natural(own.transition.concentration[order][:, order]),
-        dynamics=mniw.Natural(*(part[order] for part in own.dynamics)),
-        weights=own.weights[order],
+def reorder(parameters: AnySticky, order: Tensor) -> AnySticky:
+    """Renumber the states: the new state i is the old ``order[i]``, (K,) int64."""
+    return parameters._replace(
+        initial=dirichlet.Natural(parameters.initial.concentration[order]),
+        transition=dirichlet.Natural(parameters.transition.concentration[order][:, order]),
+        dynamics=mniw.Natural(*(part[order] for part in parameters.dynamics)),
+        weights=parameters.weights[order],
     )
 
 
-def learn(parameters: Record) -> Record:
-    """Learn what the states' dynamics have in common: the prior that makes them most probable.
+def learn(parameters: AnyParameters) -> AnyParameters:
+    """Fit the hyperprior to the states' dynamics: the one that makes them most probable.
 
-    Never lowers the bound; the sums of every state stay as they are.
+    The bound does not fall; the sums of every state stay as they are.
     """
-    own: Any = parameters
-    hyperprior = population.learn(own.hyperprior, own.dynamics)
-    shifted = (
-        now + new - old for now, new, old in zip(own.dynamics, hyperprior, own.hyperprior, strict=True)
-    )
-    return own._replace(dynamics=mniw.Natural(*shifted), hyperprior=hyperprior)
+    dynamics, previous = parameters.dynamics, parameters.hyperprior
+    hyperprior = population.learn(previous, dynamics)
+    shifted = (now + new - old for now, new, old in zip(dynamics, hyperprior, previous, strict=True))
+    return parameters._replace(dynamics=mniw.Natural(*shifted), hyperprior=hyperprior)
 
 
-def lags(parameters: Any) -> int:
-    """Return the past frames L that predict a frame."""
+def lags(parameters: GlobalParameters) -> int:
+    """Return the number of past frames L that predict a frame."""
     size, width = parameters.hyperprior.precision_mean.shape[-2:]
     return int((width - 1) // size)
 

@@ -93,6 +93,7 @@ def fit_teacher(
         checkpoint=checkpoint, identity=identity,
     )  # fmt: skip
     parameters = fitted.parameters
+    assert isinstance(parameters, arhmm.Parameters)
     states, statistics, paths = [], [], []
     with one_thread("torch"):
         for name in sorted(latents):

@@ -1,12 +1,18 @@
 """A trained prior of any kind as one kind of process, its parameters at their means."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ...expfam import mniw, niw
 from ...priors.blocks import autoregression, sticky
+from ...priors.interface import (
+    GlobalParameters,
+    MixtureParameters,
+    StartParameters,
+    StickyParameters,
+)
 
 __all__ = ["Law", "Process", "process", "stationary"]
 
@@ -50,7 +56,7 @@ class Process(NamedTuple):
         return self.weights.shape[-1] // self.size
 
 
-def process(parameters: Any) -> Process:
+def process(parameters: GlobalParameters) -> Process:
     """Read the parameters of any file in ``priors/`` as a process.
 
     A sequence to be scored begins anywhere in a recording. So its first state has the stationary
@@ -63,9 +69,10 @@ def process(parameters: Any) -> Process:
     parameters : NamedTuple
         Of ``arhmm``, ``slds``, ``lds``, ``hmm`` or ``gmm``.
     """
-    if hasattr(parameters, "transition"):
+    if isinstance(parameters, StickyParameters):
         rows = sticky.counted(parameters.transition, parameters.kappa).clamp(min=SMALLEST)
     else:
+        assert isinstance(parameters, MixtureParameters)
         shares = sticky.mean(parameters.shares)
         rows = shares.expand(len(shares), -1)
     standard = mniw.to_standard(parameters.dynamics)
@@ -75,7 +82,7 @@ def process(parameters: Any) -> Process:
     start = None
     if weights.shape[-1]:
         start = Law(torch.zeros(size, dtype=torch.float64), torch.eye(size, dtype=torch.float64))
-        if hasattr(parameters, "start_hyperprior"):
+        if isinstance(parameters, StartParameters):
             base = niw.to_standard(parameters.start_hyperprior)
             start = Law(base.mean, base.scale / (base.degrees - size - 1))
     else:

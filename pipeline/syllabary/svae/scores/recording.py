@@ -1,13 +1,13 @@
 """A recording and a model, opened once for all scores."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ... import registry
 from ...priors.interface import GaussianEvidence
+from ...priors.lookup import find_prior
 from ...records.crops import Crops
 from ...reduction import registration
 from ...reduction.latents import LatentSeries
@@ -102,15 +102,13 @@ def open_recording(model: Model, crops: Crops | Recording) -> Recording:
         return crops
     series = model.latents(crops)
     crops = registration.register(crops, series.shifts)
-    evidence: Any = segmentation._evidence(
-        model, series, crops, segmentation._predict_states(model, series)
-    )
-    prior = registry.find("syllabary.priors", model.settings.prior)
+    prediction = segmentation.predict_states(model, series)
+    evidence = segmentation.evidence_of(model, series, crops, prediction)
+    prior = find_prior(model.settings.prior)
     assert evidence.mean.shape[-1] == prior.dimensions(model.parameters)
     decoder = model.networks().decoder.requires_grad_(False)
-    extra = getattr(evidence, "states", None)
     law = process(model.parameters if model.forecast_parameters is None else model.forecast_parameters)
-    return Recording(crops, law, decoder, model.pca(), series, evidence, extra)
+    return Recording(crops, law, decoder, model.pca(), series, evidence, evidence.states)
 
 
 def _runs(ticks: Tensor) -> list[tuple[int, int]]:

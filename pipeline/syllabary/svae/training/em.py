@@ -1,112 +1,76 @@
-"""Train a prior on latents: restarts, stickiness from a target duration, joins, convergence.
+"""Train a prior on latents: restarts, stickiness from a target duration, merges, convergence.
 
-Training is a row of sweeps over the recordings, and what a sweep does depends on ``State``
-alone: written to a file and read back, it goes on to the same bits. Phases: *search* (one
-start, brought into shape, on which stickiness is solved), *restart* (all starts, same
-stickiness), *polish* (the best one, until the bound settles at the target duration).
+Training is a sequence of EM iterations over the recordings. An iteration depends on ``EMState``
+alone: written to a file and read back, training continues to the same bits. Phases: *search* (one
+start, on which stickiness is solved), *restart* (all starts, same stickiness), *polish* (the best
+start, until the bound converges at the target duration).
 
-A prior that sees latents with noise and can start from an autoregression (``slds``) goes through
-them as ``arhmm`` of one lag, latents taken as points; then come the sweeps of *latents*, which are
-its own. Networks are trained after that, in ``joint``.
+A ``NetworkPrior`` (``slds``) goes through these phases as ``arhmm`` of one lag, with latents taken
+as points. Then come the iterations of *latents*, with the prior itself. Networks are trained after
+that, in ``joint``.
 """
 
-import dataclasses
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
+from torch import Tensor
 
-from ... import registry
 from ...errors import BadInput, BadSetting
 from ...machine import one_thread
-from ...priors.interface import GaussianEvidence, add
+from ...priors.blocks import global_parameters
+from ...priors.interface import GlobalParameters, Merging, Sticky, TensorRecord, add
+from ...priors.lookup import as_network_prior
 from ...progress import track
 from ...provenance import generator
 from ...reduction.latents import LatentSeries
-from .. import checkpoint as files
+from ...settings import Settings
 from ..settings import ModelSettings
 from . import durations
-from .stages import LATENTS, POINTS, observed_of, stage_of, stages
+from .fitted import COLUMNS, FIRST_ITERATIONS, START_TYPE, USED_SHARE, Fitted, Row, row
+from .stages import LATENTS, POINTS, stage_of, stages
+from .state import EMState, keep, resume
 
-__all__ = ["Fitted", "fit"]
+__all__ = ["EMTrainer", "fit"]
 
 log = logging.getLogger(__name__)
 SAVE_EVERY = 5
 PROBE_ITERATIONS = 8
 PROBES = 8
 MERGE_EVERY = 3
-# Of the states in use, how many may be joined at once: few, or a poor start falls together.
+# Share of the states in use that merge at once, at most: with more, a poor start collapses.
 MERGE_SHARE = 0.25
 ADJUST_EVERY = 4
-USED_SHARE = 0.005
-FIRST_ITERATIONS = 20
-# Two digits are enough for a start, and a study has ten million of them.
-START_TYPE = torch.float16
-WHERE = ("restart", "phase", "iteration")
-COLUMNS = (*WHERE, "bound_nats_per_frame", "kappa", "states_used", "median_duration_s")
-# Fields of the state that hold parameters.
-RECORDS = ("parameters", "first", "unmerged", "best")
 
 
-class Fitted(NamedTuple):
-    """A trained prior.
+class Visit(NamedTuple):
+    """Result of one recording in an iteration."""
 
-    Attributes
-    ----------
-    parameters : NamedTuple of tensors
-        Posterior of the prior's global parameters; states numbered by usage, 0 commonest.
-    history : DataFrame
-        A row per sweep: ``restart, phase, iteration, bound_nats_per_frame, kappa, states_used``
-        (of at least 0.5 % of the frames) ``, median_duration_s``.
-    order : tensor (K,) of int, optional
-        Number that each state had before it was numbered by usage.
-    """
-
-    parameters: Any
-    history: pd.DataFrame
-    order: torch.Tensor | None = None
-
-
-@dataclasses.dataclass
-class State:
-    """All that the next sweep depends on."""
-
-    parameters: Any
-    kappa: float
-    stage: str = POINTS
-    phase: str = "search"
-    restart: int = 0
-    iteration: int = 0
-    bound: float = -math.inf
-    first: Any = None
-    """Parameters every probe of a stickiness starts from."""
-    probes: list[list[float]] = dataclasses.field(default_factory=list)
-    """log kappa and log duration over target of every probe."""
-    unmerged: Any = None
-    """Parameters to go back to if joining states did not pay."""
-    merge_share: float = MERGE_SHARE
-    best: Any = None
-    best_bound: float = -math.inf
-    best_restart: int = 0
-    starts: list[torch.Tensor] = dataclasses.field(default_factory=list)
-    """Probabilities of the states at the last visit of each recording, where inference goes on."""
-    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    statistics: TensorRecord
+    bound: float
+    usage: Tensor
+    """(K,) frames of each state."""
+    path: Tensor | None
+    """(T,) the most probable states, where durations are measured."""
+    start: Tensor
+    """(T, K) states from which the next visit begins; empty for points."""
 
 
 class Iteration(NamedTuple):
-    """What one pass over the recordings found."""
+    """Result of one iteration over all recordings."""
 
-    statistics: Any
+    statistics: TensorRecord
     bound: float
     states_used: int
-    duration: float  # median bout, frames
+    duration: float
+    """Median bout, frames."""
 
 
 def fit(
@@ -119,7 +83,7 @@ def fit(
     checkpoint: Path | None = None,
     identity: str = "",
     workers: int = 1,
-    progress: Callable[[Mapping[str, Any]], None] | None = None,
+    progress: Callable[[Row], None] | None = None,
 ) -> Fitted:
     """Train a prior on the latents of all training recordings.
 
@@ -134,7 +98,7 @@ def fit(
     seed : int
         The same seed and latents give the same parameters, bit for bit.
     checkpoint : path, optional
-        Where the state is kept; training that was killed goes on from there.
+        Where the state is kept; training that was stopped continues from there.
     identity : str
         Digest of all that decides the result; a checkpoint of another one is not used.
     workers : int
@@ -150,26 +114,29 @@ def fit(
     if not latents:
         raise BadInput("there is no training recording; give at least one the role 'train'.")
     with one_thread("torch"), ThreadPoolExecutor(workers) as pool:
-        state = _resume(checkpoint, identity, settings)
+        state = resume(checkpoint, identity, EMState)
         for stage in stages(settings):
             if state is not None and state.stage == LATENTS and stage == POINTS:
                 continue
-            trainer = Trainer(latents, settings, stage, target_duration_s * fps, fps, seed, pool)
+            trainer = EMTrainer(latents, settings, stage, target_duration_s * fps, fps, seed)
             if state is None or state.stage != stage:
                 state = trainer.begin(state)
-            most = trainer.max_iterations()
-            for row in track(trainer.run(state), f"fit: {stage}", total=most, unit="iterations"):
+            iterations, limit = trainer.iterations(state), trainer.max_iterations()
+            for recordings in track(iterations, f"fit: {stage}", total=limit, unit="iterations"):
+                visits = pool.map(partial(trainer.visit, state), recordings)
+                values = trainer.advance(state, trainer.combine(state, visits))
                 if checkpoint is not None and (len(state.history) % SAVE_EVERY == 0):
-                    _keep(checkpoint, identity, state)
+                    keep(checkpoint, identity, state)
                 if progress is not None:
-                    progress(row)
+                    progress(values)
         assert state is not None
-        parameters = trainer.numbered(state)
+        visits = pool.map(partial(trainer.visit, state, timed=True), range(len(trainer.evidence)))
+        parameters = trainer.numbered(state, visits)
         return Fitted(parameters, pd.DataFrame(state.history, columns=COLUMNS))
 
 
-class Trainer:
-    """The data, the prior, and what to do next."""
+class EMTrainer:
+    """The data, the prior, and the decision of what comes next."""
 
     def __init__(
         self,
@@ -179,112 +146,116 @@ class Trainer:
         target_frames: float,
         fps: float,
         seed: int,
-        pool: ThreadPoolExecutor,
     ):
         self.model, self.stage = settings, stage
-        self.prior, self.settings, self.evidence = stage_of(settings, stage, latents)
-        self.gaussian = self.prior.Evidence is GaussianEvidence
+        self.prior_name, self.prior, self.settings, self.evidence = stage_of(settings, stage, latents)
         self.training = settings.training
         if settings.training.target_duration_s is not None:
             target_frames = settings.training.target_duration_s * fps
         if not 0 < target_frames < math.inf:
             raise BadSetting(
-                f"target duration is {target_frames / fps} s, no change points having been found; set "
+                f"target duration is {target_frames / fps} s, because no change points were found; set "
                 "training.target_duration_s of the model."
             )
-        self.target = target_frames
-        self.fps = fps
-        self.seed = seed
-        self.pool = pool
-        self.observed = [observed_of(e) for e in self.evidence]
-        self.frames = sum(int(seen.sum()) for seen in self.observed)
+        self.target, self.fps, self.seed = target_frames, fps, seed
+        self.observed = [evidence.observed for evidence in self.evidence]
+        self.frames = sum(int(observed.sum()) for observed in self.observed)
         every = -(-sum(map(len, self.observed)) // self.training.duration_frames)
         self.timed = set(range(0, len(self.evidence), every))
-        self.sticky = hasattr(self.prior, "with_kappa")
-        self.solves = self.sticky and self.settings.kappa is None
-        self.joins = hasattr(self.prior, "merge")
+        # What the prior offers beyond the interface of all.
+        self.sticky: Sticky[GlobalParameters] | None = None
+        self.merging: Merging[GlobalParameters, TensorRecord, Settings] | None = None
+        if isinstance(self.prior, Sticky):
+            self.sticky = self.prior
+        if isinstance(self.prior, Merging):
+            self.merging = self.prior
+        self.solves_kappa = (
+            self.sticky is not None
+            and isinstance(self.settings, global_parameters.Settings)
+            and self.settings.kappa is None
+        )
 
-    def begin(self, before: State | None = None) -> State:
-        """Return the state before the first sweep, or that which goes on from an earlier stage."""
+    def begin(self, before: EMState | None = None) -> EMState:
+        """Return the state before the first iteration, or the one that continues an earlier stage."""
         if before is not None:
-            before.parameters = self.prior.from_autoregression(before.parameters)
+            network_prior = as_network_prior(self.prior)
+            assert network_prior is not None
+            before.parameters = network_prior.from_autoregression(before.parameters)
+            before.prior = self.prior_name
             before.stage, before.phase, before.iteration, before.bound = LATENTS, LATENTS, 0, -math.inf
             return before
         parameters = self.start(0)
-        kappa = float(parameters.kappa) if self.sticky else 0.0
-        state = State(parameters, kappa, stage=POINTS if not self.gaussian else LATENTS)
-        if not self.solves:
+        kappa = 0.0 if self.sticky is None else self.sticky.kappa_of(parameters)
+        stage = POINTS if self.prior.TAKES_POINTS else LATENTS
+        state = EMState(self.prior_name, parameters, kappa=kappa, stage=stage, merge_share=MERGE_SHARE)
+        if not self.solves_kappa:
             state.phase = "restart"
         else:
             state.first = parameters
         return state
 
-    def start(self, restart: int) -> Any:
+    def start(self, restart: int) -> GlobalParameters:
         """Return the parameters that one restart begins with."""
         rng = generator(self.seed, "fit", "restart", restart)
         points = [
-            torch.where(seen[:, None], evidence[0], math.nan)
-            for evidence, seen in zip(self.evidence, self.observed, strict=True)
+            torch.where(observed[:, None], evidence.values, math.nan)
+            for evidence, observed in zip(self.evidence, self.observed, strict=True)
         ]
         return self.prior.initial(self.settings, points, None, rng)
 
     def max_iterations(self) -> int:
-        """Return how many sweeps there can be."""
+        """Return the upper limit of iterations of this stage."""
         if self.stage == LATENTS and len(stages(self.model)) > 1:
             return self.training.latent_iterations
-        search = (PROBES + 1) * (PROBE_ITERATIONS + 1) if self.solves else 0
+        search = (PROBES + 1) * (PROBE_ITERATIONS + 1) if self.solves_kappa else 0
         return (
             search + self.training.restarts * self.training.restart_iterations + self.training.iterations
         )
 
-    def run(self, state: State) -> Iterator[dict[str, Any]]:
-        """Train until the end, changing ``state``; yield the history's row of each sweep."""
+    def iterations(self, state: EMState) -> Iterator[range]:
+        """Yield the recordings to visit in each iteration until ``state`` is done."""
         while state.phase != "done":
-            found = self.iterate(state)
-            bound, duration_s = found.bound / self.frames, found.duration / self.fps
-            where = (getattr(state, name) for name in WHERE)
-            values = (*where, bound, state.kappa, found.states_used, duration_s)
-            row = dict(zip(COLUMNS, values, strict=True))
-            state.history.append(row)
-            self.advance(state, found)
-            yield row
+            yield range(len(self.evidence))
 
-    def infer(self, state: State, index: int, *, paths: bool = False) -> Any:
-        """Return the posterior of one recording, from the states that its last visit left."""
-        if not self.gaussian:
-            return self.prior.infer(state.parameters, self.evidence[index], paths=paths)
-        start = state.starts[index].double() if state.starts else None
+    def visit(self, state: EMState, index: int, *, timed: bool | None = None) -> Visit:
+        """Infer one recording, from the states that its last visit left.
+
+        Parameters
+        ----------
+        state : EMState
+        index : int
+            Of the recording.
+        timed : bool, optional
+            Return the path too; by default for the recordings on which durations are measured.
+        """
+        timed = index in self.timed if timed is None else timed
         # A first visit starts from the latents as points, and has further to go.
-        turns = self.training.local_iterations if state.starts else FIRST_ITERATIONS
-        return self.prior.infer(
+        local = self.prior.infer(
             state.parameters,
             self.evidence[index],
-            start=start,
-            max_iterations=turns,
-            paths=paths,
+            start=state.starts[index].double() if state.starts else None,
+            max_iterations=self.training.local_iterations if state.starts else FIRST_ITERATIONS,
+            paths=timed,
             cache=False,
         )
+        usage = local.states[self.observed[index]].double().sum(0)
+        start = local.states[:0] if self.prior.TAKES_POINTS else local.states.to(START_TYPE)
+        return Visit(local.statistics, float(local.bound), usage, local.path, start)
 
-    def iterate(self, state: State) -> Iteration:
-        """Infer every recording; sums are taken in order of the recordings' names."""
-
-        def one(index: int) -> tuple[Any, float, torch.Tensor, npt.NDArray[np.int64], torch.Tensor]:
-            timed = index in self.timed
-            local = self.infer(state, index, paths=timed)
-            runs = durations.of_path(local.path.numpy()) if timed else np.zeros(0, np.int64)
-            usage = local.states[self.observed[index]].double().sum(0)
-            kept = local.states.to(START_TYPE) if self.gaussian else local.states[:0]
-            return local.statistics, float(local.bound), usage, runs, kept
-
+    def combine(self, state: EMState, visits: Iterable[Visit]) -> Iteration:
+        """Sum the visits in order of the recordings' names, and keep their starts in ``state``."""
         statistics, bound, usage, runs, starts = None, 0.0, torch.zeros(()), [], []
-        for own, gain, used, lengths, kept in self.pool.map(one, range(len(self.evidence))):
-            statistics = own if statistics is None else add(statistics, own)
-            bound += gain
-            usage = usage + used
-            runs.append(lengths)
-            starts.append(kept)
+        for visit in visits:
+            statistics = visit.statistics if statistics is None else add(statistics, visit.statistics)
+            bound += visit.bound
+            usage = usage + visit.usage
+            runs.append(
+                durations.of_path(np.zeros(0, np.int64) if visit.path is None else visit.path.numpy())
+            )
+            starts.append(visit.start)
+        assert statistics is not None
         bound -= float(self.prior.divergence(state.parameters, self.settings))
-        state.starts = starts if self.gaussian else []
+        state.starts = [] if self.prior.TAKES_POINTS else starts
         shares = usage / usage.sum()
         return Iteration(
             statistics=statistics,
@@ -293,55 +264,79 @@ class Trainer:
             duration=durations.median(np.concatenate(runs)),
         )
 
-    def advance(self, state: State, found: Iteration) -> None:
-        """Decide what the next sweep starts from."""
-        gain = (found.bound - state.bound) / self.frames
+    def advance(self, state: EMState, result: Iteration) -> Row:
+        """Record an iteration in the history, and set ``state`` to where the next one begins."""
+        values = row(
+            state.restart,
+            state.phase,
+            state.iteration,
+            result.bound / self.frames,
+            state.kappa,
+            result.states_used,
+            result.duration / self.fps,
+        )
+        state.history.append(values)
+        gain = (result.bound - state.bound) / self.frames
         state.iteration += 1
         unmerged, state.unmerged = state.unmerged, None
         if unmerged is not None and gain < 0:
             state.parameters = unmerged
             state.merge_share /= 4
-            return
-        state.bound = found.bound
-        updated = self.prior.update(state.parameters, found.statistics, self.settings)
+            return values
+        state.bound = result.bound
+        updated = self.prior.update(state.parameters, result.statistics, self.settings)
         state.parameters = self.prior.update_hyperparameters(updated)
-        if self.joins and state.iteration % MERGE_EVERY == 0 and state.merge_share >= MERGE_SHARE / 16:
-            joined = self.prior.merge(
-                state.parameters, found.statistics, self.settings, state.merge_share
-            )
-            if joined is not None:
-                state.unmerged, state.parameters = state.parameters, joined
-                return
-        off = math.log(found.duration / self.target)
+        if self._merge(state, result):
+            return values
+        log_ratio = math.log(result.duration / self.target)
         if state.phase == "search":
-            self._search(state, off)
+            self._search(state, log_ratio)
         elif state.phase == "restart" and state.iteration >= self.training.restart_iterations:
             self._next_restart(state)
         elif state.phase in ("polish", LATENTS):
-            self._polish(state, off, gain)
+            self._polish(state, log_ratio, gain)
+        return values
 
-    def _search(self, state: State, off: float) -> None:
+    def _merge(self, state: EMState, result: Iteration) -> bool:
+        """Merge states if it is time and the prior proposes it; return whether it was done."""
+        is_due = state.iteration % MERGE_EVERY == 0 and state.merge_share >= MERGE_SHARE / 16
+        if self.merging is None or not is_due:
+            return False
+        merged = self.merging.merge(
+            state.parameters, result.statistics, self.settings, state.merge_share
+        )
+        if merged is None:
+            return False
+        state.unmerged, state.parameters = state.parameters, merged
+        return True
+
+    def _with_kappa(self, parameters: GlobalParameters, kappa: float) -> GlobalParameters:
+        assert self.sticky is not None
+        return self.sticky.with_kappa(parameters, kappa)
+
+    def _search(self, state: EMState, log_ratio: float) -> None:
         """Solve log kappa for the target duration by bracketing and false position.
 
-        Every probe begins anew, as the restarts will: once states are lost to much
-        stickiness, less does not bring them back.
+        Every probe begins anew, as the restarts will: states that much stickiness has emptied do
+        not come back with less.
         """
         if state.iteration < PROBE_ITERATIONS:
             return
-        state.probes.append([math.log(state.kappa), off])
+        state.probes.append([math.log(state.kappa), log_ratio])
         state.iteration, state.merge_share = 0, MERGE_SHARE
-        wanted = durations.next_kappa(state.probes)
-        tried = any(math.isclose(probe[0], math.log(wanted)) for probe in state.probes)
-        if abs(off) <= self.training.duration_tolerance or len(state.probes) > PROBES or tried:
+        kappa = durations.next_kappa(state.probes)
+        tried = any(math.isclose(probe[0], math.log(kappa)) for probe in state.probes)
+        if abs(log_ratio) <= self.training.duration_tolerance or len(state.probes) > PROBES or tried:
             state.kappa = math.exp(min(state.probes, key=lambda probe: abs(probe[1]))[0])
             state.phase, state.restart = "restart", -1
             self._next_restart(state)
             return
-        state.kappa = wanted
-        state.parameters = self.prior.with_kappa(state.first, state.kappa)
+        state.kappa = kappa
+        assert state.first is not None
+        state.parameters = self._with_kappa(state.first, state.kappa)
         state.bound, state.starts = -math.inf, []
 
-    def _next_restart(self, state: State) -> None:
+    def _next_restart(self, state: EMState) -> None:
         if state.restart >= 0 and state.bound > state.best_bound:
             state.best, state.best_bound = state.parameters, state.bound
             state.best_restart = state.restart
@@ -350,82 +345,46 @@ class Trainer:
         state.first = None
         if state.restart < self.training.restarts:
             state.parameters = self.start(state.restart)
-            if self.solves:
-                state.parameters = self.prior.with_kappa(state.parameters, state.kappa)
+            if self.solves_kappa:
+                state.parameters = self._with_kappa(state.parameters, state.kappa)
             state.bound, state.starts = -math.inf, []
             return
+        assert state.best is not None
         state.parameters, state.bound, state.restart = state.best, state.best_bound, state.best_restart
         state.best, state.starts = None, []
         state.phase = "polish" if self.training.iterations else "done"
 
-    def _polish(self, state: State, off: float, gain: float) -> None:
-        wanted = durations.clip(state.kappa * math.exp(_step(-off, state.probes)))
-        # At the end of its range stickiness can do no more.
-        near = not self.solves or abs(off) <= self.training.duration_tolerance or wanted == state.kappa
-        settled = 0 <= gain < self.training.tolerance_nats and state.iteration > 2 * MERGE_EVERY
-        most = self.training.latent_iterations if state.phase == LATENTS else self.training.iterations
-        if state.iteration >= most:
+    def _polish(self, state: EMState, log_ratio: float, gain: float) -> None:
+        kappa = durations.clip(state.kappa * math.exp(_step(-log_ratio, state.probes)))
+        # A stickiness at the end of its range cannot change further.
+        is_near = abs(log_ratio) <= self.training.duration_tolerance
+        is_near = is_near or not self.solves_kappa or kappa == state.kappa
+        has_converged = 0 <= gain < self.training.tolerance_nats and state.iteration > 2 * MERGE_EVERY
+        training = self.training
+        limit = training.latent_iterations if state.phase == LATENTS else training.iterations
+        if state.iteration >= limit:
             log.warning(
                 "training stopped after %d iterations, the last gain %.2g nats per frame, median "
-                "duration %.2f of the target", state.iteration, gain, math.exp(off),
+                "duration %.2f of the target", state.iteration, gain, math.exp(log_ratio),
             )  # fmt: skip
             state.phase = "done"
-        elif settled and near:
+        elif has_converged and is_near:
             state.phase = "done"
-        elif not near and state.iteration % ADJUST_EVERY == 0:
-            state.kappa = wanted
-            state.parameters = self.prior.with_kappa(state.parameters, state.kappa)
+        elif not is_near and state.iteration % ADJUST_EVERY == 0:
+            state.kappa = kappa
+            state.parameters = self._with_kappa(state.parameters, state.kappa)
             state.bound = -math.inf
 
-    def numbered(self, state: State) -> Any:
-        """Renumber the states by their frames in the best paths, the commonest first."""
-
-        def one(index: int) -> torch.Tensor:
-            local = self.infer(state, index, paths=True)
-            path = local.path[self.observed[index]]
-            return torch.bincount(path, minlength=local.states.shape[-1])
-
-        usage = torch.stack(list(self.pool.map(one, range(len(self.evidence))))).sum(0)
+    def numbered(self, state: EMState, visits: Iterable[Visit]) -> GlobalParameters:
+        """Renumber the states by their frames in the most probable paths, the commonest first."""
+        counts = []
+        for visit, observed in zip(visits, self.observed, strict=True):
+            assert visit.path is not None
+            counts.append(torch.bincount(visit.path[observed], minlength=len(visit.usage)))
+        usage = torch.stack(counts).sum(0)
         return self.prior.reorder(state.parameters, torch.argsort(usage, descending=True, stable=True))
 
 
-def _step(off: float, probes: list[list[float]]) -> float:
-    """Change of log kappa that should change log duration by ``off``; small, to stay on course."""
-    return max(-2.0, min(2.0, off / durations.growth(probes)))
-
-
-def _keep(path: Path, identity: str, state: State) -> None:
-    """Write the state whole or not at all."""
-    values = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
-    records = {name: values.pop(name) for name in RECORDS}
-    tensors = {f"starts.{i}": start for i, start in enumerate(values.pop("starts"))}
-    for name, record in records.items():
-        if record is not None:
-            tensors |= files.flatten(record, f"{name}.")
-    files.save(path, tensors, {"identity": identity, "state": values})
-
-
-def _resume(path: Path | None, identity: str, settings: ModelSettings) -> State | None:
-    """Read the state of the same training that was stopped, if there is one."""
-    if path is None or not path.is_file():
-        return None
-    try:
-        tensors, metadata = files.load(path)
-    except BadInput as error:
-        log.warning("%s Training starts afresh.", error)
-        return None
-    if metadata.get("identity") != identity:
-        log.warning("%s is of another training (data, settings, code or seed differ): not used.", path)
-        return None
-    prior = settings.prior
-    if metadata["state"]["stage"] == POINTS and len(stages(settings)) > 1:
-        prior = "arhmm"
-    kind = registry.find("syllabary.priors", prior).Parameters
-    records = {}
-    for name in RECORDS:
-        if any(key.startswith(f"{name}.") for key in tensors):
-            records[name] = files.restore(kind, tensors, f"{name}.")
-    starts = [tensors[f"starts.{i}"] for i in range(sum(key.startswith("starts.") for key in tensors))]
-    state = State(**records, starts=starts, **metadata["state"])
-    log.info("training goes on after iteration %d of phase %s.", state.iteration, state.phase)
-    return state
+def _step(log_ratio: float, probes: list[list[float]]) -> float:
+    """Change of log kappa that should change log duration by ``log_ratio``, within ± 2."""
+    return max(-2.0, min(2.0, log_ratio / durations.growth(probes)))

@@ -1,45 +1,53 @@
-"""Gradients through the optimum of inference: the one place where ours enter autograd.
+"""Gradients through the optimum of inference: the one module whose gradients enter autograd.
 
-The decoder's gradient by the marginals of the latents is autograd's. What it says of the evidence
-and of the prior's parameters is found by implicit differentiation (``messages.meanfield``); the
-encoder's part is autograd's again.
+Autograd gives the decoder's gradient by the marginals of the latents. Implicit differentiation
+(``messages.meanfield``) turns it into a gradient by the evidence and by the prior's parameters.
+The encoder's part is autograd's again.
 
 References
 ----------
 docs/mathematics.md, "Gradients through the optimum".
 """
 
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ...messages import meanfield
-from ...priors.interface import Cotangent, GaussianEvidence, Local
+from ...priors.interface import (
+    ChosenNetworkPrior,
+    Cotangent,
+    GaussianEvidence,
+    GlobalParameters,
+    Local,
+    Tangent,
+    TensorRecord,
+)
 from ..networks import likelihood
 from ..networks.base import Decoder
 from ..settings import TrainingSettings
 
-__all__ = ["AT_ONCE", "Batch", "Gradient", "error", "through_optimum"]
+__all__ = ["AT_ONCE", "Batch", "Gradient", "relative_error", "through_optimum"]
 
-# A piece that has not settled may be at a saddle, where no gradient can be sent back: few need many.
-STEP_ITERATIONS, TURN_TOLERANCE = 40, 1e-7
-# Frames that a network sees at once in a step: of more, the images of its first stage are so large that
-# the allocator asks the system for their memory afresh every time (benchmarks/README.md).
+# A window that has not converged may be at a saddle, where the gradient is undefined. Few windows
+# need many iterations.
+STEP_ITERATIONS, STEP_TOLERANCE = 40, 1e-7
+# Frames that a network processes at once in a step. With more, the images of its first stage are so
+# large that the allocator asks the system for their memory afresh every time (benchmarks/README.md).
 AT_ONCE = 128
-# For the check of the gradients: what counts as settled.
-SETTLED_ITERATIONS, SETTLED_TOLERANCE = 100, 1e-8
+# For the check of the gradients: limits of an optimum that counts as exact.
+EXACT_ITERATIONS, EXACT_TOLERANCE = 100, 1e-8
 
 
 class Batch(NamedTuple):
-    """Pieces of one length: B of them, T frames each."""
+    """Windows of one length: B of them, T frames each."""
 
     heights: Tensor
     """(B, T, H, W) float32, mm."""
     observed: Tensor
     """(B, T, H, W) bool."""
-    core: Tensor
+    scored: Tensor
     """(B, T) bool, frames that are scored."""
     starts: Tensor
     """(B, T, K) float64, probabilities of the states at the last visit."""
@@ -47,74 +55,97 @@ class Batch(NamedTuple):
     normals: Tensor
     """(B, T, D) float64, standard normal draws of the latents that are decoded: the first ones."""
     subject_offset: Tensor | float = 0.0
-    """(B, 1, D) float64, what is added to these before they are decoded."""
+    """(B, 1, D) float64, added to these latents before they are decoded."""
     state_logits: Tensor | None = None
-    """(B, T, K) float64, log evidence of the states, where a recognizer holds them."""
+    """(B, T, K) float64, log evidence of the states if they are clamped."""
 
 
 class Gradient(NamedTuple):
-    """What a step needs of one batch."""
+    """Gradient of one batch, and the posterior at which it was taken."""
 
-    local: Local
-    tangent: Any
+    local: Local[TensorRecord]
+    tangent: Tangent[GaussianEvidence, TensorRecord]
     """Gradient by the evidence's means and precisions, and by the expected statistics."""
     pixels: int
     """Number of pixels that were scored."""
 
 
 def through_optimum(
-    prior: ModuleType,
-    parameters: Any,
+    prior: ChosenNetworkPrior,
+    parameters: GlobalParameters,
     decoder: Decoder,
     evidence: GaussianEvidence,
     batch: Batch,
     training: TrainingSettings,
     *,
-    settled: bool = False,
+    exact: bool = False,
 ) -> Gradient:
     """Infer a batch, and send the decoder's gradient back through the optimum.
 
     Parameters
     ----------
-    prior, parameters
-        A file of ``priors/`` with a ``tangent``, and its parameters.
+    prior : NetworkPrior
+    parameters : NamedTuple
+        Of the prior.
     decoder : Decoder
-        Its parameters' gradients are added to, of the log likelihood: to be maximized.
+        The gradient of the log likelihood, to be maximized, is added to that of its parameters.
     evidence : GaussianEvidence
-        (B, T, D) float64, without a path to the encoder.
+        (B, T, D) float64, detached from the encoder.
     batch : Batch
     training : TrainingSettings
         Of the solver.
-    settled : bool
+    exact : bool
         Solve everything far more closely than a step needs.
     """
-    mean, precision = evidence[:2]
     local = prior.infer(
         parameters,
         evidence,
         start=batch.starts,
         boundary=batch.boundary,
-        max_iterations=SETTLED_ITERATIONS if settled else STEP_ITERATIONS,
-        tolerance=0.0 if settled else TURN_TOLERANCE,
+        max_iterations=EXACT_ITERATIONS if exact else STEP_ITERATIONS,
+        tolerance=0.0 if exact else STEP_TOLERANCE,
     )
+    by_means, by_covariances = _of_pixels(decoder, batch, local)
+    # Of the likelihood minus the evidence's own terms, whose gradient the optimum accounts for. The
+    # evidence of latents that are not decoded is their likelihood, so nothing remains of it.
+    precision = evidence.precision.clone()
+    precision[..., batch.normals.shape[-1] :] = 0
+    by_means = by_means - precision * (evidence.mean - local.means)
+    spread = (by_covariances + by_covariances.mT) / 2 + torch.diag_embed(precision) / 2
+    tangent = prior.tangent(
+        parameters,
+        local,
+        Cotangent(
+            torch.where(batch.scored[..., None], by_means, 0.0),
+            torch.where(batch.scored[..., None, None], spread, 0.0),
+        ),
+        tolerance=EXACT_TOLERANCE if exact else training.solver_tolerance,
+        iterations=EXACT_ITERATIONS if exact else training.solver_iterations,
+        damping=None if exact else training.solver_damping,
+    )
+    observed = batch.observed[batch.scored]
+    return Gradient(local, tangent, int(likelihood.scored_pixels(observed, decoder.used).sum()))
+
+
+def _of_pixels(decoder: Decoder, batch: Batch, local: Local[TensorRecord]) -> tuple[Tensor, Tensor]:
+    """Gradient of the pixels' log likelihood by means and covariances of the latents, by autograd."""
+    assert local.covariances is not None
     means = local.means.clone().requires_grad_()
     covariances = local.covariances.clone().requires_grad_()
-    core = batch.core
-    pose = batch.normals.shape[-1]
+    scored, pose = batch.scored, batch.normals.shape[-1]
     drawn = likelihood.sample_marginals(
-        means[core][:, :pose], covariances[core][:, :pose, :pose], batch.normals[core]
+        means[scored][:, :pose], covariances[scored][:, :pose, :pose], batch.normals[scored]
     )
-    drawn = drawn + (torch.zeros_like(batch.normals) + batch.subject_offset)[core]
-    observed = batch.observed[core]
+    drawn = drawn + (torch.zeros_like(batch.normals) + batch.subject_offset)[scored]
     leaf = drawn.detach().requires_grad_()
     parts = [
         part.split(AT_ONCE)  # type: ignore[no-untyped-call]
-        for part in (batch.heights[core], observed, leaf)
+        for part in (batch.heights[scored], batch.observed[scored], leaf)
     ]
-    for image, seen, latents in zip(*parts, strict=True):
+    for image, observed, latents in zip(*parts, strict=True):
         log_density = likelihood.log_likelihood(
             image,
-            seen,
+            observed,
             decoder(latents),
             decoder.log_variance(),
             decoder.used,
@@ -123,45 +154,28 @@ def through_optimum(
         log_density.sum().backward()  # type: ignore[no-untyped-call]
     drawn.backward(leaf.grad)  # type: ignore[no-untyped-call]
     assert means.grad is not None and covariances.grad is not None
-    # Of the likelihood minus the evidence's own terms, whose gradient the optimum accounts for. Of
-    # latents that are not decoded the evidence is the likelihood, and nothing is left.
-    own = precision.clone()
-    own[..., pose:] = 0
-    by_mean = means.grad - own * (mean - local.means)
-    spread = (covariances.grad + covariances.grad.mT) / 2 + torch.diag_embed(own) / 2
-    tangent = prior.tangent(
-        parameters,
-        local,
-        Cotangent(
-            torch.where(core[..., None], by_mean, 0.0),
-            torch.where(core[..., None, None], spread, 0.0),
-        ),
-        tolerance=SETTLED_TOLERANCE if settled else training.solver_tolerance,
-        iterations=SETTLED_ITERATIONS if settled else training.solver_iterations,
-        damping=None if settled else training.solver_damping,
-    )
-    pixels = int(likelihood.scored_pixels(observed, decoder.used).sum())
-    return Gradient(local, tangent, pixels)
+    return means.grad, covariances.grad
 
 
-def error(found: Gradient, exact: Gradient, precision: Tensor) -> float:
-    """Relative distance of a step's gradient from that of the settled optimum; the median piece.
+def relative_error(gradient: Gradient, exact: Gradient, precision: Tensor) -> float:
+    """Return the relative distance of a step's gradient from the exact one, of the median window.
 
-    Both by the evidence's means in units of their own spread, and by the log of its precisions:
-    what the encoder's outputs are.
+    Both are by the evidence's means in units of their own spread, and by the log of its
+    precisions, which are the encoder's outputs.
 
     Parameters
     ----------
-    found, exact : Gradient
+    gradient, exact : Gradient
     precision : (B, T, D) float64
         Of the evidence.
     """
     weights = (1 / precision.clamp(min=1e-12).sqrt(), precision)
 
-    def squares(parts: Any) -> Tensor:
+    def squares(*parts: Tensor) -> Tensor:
         return torch.stack(
             [(w * part).square().sum((1, 2)) for w, part in zip(weights, parts, strict=True)]
         ).sum(0)
 
-    apart = [a - b for a, b in zip(found.tangent.evidence[:2], exact.tangent.evidence[:2], strict=True)]
-    return float((squares(apart) / squares(exact.tangent.evidence[:2])).sqrt().median())
+    ours, theirs = gradient.tangent.evidence, exact.tangent.evidence
+    distance = squares(ours.mean - theirs.mean, ours.precision - theirs.precision)
+    return float((distance / squares(theirs.mean, theirs.precision)).sqrt().median())

@@ -1,60 +1,74 @@
-"""Stages of training a prior: latents taken as points, then with their noise."""
+"""Stages of training a prior: latents taken as points, then latents with their noise."""
 
 from collections.abc import Mapping
-from types import ModuleType
-from typing import Any
+from typing import NamedTuple
 
-import torch
-
-from ... import registry
 from ...errors import ShapeError
-from ...priors.interface import GaussianEvidence, PointEvidence
+from ...priors.interface import ChosenPrior, Evidence
+from ...priors.lookup import as_network_prior, find_prior
 from ...reduction.latents import LatentSeries
+from ...settings import Settings
 from .. import latent_evidence
 from ..choices import network_settings, prior_settings
 from ..settings import ModelSettings
 
-__all__ = ["LATENTS", "POINTS", "observed_of", "stage_of", "stages"]
+__all__ = ["LATENTS", "POINTS", "Stage", "stage_of", "stages"]
 
 POINTS, LATENTS = "points", "latents"
 
 
+class Stage(NamedTuple):
+    """A prior and the evidence that it is trained on."""
+
+    prior_name: str
+    prior: ChosenPrior
+    settings: Settings
+    """Of the prior."""
+    evidence: list[Evidence]
+    """Of each recording, in the order of their names; without empty ones."""
+
+
 def stages(settings: ModelSettings) -> list[str]:
     """Return the stages that a model's prior goes through."""
-    prior = registry.find("syllabary.priors", settings.prior)
-    if hasattr(prior, "from_autoregression"):
+    prior = find_prior(settings.prior)
+    if as_network_prior(prior) is not None:
         return [POINTS, LATENTS]
-    return [LATENTS if prior.Evidence is GaussianEvidence else POINTS]
+    return [POINTS if prior.TAKES_POINTS else LATENTS]
 
 
-def stage_of(
-    settings: ModelSettings, stage: str, latents: Mapping[str, LatentSeries]
-) -> tuple[ModuleType, Any, list[Any]]:
-    """Return prior, its settings, and what it is shown of each recording, in order of names."""
-    prior: ModuleType = registry.find("syllabary.priors", settings.prior)
-    own = prior_settings(settings)
-    if stage == POINTS and prior.Evidence is GaussianEvidence:
-        prior = registry.find("syllabary.priors", "arhmm")
-        own = prior.Settings(**own.model_dump(), lags=1)
-    known: Any = network_settings(settings)
-    most = float(known.max_precision)
-    found: list[Any] = []
-    for name in sorted(latents):
-        one: Any = (
-            latent_evidence.points(latents[name], name, bridge=settings.bridge_frames)
-            if prior.Evidence is PointEvidence
-            else latent_evidence.linear(latents[name], most, name)
-        )
-        if found and one[0].shape[1:] != found[0][0].shape[1:]:
+def stage_of(settings: ModelSettings, stage: str, latents: Mapping[str, LatentSeries]) -> Stage:
+    """Return the prior of a stage, and its evidence.
+
+    Parameters
+    ----------
+    settings : ModelSettings
+    stage : str
+        ``POINTS`` or ``LATENTS``.
+    latents : mapping of recording to LatentSeries
+
+    Raises
+    ------
+    ShapeError
+        Recordings differ in the number of latents.
+    """
+    name, prior, checked = settings.prior, find_prior(settings.prior), prior_settings(settings)
+    if stage == POINTS and not prior.TAKES_POINTS:
+        name, prior = "arhmm", find_prior("arhmm")
+        checked = prior.Settings.model_validate({**checked.model_dump(), "lags": 1})
+    max_precision = float(network_settings(settings).max_precision)
+    series: list[Evidence] = []
+    for recording in sorted(latents):
+        evidence: Evidence
+        if prior.TAKES_POINTS:
+            bridge = settings.bridge_frames
+            evidence = latent_evidence.points(latents[recording], recording, bridge=bridge)
+        else:
+            evidence = latent_evidence.linear(latents[recording], max_precision, recording)
+        if series and evidence.values.shape[1:] != series[0].values.shape[1:]:
             raise ShapeError(
-                f"{name}: latents {tuple(one[0].shape)}; all recordings have (T, D) latents of the "
-                f"same D, here {found[0][0].shape[1]}."
+                f"{recording}: latents {tuple(evidence.values.shape)}; all recordings have (T, D) "
+                f"latents of the same D, here {series[0].values.shape[1]}."
             )
-        if len(one[0]):
-            found.append(one)
-    return prior, own, found
-
-
-def observed_of(evidence: Any) -> torch.Tensor:
-    """Tell which ticks of a recording are seen, (T) bool."""
-    return evidence[1] if evidence[1].dtype == torch.bool else (evidence[1] > 0).any(-1)
+        if len(evidence.values):
+            series.append(evidence)
+    return Stage(name, prior, checked, series)

@@ -1,70 +1,141 @@
-"""All that the next epoch of joint training depends on, and its file."""
+"""All that the next iteration or epoch of training depends on, and its file."""
 
 import dataclasses
 import logging
 import math
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias, TypeVar
 
 from torch import Tensor
 
-from .. import checkpoint as files
+from ...errors import BadInput
+from ...priors.interface import GlobalParameters
+from ...priors.lookup import find_prior
+from .. import checkpoint
+from .fitted import Row
 
-__all__ = ["State", "keep", "resume"]
+__all__ = ["EMState", "JointState", "TrainingState", "keep", "resume"]
 
 log = logging.getLogger(__name__)
+Probe: TypeAlias = list[float]
 
 
 @dataclasses.dataclass
-class State:
-    """All that the next epoch depends on."""
+class TrainingState:
+    """State that every kind of training has."""
 
-    parameters: Any
-    weights: dict[str, Tensor]
-    moments: dict[str, Tensor]
+    prior: str
+    """Name of the prior."""
+    parameters: GlobalParameters
+    best: GlobalParameters | None = None
+    best_bound: float = -math.inf
+    starts: list[Tensor] = dataclasses.field(default_factory=list)
+    """Probabilities of the states of each recording, from which its next inference begins."""
+    history: list[Row] = dataclasses.field(default_factory=list)
+
+    def progress(self) -> str:
+        """Return how far training is, for the log."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass
+class EMState(TrainingState):
+    """State of training a prior alone."""
+
+    kappa: float = 0.0
+    stage: str = ""
+    phase: str = "search"
+    restart: int = 0
+    iteration: int = 0
+    bound: float = -math.inf
+    first: GlobalParameters | None = None
+    """Parameters from which every probe of a stickiness starts."""
+    probes: list[Probe] = dataclasses.field(default_factory=list)
+    """Log kappa, and log of the duration over its target, of every probe."""
+    unmerged: GlobalParameters | None = None
+    """Parameters before the last merge, in case it lowers the bound."""
+    merge_share: float = 0.0
+    best_restart: int = 0
+
+    def progress(self) -> str:
+        """Return how far training is, for the log."""
+        return f"iteration {self.iteration} of phase {self.phase}"
+
+
+@dataclasses.dataclass
+class JointState(TrainingState):
+    """State of training networks and prior together."""
+
+    weights: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    moments: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    """Of the optimizer."""
     epoch: int = 0
     steps: int = 0
-    starts: list[Tensor] = dataclasses.field(default_factory=list)
-    best: Any = None
     best_weights: dict[str, Tensor] = dataclasses.field(default_factory=dict)
-    best_bound: float = -math.inf
     best_epoch: int = 0
     best_usage: list[int] = dataclasses.field(default_factory=list)
-    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def progress(self) -> str:
+        """Return how far training is, for the log."""
+        return f"pass {self.epoch}"
 
 
-def keep(path: Path, identity: str, state: State) -> None:
-    """Write the state whole or not at all."""
-    tensors = files.flatten(state.parameters, "parameters.")
-    if state.best is not None:
-        tensors |= files.flatten(state.best, "best.")
-    for name in ("weights", "moments", "best_weights"):
-        tensors |= {f"{name}.{key}": value for key, value in getattr(state, name).items()}
-    tensors |= {f"starts.{i}": start for i, start in enumerate(state.starts)}
-    plain = ("epoch", "steps", "best_bound", "best_epoch", "best_usage", "history")
-    values = {name: getattr(state, name) for name in plain}
-    files.save(path, tensors, {"identity": identity, "joint": values})
+State = TypeVar("State", bound=TrainingState)
 
 
-def resume(path: Path | None, identity: str, kind: Any) -> State | None:
-    """Read the state of the same training that was stopped, if there is one."""
+def keep(path: Path, identity: str, state: TrainingState) -> None:
+    """Write the state whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    identity : str
+        Digest of all that decides the result.
+    state : TrainingState
+    """
+    values = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    tensors = {f"starts.{i}": start for i, start in enumerate(values.pop("starts"))}
+    records = [name for name, value in values.items() if isinstance(value, tuple)]
+    groups = [name for name, value in values.items() if isinstance(value, dict)]
+    for name in records:
+        tensors |= checkpoint.flatten(values.pop(name), f"{name}.")
+    for name in groups:
+        tensors |= {f"{name}.{key}": tensor for key, tensor in values.pop(name).items()}
+    layout = {"kind": type(state).__name__, "records": records, "groups": groups, "values": values}
+    checkpoint.save(path, tensors, {"identity": identity, **layout})
+
+
+def resume(path: Path | None, identity: str, kind: type[State]) -> State | None:
+    """Read the state of the same training if it was stopped, otherwise None.
+
+    Parameters
+    ----------
+    path : path, optional
+    identity : str
+        Digest of all that decides the result; a file with another one is not used.
+    kind : subclass of TrainingState
+    """
     if path is None or not path.is_file():
         return None
-    tensors, metadata = files.load(path)
-    if metadata.get("identity") != identity or "joint" not in metadata:
+    try:
+        tensors, metadata = checkpoint.load(path)
+    except BadInput as error:
+        log.warning("%s Training starts afresh.", error)
+        return None
+    if metadata.get("identity") != identity or metadata.get("kind") != kind.__name__:
+        log.warning("%s is of another training (data, settings, code or seed differ): not used.", path)
         return None
 
-    def named(prefix: str) -> dict[str, Tensor]:
+    def group(name: str) -> dict[str, Tensor]:
+        prefix = f"{name}."
         return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
-    starts = named("starts.")
-    log.info("training goes on after pass %d.", metadata["joint"]["epoch"])
-    return State(
-        parameters=files.restore(kind, tensors, "parameters."),
-        weights=named("weights."),
-        moments=named("moments."),
-        best=files.restore(kind, tensors, "best."),
-        best_weights=named("best_weights."),
-        starts=[starts[str(i)] for i in range(len(starts))],
-        **metadata["joint"],
-    )
+    values, starts = metadata["values"], group("starts")
+    parameters = find_prior(values["prior"]).Parameters
+    values["starts"] = [starts[str(i)] for i in range(len(starts))]
+    values |= {name: group(name) for name in metadata["groups"]}
+    for name in metadata["records"]:
+        values[name] = checkpoint.restore(parameters, tensors, f"{name}.")
+    state = kind(**values)
+    log.info("training goes on after %s.", state.progress())
+    return state
