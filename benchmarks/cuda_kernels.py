@@ -37,13 +37,13 @@ SIZES, FRAMES = ((128, 32), (64, 16), (25, 10)), 3
 
 def launches(dtype: torch.dtype) -> dict:
     """Every kernel that is launched: the types of its arguments, threads, bytes."""
-    found = {}
+    kernels = {}
 
     def note(kernel, spec, *arguments):
         types = tuple(numba.typeof(launch._each(part, torch.Tensor.numpy)) for part in arguments)
         function = kernel.py_func
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
-        found.setdefault((name, kernel), (types, *spec[1:]))
+        kernels.setdefault((name, kernel), (types, *spec[1:]))
 
     callers = chunks, hmm_calls, lds_calls
     for module in callers:
@@ -54,15 +54,15 @@ def launches(dtype: torch.dtype) -> dict:
     finally:
         for module in callers:
             module.launch = launch.launch
-    return found
+    return kernels
 
 
 def call_everything(dtype: torch.dtype, states: int, dimensions: int) -> None:
     rng, backend = np.random.default_rng(0), "cuda"
     shapes = ((states,), (states, states), (FRAMES, states))
     chain = [torch.zeros(shape, dtype=dtype) for shape in shapes]
-    found = hmm.marginals(*chain, cache=True, backend=backend)
-    hmm.tangent(chain[1], found, chain[2], backend=backend)
+    marginals = hmm.marginals(*chain, cache=True, backend=backend)
+    hmm.tangent(chain[1], marginals, chain[2], backend=backend)
     hmm.path(*chain, backend=backend)
     hmm.sample(*chain, rng, backend=backend)
     square = (dimensions, dimensions)
@@ -74,8 +74,8 @@ def call_everything(dtype: torch.dtype, states: int, dimensions: int) -> None:
     lds.sample(*gaussian, rng, backend=backend)
     weights = torch.zeros(states, dimensions, 1)
     precision = torch.eye(dimensions).expand(states, *square)
-    given = (torch.zeros(FRAMES, 1), weights, None, precision, torch.zeros(states))
-    ar_log_likelihood(gaussian[2], *given, backend=backend)
+    inputs = (torch.zeros(FRAMES, 1), weights, None, precision, torch.zeros(states))
+    ar_log_likelihood(gaussian[2], *inputs, backend=backend)
 
 
 def report(kernel, types: tuple, architecture: str) -> dict[str, int]:
@@ -103,9 +103,9 @@ def report(kernel, types: tuple, architecture: str) -> dict[str, int]:
     }
 
 
-def kinds(types: tuple) -> list:
+def number_types(types: tuple) -> list:
     """Types of the numbers in arguments, some of which are tuples."""
-    parts = [kinds(kind) if isinstance(kind, BaseTuple) else [kind] for kind in types]
+    parts = [number_types(kind) if isinstance(kind, BaseTuple) else [kind] for kind in types]
     return [getattr(kind, "dtype", kind) for part in parts for kind in part]
 
 
@@ -113,10 +113,10 @@ def ptxas() -> Path:
     """The assembler; it must be of the same release as NVVM."""
     import nvidia
 
-    found = [path for place in nvidia.__path__ for path in Path(place).glob("cu*/bin/ptxas")]
-    if not found:
+    places = [path for place in nvidia.__path__ for path in Path(place).glob("cu*/bin/ptxas")]
+    if not places:
         raise SystemExit("no ptxas: pip install nvidia-cuda-nvcc, of the release of nvidia-nvvm")
-    return found[0]
+    return places[0]
 
 
 def main() -> None:
@@ -130,7 +130,7 @@ def main() -> None:
         for (name, kernel), (types, threads, dynamic) in launches(dtype).items():
             if arguments.only not in name:
                 continue
-            kind = "float32" if numba.float32 in set(kinds(types)) else "float64"
+            kind = "float32" if numba.float32 in set(number_types(types)) else "float64"
             for architecture in ARCHITECTURES:
                 key = name, kind, threads, architecture
                 if key not in rows:

@@ -41,29 +41,29 @@ ROUNDS = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    known = {
+    choices = {
         "length": length, "memory": memory, "derivatives": derivatives, "slow": slow, "threads": threads,
         "start": start,
     }  # fmt: skip
-    parser.add_argument("questions", nargs="*", metavar="question", help=", ".join(known))
+    parser.add_argument("questions", nargs="*", metavar="question", help=", ".join(choices))
     parser.add_argument("--longest", type=int, default=10_000_000)
     parser.add_argument("--inside", help=argparse.SUPPRESS)  # what a process of its own does
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    if given.inside:
-        exec_inside(given.inside)
+    if arguments.inside:
+        exec_inside(arguments.inside)
         return
     keep_freed()
-    for name in given.questions or known:
-        if name not in known:
-            parser.error(f"no question {name!r}; known are {', '.join(known)}")
+    for name in arguments.questions or choices:
+        if name not in choices:
+            parser.error(f"no question {name!r}; known are {', '.join(choices)}")
         if name == "length":
-            length(given.longest)
+            length(arguments.longest)
         else:
-            known[name]()
+            choices[name]()
 
 
-def say(case: str, measure: str, value: float, unit: str = "") -> None:
+def report(case: str, measure: str, value: float, unit: str = "") -> None:
     print(f"{case}: {measure} {value:.3g} {unit}".rstrip(), flush=True)
     add("messages", case, measure, value, unit)
 
@@ -76,26 +76,26 @@ def discrete(frames: int, states: int, *, stay: float = 0.9, nats: float = 2.0) 
     return np.zeros(states), np.log(rows), torch.from_numpy(evidence)
 
 
-def gaussian(frames: int, size: int, *, seen: float = 1.4) -> tuple:
+def gaussian(frames: int, size: int, *, observed: float = 1.4) -> tuple:
     """Potentials of a rotation with noise."""
     rng = np.random.default_rng(2)
     turn = 0.99 * np.linalg.qr(rng.standard_normal((size, size)))[0]
-    own = np.eye(size) + turn.T @ turn + seen * np.eye(size)
-    precision = np.broadcast_to(own, (frames, size, size)).astype(np.float32)
+    ours = np.eye(size) + turn.T @ turn + observed * np.eye(size)
+    precision = np.broadcast_to(ours, (frames, size, size)).astype(np.float32)
     lower = np.broadcast_to(-turn, (frames - 1, size, size)).astype(np.float32)
     linear = rng.standard_normal((frames, size)).astype(np.float32)
     return tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in (precision, lower, linear))
 
 
-def cpu_time(*works: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
+def cpu_time(*runs: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
     """Medians of works that take turns, s."""
-    seconds: list[list[float]] = [[] for _ in works]
-    for work in works:
-        work()
+    seconds: list[list[float]] = [[] for _ in runs]
+    for run in runs:
+        run()
     for _ in range(rounds):
-        for some, work in zip(seconds, works, strict=True):
+        for some, run in zip(seconds, runs, strict=True):
             begun = time.process_time()
-            work()
+            run()
             some.append(time.process_time() - begun)
     return [float(np.median(some)) for some in seconds]
 
@@ -105,18 +105,18 @@ def length(longest: int) -> None:
     while frames <= longest:
         chain = discrete(frames, 25)
         (seconds,) = cpu_time(lambda chain=chain: hmm.marginals(*chain), rounds=3 if frames > 1e6 else 9)
-        say(f"HMM, K = 25, {frames} frames", "time", 1e6 * seconds / frames, "us/frame")
+        report(f"HMM, K = 25, {frames} frames", "time", 1e6 * seconds / frames, "us/frame")
         frames *= 10
 
 
 def memory() -> None:
     for case in ("hmm-100", "hmm-100-sums", "smoother-10"):
         run = [sys.executable, __file__, "--inside", case]
-        said = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
-        peak, outputs = float(said[-2]), float(said[-1])
-        say(f"{case}, 100000 frames", "peak above inputs", peak, "MB")
+        process = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
+        peak, outputs = float(process[-2]), float(process[-1])
+        report(f"{case}, 100000 frames", "peak above inputs", peak, "MB")
         if outputs:
-            say(f"{case}, 100000 frames", "peak above inputs over outputs", peak / outputs)
+            report(f"{case}, 100000 frames", "peak above inputs over outputs", peak / outputs)
 
 
 def exec_inside(case: str) -> None:
@@ -135,10 +135,10 @@ def exec_inside(case: str) -> None:
         hmm.marginals(*chain), lds.marginals(*other)
         while time.time() < float(begin):
             time.sleep(0.001)
-        for work in (lambda: hmm.marginals(*chain), lambda: lds.marginals(*other)):
+        for run in (lambda: hmm.marginals(*chain), lambda: lds.marginals(*other)):
             begun = time.perf_counter()
             for _ in range(8):
-                work()
+                run()
             print(time.perf_counter() - begun)
         return
     if case.startswith("hmm"):
@@ -146,8 +146,8 @@ def exec_inside(case: str) -> None:
         keep = "sums" if case.endswith("sums") else "all"
         hmm.marginals(*warm, keep=keep)
         before = reset_peak()
-        found = hmm.marginals(*chain, keep=keep)
-        outputs = 0 if found.states is None else found.states.nbytes + found.log_scales.nbytes
+        result = hmm.marginals(*chain, keep=keep)
+        outputs = 0 if result.states is None else result.states.nbytes + result.log_scales.nbytes
     else:
         chain = gaussian(100_000, 10)
         lds.marginals(*gaussian(200, 10))
@@ -172,40 +172,40 @@ def peak() -> float:
 def derivatives() -> None:
     for states in (25, 100):
         chain = discrete(100_000, states)
-        found = hmm.marginals(*chain, cache=True)
-        change = torch.ones_like(found.states)
+        result = hmm.marginals(*chain, cache=True)
+        change = torch.ones_like(result.states)
         both = cpu_time(
             lambda chain=chain: hmm.marginals(*chain, cache=True),
-            lambda chain=chain, found=found, change=change: hmm.tangent(chain[1], found, change),
+            lambda chain=chain, result=result, change=change: hmm.tangent(chain[1], result, change),
         )
-        say(f"HMM, K = {states}", "derivative over the pass", both[1] / both[0])
+        report(f"HMM, K = {states}", "derivative over the pass", both[1] / both[0])
     chain = gaussian(100_000, 10)
     moments = lds.marginals(*chain, cache=True)
     change = [torch.ones_like(part) for part in (moments.covariances, moments.cross, moments.means)]
     both = cpu_time(lambda: lds.marginals(*chain, cache=True), lambda: lds.tangent(moments, *change))
-    say("Gaussian chain, D = 10", "derivative over the pass", both[1] / both[0])
+    report("Gaussian chain, D = 10", "derivative over the pass", both[1] / both[0])
 
 
 def slow() -> None:
-    def in_one_piece(module: object, work: Callable[[], object]) -> Callable[[], object]:
+    def whole_sequence(module: object, run: Callable[[], object]) -> Callable[[], object]:
         def whole() -> object:
             before = module.cut
             module.cut = lambda frames, together: np.array([0, frames])
             try:
-                return work()
+                return run()
             finally:
                 module.cut = before
 
         return whole
 
     chain = discrete(100_000, 25, stay=0.99999, nats=0.0)
-    work = lambda: hmm.marginals(*chain)  # noqa: E731
-    ours, whole = cpu_time(work, in_one_piece(hmm_chunks, work))
-    say("HMM that hardly mixes, K = 25", "time over one pass", ours / whole)
-    still = gaussian(100_000, 10, seen=1e-6)
-    work = lambda: lds.marginals(*still)  # noqa: E731
-    ours, whole = cpu_time(work, in_one_piece(lds_chunks, work))
-    say("Gaussian chain that hardly forgets, D = 10", "time over one pass in lanes", ours / whole)
+    run = lambda: hmm.marginals(*chain)  # noqa: E731
+    ours, whole = cpu_time(run, whole_sequence(hmm_chunks, run))
+    report("HMM that hardly mixes, K = 25", "time over one pass", ours / whole)
+    still = gaussian(100_000, 10, observed=1e-6)
+    run = lambda: lds.marginals(*still)  # noqa: E731
+    ours, whole = cpu_time(run, whole_sequence(lds_chunks, run))
+    report("Gaussian chain that hardly forgets, D = 10", "time over one pass in lanes", ours / whole)
 
 
 def threads() -> None:
@@ -213,7 +213,7 @@ def threads() -> None:
         begin = time.time() + 20
         run = [sys.executable, __file__, "--inside", f"throughput,{of},{begin}"]
         some = [subprocess.Popen(run, stdout=subprocess.PIPE, text=True) for _ in range(count)]
-        return np.array([[float(x) for x in one.communicate()[0].split()] for one in some])
+        return np.array([[float(x) for x in process.communicate()[0].split()] for process in some])
 
     shares = []
     for _ in range(3):
@@ -222,21 +222,21 @@ def threads() -> None:
     for name, share in zip(
         ("HMM, K = 100", "Gaussian chain, D = 10"), np.median(shares, 0), strict=True
     ):
-        say(name, "throughput of two threads over that of two processes", float(share))
+        report(name, "throughput of two threads over that of two processes", float(share))
 
 
 def start() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for case in ("empty cache", "full cache"):
             run = [sys.executable, __file__, "--inside", "start"]
-            said = subprocess.run(
+            process = subprocess.run(
                 run,
                 capture_output=True,
                 text=True,
                 check=True,
                 env={**os.environ, "NUMBA_CACHE_DIR": scratch},
             )
-            say(f"first HMM and Gaussian chain, {case}", "time", float(said.stdout), "s")
+            report(f"first HMM and Gaussian chain, {case}", "time", float(process.stdout), "s")
 
 
 if __name__ == "__main__":

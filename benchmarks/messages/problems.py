@@ -20,7 +20,7 @@ Solver = Callable[[], list[np.ndarray]]
 # A batch whose sequences share one model has covariances that no data change: they are found once for
 # all. Ours are given potentials of every frame and sequence, and find covariances of each; so does this
 # peer, each of whose sequences has a model of its own.
-OWN = "dynamax with a model for each"
+SEPARATE = "dynamax with a model for each"
 
 
 class Problem(NamedTuple):
@@ -51,12 +51,12 @@ def all_problems(scale: float = 1.0) -> dict[str, Callable[[], Problem]]:
         "smoother": lambda: smoother("Gaussian smoother, D = 10", 1, frames(100_000), 10,
                                      {"dynamax": 20}),
         "smoother-4": lambda: smoother("Gaussian smoother, 32 sequences, D = 4", 32, frames(1000), 4,
-                                       {"dynamax": 15, OWN: 15}),
+                                       {"dynamax": 15, SEPARATE: 15}),
         "smoother-10": lambda: smoother("Gaussian smoother, 32 sequences, D = 10", 32, frames(1000), 10,
-                                        {"dynamax": 5, OWN: 5}),
+                                        {"dynamax": 5, SEPARATE: 5}),
         "regression": lambda: regression(frames(100_000), 100, 10, 3, {"jax-moseq": 18}),
-        "arhmm": lambda: arhmm_sweep(frames(10_000), 100, 10, 3, {"jax-moseq": 8}),
-        "slds": lambda: slds_sweep(frames(20_000), 50, 10, {"dynamax": 20}),
+        "arhmm": lambda: arhmm_iteration(frames(10_000), 100, 10, 3, {"jax-moseq": 8}),
+        "slds": lambda: slds_iteration(frames(20_000), 50, 10, {"dynamax": 20}),
     }  # fmt: skip
 
 
@@ -71,41 +71,41 @@ def random_chain(count: int, frames: int, states: int) -> tuple[np.ndarray, np.n
 def chain(name: str, count: int, frames: int, states: int, goals: dict[str, float]) -> Problem:
     """Marginals, pair sums and log normalizer of discrete chains."""
     first, rows, evidence = random_chain(count, frames, states)
-    given = torch.from_numpy(evidence if count > 1 else evidence[0])
+    potentials = torch.from_numpy(evidence if count > 1 else evidence[0])
     logs = np.log(first), np.log(rows)
 
     def ours() -> list[np.ndarray]:
-        found = hmm.marginals(*logs, given)
-        return [found.states.numpy(), found.transitions.numpy(), found.log_normalizer.numpy()]
+        result = hmm.marginals(*logs, potentials)
+        return [result.states.numpy(), result.transitions.numpy(), result.log_normalizer.numpy()]
 
     def dynamax() -> Solver:
         import jax
         import jax.numpy as jnp
         from dynamax.hidden_markov_model.inference import hmm_smoother
 
-        start, steps, seen = (jnp.asarray(a, jnp.float32) for a in (first, rows, given.numpy()))
+        start, steps, observed = (jnp.asarray(a, jnp.float32) for a in (first, rows, potentials.numpy()))
 
-        def one(evidence):
-            found = hmm_smoother(start, steps, evidence)
-            return found.smoothed_probs, found.trans_probs, found.marginal_loglik
+        def single(evidence):
+            result = hmm_smoother(start, steps, evidence)
+            return result.smoothed_probs, result.trans_probs, result.marginal_loglik
 
-        run = jax.jit(jax.vmap(one) if count > 1 else one)
-        return lambda: [np.asarray(part) for part in jax.block_until_ready(run(seen))]
+        run = jax.jit(jax.vmap(single) if count > 1 else single)
+        return lambda: [np.asarray(part) for part in jax.block_until_ready(run(observed))]
 
     def hmmlearn() -> Solver:
         from hmmlearn import _hmmc
 
-        seen = given.numpy().astype(np.float64)
+        observed = potentials.numpy().astype(np.float64)
 
         def run() -> list[np.ndarray]:
             # As its own estimator goes about it (BaseHMM._do_estep), with scaling.
-            density = np.exp(seen - seen.max(1, keepdims=True))
+            density = np.exp(observed - observed.max(1, keepdims=True))
             log, forward, scaling = _hmmc.forward_scaling(first, rows, density)
             backward = _hmmc.backward_scaling(first, rows, density, scaling)
             states = forward * backward
             states /= states.sum(1, keepdims=True)
             pairs = _hmmc.compute_scaling_xi_sum(forward, rows, backward, density)
-            return [states, pairs, np.array(log + seen.max(1).sum())]
+            return [states, pairs, np.array(log + observed.max(1).sum())]
 
         return run
 
@@ -116,16 +116,16 @@ def chain(name: str, count: int, frames: int, states: int, goals: dict[str, floa
 def path(frames: int, states: int, goals: dict[str, float]) -> Problem:
     """Most probable path."""
     first, rows, evidence = random_chain(1, frames, states)
-    given, logs = torch.from_numpy(evidence[0]), (np.log(first), np.log(rows))
+    potentials, logs = torch.from_numpy(evidence[0]), (np.log(first), np.log(rows))
 
     def ours() -> list[np.ndarray]:
-        return [hmm.path(*logs, given).numpy()]
+        return [hmm.path(*logs, potentials).numpy()]
 
     def hmmlearn() -> Solver:
         from hmmlearn import _hmmc
 
-        seen = evidence[0].astype(np.float64)
-        return lambda: [np.asarray(_hmmc.viterbi(first, rows, seen)[1])]
+        observed = evidence[0].astype(np.float64)
+        return lambda: [np.asarray(_hmmc.viterbi(first, rows, observed)[1])]
 
     return Problem(f"Viterbi, K = {states}", frames, goals, ours, {"hmmlearn": hmmlearn()})
 
@@ -134,46 +134,46 @@ def smoother(name: str, count: int, frames: int, size: int, goals: dict[str, flo
     """Means, covariances and cross-covariances of linear systems seen with noise."""
     rng = np.random.default_rng(2)
     weights = 0.97 * np.linalg.qr(rng.standard_normal((size, size)))[0]
-    noise, seen_noise = 0.3 * np.eye(size), 0.7 * np.eye(size)
-    seen = rng.standard_normal((count, frames, size)).astype(np.float32)
-    inner, outer = np.linalg.inv(noise), np.linalg.inv(seen_noise)
+    noise, observation_noise = 0.3 * np.eye(size), 0.7 * np.eye(size)
+    observed = rng.standard_normal((count, frames, size)).astype(np.float32)
+    inner, outer = np.linalg.inv(noise), np.linalg.inv(observation_noise)
     precision = np.broadcast_to(inner + weights.T @ inner @ weights + outer, (count, frames, size, size))
     precision = precision.copy()
     precision[:, 0] += np.eye(size) - inner  # x_1 ~ N(0, 1)
     precision[:, -1] -= weights.T @ inner @ weights
     lower = np.broadcast_to(-inner @ weights, (count, frames - 1, size, size))
-    arrays = (precision, lower, seen @ outer)
-    given = [torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in arrays]
-    given = given if count > 1 else [part[0] for part in given]
+    arrays = (precision, lower, observed @ outer)
+    potentials = [torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in arrays]
+    potentials = potentials if count > 1 else [part[0] for part in potentials]
 
     def ours() -> list[np.ndarray]:
-        found = lds.marginals(*given)
-        return [found.means.numpy(), found.covariances.numpy(), found.cross.mT.numpy()]
+        result = lds.marginals(*potentials)
+        return [result.means.numpy(), result.covariances.numpy(), result.cross.mT.numpy()]
 
-    def dynamax(*, own: bool) -> Solver:
+    def dynamax(*, separate: bool) -> Solver:
         import jax
         import jax.numpy as jnp
         from dynamax.linear_gaussian_ssm.inference import lgssm_smoother, make_lgssm_params
 
-        parts = (np.zeros(size), np.eye(size), weights, noise, np.eye(size), seen_noise)
+        parts = (np.zeros(size), np.eye(size), weights, noise, np.eye(size), observation_noise)
         model = make_lgssm_params(*(jnp.asarray(part, jnp.float32) for part in parts))
 
-        def one(model, emissions):
-            found = lgssm_smoother(model, emissions)
+        def single(model, emissions):
+            result = lgssm_smoother(model, emissions)
             # It hands over E[x_t x_{t+1}ᵀ]; the covariance is what all others mean.
-            means = found.smoothed_means
-            cross = found.smoothed_cross_covariances - means[:-1, :, None] * means[1:, None, :]
-            return means, found.smoothed_covariances, cross
+            means = result.smoothed_means
+            cross = result.smoothed_cross_covariances - means[:-1, :, None] * means[1:, None, :]
+            return means, result.smoothed_covariances, cross
 
-        if own:
+        if separate:
             model = jax.tree.map(lambda part: jnp.repeat(part[None], count, 0), model)
         if count > 1:
-            one = jax.vmap(one, in_axes=(0 if own else None, 0))
-        run = jax.jit(one)
-        emissions = jnp.asarray(seen if count > 1 else seen[0])
+            single = jax.vmap(single, in_axes=(0 if separate else None, 0))
+        run = jax.jit(single)
+        emissions = jnp.asarray(observed if count > 1 else observed[0])
         return lambda: [np.asarray(part) for part in jax.block_until_ready(run(model, emissions))]
 
-    makers = {"dynamax": lambda: dynamax(own=False), OWN: lambda: dynamax(own=True)}
+    makers = {"dynamax": lambda: dynamax(separate=False), SEPARATE: lambda: dynamax(separate=True)}
     return Problem(name, count * frames, goals, ours, {peer: makers[peer]() for peer in goals})
 
 
@@ -217,9 +217,9 @@ def regression(frames: int, states: int, size: int, lags: int, goals: dict[str, 
             weights[:, :, :-1].reshape(states, size, lags, size)[:, :, ::-1].reshape(states, size, -1)
         )
         turned = np.concatenate([lagged, weights[:, :, -1:]], -1)
-        x, own, spread = (jnp.asarray(a, jnp.float32) for a in (latents, turned, noise))
+        x, inputs, spread = (jnp.asarray(a, jnp.float32) for a in (latents, turned, noise))
         run = jax.jit(
-            lambda x: jnp.moveaxis(jax.lax.map(partial(ar_log_likelihood, x), (own, spread)), 0, -1)
+            lambda x: jnp.moveaxis(jax.lax.map(partial(ar_log_likelihood, x), (inputs, spread)), 0, -1)
         )
         return lambda: [np.asarray(jax.block_until_ready(run(x)))]
 
@@ -227,7 +227,7 @@ def regression(frames: int, states: int, size: int, lags: int, goals: dict[str, 
     return Problem(name, frames, goals, ours, {"jax-moseq": jax_moseq()})
 
 
-def arhmm_sweep(frames: int, states: int, size: int, lags: int, goals: dict[str, float]) -> Problem:
+def arhmm_iteration(frames: int, states: int, size: int, lags: int, goals: dict[str, float]) -> Problem:
     """One sweep of training: ours by variational inference, the peer's by Gibbs sampling."""
     latents, _, _ = autoregression(frames, states, size, lags)
     latents = (latents - latents.mean(0)) / latents.std(0)
@@ -267,7 +267,7 @@ def arhmm_sweep(frames: int, states: int, size: int, lags: int, goals: dict[str,
     return Problem(name, frames, goals, ours, {"jax-moseq": jax_moseq()})
 
 
-def slds_sweep(frames: int, states: int, size: int, goals: dict[str, float]) -> Problem:
+def slds_iteration(frames: int, states: int, size: int, goals: dict[str, float]) -> Problem:
     """One turn between latents and states with all sums, beside a smoother and an HMM jitted as one."""
     latents, _, _ = autoregression(frames, states, size, 1)
     latents = (latents - latents.mean(0)) / latents.std(0)
@@ -290,17 +290,17 @@ def slds_sweep(frames: int, states: int, size: int, goals: dict[str, float]) -> 
         parts = (np.zeros(size), np.eye(size), 0.9 * np.eye(size), 0.2 * np.eye(size), np.eye(size),
                  0.05 * np.eye(size))  # fmt: skip
         model = make_lgssm_params(*(jnp.asarray(part, jnp.float32) for part in parts))
-        first, rows, seen = random_chain(1, frames, states)
-        start, steps, seen = (jnp.asarray(a, jnp.float32) for a in (first, rows, seen[0]))
+        first, rows, observed = random_chain(1, frames, states)
+        start, steps, observed = (jnp.asarray(a, jnp.float32) for a in (first, rows, observed[0]))
 
-        def both(emissions, seen):
-            smoothed, states = lgssm_smoother(model, emissions), hmm_smoother(start, steps, seen)
+        def both(emissions, observed):
+            smoothed, states = lgssm_smoother(model, emissions), hmm_smoother(start, steps, observed)
             return smoothed.smoothed_covariances, states.smoothed_probs, states.trans_probs
 
         run, emissions = jax.jit(both), jnp.asarray(latents)
 
         def solve() -> list[np.ndarray]:
-            jax.block_until_ready(run(emissions, seen))
+            jax.block_until_ready(run(emissions, observed))
             return []
 
         return solve

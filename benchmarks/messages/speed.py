@@ -35,22 +35,22 @@ TURN = 0.1
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    known = all_problems()
-    parser.add_argument("problems", nargs="*", metavar="problem", help=", ".join(known))
+    choices = all_problems()
+    parser.add_argument("problems", nargs="*", metavar="problem", help=", ".join(choices))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="of the sequences' length")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed()
-    makers = all_problems(given.scale)
-    for name in given.problems or makers:
+    makers = all_problems(arguments.scale)
+    for name in arguments.problems or makers:
         if name not in makers:
             parser.error(f"no problem {name!r}; known are {', '.join(makers)}")
         try:
             problem = makers[name]()
         except ImportError as error:
             sys.exit(f"messages: {error}; install the extra: pip install -e '.[peers]'")
-        report(problem, given.rounds)
+        report(problem, arguments.rounds)
 
 
 def report(problem: Problem, rounds: int) -> None:
@@ -87,9 +87,9 @@ def cpu_time(solve: Solver, times: int) -> float:
 def apart(ours: list[np.ndarray], theirs: list[np.ndarray]) -> str:
     """Tell the largest difference of each answer, relative to its largest entry."""
     parts = []
-    for one, other in zip(ours, theirs, strict=True):
+    for part, other in zip(ours, theirs, strict=True):
         largest = max(float(np.abs(other).max()), 1e-30)
-        parts.append(f"{float(np.abs(one.astype(np.float64) - other).max()) / largest:.0e}")
+        parts.append(f"{float(np.abs(part.astype(np.float64) - other).max()) / largest:.0e}")
     return f"; answers differ by {', '.join(parts)}" if parts else ""
 
 

@@ -43,8 +43,8 @@ def test_float32_states_are_within_1e_5(K, stay, separation, rng):
     assert_allclose(single.log_normalizer, double.log_normalizer, rtol=1e-7)
     # A sum of evidence, all of one sign here, and what is left of it: nats per frame.
     entropies = [
-        hmm.entropy(found, initial, transition, seen) / FRAMES
-        for found, seen in ((single, short), (double, long))
+        hmm.entropy(value, initial, transition, observed) / FRAMES
+        for value, observed in ((single, short), (double, long))
     ]
     assert_allclose(*entropies, rtol=0, atol=1e-5)
 
@@ -59,17 +59,17 @@ def test_float32_latents_are_within_1e_5(noise, rng):
     assert_allclose(single.means, double.means, rtol=0, atol=1e-5)
     # Relative to the largest entry of each frame. Seen: 1e-6.
     for name in ("covariances", "cross"):
-        one, other = getattr(single, name), getattr(double, name)
+        value, other = getattr(single, name), getattr(double, name)
         scale = double.covariances[: len(other)].abs().amax((-2, -1))
-        assert float(((one - other).abs().amax((-2, -1)) / scale).max()) < 1e-5, name
+        assert float(((value - other).abs().amax((-2, -1)) / scale).max()) < 1e-5, name
     # Seen: 3e-8 and 3e-9.
     assert_allclose(single.log_normalizer, double.log_normalizer, rtol=1e-6)
     assert_allclose(single.entropy, double.entropy, rtol=1e-7)
     sums, exact = lds.marginals(*short, keep="sums"), lds.marginals(*long, keep="sums")
     assert_allclose(sums.means, single.means, rtol=0, atol=1e-5)
-    for one, other in zip(sums.sums, exact.sums, strict=True):
+    for value, other in zip(sums.sums, exact.sums, strict=True):
         # Seen: 2e-7 for the first frame, 7e-8 for sums.
-        assert_allclose(one, other, rtol=0, atol=1e-6 * float(other.abs().max()))
+        assert_allclose(value, other, rtol=0, atol=1e-6 * float(other.abs().max()))
 
 
 def test_where_frames_are_missing_the_sweeps_lose_no_more_than_the_rounding_of_their_input(rng):
@@ -82,10 +82,10 @@ def test_where_frames_are_missing_the_sweeps_lose_no_more_than_the_rounding_of_t
     short, long = both(chain)
     single, double, unrounded = (lds.marginals(*parts) for parts in (short, long, chain))
     for name in ("means", "covariances"):
-        swept = (getattr(single, name).double() - getattr(double, name)).abs().max()
-        given = (getattr(double, name) - getattr(unrounded, name)).abs().max()
+        result = (getattr(single, name).double() - getattr(double, name)).abs().max()
+        inputs = (getattr(double, name) - getattr(unrounded, name)).abs().max()
         # Seen: 0.6 of it, for both.
-        assert swept < 3 * given, name
+        assert result < 3 * inputs, name
     # Seen: 7e-5 and 3e-5.
     assert_allclose(single.means, double.means, rtol=0, atol=5e-4)
     scale = double.covariances.abs().amax((-2, -1))

@@ -76,8 +76,8 @@ def test_products_and_inverses_are_those_of_dense_algebra(dtype, size, rng):
     left, right = rng.standard_normal((2, lanes, size, size))
     close = {"rtol": 0, "atol": 2000 * size * np.finfo(dtype).eps}
 
-    def matrices(found):
-        return found[: size**2].T.reshape(lanes, size, size)
+    def matrices(result):
+        return result[: size**2].T.reshape(lanes, size, size)
 
     out = columns(np.full_like(left, np.nan), dtype)
     multiplied(size, columns(left, dtype), columns(right, dtype), out)
@@ -93,8 +93,8 @@ def test_products_and_inverses_are_those_of_dense_algebra(dtype, size, rng):
     assert_array_equal(matrices(out), matrices(out).transpose(0, 2, 1))
     matrix = symmetric + np.eye(size)
     pivots, factor, root = (columns(part, dtype) for part in (left, left, 0 * left))
-    given = np.tril(matrix) + np.triu(np.full((size, size), np.nan), 1)  # never read
-    inverted(size, columns(given, dtype), factor, root, pivots, out)
+    inputs = np.tril(matrix) + np.triu(np.full((size, size), np.nan), 1)  # never read
+    inverted(size, columns(inputs, dtype), factor, root, pivots, out)
     assert_allclose(matrices(out), np.linalg.inv(matrix), **close)
     assert_array_equal(matrices(out), matrices(out).transpose(0, 2, 1))
     expected = np.linalg.slogdet(matrix)[1]

@@ -26,21 +26,21 @@ def threads():
     torch.set_num_threads(before)
 
 
-def assert_same(found, expected, **tolerance):
-    for one, other in zip(found, expected, strict=True):
-        assert_allclose(one, other, **tolerance)
+def assert_same(result, expected, **tolerance):
+    for part, expected_part in zip(result, expected, strict=True):
+        assert_allclose(part, expected_part, **tolerance)
 
 
 @pytest.mark.parametrize(("T", "K"), [(1, 1), (1, 3), (7, 1), (6, 3), (7, 4)])
 def test_marginals_match_enumeration(T, K, rng):
     chain = random_chain(rng, T, K)
-    found = hmm.marginals(*chain)
+    result = hmm.marginals(*chain)
     expected = enumerate_paths(*chain)
     # float64: rounding alone
-    assert_allclose(found.states, expected.states, rtol=1e-10)
-    assert_allclose(found.transitions, expected.transitions, rtol=1e-10)
-    assert_allclose(found.initial, expected.initial, rtol=1e-10)
-    assert_allclose(found.log_normalizer, expected.log_normalizer, rtol=1e-12)
+    assert_allclose(result.states, expected.states, rtol=1e-10)
+    assert_allclose(result.transitions, expected.transitions, rtol=1e-10)
+    assert_allclose(result.initial, expected.initial, rtol=1e-10)
+    assert_allclose(result.log_normalizer, expected.log_normalizer, rtol=1e-12)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
@@ -68,10 +68,10 @@ def test_any_chain_matches_enumeration(seed, T, K, impossible, scale, dtype):
         "rtol": 1e-4 if dtype == np.float32 else 1e-8,
         "atol": 1e-6 if dtype == np.float32 else 1e-10,
     }
-    found = hmm.marginals(*chain)
-    assert_allclose(found.states, expected.states, **close)
-    assert_allclose(found.transitions, expected.transitions, **close)
-    assert_allclose(found.log_normalizer, expected.log_normalizer, rtol=1e-6, atol=1e-5)
+    result = hmm.marginals(*chain)
+    assert_allclose(result.states, expected.states, **close)
+    assert_allclose(result.transitions, expected.transitions, **close)
+    assert_allclose(result.log_normalizer, expected.log_normalizer, rtol=1e-6, atol=1e-5)
     filtered = hmm.marginals(*chain, keep="filter")
     states, log_scales = enumerate_filter(*chain)
     assert_allclose(filtered.states, states, **close)
@@ -80,13 +80,13 @@ def test_any_chain_matches_enumeration(seed, T, K, impossible, scale, dtype):
 
 def test_filter_gives_one_step_predictions(rng):
     chain = random_chain(rng, 6, 3)
-    found = hmm.marginals(*chain, keep="filter")
+    result = hmm.marginals(*chain, keep="filter")
     states, log_scales = enumerate_filter(*chain)
-    assert_allclose(found.states, states, rtol=1e-10)
-    assert_allclose(found.log_scales, log_scales, rtol=1e-10)
-    assert_allclose(found.log_scales.sum(), found.log_normalizer, rtol=1e-12)
-    assert found.transitions is None
-    assert found.initial is None
+    assert_allclose(result.states, states, rtol=1e-10)
+    assert_allclose(result.log_scales, log_scales, rtol=1e-10)
+    assert_allclose(result.log_scales.sum(), result.log_normalizer, rtol=1e-12)
+    assert result.transitions is None
+    assert result.initial is None
 
 
 @pytest.mark.parametrize("T", [1, 2, 31, 32, 33, 34, 100])
@@ -105,8 +105,8 @@ def test_sums_are_those_of_all(T, rng):
 
 def test_gradient_of_log_normalizer_is_the_expected_statistics(rng):
     chain = random_chain(rng, 40, 3)
-    found = hmm.marginals(*chain)
-    for position, statistics in enumerate((found.initial, found.transitions, found.states)):
+    result = hmm.marginals(*chain)
+    for position, statistics in enumerate((result.initial, result.transitions, result.states)):
 
         def log_normalizer(part, position=position):
             changed = [*chain[:position], part, *chain[position + 1 :]]
@@ -133,30 +133,30 @@ def test_batch_equals_its_loop_and_padding_is_invisible(keep, rng):
     evidence = rng.standard_normal((2, 3, 12, 4))
     padding = np.arange(12) >= lengths[..., None]
     evidence[padding] = np.nan
-    found = hmm.marginals(initial, transition, evidence, lengths=lengths, keep=keep)
+    result = hmm.marginals(initial, transition, evidence, lengths=lengths, keep=keep)
     for index in np.ndindex(2, 3):
         T = lengths[index]
         single = hmm.marginals(initial, transition, evidence[index][:T], keep=keep)
-        assert_array_equal(found.log_normalizer[index], single.log_normalizer)
-        assert_array_equal(found.log_scales[index][:T], single.log_scales)
+        assert_array_equal(result.log_normalizer[index], single.log_normalizer)
+        assert_array_equal(result.log_scales[index][:T], single.log_scales)
         if keep != "sums":
-            assert_array_equal(found.states[index][:T], single.states)
-            assert not found.states[index][T:].any()
+            assert_array_equal(result.states[index][:T], single.states)
+            assert not result.states[index][T:].any()
         if keep != "filter":
-            assert_array_equal(found.transitions[index], single.transitions)
-            assert_array_equal(found.initial[index], single.initial)
-    assert found.log_normalizer[0, 2] == 0
-    assert not found.log_scales[torch.from_numpy(padding)].any()
+            assert_array_equal(result.transitions[index], single.transitions)
+            assert_array_equal(result.initial[index], single.initial)
+    assert result.log_normalizer[0, 2] == 0
+    assert not result.log_scales[torch.from_numpy(padding)].any()
 
 
 def test_potentials_may_be_shared_or_one_for_each(rng):
     chains = [random_chain(rng, 8, 3) for _ in range(6)]
     stacked = [np.stack(parts).reshape(2, 3, *parts[0].shape) for parts in zip(*chains, strict=True)]
-    found = hmm.marginals(*stacked)
+    result = hmm.marginals(*stacked)
     for index, chain in zip(np.ndindex(2, 3), chains, strict=True):
         single = hmm.marginals(*chain)
-        assert_array_equal(found.states[index], single.states)
-        assert_array_equal(found.transitions[index], single.transitions)
+        assert_array_equal(result.states[index], single.states)
+        assert_array_equal(result.transitions[index], single.transitions)
     fewer = hmm.marginals(stacked[0][:, :1], stacked[1][1, 2], stacked[2])
     single = hmm.marginals(stacked[0][1, 0], stacked[1][1, 2], stacked[2][1, 1])
     assert_array_equal(fewer.states[1, 1], single.states)
@@ -165,11 +165,11 @@ def test_potentials_may_be_shared_or_one_for_each(rng):
 def test_renamed_states_rename_answers(rng):
     initial, transition, evidence = random_chain(rng, 50, 6)
     order = rng.permutation(6)
-    found = hmm.marginals(initial, transition, evidence)
+    result = hmm.marginals(initial, transition, evidence)
     renamed = hmm.marginals(initial[order], transition[np.ix_(order, order)], evidence[:, order])
-    assert_allclose(renamed.states, found.states[:, order], rtol=1e-9)
-    assert_allclose(renamed.transitions, found.transitions[np.ix_(order, order)], rtol=1e-9)
-    assert_allclose(renamed.log_normalizer, found.log_normalizer, rtol=1e-12)
+    assert_allclose(renamed.states, result.states[:, order], rtol=1e-9)
+    assert_allclose(renamed.transitions, result.transitions[np.ix_(order, order)], rtol=1e-9)
+    assert_allclose(renamed.log_normalizer, result.log_normalizer, rtol=1e-12)
 
 
 def test_float32_stays_with_float64_over_a_long_recording(rng):
@@ -200,8 +200,8 @@ def test_a_state_left_behind_by_hundreds_of_nats_can_come_back(dtype, switch):
     expected = [np.repeat(0, 40), np.repeat(1, 40), np.repeat([0, 1], 20)][certain]
     total = np.logaddexp.reduce([*stay, once])
     for keep in ("all", "filter", "sums"):
-        found = hmm.marginals(*chain, keep=keep)
-        assert_allclose(found.log_normalizer, total, rtol=1e-6)
+        result = hmm.marginals(*chain, keep=keep)
+        assert_allclose(result.log_normalizer, total, rtol=1e-6)
     smoothed = hmm.marginals(*chain)
     assert_allclose(smoothed.states[np.arange(40), expected], 1, atol=2e-4)
     if total - max(*stay, once) < 1e-9:  # no rival within reach
@@ -214,10 +214,10 @@ def test_what_underflows_is_missed_even_where_something_is_left(dtype, ahead):
     """The state ahead keeps a normalizer just above zero, and would take all the probability."""
     transition = np.where(np.eye(2) > 0, 0.0, -np.inf)
     evidence = np.repeat([[ahead, 0], [0, ahead - 5]], 5, axis=0).astype(dtype) / 5
-    found = hmm.marginals(np.zeros(2), transition, evidence)
+    result = hmm.marginals(np.zeros(2), transition, evidence)
     expected = enumerate_paths(np.zeros(2), transition, evidence)
-    assert_allclose(found.states, expected.states, rtol=1e-6)
-    assert_allclose(found.states[4, 1], 1 / (1 + np.exp(5)), rtol=1e-4)
+    assert_allclose(result.states, expected.states, rtol=1e-6)
+    assert_allclose(result.states[4, 1], 1 / (1 + np.exp(5)), rtol=1e-4)
 
 
 @pytest.mark.parametrize("frame", [0, 1])
@@ -227,23 +227,23 @@ def test_what_underflows_is_missed_after_an_unlikely_step(frame):
     transition = np.array([[0.0, -np.inf], [-46.0 if frame else -np.inf, 0.0]])
     evidence = np.zeros((frame + 2, 2), np.float32)
     evidence[frame:] = [[104, 0], [0, 60]]
-    found = hmm.marginals(initial, transition, evidence)
+    result = hmm.marginals(initial, transition, evidence)
     expected = enumerate_paths(initial, transition, evidence)
     assert 0.1 < expected.states[frame, 0] < 0.9
-    assert_allclose(found.states, expected.states, rtol=1e-5)
-    assert_allclose(found.transitions, expected.transitions, rtol=1e-5, atol=1e-12)
+    assert_allclose(result.states, expected.states, rtol=1e-5)
+    assert_allclose(result.transitions, expected.transitions, rtol=1e-5, atol=1e-12)
 
 
 def test_no_frames_no_sequences(rng):
     initial, transition, _ = random_chain(rng, 1, 3)
     for shape in [(0, 3), (2, 0, 3), (0, 5, 3)]:
-        found = hmm.marginals(initial, transition, np.zeros(shape))
-        assert found.states.shape == shape
-        assert found.transitions.shape == (*shape[:-2], 3, 3)
-        assert not found.transitions.any()
-        assert not found.initial.any()
-        assert found.log_normalizer.shape == shape[:-2]
-        assert not found.log_normalizer.any()
+        result = hmm.marginals(initial, transition, np.zeros(shape))
+        assert result.states.shape == shape
+        assert result.transitions.shape == (*shape[:-2], 3, 3)
+        assert not result.transitions.any()
+        assert not result.initial.any()
+        assert result.log_normalizer.shape == shape[:-2]
+        assert not result.log_normalizer.any()
 
 
 def test_any_number_of_threads_gives_the_same_bits(threads, rng):
@@ -254,9 +254,9 @@ def test_any_number_of_threads_gives_the_same_bits(threads, rng):
         threads(number)
         answers.append(hmm.marginals(initial, transition, evidence))
         assert torch.get_num_threads() == number
-    for other in answers[1:]:
-        for one, same in zip(answers[0], other, strict=True):
-            assert_array_equal(one, same)
+    for expected in answers[1:]:
+        for part, same in zip(answers[0], expected, strict=True):
+            assert_array_equal(part, same)
 
 
 def test_inputs_are_left_as_they_were(rng):
@@ -275,10 +275,10 @@ def test_the_callers_subnormal_numbers_stay_as_they_were(flushing, rng):
     try:
         torch.set_flush_denormal(flushing)
         hmm.marginals(*chain)
-        found = sys.float_info.min / 2 == 0
+        result = sys.float_info.min / 2 == 0
     finally:
         torch.set_flush_denormal(False)
-    assert found == flushing
+    assert result == flushing
 
 
 def test_read_only_arrays_are_taken(rng):
@@ -291,12 +291,12 @@ def test_read_only_arrays_are_taken(rng):
 def test_tensors_and_views_of_any_layout(rng):
     initial, transition, evidence = random_chain(rng, 20, 4)
     expected = hmm.marginals(initial, transition, evidence)
-    found = hmm.marginals(
+    result = hmm.marginals(
         torch.from_numpy(initial),
         torch.from_numpy(transition.T.copy()).T,
         np.repeat(evidence, 2, axis=1)[:, ::2],
     )
-    assert_array_equal(found.states, expected.states)
+    assert_array_equal(result.states, expected.states)
 
 
 @pytest.mark.parametrize(

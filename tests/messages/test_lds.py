@@ -26,12 +26,12 @@ def threads():
     torch.set_num_threads(before)
 
 
-def assert_close(found, expected, tolerance, what):
+def assert_close(result, expected, tolerance, what):
     """Errors relative to the largest entry: an entry near zero is a difference of large ones."""
     expected = np.asarray(expected)
-    assert tuple(found.shape) == expected.shape, what
+    assert tuple(result.shape) == expected.shape, what
     scale = np.abs(expected).max(initial=0)
-    assert_allclose(found, expected, rtol=0, atol=tolerance * scale, err_msg=what)
+    assert_allclose(result, expected, rtol=0, atol=tolerance * scale, err_msg=what)
 
 
 def stack(chains):
@@ -44,42 +44,42 @@ def stack(chains):
 )
 def test_marginals_match_one_dense_gaussian(T, D, rng):
     chain = random_chain(rng, T, D)
-    found, expected = lds.marginals(*chain), dense(*chain)
+    result, expected = lds.marginals(*chain), dense(*chain)
     for name in ("means", "covariances", "cross", "log_normalizer", "entropy"):
         # float64: rounding times the condition of the precision, up to 1e4 here.
-        assert_close(getattr(found, name), getattr(expected, name), 1e-9, name)
-    assert_array_equal(found.covariances, found.covariances.mT)
-    assert found.sums is None
-    assert found.filtered is None
+        assert_close(getattr(result, name), getattr(expected, name), 1e-9, name)
+    assert_array_equal(result.covariances, result.covariances.mT)
+    assert result.sums is None
+    assert result.filtered is None
 
 
 @pytest.mark.parametrize(("T", "D"), [(1, 2), (7, 1), (12, 3)])
 def test_filter_cuts_the_chain_after_each_frame(T, D, rng):
     precision, lower, precision_mean = random_chain(rng, T, D)
-    found = lds.marginals(precision, lower, precision_mean, keep="filter")
+    result = lds.marginals(precision, lower, precision_mean, keep="filter")
     for t in range(T):
         cut = dense(precision[: t + 1], lower[:t], precision_mean[: t + 1])
-        assert_close(found.means[t], cut.means[t], 1e-9, f"mean {t}")
-        assert_close(found.covariances[t], cut.covariances[t], 1e-9, f"covariance {t}")
-    assert_close(found.log_normalizer, cut.log_normalizer, 1e-9, "log normalizer")
-    assert_close(found.entropy, cut.entropy, 1e-9, "entropy")
-    assert found.cross is None
-    assert found.sums is None
+        assert_close(result.means[t], cut.means[t], 1e-9, f"mean {t}")
+        assert_close(result.covariances[t], cut.covariances[t], 1e-9, f"covariance {t}")
+    assert_close(result.log_normalizer, cut.log_normalizer, 1e-9, "log normalizer")
+    assert_close(result.entropy, cut.entropy, 1e-9, "entropy")
+    assert result.cross is None
+    assert result.sums is None
 
 
 @pytest.mark.parametrize(("T", "D"), [(1, 2), (2, 3), (30, 1), (20, 4)])
 def test_sums_are_those_of_all(T, D, rng):
     chain = random_chain(rng, T, D)
-    found, expected = lds.marginals(*chain, keep="sums"), dense(*chain)
-    assert found.covariances is None
-    assert found.cross is None
-    assert_close(found.means, expected.means, 1e-9, "means")
-    assert_close(found.log_normalizer, expected.log_normalizer, 1e-9, "log normalizer")
-    assert_close(found.entropy, expected.entropy, 1e-9, "entropy")
-    assert_close(found.sums.before, expected.covariances[:-1].sum(0), 1e-9, "before")
-    assert_close(found.sums.after, expected.covariances[1:].sum(0), 1e-9, "after")
-    assert_close(found.sums.cross, expected.cross.sum(0), 1e-9, "cross")
-    assert_close(found.sums.first, expected.covariances[0], 1e-9, "first")
+    result, expected = lds.marginals(*chain, keep="sums"), dense(*chain)
+    assert result.covariances is None
+    assert result.cross is None
+    assert_close(result.means, expected.means, 1e-9, "means")
+    assert_close(result.log_normalizer, expected.log_normalizer, 1e-9, "log normalizer")
+    assert_close(result.entropy, expected.entropy, 1e-9, "entropy")
+    assert_close(result.sums.before, expected.covariances[:-1].sum(0), 1e-9, "before")
+    assert_close(result.sums.after, expected.covariances[1:].sum(0), 1e-9, "after")
+    assert_close(result.sums.cross, expected.cross.sum(0), 1e-9, "cross")
+    assert_close(result.sums.first, expected.covariances[0], 1e-9, "first")
 
 
 def test_the_cache_changes_no_answer(rng):
@@ -94,10 +94,10 @@ def test_the_cache_changes_no_answer(rng):
 def test_gradient_of_log_normalizer_is_the_expected_statistics(rng):
     """J enters as −½ J against x xᵀ, and a block below the diagonal stands for two of them."""
     precision, lower, precision_mean = random_chain(rng, 5, 2)
-    found = lds.marginals(precision, lower, precision_mean)
-    means = found.means.numpy()
-    products = found.covariances.numpy() + means[:, :, None] * means[:, None]
-    pairs = found.cross.numpy() + means[1:, :, None] * means[:-1, None]
+    result = lds.marginals(precision, lower, precision_mean)
+    means = result.means.numpy()
+    products = result.covariances.numpy() + means[:, :, None] * means[:, None]
+    pairs = result.cross.numpy() + means[1:, :, None] * means[:-1, None]
 
     def by_mean(part):
         return float(lds.marginals(precision, lower, part).log_normalizer)
@@ -119,9 +119,9 @@ def test_only_lower_halves_of_the_diagonal_are_read(rng):
     precision, lower, precision_mean = random_chain(rng, 6, 3)
     expected = lds.marginals(precision, lower, precision_mean)
     precision[:, *np.triu_indices(3, 1)] = np.nan
-    found = lds.marginals(precision, lower, precision_mean)
-    assert_array_equal(found.covariances, expected.covariances)
-    assert_array_equal(found.log_normalizer, expected.log_normalizer)
+    result = lds.marginals(precision, lower, precision_mean)
+    assert_array_equal(result.covariances, expected.covariances)
+    assert_array_equal(result.log_normalizer, expected.log_normalizer)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -135,30 +135,30 @@ def test_batch_equals_its_loop_and_padding_is_invisible(keep, dtype, rng):
         batch[0][index][T:], batch[2][index][T:] = np.nan, np.nan
         batch[1][index][max(T - 1, 0) :] = np.nan
     normals = np.random.default_rng(3).standard_normal((2, 3, 12, 3))
-    found = lds.marginals(*batch, lengths=lengths, keep=keep, cache=True)
+    result = lds.marginals(*batch, lengths=lengths, keep=keep, cache=True)
     drawn = lds.sample(*batch, np.random.default_rng(3), lengths=lengths)
-    assert found.means.numpy().dtype == dtype
-    assert found.log_normalizer.dtype == found.entropy.dtype == torch.float64
+    assert result.means.numpy().dtype == dtype
+    assert result.log_normalizer.dtype == result.entropy.dtype == torch.float64
     for index in np.ndindex(2, 3):
         T = lengths[index]
         pairs = max(T - 1, 0)
-        one = batch[0][index][:T], batch[1][index][:pairs], batch[2][index][:T]
-        single = lds.marginals(*one, keep=keep, cache=True)
-        assert_array_equal(found.log_normalizer[index], single.log_normalizer)
-        assert_array_equal(found.entropy[index], single.entropy)
+        part = batch[0][index][:T], batch[1][index][:pairs], batch[2][index][:T]
+        single = lds.marginals(*part, keep=keep, cache=True)
+        assert_array_equal(result.log_normalizer[index], single.log_normalizer)
+        assert_array_equal(result.entropy[index], single.entropy)
         for name in ("means", "covariances", "filtered", "cross", "gain"):
-            many, alone = getattr(found, name), getattr(single, name)
+            many, alone = getattr(result, name), getattr(single, name)
             count = pairs if name in ("cross", "gain") else T
             assert (many is None) == (alone is None)
             if many is not None:
                 assert_array_equal(many[index][:count], alone)
                 assert not many[index][count:].any(), name
         if keep == "sums":
-            for many, alone in zip(found.sums, single.sums, strict=True):
+            for many, alone in zip(result.sums, single.sums, strict=True):
                 assert many.dtype == torch.float64
                 assert_array_equal(many[index], alone)
         generator = FixedNormals(normals[index][:T])
-        assert_array_equal(drawn[index][:T], lds.sample(*one, generator))
+        assert_array_equal(drawn[index][:T], lds.sample(*part, generator))
         assert not drawn[index][T:].any()
 
 
@@ -175,14 +175,14 @@ class FixedNormals:
 def test_precisions_may_be_shared_by_all_sequences(rng):
     precision, lower, _ = random_chain(rng, 8, 2)
     precision_mean = rng.standard_normal((3, 2, 8, 2))
-    found = lds.marginals(precision, lower, precision_mean)
+    result = lds.marginals(precision, lower, precision_mean)
     half = lds.marginals(precision[None, None], np.stack([lower, lower]), precision_mean)
-    assert found.covariances.shape == (3, 2, 8, 2, 2)
-    assert found.cross.shape == (3, 2, 7, 2, 2)
-    assert found.log_normalizer.shape == found.entropy.shape == (3, 2)
+    assert result.covariances.shape == (3, 2, 8, 2, 2)
+    assert result.cross.shape == (3, 2, 7, 2, 2)
+    assert result.log_normalizer.shape == result.entropy.shape == (3, 2)
     for index in np.ndindex(3, 2):
         single = lds.marginals(precision, lower, precision_mean[index])
-        for many in (found, half):
+        for many in (result, half):
             assert_array_equal(many.means[index], single.means)
             assert_array_equal(many.covariances[index], single.covariances)
 
@@ -209,9 +209,9 @@ def test_frames_without_evidence_need_no_special_case(rng):
         precision[t] += 4 * np.eye(3)
         precision_mean[t] = rng.standard_normal(3)
     chain = precision, lower, precision_mean
-    found, expected = lds.marginals(*chain), dense(*chain)
+    result, expected = lds.marginals(*chain), dense(*chain)
     for name in Dense._fields[:5]:
-        assert_close(getattr(found, name), getattr(expected, name), 1e-9, name)
+        assert_close(getattr(result, name), getattr(expected, name), 1e-9, name)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -248,16 +248,16 @@ def test_no_frames_no_sequences(rng):
         pairs = max(T - 1, 0)
         shapes = (*leading, T, 3, 3), (*leading, pairs, 3, 3), (*leading, T, 3)
         chain = [np.zeros(shape) for shape in shapes]
-        found = lds.marginals(*chain, cache=True)
-        assert found.means.shape == shapes[2]
-        assert found.covariances.shape == found.filtered.shape == shapes[0]
-        assert found.cross.shape == found.gain.shape == shapes[1]
-        assert found.log_normalizer.shape == found.entropy.shape == leading
-        assert not found.log_normalizer.any()
-        assert not found.entropy.any()
+        result = lds.marginals(*chain, cache=True)
+        assert result.means.shape == shapes[2]
+        assert result.covariances.shape == result.filtered.shape == shapes[0]
+        assert result.cross.shape == result.gain.shape == shapes[1]
+        assert result.log_normalizer.shape == result.entropy.shape == leading
+        assert not result.log_normalizer.any()
+        assert not result.entropy.any()
         assert all(not part.any() for part in lds.marginals(*chain, keep="sums").sums)
         assert lds.sample(*chain, rng).shape == shapes[2]
-        tangent = lds.tangent(found, *chain)
+        tangent = lds.tangent(result, *chain)
         assert [tuple(part.shape) for part in tangent] == [shapes[2], shapes[0], shapes[1]]
 
 
@@ -267,15 +267,15 @@ def test_any_number_of_threads_gives_the_same_bits(threads, rng):
     answers = []
     for number in (1, 2, 4):
         threads(number)
-        found = lds.marginals(*chain, cache=True)
+        result = lds.marginals(*chain, cache=True)
         sums = lds.marginals(*chain, keep="sums").sums
         drawn = lds.sample(*chain, np.random.default_rng(0))
-        answers.append([*found._replace(sums=None), *sums, drawn, *lds.tangent(found, *chain)])
+        answers.append([*result._replace(sums=None), *sums, drawn, *lds.tangent(result, *chain)])
         assert torch.get_num_threads() == number
-    for other in answers[1:]:
-        for one, same in zip(answers[0], other, strict=True):
-            if one is not None:
-                assert_array_equal(one, same)
+    for expected in answers[1:]:
+        for part, same in zip(answers[0], expected, strict=True):
+            if part is not None:
+                assert_array_equal(part, same)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -388,11 +388,11 @@ def test_dynamics_almost_without_noise_stay_close_to_long_decimals(noise, tolera
     weights = np.stack([0.99 * np.linalg.qr(rng.standard_normal((D, D)))[0] for _ in range(T - 1)])
     steps = np.broadcast_to(np.eye(D) / noise, (T - 1, D, D))
     chain = dynamics_chain(weights, steps, rng.uniform(0.5, 2, (T, D)), rng.standard_normal((T, D)))
-    found, expected = lds.marginals(*chain), dense_exactly(*chain)
+    result, expected = lds.marginals(*chain), dense_exactly(*chain)
     for name in ("means", "covariances", "cross", "log_normalizer", "entropy"):
         # eps / noise is what any answer in this form loses; a hundred times that for its constant.
-        assert_close(getattr(found, name), getattr(expected, name), tolerance, name)
-    assert np.linalg.eigvalsh(found.covariances).min() > 0
+        assert_close(getattr(result, name), getattr(expected, name), tolerance, name)
+    assert np.linalg.eigvalsh(result.covariances).min() > 0
     # Noise 1e-8 is what the latents keep of the frames around them: samples stay on the path.
     drawn = lds.sample(*chain, rng)
     residual = drawn[1:] - (torch.from_numpy(weights) @ drawn[:-1, :, None])[..., 0]
@@ -408,11 +408,11 @@ def test_float32_refuses_or_stays_finite_where_noise_is_below_its_rounding(rng):
         parts = dynamics_chain(weights, steps, rng.uniform(0.5, 2, (8, 3)), rng.standard_normal((8, 3)))
         chain = [part.astype(np.float32) for part in parts]
         try:
-            found = lds.marginals(*chain)
+            result = lds.marginals(*chain)
             drawn = lds.sample(*chain, rng)
         except IndefinitePrecision:
             continue
         answers += 1
-        assert all(np.isfinite(part).all() for part in (*found[:5], drawn))
-        assert (found.covariances.diagonal(dim1=-2, dim2=-1) > 0).all()
+        assert all(np.isfinite(part).all() for part in (*result[:5], drawn))
+        assert (result.covariances.diagonal(dim1=-2, dim2=-1) > 0).all()
     assert answers < 20  # some are refused, by name

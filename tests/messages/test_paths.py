@@ -36,11 +36,11 @@ def test_path_of_a_batch_is_its_loop_and_padding_is_minus_one(rng):
     evidence = rng.standard_normal((2, 2, 15, 4))
     lengths = np.array([[15, 0], [1, 8]])
     evidence[np.arange(15) >= lengths[..., None]] = np.nan
-    found = hmm.path(initial, transition, evidence, lengths=lengths)
+    result = hmm.path(initial, transition, evidence, lengths=lengths)
     for index in np.ndindex(2, 2):
         T = lengths[index]
-        assert_array_equal(found[index][:T], hmm.path(initial, transition, evidence[index][:T]))
-        assert (found[index][T:] == -1).all()
+        assert_array_equal(result[index][:T], hmm.path(initial, transition, evidence[index][:T]))
+        assert (result[index][T:] == -1).all()
 
 
 def test_float32_path_of_a_long_recording_is_that_of_float64(rng):

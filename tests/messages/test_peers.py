@@ -32,44 +32,44 @@ def jax():
 
 
 def test_hmmlearn_agrees(chain):
-    base = pytest.importorskip("hmmlearn.base")
+    hmmlearn_base = pytest.importorskip("hmmlearn.base")
 
-    class GivenEvidence(base.BaseHMM):
+    class FixedEvidence(hmmlearn_base.BaseHMM):
         """A model whose observations are the log evidence itself."""
 
         def _compute_log_likelihood(self, X):
             return X
 
-    peer = GivenEvidence(n_components=STATES)
+    peer = FixedEvidence(n_components=STATES)
     peer.startprob_, peer.transmat_ = np.exp(chain[0]), np.exp(chain[1])
-    found = hmm.marginals(*chain)
+    result = hmm.marginals(*chain)
     score, states = peer.score_samples(chain[2])
     # Both float64, hmmlearn in logs or scaled: rounding over 2,000 frames.
-    assert_allclose(found.states, states, rtol=0, atol=1e-10)
-    assert_allclose(found.log_normalizer, score, rtol=1e-12)
+    assert_allclose(result.states, states, rtol=0, atol=1e-10)
+    assert_allclose(result.log_normalizer, score, rtol=1e-12)
     log_probability, path = peer.decode(chain[2])
-    mine = hmm.path(*chain).numpy()
-    assert_array_equal(mine, path)
+    result = hmm.path(*chain).numpy()
+    assert_array_equal(result, path)
     t = np.arange(FRAMES)
-    total = chain[0][mine[0]] + chain[1][mine[:-1], mine[1:]].sum() + chain[2][t, mine].sum()
+    total = chain[0][result[0]] + chain[1][result[:-1], result[1:]].sum() + chain[2][t, result].sum()
     assert_allclose(log_probability, total, rtol=1e-12)
 
 
 def test_dynamax_hmm_agrees(chain, jax):
     inference = pytest.importorskip("dynamax.hidden_markov_model")
     initial, transition = np.exp(chain[0]), np.exp(chain[1])
-    found = hmm.marginals(*chain)
+    result = hmm.marginals(*chain)
     peer = inference.hmm_smoother(initial, transition, chain[2])
     assert peer.smoothed_probs.dtype == np.float64
     # dynamax lifts every probability below 1e-15 to that. A state that comes back after being as
     # improbable as this is then found too probable: by 4e-9 here, where hmmlearn agrees to 1e-10.
     close = {"rtol": 0, "atol": 1e-8}
-    assert_allclose(found.states, peer.smoothed_probs, **close)
-    assert_allclose(found.transitions, peer.trans_probs, **close)
-    assert_allclose(found.log_normalizer, peer.marginal_loglik, rtol=1e-12)
-    assert_allclose(found.initial, peer.initial_probs, **close)
+    assert_allclose(result.states, peer.smoothed_probs, **close)
+    assert_allclose(result.transitions, peer.trans_probs, **close)
+    assert_allclose(result.log_normalizer, peer.marginal_loglik, rtol=1e-12)
+    assert_allclose(result.initial, peer.initial_probs, **close)
     two_filter = inference.hmm_two_filter_smoother(initial, transition, chain[2])
-    assert_allclose(found.states, two_filter.smoothed_probs, **close)
+    assert_allclose(result.states, two_filter.smoothed_probs, **close)
     filtered = hmm.marginals(*chain, keep="filter")
     assert_allclose(filtered.states, peer.filtered_probs, **close)
     path = inference.hmm_posterior_mode(initial, transition, chain[2])
@@ -78,26 +78,26 @@ def test_dynamax_hmm_agrees(chain, jax):
 
 def test_float32_agrees_with_dynamax_in_float64(chain, jax):
     inference = pytest.importorskip("dynamax.hidden_markov_model")
-    seen = chain[2].astype(np.float32)
-    found = hmm.marginals(*chain[:2], seen)
-    peer = inference.hmm_smoother(np.exp(chain[0]), np.exp(chain[1]), seen.astype(float))
-    assert found.states.dtype == torch.float32
+    observed = chain[2].astype(np.float32)
+    result = hmm.marginals(*chain[:2], observed)
+    peer = inference.hmm_smoother(np.exp(chain[0]), np.exp(chain[1]), observed.astype(float))
+    assert result.states.dtype == torch.float32
     # float32 messages: eps over some tens of terms.
-    assert_allclose(found.states, peer.smoothed_probs, rtol=0, atol=1e-5)
-    assert_allclose(found.log_normalizer, peer.marginal_loglik, rtol=1e-6)
+    assert_allclose(result.states, peer.smoothed_probs, rtol=0, atol=1e-5)
+    assert_allclose(result.log_normalizer, peer.marginal_loglik, rtol=1e-6)
 
 
 @pytest.mark.parametrize("D", [2, 10])
 def test_dynamax_kalman_smoother_agrees(D, jax, rng):
     """x_{t+1} = A x_t + b + noise Q, y_t = C x_t + noise R, in moments there and in information here."""
     ssm = pytest.importorskip("dynamax.linear_gaussian_ssm")
-    T, seen = FRAMES, D + 2
-    turns = rng.standard_normal((D, D))
-    weights = 0.98 * np.linalg.qr(np.eye(D) + 0.1 * (turns - turns.T))[0]
+    T, observed = FRAMES, D + 2
+    rotation = rng.standard_normal((D, D))
+    weights = 0.98 * np.linalg.qr(np.eye(D) + 0.1 * (rotation - rotation.T))[0]
     bias = 0.1 * rng.standard_normal(D)
     root = rng.standard_normal((D, D))
     noise = 0.01 * (np.eye(D) + root @ root.T / D)
-    emission, spread = rng.standard_normal((seen, D)), np.diag(rng.uniform(0.01, 0.1, seen))
+    emission, spread = rng.standard_normal((observed, D)), np.diag(rng.uniform(0.01, 0.1, observed))
     first_mean, first = rng.standard_normal(D), np.eye(D)
 
     latents = np.empty((T, D))
@@ -105,7 +105,7 @@ def test_dynamax_kalman_smoother_agrees(D, jax, rng):
     kicks = rng.multivariate_normal(np.zeros(D), noise, T - 1)
     for t in range(T - 1):
         latents[t + 1] = weights @ latents[t] + bias + kicks[t]
-    values = latents @ emission.T + rng.multivariate_normal(np.zeros(seen), spread, T)
+    values = latents @ emission.T + rng.multivariate_normal(np.zeros(observed), spread, T)
 
     params = ssm.ParamsLGSSM(
         initial=ssm.ParamsLGSSMInitial(mean=first_mean, cov=first),
@@ -113,7 +113,7 @@ def test_dynamax_kalman_smoother_agrees(D, jax, rng):
             weights=weights, bias=bias, input_weights=np.zeros((D, 0)), cov=noise
         ),
         emissions=ssm.ParamsLGSSMEmissions(
-            weights=emission, bias=np.zeros(seen), input_weights=np.zeros((seen, 0)), cov=spread
+            weights=emission, bias=np.zeros(observed), input_weights=np.zeros((observed, 0)), cov=spread
         ),
     )
     peer = ssm.lgssm_smoother(
@@ -131,7 +131,7 @@ def test_dynamax_kalman_smoother_agrees(D, jax, rng):
     precision[:-1] += weights.T @ inner @ weights
     precision_mean[:-1] -= weights.T @ inner @ bias
     lower = np.broadcast_to(-inner @ weights, (T - 1, D, D))
-    found = lds.marginals(precision, lower, precision_mean)
+    result = lds.marginals(precision, lower, precision_mean)
 
     # What completing squares left out, in nats: the potentials' own constants.
     rest = np.einsum("ti,ij,tj", values, outer, values) + first_mean @ start @ first_mean
@@ -146,11 +146,11 @@ def test_dynamax_kalman_smoother_agrees(D, jax, rng):
     # dynamax gives E x_t x_{t+1}ᵀ; here it is a covariance, with the later frame in rows.
     mean = np.asarray(peer.smoothed_means)
     cross = second.swapaxes(-1, -2) - mean[1:, :, None] * mean[:-1, None]
-    assert_allclose(found.means, mean, rtol=0, atol=close * np.abs(mean).max())
-    scale = float(found.covariances.abs().max())
-    assert_allclose(found.covariances, peer.smoothed_covariances, rtol=0, atol=close * scale)
-    assert_allclose(found.cross, cross, rtol=0, atol=close * scale)
-    assert_allclose(float(found.log_normalizer) - 0.5 * rest, float(peer.marginal_loglik), rtol=1e-9)
+    assert_allclose(result.means, mean, rtol=0, atol=close * np.abs(mean).max())
+    scale = float(result.covariances.abs().max())
+    assert_allclose(result.covariances, peer.smoothed_covariances, rtol=0, atol=close * scale)
+    assert_allclose(result.cross, cross, rtol=0, atol=close * scale)
+    assert_allclose(float(result.log_normalizer) - 0.5 * rest, float(peer.marginal_loglik), rtol=1e-9)
     filtered = lds.marginals(precision, lower, precision_mean, keep="filter")
     # The last frame has no frames after it; before, information holds its own future step.
     assert_allclose(filtered.means[-1], peer.filtered_means[-1], rtol=0, atol=close * np.abs(mean).max())

@@ -48,22 +48,22 @@ def one_sequence(frames):
 
 def exactly(rows, shares):
     """Second moments in float64, one frame after the other, and the sums of their sizes."""
-    found = np.zeros((shares.shape[1], rows.shape[1], rows.shape[1]))
-    sizes = np.zeros_like(found)
+    result = np.zeros((shares.shape[1], rows.shape[1], rows.shape[1]))
+    sizes = np.zeros_like(result)
     for row, share in zip(rows.astype(float), shares.astype(float), strict=True):
-        one = share[:, None, None] * np.outer(row, row)
-        found += one
-        sizes += abs(one)
-    return found, sizes
+        moments = share[:, None, None] * np.outer(row, row)
+        result += moments
+        sizes += abs(moments)
+    return result, sizes
 
 
 def test_second_moments(frames, dtype):
     rows, shares = frames
-    found = moments.weighted_moments(*one_sequence(frames), negligible=0.0).numpy()
+    result = moments.weighted_moments(*one_sequence(frames), negligible=0.0).numpy()
     expected, sizes = exactly(rows, shares)
-    assert np.array_equal(found, found.swapaxes(1, 2))
-    assert (abs(found - expected) <= 10 * LOST[dtype] * sizes + NOTHING).all()
-    assert abs(found - expected).max() <= LOST[dtype] * sizes.max()
+    assert np.array_equal(result, result.swapaxes(1, 2))
+    assert (abs(result - expected) <= 10 * LOST[dtype] * sizes + NOTHING).all()
+    assert abs(result - expected).max() <= LOST[dtype] * sizes.max()
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
@@ -76,9 +76,9 @@ def test_moments_of_what_is_uncertain(rng, dtype, dynamic):
     cross = rng.standard_normal((3, length - 1, size, size)).astype(dtype) if dynamic else None
     counted, width = length - dynamic, (2 if dynamic else 1) * size + 1
     joint = rng.standard_normal((3, counted, width)).astype(dtype)
-    given = [torch.from_numpy(part) for part in (joint, weights, covariances)]
-    found = moments.weighted_moments(
-        *given[:2], covariances=given[2], cross=torch.from_numpy(cross) if dynamic else None
+    inputs = [torch.from_numpy(part) for part in (joint, weights, covariances)]
+    result = moments.weighted_moments(
+        *inputs[:2], covariances=inputs[2], cross=torch.from_numpy(cross) if dynamic else None
     ).numpy()
     each = np.einsum("bti,btj->btij", joint.astype(float), joint)
     now, past = slice(0, size), slice(size, 2 * size)
@@ -90,16 +90,16 @@ def test_moments_of_what_is_uncertain(rng, dtype, dynamic):
     weighted = weights[:, length - counted :].astype(float)
     expected = np.einsum("btk,btij->kij", weighted, each)
     sizes = np.einsum("btk,btij->kij", weighted, abs(each))
-    assert_allclose(found, expected, rtol=0, atol=10 * LOST[dtype] * sizes.max())
+    assert_allclose(result, expected, rtol=0, atol=10 * LOST[dtype] * sizes.max())
 
 
 def test_products_are_added(frames, size, dtype, rng):
     rows, shares = (torch.from_numpy(part)[None] for part in frames)
     matrix = torch.from_numpy(rng.standard_normal((size[1], size[2])).astype(dtype))
-    found = products.add_products(shares.clone(), products.Term(rows, matrix))
+    result = products.add_products(shares.clone(), products.Term(rows, matrix))
     expected = shares.double() + rows.double() @ matrix.double()
     sizes = float((shares.double() + rows.double().abs() @ matrix.double().abs()).max())
-    assert_allclose(found, expected, rtol=0, atol=10 * LOST[dtype] * sizes)
+    assert_allclose(result, expected, rtol=0, atol=10 * LOST[dtype] * sizes)
 
 
 def test_no_bit_depends_on_threads(frames, size, rng, threads):
@@ -112,37 +112,37 @@ def test_no_bit_depends_on_threads(frames, size, rng, threads):
             products.add_products(shares.clone(), products.Term(rows, matrix)),
         ]
 
-    found = everything()
+    result = everything()
     torch.set_num_threads(1)
-    assert all(torch.equal(one, other) for one, other in zip(found, everything(), strict=True))
+    assert all(torch.equal(*pair) for pair in zip(result, everything(), strict=True))
 
 
 def test_sequences_do_not_see_one_another(rng, dtype):
     """A batch equals its loop, bit for bit, whatever tiles a sequence's end cuts."""
     rows = torch.from_numpy(rng.standard_normal((5, 39, 6)).astype(dtype))
     matrix = torch.from_numpy(rng.standard_normal((6, 20)).astype(dtype))
-    found = products.add_products(
+    result = products.add_products(
         torch.zeros(5, 38, 20, dtype=rows.dtype), products.Term(rows, matrix, (0, 1))
     )
-    for row, one in zip(rows, found, strict=True):
+    for row, part in zip(rows, result, strict=True):
         alone = products.add_products(
             torch.zeros(1, 38, 20, dtype=rows.dtype), products.Term(row[None, 1:], matrix)
         )
-        assert torch.equal(alone[0], one)
+        assert torch.equal(alone[0], part)
 
 
 def test_what_is_unknown_is_not_lost():
     """NaN in a share is seen in the sums of its state and of no other."""
     rows, shares = torch.ones(1, 200, 3), torch.full((1, 200, 6), 0.5)
     shares[0, 150, 2] = torch.nan
-    found = moments.weighted_moments(rows, shares)
-    assert found[2].isnan().all()
-    assert not found[[0, 1, 3, 4, 5]].isnan().any()
+    result = moments.weighted_moments(rows, shares)
+    assert result[2].isnan().all()
+    assert not result[[0, 1, 3, 4, 5]].isnan().any()
 
 
 def test_negligible_shares_are_left_out():
     rows, shares = torch.ones(1, kernels.RUN, 2), torch.full((1, kernels.RUN, 5), 1e-15)
     shares[0, 3, 1] = 1.0
-    found = moments.weighted_moments(rows, shares)[:, 0, 0]
-    assert found[4] == 0  # none of its neighbors has a share
-    assert_allclose(found[:4], [0, 1, 0, 0], atol=1e-10)
+    result = moments.weighted_moments(rows, shares)[:, 0, 0]
+    assert result[4] == 0  # none of its neighbors has a share
+    assert_allclose(result[:4], [0, 1, 0, 0], atol=1e-10)

@@ -21,7 +21,7 @@ def spread(rng, size):
 
 
 @pytest.fixture
-def law(rng):
+def posterior(rng):
     return mniw.from_standard(
         mniw.Standard(
             mean=torch.from_numpy(rng.standard_normal((K, D, P))),
@@ -32,8 +32,8 @@ def law(rng):
     )
 
 
-def arguments(law):
-    standard, expected = mniw.to_standard(law), mniw.expected_stats(law)
+def arguments(posterior):
+    standard, expected = mniw.to_standard(posterior), mniw.expected_stats(posterior)
     return (
         standard.mean,
         standard.column_covariance,
@@ -42,9 +42,9 @@ def arguments(law):
     )
 
 
-def raw_moments(law, latents, regressors):
+def raw_moments(posterior, latents, regressors):
     """Statistics of one frame times their means: right, but it cancels."""
-    expected = [part.numpy() for part in mniw.expected_stats(law)]
+    expected = [part.numpy() for part in mniw.expected_stats(posterior)]
     pairs = ((regressors, regressors), (latents, regressors), (latents, latents))
     terms = [
         np.einsum("...i,...j,kij->...k", left, right, mean)
@@ -53,28 +53,28 @@ def raw_moments(law, latents, regressors):
     return sum(terms) + expected[3] - D / 2 * math.log(2 * math.pi)
 
 
-def test_log_likelihood_matches_raw_moments(law, rng):
+def test_log_likelihood_matches_raw_moments(posterior, rng):
     latents, regressors = rng.standard_normal((2, 7, D)), rng.standard_normal((2, 7, P))
-    found = ar_log_likelihood(latents, regressors, *arguments(law))
-    assert_allclose(found, raw_moments(law, latents, regressors), rtol=1e-9)
+    result = ar_log_likelihood(latents, regressors, *arguments(posterior))
+    assert_allclose(result, raw_moments(posterior, latents, regressors), rtol=1e-9)
 
 
 def test_certain_weights_give_the_gaussian_density(rng):
     latents, regressors = rng.standard_normal((6, D)), rng.standard_normal((6, P))
     weights, noise = rng.standard_normal((K, D, P)), spread(rng, D)
-    found = ar_log_likelihood(
+    result = ar_log_likelihood(
         latents, regressors, weights, None, np.linalg.inv(noise), -np.linalg.slogdet(noise)[1]
     )
     expected = [
         [stats.multivariate_normal.logpdf(x, w @ s, q) for w, q in zip(weights, noise, strict=True)]
         for x, s in zip(latents, regressors, strict=True)
     ]
-    assert_allclose(found, expected, rtol=1e-9)
+    assert_allclose(result, expected, rtol=1e-9)
 
 
-def test_log_likelihood_is_a_mean_over_drawn_regressions(law, rng):
+def test_log_likelihood_is_a_mean_over_drawn_regressions(posterior, rng):
     latents, regressors = rng.standard_normal((1, D)), rng.standard_normal((1, P))
-    standard = mniw.to_standard(law)
+    standard = mniw.to_standard(posterior)
     draws = []
     for _ in range(2000):
         noise = stats.invwishart.rvs(float(standard.degrees[0]), standard.scale[0], random_state=rng)
@@ -82,8 +82,8 @@ def test_log_likelihood_is_a_mean_over_drawn_regressions(law, rng):
             standard.mean[0], noise, standard.column_covariance[0], random_state=rng
         )
         draws.append(stats.multivariate_normal.logpdf(latents[0], weights @ regressors[0], noise))
-    found = float(ar_log_likelihood(latents, regressors, *arguments(law))[0, 0])
-    assert abs(found - np.mean(draws)) < 5 * np.std(draws) / math.sqrt(len(draws))
+    result = float(ar_log_likelihood(latents, regressors, *arguments(posterior))[0, 0])
+    assert abs(result - np.mean(draws)) < 5 * np.std(draws) / math.sqrt(len(draws))
 
 
 def test_float32_keeps_a_thousandth_of_a_nat_far_from_zero(rng):
@@ -104,36 +104,36 @@ def test_float32_keeps_a_thousandth_of_a_nat_far_from_zero(rng):
     )
     single = latents.astype(np.float32), regressors.astype(np.float32)
     exact = ar_log_likelihood(*(part.astype(float) for part in single), *rest)
-    found = ar_log_likelihood(*single, *rest)
-    assert found.dtype == torch.float32
+    result = ar_log_likelihood(*single, *rest)
+    assert result.dtype == torch.float32
     # A whitened latent is 60: eps32 * 60 * 10 terms * residuals of about 1.
-    assert_allclose(found, exact, atol=3e-3)
+    assert_allclose(result, exact, atol=3e-3)
 
 
 @pytest.mark.parametrize("frames", [0, 1, 127, 128, 129, 2047, 2049, 5000])
-def test_every_length_is_covered_and_frames_are_independent(frames, law, rng):
+def test_every_length_is_covered_and_frames_are_independent(frames, posterior, rng):
     latents, regressors = rng.standard_normal((frames, D)), rng.standard_normal((frames, P))
-    found = ar_log_likelihood(latents, regressors, *arguments(law))
-    assert found.shape == (frames, K)
-    assert_allclose(found, raw_moments(law, latents, regressors), rtol=1e-8, atol=1e-8)
+    result = ar_log_likelihood(latents, regressors, *arguments(posterior))
+    assert result.shape == (frames, K)
+    assert_allclose(result, raw_moments(posterior, latents, regressors), rtol=1e-8, atol=1e-8)
 
 
-def test_any_number_of_threads_gives_the_same_bits(law, rng):
+def test_any_number_of_threads_gives_the_same_bits(posterior, rng):
     latents = rng.standard_normal((9000, D)).astype(np.float32)
     regressors = rng.standard_normal((9000, P)).astype(np.float32)
     before, answers = torch.get_num_threads(), []
     try:
         for number in (1, 2, 3):
             torch.set_num_threads(number)
-            answers.append(ar_log_likelihood(latents, regressors, *arguments(law)))
+            answers.append(ar_log_likelihood(latents, regressors, *arguments(posterior)))
     finally:
         torch.set_num_threads(before)
     assert_array_equal(answers[0], answers[1])
     assert_array_equal(answers[0], answers[2])
 
 
-def test_shapes_that_disagree_are_named(law, rng):
-    rest = arguments(law)
+def test_shapes_that_disagree_are_named(posterior, rng):
+    rest = arguments(posterior)
     with pytest.raises(ShapeError, match=r"regressors has shape .*7, 4.*weights_mean \(4, 3, 5\)"):
         ar_log_likelihood(np.zeros((7, D)), np.zeros((7, P - 1)), *rest)
     with pytest.raises(ShapeError, match="latents has shape"):

@@ -24,8 +24,8 @@ def threads():
 
 
 def hmm_tangent(chain, direction, **options):
-    found = hmm.marginals(*chain, cache=True, **options)
-    return hmm.tangent(chain[1], found, direction, **options)
+    result = hmm.marginals(*chain, cache=True, **options)
+    return hmm.tangent(chain[1], result, direction, **options)
 
 
 # The discrete chain
@@ -34,11 +34,11 @@ def hmm_tangent(chain, direction, **options):
 @pytest.mark.parametrize(("T", "K"), [(1, 1), (1, 3), (7, 1), (6, 3), (7, 4)])
 def test_hmm_tangent_matches_enumerated_covariances(T, K, rng):
     chain, direction = chains.random_chain(rng, T, K), rng.standard_normal((T, K))
-    found = hmm_tangent(chain, direction)
+    result = hmm_tangent(chain, direction)
     d_states, d_transitions = enumerate_tangent(*chain, direction)
     # float64: rounding alone
-    assert_allclose(found.states, d_states, rtol=1e-10, atol=1e-14)
-    assert_allclose(found.transitions, d_transitions, rtol=1e-10, atol=1e-14)
+    assert_allclose(result.states, d_states, rtol=1e-10, atol=1e-14)
+    assert_allclose(result.transitions, d_transitions, rtol=1e-10, atol=1e-14)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
@@ -58,23 +58,23 @@ def test_hmm_tangent_of_any_chain_matches_enumeration(seed, T, K, impossible, sc
     if enumerate_paths(*chain).log_normalizer == -np.inf:
         return
     direction = rng.standard_normal((T, K)).astype(dtype)
-    found = hmm_tangent(chain, direction)
+    result = hmm_tangent(chain, direction)
     d_states, d_transitions = enumerate_tangent(*chain, direction)
-    assert found.states.numpy().dtype == dtype
-    assert found.transitions.dtype == torch.float64
+    assert result.states.numpy().dtype == dtype
+    assert result.transitions.dtype == torch.float64
     # Rounding of sums of T numbers of size 1.
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
-    assert_allclose(found.states, d_states, atol=tolerance)
-    assert_allclose(found.transitions, d_transitions, atol=tolerance)
+    assert_allclose(result.states, d_states, atol=tolerance)
+    assert_allclose(result.transitions, d_transitions, atol=tolerance)
 
 
 def test_hmm_tangent_matches_differences_of_the_marginals(rng):
     chain, direction = chains.random_chain(rng, 60, 5, scale=2.0), rng.standard_normal((60, 5))
-    found, step = hmm_tangent(chain, direction), 1e-5
+    result, step = hmm_tangent(chain, direction), 1e-5
     above, below = (hmm.marginals(*chain[:2], chain[2] + s * direction) for s in (step, -step))
     # Central differences: rounding 1e-15 · 60 / 1e-5, and the square of the step.
-    assert_allclose(found.states, (above.states - below.states) / (2 * step), atol=1e-8)
-    assert_allclose(found.transitions, (above.transitions - below.transitions) / (2 * step), atol=1e-8)
+    assert_allclose(result.states, (above.states - below.states) / (2 * step), atol=1e-8)
+    assert_allclose(result.transitions, (above.transitions - below.transitions) / (2 * step), atol=1e-8)
 
 
 def test_hmm_tangent_is_symmetric_positive_and_its_pairs_are_a_cotangent(rng):
@@ -91,14 +91,14 @@ def test_hmm_tangent_is_symmetric_positive_and_its_pairs_are_a_cotangent(rng):
     assert (values < 1e-12).sum() == T
 
     direction = rng.standard_normal((T, K))
-    found = hmm_tangent((initial, transition, evidence), direction)
+    result = hmm_tangent((initial, transition, evidence), direction)
 
     def mean_direction(part, position):
         parts = [initial, transition]
         parts[position] = part
         return float((hmm.marginals(*parts, evidence).states.numpy() * direction).sum())
 
-    for position, cotangent in enumerate((found.states[0], found.transitions)):
+    for position, cotangent in enumerate((result.states[0], result.transitions)):
         slopes = gradient(
             lambda part, p=position: mean_direction(part, p), (initial, transition)[position]
         )
@@ -120,21 +120,21 @@ def test_hmm_tangent_is_symmetric_over_a_long_chain(rng):
 def test_what_all_states_share_changes_nothing(dtype, rng):
     initial, transition, evidence = chains.random_chain(rng, 200, 6, scale=3.0)
     shared = np.repeat(rng.standard_normal((200, 1)), 6, axis=1)
-    found = hmm_tangent((initial, transition, evidence.astype(dtype)), shared)
+    result = hmm_tangent((initial, transition, evidence.astype(dtype)), shared)
     # Averages of equal numbers, rounded: a few eps.
     tolerance = 20 * np.finfo(dtype).eps
-    assert_allclose(found.states, 0, atol=tolerance)
-    assert_allclose(found.transitions, 0, atol=200 * tolerance)
+    assert_allclose(result.states, 0, atol=tolerance)
+    assert_allclose(result.transitions, 0, atol=200 * tolerance)
 
 
 def test_hmm_tangent_sums(rng):
     """Derivatives of shares sum to zero over states, those of pairs to those of their margins."""
     chain = chains.random_chain(rng, 80, 5, impossible=0.1)
     chain = (np.zeros(5), np.where(np.eye(5) > 0, 0.0, chain[1]), np.maximum(chain[2], -1e3))
-    found = hmm_tangent(chain, rng.standard_normal((80, 5)))
-    assert_allclose(found.states.sum(-1), 0, atol=1e-13)
-    assert_allclose(found.transitions.sum(1), found.states[:-1].sum(0), atol=1e-12)
-    assert_allclose(found.transitions.sum(0), found.states[1:].sum(0), atol=1e-12)
+    result = hmm_tangent(chain, rng.standard_normal((80, 5)))
+    assert_allclose(result.states.sum(-1), 0, atol=1e-13)
+    assert_allclose(result.transitions.sum(1), result.states[:-1].sum(0), atol=1e-12)
+    assert_allclose(result.transitions.sum(0), result.states[1:].sum(0), atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -144,31 +144,31 @@ def test_hmm_tangent_of_a_batch_is_its_loop_and_padding_is_invisible(dtype, rng)
     evidence, direction = rng.standard_normal((2, 2, 3, 12, 4)).astype(dtype)
     evidence[np.arange(12) >= lengths[..., None]] = np.nan
     direction[np.arange(12) >= lengths[..., None]] = np.nan
-    found = hmm_tangent((initial, transition, evidence), direction, lengths=lengths)
-    assert found.transitions.shape == (2, 3, 4, 4)
+    result = hmm_tangent((initial, transition, evidence), direction, lengths=lengths)
+    assert result.transitions.shape == (2, 3, 4, 4)
     for index in np.ndindex(2, 3):
         T = lengths[index]
         single = hmm_tangent((initial, transition, evidence[index][:T]), direction[index][:T])
-        assert_array_equal(found.states[index][:T], single.states)
-        assert_array_equal(found.transitions[index], single.transitions)
-        assert not found.states[index][T:].any()
+        assert_array_equal(result.states[index][:T], single.states)
+        assert_array_equal(result.transitions[index], single.transitions)
+        assert not result.states[index][T:].any()
 
 
 def test_hmm_tangent_takes_transitions_for_each_sequence(rng):
     parts = [np.stack(p) for p in zip(*(chains.random_chain(rng, 9, 3) for _ in range(3)), strict=True)]
     direction = rng.standard_normal((3, 9, 3))
-    found = hmm_tangent(parts, direction)
+    result = hmm_tangent(parts, direction)
     for i in range(3):
         single = hmm_tangent([part[i] for part in parts], direction[i])
-        assert_array_equal(found.transitions[i], single.transitions)
+        assert_array_equal(result.transitions[i], single.transitions)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_hmm_tangent_of_one_state_is_zero(dtype, rng):
     chain = np.zeros(1), np.full((1, 1), -0.3), rng.standard_normal((30, 1)).astype(dtype)
-    found = hmm_tangent(chain, rng.standard_normal((30, 1)))
-    assert not found.states.any()
-    assert not found.transitions.any()
+    result = hmm_tangent(chain, rng.standard_normal((30, 1)))
+    assert not result.states.any()
+    assert not result.transitions.any()
 
 
 @pytest.mark.parametrize("switch", [-np.inf, -60.0, -150.0, -1500.0])
@@ -181,90 +181,90 @@ def test_tangent_of_a_state_left_behind_that_comes_back(dtype, ahead, switch, rn
     Its probability of the other falls below e**-87 (float32) or e**-708 (float64), and is cached
     as zero; where neither state can follow the other, both stay possible to the end.
     """
-    chain, direction = left_behind(8, ahead, switch, dtype), rng.standard_normal((8, 2)).astype(dtype)
+    chain, direction = partial(8, ahead, switch, dtype), rng.standard_normal((8, 2)).astype(dtype)
     assert_enumerated(hmm_tangent(chain, direction), chain, direction)
 
 
-def left_behind(T, ahead, switch, dtype):
+def partial(T, ahead, switch, dtype):
     """A chain of two states: first the evidence is for one, then for the other."""
     evidence = np.zeros((T, 2), dtype)
     evidence[: T // 2, 0] = evidence[T // 2 :, 1] = ahead
     return np.zeros(2), np.where(np.eye(2) > 0, 0.0, switch), evidence
 
 
-def assert_enumerated(found, chain, direction):
+def assert_enumerated(result, chain, direction):
     """The tangent is that of the enumerated paths, up to rounding of sums over some frames."""
     d_states, d_transitions = enumerate_tangent(*chain, direction)
     tolerance = 1e-5 if chain[2].dtype == np.float32 else 1e-11
-    assert_allclose(found.states, d_states, atol=tolerance)
-    assert_allclose(found.transitions, d_transitions, atol=tolerance * len(direction))
+    assert_allclose(result.states, d_states, atol=tolerance)
+    assert_allclose(result.transitions, d_transitions, atol=tolerance * len(direction))
 
 
 @pytest.mark.parametrize(("dtype", "ahead"), [(np.float32, 100.0), (np.float64, 1e3)])
 def test_tangent_of_states_that_come_back_among_impossible_ones(dtype, ahead, rng):
     """A chain twice, with holes, and no step between the two: first one is likely, then the other."""
     T, K = 6, 3
-    initial, steps, seen = chains.random_chain(rng, T, K)
-    initial[0] = steps[0, 1] = steps[2, 2] = seen[1, 0] = seen[4, 1] = -np.inf
+    initial, steps, observed = chains.random_chain(rng, T, K)
+    initial[0] = steps[0, 1] = steps[2, 2] = observed[1, 0] = observed[4, 1] = -np.inf
     transition = np.full((2 * K, 2 * K), -np.inf)
     transition[:K, :K] = transition[K:, K:] = steps
-    evidence = np.tile(seen, 2).astype(dtype)
+    evidence = np.tile(observed, 2).astype(dtype)
     evidence[: T // 2, :K] += dtype(ahead)
     evidence[T // 2 :, K:] += dtype(ahead)
     chain, direction = (np.tile(initial, 2), transition, evidence), rng.standard_normal((T, 2 * K))
-    found = hmm.marginals(*chain, cache=True)
-    assert ((found.filtered == 0) & (found.states > 0.1)).any()  # the cache does not know
-    tangent = hmm.tangent(transition, found, direction)
+    result = hmm.marginals(*chain, cache=True)
+    assert ((result.filtered == 0) & (result.states > 0.1)).any()  # the cache does not know
+    tangent = hmm.tangent(transition, result, direction)
     assert_enumerated(tangent, chain, direction)
-    assert not tangent.states[found.states == 0].any()
+    assert not tangent.states[result.states == 0].any()
 
 
 @pytest.mark.parametrize("share", [1e-9, 1e-6, 1e-3])
 @pytest.mark.parametrize(("dtype", "ahead"), [(np.float32, 100.0), (np.float64, 1e3)])
 def test_tangent_of_a_small_share_that_is_left_behind(dtype, ahead, share, rng):
     """What is too little to be noticed changes nothing beyond rounding."""
-    _, transition, evidence = left_behind(8, ahead, -np.inf, dtype)
+    _, transition, evidence = partial(8, ahead, -np.inf, dtype)
     chain, direction = (np.log([1, share]), transition, evidence), rng.standard_normal((8, 2))
-    found, (d_states, _) = hmm_tangent(chain, direction), enumerate_tangent(*chain, direction)
+    result, (d_states, _) = hmm_tangent(chain, direction), enumerate_tangent(*chain, direction)
     # A hundred units of rounding may be missed, times the sum of the direction.
-    assert_allclose(found.states, d_states, atol=2e-4 if dtype == np.float32 else 1e-12)
+    assert_allclose(result.states, d_states, atol=2e-4 if dtype == np.float32 else 1e-12)
 
 
 @pytest.mark.parametrize(("dtype", "ahead"), [(np.float32, 100.0), (np.float64, 1e3)])
 def test_of_a_batch_the_sequence_that_lost_a_state_is_done_again_alone(dtype, ahead, rng):
     lengths, T = np.array([8, 6, 0, 8]), 8
-    initial, transition, lost = left_behind(T, ahead, -np.inf, dtype)
+    initial, transition, lost = partial(T, ahead, -np.inf, dtype)
     evidence, direction = rng.standard_normal((2, 4, T, 2)).astype(dtype)
     evidence[3] = lost
     evidence[1, 6:] = direction[1, 6:] = evidence[2] = direction[2] = np.nan
-    found = hmm_tangent((initial, transition, evidence), direction, lengths=lengths)
+    result = hmm_tangent((initial, transition, evidence), direction, lengths=lengths)
     for i, length in enumerate(lengths):
-        own = evidence[i, :length], direction[i, :length]
-        single = hmm_tangent((initial, transition, own[0]), own[1])
-        assert_array_equal(found.states[i, :length], single.states)
-        assert_array_equal(found.transitions[i], single.transitions)
-        assert not found.states[i, length:].any()
+        chain = evidence[i, :length], direction[i, :length]
+        single = hmm_tangent((initial, transition, chain[0]), chain[1])
+        assert_array_equal(result.states[i, :length], single.states)
+        assert_array_equal(result.transitions[i], single.transitions)
+        assert not result.states[i, length:].any()
     chain = initial, transition, lost
-    assert_enumerated(hmm.ChainTangent(found.states[3], found.transitions[3]), chain, direction[3])
+    assert_enumerated(hmm.ChainTangent(result.states[3], result.transitions[3]), chain, direction[3])
 
 
 def test_tangent_of_a_state_left_behind_takes_potentials_for_each_sequence(rng):
     """Rows that lost a state find their own initial and transition potentials."""
-    many = [left_behind(8, 1e3, switch, float) for switch in (-np.inf, -1.0, -np.inf)]
+    many = [partial(8, 1e3, switch, float) for switch in (-np.inf, -1.0, -np.inf)]
     initial, transition, evidence = (np.stack(part) for part in zip(*many, strict=True))
     initial[0], initial[2] = np.log([1, 3]), np.log([5, 1])
     direction = rng.standard_normal((3, 8, 2))
-    found = hmm_tangent((initial, transition, evidence), direction)
+    result = hmm_tangent((initial, transition, evidence), direction)
     for i in (0, 2):
         chain = initial[i], transition[i], evidence[i]
-        assert_enumerated(hmm.ChainTangent(found.states[i], found.transitions[i]), chain, direction[i])
+        assert_enumerated(hmm.ChainTangent(result.states[i], result.transitions[i]), chain, direction[i])
 
 
 def test_the_marginals_keep_their_potentials_for_the_tangent_alone(rng):
     chain = tuple(torch.from_numpy(part) for part in chains.random_chain(rng, 5, 3))
-    found = hmm.marginals(*chain, cache=True)
-    assert found.potentials.evidence.data_ptr() == chain[2].data_ptr()
-    assert torch.equal(found.potentials.initial, chain[0])
+    result = hmm.marginals(*chain, cache=True)
+    assert result.potentials.evidence.data_ptr() == chain[2].data_ptr()
+    assert torch.equal(result.potentials.initial, chain[0])
     assert hmm.marginals(*chain).potentials is None
 
 
@@ -274,11 +274,11 @@ def test_hmm_tangent_refuses_what_it_cannot_use(rng):
     for options in ({}, {"keep": "filter", "cache": True}, {"keep": "sums", "cache": True}):
         with pytest.raises(ShapeError, match="without cache=True"):
             hmm.tangent(chain[1], hmm.marginals(*chain, **options), direction)
-    found = hmm.marginals(*chain, cache=True)
+    result = hmm.marginals(*chain, cache=True)
     with pytest.raises(ShapeError, match=r"direction is \(4, 3\)"):
-        hmm.tangent(chain[1], found, direction[:4])
+        hmm.tangent(chain[1], result, direction[:4])
     with pytest.raises(ShapeError, match=r"transition \(4, 4\)"):
-        hmm.tangent(np.zeros((4, 4)), found, direction)
+        hmm.tangent(np.zeros((4, 4)), result, direction)
 
 
 def test_any_number_of_threads_gives_the_same_tangent(threads, rng):
@@ -297,10 +297,10 @@ def test_any_number_of_threads_gives_the_same_tangent(threads, rng):
 def test_hmm_without_frames_has_no_derivative(rng):
     initial, transition, _ = chains.random_chain(rng, 1, 3)
     for shape in [(0, 3), (2, 0, 3), (0, 5, 3)]:
-        found = hmm_tangent((initial, transition, np.zeros(shape)), np.zeros(shape))
-        assert found.states.shape == shape
-        assert found.transitions.shape == (*shape[:-2], 3, 3)
-        assert not found.transitions.any()
+        result = hmm_tangent((initial, transition, np.zeros(shape)), np.zeros(shape))
+        assert result.states.shape == shape
+        assert result.transitions.shape == (*shape[:-2], 3, 3)
+        assert not result.transitions.any()
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -317,9 +317,9 @@ def test_hmm_entropy_is_that_of_enumerated_paths(seed, T, K, impossible, dtype):
     chain = (*chain[:2], chain[2].astype(dtype))
     if enumerate_paths(*chain).log_normalizer == -np.inf:
         return
-    found = hmm.entropy(hmm.marginals(*chain), *chain)
+    result = hmm.entropy(hmm.marginals(*chain), *chain)
     # Some nats per frame: rounding alone.
-    assert_allclose(found, enumerate_entropy(*chain), atol=1e-5 if dtype == np.float32 else 1e-12)
+    assert_allclose(result, enumerate_entropy(*chain), atol=1e-5 if dtype == np.float32 else 1e-12)
 
 
 def test_entropies_of_a_ragged_batch_are_those_of_its_loop(rng):
@@ -327,8 +327,8 @@ def test_entropies_of_a_ragged_batch_are_those_of_its_loop(rng):
     initial, transition, _ = chains.random_chain(rng, 1, 3)
     evidence = rng.standard_normal((4, 6, 3))
     evidence[np.arange(6) >= lengths[:, None]] = np.nan
-    found = hmm.marginals(initial, transition, evidence, lengths=lengths)
-    entropies = hmm.entropy(found, initial, transition, evidence, lengths=lengths)
+    result = hmm.marginals(initial, transition, evidence, lengths=lengths)
+    entropies = hmm.entropy(result, initial, transition, evidence, lengths=lengths)
     for i, T in enumerate(lengths[lengths > 0]):
         expected = enumerate_entropy(initial, transition, evidence[lengths > 0][i][:T])
         assert_allclose(entropies[lengths > 0][i], expected, rtol=1e-10)
@@ -353,8 +353,8 @@ def change_of(rng, T, D):
 
 def lds_tangent(chain, change, **options):
     """What the tangent gives for (dJ, dJ below, dh); the centered change is formed here."""
-    found = lds.marginals(*chain, cache=True, **options)
-    return lds.tangent(found, *change[:2], center(found.means.numpy(), change), **options)
+    result = lds.marginals(*chain, cache=True, **options)
+    return lds.tangent(result, *change[:2], center(result.means.numpy(), change), **options)
 
 
 def center(means, change):
@@ -365,9 +365,9 @@ def center(means, change):
     return centered
 
 
-def statistics_of(found, tangent):
+def statistics_of(result, tangent):
     """Derivatives of E x, E x_t x_tᵀ and E x_{t+1} x_tᵀ."""
-    means, moved = found.means.numpy(), tangent.means.numpy()
+    means, moved = result.means.numpy(), tangent.means.numpy()
     squares = means[:, :, None] * moved[:, None]
     pairs = moved[1:, :, None] * means[:-1, None] + means[1:, :, None] * moved[:-1, None]
     return (
@@ -390,15 +390,15 @@ def product(change, statistics):
 @pytest.mark.parametrize(("T", "D"), [(1, 1), (1, 3), (2, 2), (30, 1), (20, 3), (8, 10)])
 def test_lds_tangent_matches_the_dense_gaussian(T, D, rng):
     chain, change = gaussian_chains.random_chain(rng, T, D), change_of(rng, T, D)
-    found = lds_tangent(chain, change)
-    for one, other in zip(found, dense_tangent(*chain, *change), strict=True):
+    result = lds_tangent(chain, change)
+    for part, other in zip(result, dense_tangent(*chain, *change), strict=True):
         # float64: rounding times the condition of the precision, relative to the largest entry.
-        assert_allclose(one, other, rtol=0, atol=1e-9 * np.abs(other).max(initial=0))
+        assert_allclose(part, other, rtol=0, atol=1e-9 * np.abs(other).max(initial=0))
 
 
 def test_lds_tangent_matches_differences_of_the_marginals_and_of_the_dense_gaussian(rng):
     chain, change = gaussian_chains.random_chain(rng, 8, 3), change_of(rng, 8, 3)
-    found, step = lds_tangent(chain, change), 1e-6
+    result, step = lds_tangent(chain, change), 1e-6
     for function in (lds.marginals, dense):
         above, below = (
             function(*(part + s * d for part, d in zip(chain, change, strict=True)))
@@ -408,34 +408,34 @@ def test_lds_tangent_matches_differences_of_the_marginals_and_of_the_dense_gauss
             slope = np.asarray(getattr(above, name) - getattr(below, name)) / (2 * step)
             # Rounding 1e-14 / 1e-6 and the square of the step, times derivatives of 1e2.
             close = {"rtol": 1e-5, "atol": 1e-6 * np.abs(slope).max()}
-            assert_allclose(getattr(found, name), slope, **close)
+            assert_allclose(getattr(result, name), slope, **close)
 
 
 @pytest.mark.parametrize(("T", "D"), [(1, 2), (6, 2), (40, 4)])
 def test_lds_tangent_is_symmetric_and_positive(T, D, rng):
     chain = gaussian_chains.random_chain(rng, T, D)
-    found = lds.marginals(*chain, cache=True)
-    joint, mean = dense(*chain).joint, found.means.numpy().ravel()
+    result = lds.marginals(*chain, cache=True)
+    joint, mean = dense(*chain).joint, result.means.numpy().ravel()
     for _ in range(5):
         u, v = change_of(rng, T, D), change_of(rng, T, D)
         pulled, pushed = (
-            statistics_of(found, lds.tangent(found, *w[:2], center(found.means.numpy(), w)))
+            statistics_of(result, lds.tangent(result, *w[:2], center(result.means.numpy(), w)))
             for w in (u, v)
         )
-        own, other = product(u, pulled), product(v, pushed)
-        assert abs(product(u, pushed) - product(v, pulled)) < 1e-10 * np.sqrt(own * other)
+        chain, other = product(u, pulled), product(v, pushed)
+        assert abs(product(u, pushed) - product(v, pulled)) < 1e-10 * np.sqrt(chain * other)
         # Var(h'x − ½ x'Jx) of the whole Gaussian.
         whole = assemble(*u[:2])
         slope = u[2].ravel() - whole @ mean
         variance = slope @ joint @ slope + 0.5 * np.trace(whole @ joint @ whole @ joint)
-        assert_allclose(own, variance, rtol=1e-9)
+        assert_allclose(chain, variance, rtol=1e-9)
 
 
 def test_lds_tangent_is_positive_as_a_matrix(rng):
     """Every statistic of a small chain, one direction per column."""
     T, D = 3, 2
     chain = gaussian_chains.random_chain(rng, T, D)
-    found = lds.marginals(*chain, cache=True)
+    result = lds.marginals(*chain, cache=True)
     basis = []
     for t in range(T):
         for i in range(D):
@@ -448,7 +448,8 @@ def test_lds_tangent_is_positive_as_a_matrix(rng):
                 basis.append([np.zeros((T, D, D)), np.zeros((T - 1, D, D)), np.zeros((T, D))])
                 basis[-1][1][t, i, j] = -1
     moved = [
-        statistics_of(found, lds.tangent(found, *u[:2], center(found.means.numpy(), u))) for u in basis
+        statistics_of(result, lds.tangent(result, *u[:2], center(result.means.numpy(), u)))
+        for u in basis
     ]
     whole = np.array([[product(u, statistics) for statistics in moved] for u in basis])
     assert_allclose(whole, whole.T, rtol=1e-10, atol=1e-12 * np.abs(whole).max())
@@ -471,7 +472,7 @@ def test_lds_tangent_of_a_batch_is_its_loop_and_padding_is_invisible(dtype, rng)
     chain = ragged(lambda: gaussian_chains.random_chain(rng, 12, 2))
     change = ragged(lambda: change_of(rng, 12, 2))
     marginals = lds.marginals(*chain, lengths=lengths, cache=True)
-    found = lds.tangent(marginals, *change, lengths=lengths)
+    result = lds.tangent(marginals, *change, lengths=lengths)
     for index in np.ndindex(2, 3):
         T = lengths[index]
         pairs = max(T - 1, 0)
@@ -479,7 +480,7 @@ def test_lds_tangent_of_a_batch_is_its_loop_and_padding_is_invisible(dtype, rng)
             (part[0][index][:T], part[1][index][:pairs], part[2][index][:T]) for part in (chain, change)
         ]
         single = lds.tangent(lds.marginals(*cut[0], cache=True), *cut[1])
-        for many, alone, count in zip(found, single, (T, T, pairs), strict=True):
+        for many, alone, count in zip(result, single, (T, T, pairs), strict=True):
             assert many.numpy().dtype == dtype
             assert_array_equal(many[index][:count], alone)
             assert not many[index][count:].any()
@@ -494,13 +495,15 @@ def test_float32_tangents_stay_with_float64(rng):
         lds.tangent(lds.marginals(*chain, cache=True), *change)
         for chain in (single, [part.astype(float) for part in single])
     ]
-    for one, other in zip(*answers, strict=True):
-        assert one.dtype == torch.float32
+    for part, other in zip(*answers, strict=True):
+        assert part.dtype == torch.float32
         # eps times the condition of a frame given the others, some ten.
-        assert_allclose(one, other, rtol=0, atol=2e-5 * other.abs().max())
+        assert_allclose(part, other, rtol=0, atol=2e-5 * other.abs().max())
     chain = chains.sticky_chain(rng, 10_000, 25, separation=1.0)
-    direction, seen = rng.standard_normal((10_000, 25)), chain[2].astype(np.float32)
-    one, other = (hmm_tangent((*chain[:2], part), direction) for part in (seen, seen.astype(float)))
+    direction, observed = rng.standard_normal((10_000, 25)), chain[2].astype(np.float32)
+    one, other = (
+        hmm_tangent((*chain[:2], part), direction) for part in (observed, observed.astype(float))
+    )
     assert_allclose(one.states, other.states, atol=2e-5)
     assert_allclose(one.transitions / 1e4, other.transitions / 1e4, atol=1e-6)
 
@@ -510,8 +513,8 @@ def test_lds_tangent_refuses_what_it_cannot_use(rng):
     for options in ({}, {"keep": "filter", "cache": True}, {"keep": "sums", "cache": True}):
         with pytest.raises(ShapeError, match="without cache=True"):
             lds.tangent(lds.marginals(*chain, **options), *change)
-    found = lds.marginals(*chain, cache=True)
+    result = lds.marginals(*chain, cache=True)
     for position, name in enumerate(("d_precision", "d_lower", "centered")):
         short = [part[:-1] if i == position else part for i, part in enumerate(change)]
         with pytest.raises(ShapeError, match=rf"{name} has shape .*; wanted"):
-            lds.tangent(found, *short)
+            lds.tangent(result, *short)

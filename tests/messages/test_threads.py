@@ -34,7 +34,7 @@ def test_threads_work_side_by_side():
 def test_an_error_reaches_the_caller_when_all_have_stopped(by_the_caller):
     caller, running = threading.get_ident(), []
 
-    def work(begin: int, stop: int) -> None:
+    def run(begin: int, stop: int) -> None:
         running.append(begin)
         if (threading.get_ident() == caller) == by_the_caller:
             raise ValueError(begin)
@@ -42,7 +42,7 @@ def test_an_error_reaches_the_caller_when_all_have_stopped(by_the_caller):
         running.remove(begin)
 
     with pytest.raises(ValueError):
-        each(work, TASKS, 2)
+        each(run, TASKS, 2)
     assert len(running) == 1  # the one that failed
 
 

@@ -28,8 +28,8 @@ def random_chain(rng, T, D, *, missing=0.3):
         precision[t + 1] += inner
         precision[t] += weights.T @ inner @ weights
         lower[t] = -inner @ weights
-    seen = rng.random((T, 1)) > missing
-    evidence = np.where(seen, rng.uniform(0, 5, (T, D)), 0.0)
+    observed = rng.random((T, 1)) > missing
+    evidence = np.where(observed, rng.uniform(0, 5, (T, D)), 0.0)
     precision += evidence[:, :, None] * np.eye(D)
     return precision, lower, rng.standard_normal((T, D)) * (1 + evidence)
 
@@ -104,18 +104,18 @@ def dense_exactly(precision, lower, precision_mean, digits=60):
     )
 
 
-def dynamics_chain(weights, noise_precision, evidence_precision, seen):
+def dynamics_chain(weights, noise_precision, evidence_precision, observed):
     """Potentials of x_{t+1} = A_t x_t + noise, x_1 ~ N(0, I), and independent readings of the latents.
 
-    ``weights`` and ``noise_precision`` (T - 1, D, D), ``evidence_precision`` and ``seen`` (T, D).
+    ``weights`` and ``noise_precision`` (T - 1, D, D), ``evidence_precision`` and ``observed`` (T, D).
     """
-    size = seen.shape[1]
+    size = observed.shape[1]
     precision = evidence_precision[:, :, None] * np.eye(size)
     precision[0] += np.eye(size)
     lower = -noise_precision @ weights
     precision[1:] += noise_precision
     precision[:-1] -= weights.swapaxes(-1, -2) @ lower
-    return precision, lower, evidence_precision * seen
+    return precision, lower, evidence_precision * observed
 
 
 def switching_chain(rng, T, D, *, states=5, noise=1e-2, evidence=(100.0, 1000.0), missing=0.05):
@@ -123,9 +123,9 @@ def switching_chain(rng, T, D, *, states=5, noise=1e-2, evidence=(100.0, 1000.0)
 
     Latents have a variance of about 1 and the noise of a step the variance ``noise``.
     """
-    turns = rng.standard_normal((states, D, D))
+    rotation = rng.standard_normal((states, D, D))
     slow = 1 - noise / 2
-    choices = slow * (np.eye(D) + 0.05 * (turns - turns.swapaxes(-1, -2)) / np.sqrt(2 * D))
+    choices = slow * (np.eye(D) + 0.05 * (rotation - rotation.swapaxes(-1, -2)) / np.sqrt(2 * D))
     choices = choices / np.maximum(np.linalg.norm(choices, 2, axis=(1, 2)) / slow, 1)[:, None, None]
     spread = np.sqrt(noise * rng.uniform(0.5, 2, (states, D)))
     which = np.repeat(rng.integers(states, size=T // 10 + 1), 10)[: T - 1]
@@ -135,7 +135,7 @@ def switching_chain(rng, T, D, *, states=5, noise=1e-2, evidence=(100.0, 1000.0)
     for t in range(T - 1):
         latents[t + 1] = choices[which[t]] @ latents[t] + kicks[t]
     trust = rng.uniform(*evidence, (T, D))
-    seen = latents + rng.standard_normal((T, D)) / np.sqrt(trust)
+    observed = latents + rng.standard_normal((T, D)) / np.sqrt(trust)
     trust[rng.random(T) < missing] = 0
     steps = (spread**-2)[:, :, None] * np.eye(D)
-    return dynamics_chain(choices[which], steps[which], trust, seen)
+    return dynamics_chain(choices[which], steps[which], trust, observed)

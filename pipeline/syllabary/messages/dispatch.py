@@ -42,8 +42,8 @@ def as_tensor(array: Array) -> Tensor:
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.double()
 
 
-def flatten(array: Tensor, leading: tuple[int, ...], core: int, name: str) -> Tensor:
-    """Make one leading axis of all but the last ``core`` axes.
+def flatten(array: Tensor, leading: tuple[int, ...], inner_axes: int, name: str) -> Tensor:
+    """Make one leading axis of all but the last ``inner_axes`` axes.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def flatten(array: Tensor, leading: tuple[int, ...], core: int, name: str) -> Te
         Its leading axes broadcast against ``leading``.
     leading : tuple of int
         Leading axes of the call.
-    core : int
+    inner_axes : int
         Axes that belong to one sequence.
     name : str
         Of the argument, for the message.
@@ -65,8 +65,8 @@ def flatten(array: Tensor, leading: tuple[int, ...], core: int, name: str) -> Te
     ShapeError
         The leading axes do not broadcast.
     """
-    inner = array.shape[array.ndim - core :]
-    outer = array.shape[: array.ndim - core]
+    inner = array.shape[array.ndim - inner_axes :]
+    outer = array.shape[: array.ndim - inner_axes]
     if math.prod(outer) == 1:
         return array.reshape(1, *inner).contiguous()
     try:
@@ -88,18 +88,18 @@ def as_lengths(lengths: Array | None, leading: tuple[int, ...], frames: int) -> 
     """
     if lengths is None:
         return torch.full((math.prod(leading),), frames, dtype=torch.int64)
-    found = torch.as_tensor(lengths)
-    if tuple(found.shape) != leading:
+    result = torch.as_tensor(lengths)
+    if tuple(result.shape) != leading:
         raise ShapeError(
-            f"lengths has shape {tuple(found.shape)} but the sequences have leading axes {leading}; "
+            f"lengths has shape {tuple(result.shape)} but the sequences have leading axes {leading}; "
             "give one length per sequence."
         )
-    if found.numel() and (int(found.min()) < 0 or int(found.max()) > frames):
+    if result.numel() and (int(result.min()) < 0 or int(result.max()) > frames):
         raise ShapeError(
-            f"lengths runs from {int(found.min())} to {int(found.max())} but sequences have "
+            f"lengths runs from {int(result.min())} to {int(result.max())} but sequences have "
             f"T={frames} frames; a length counts the frames from the first, 0 to T."
         )
-    return found.reshape(-1).to(torch.int64).contiguous()
+    return result.reshape(-1).to(torch.int64).contiguous()
 
 
 def zeros(
@@ -122,8 +122,8 @@ def has_padding(lengths: Array | None, frames: int) -> bool:
     """Whether a sequence has less than all frames; a GPU is not waited for, but taken to say yes."""
     if lengths is None:
         return False
-    found = torch.as_tensor(lengths)
-    return found.device.type != "cpu" or bool((found < frames).any())
+    result = torch.as_tensor(lengths)
+    return result.device.type != "cpu" or bool((result < frames).any())
 
 
 def sum_rows(array: Tensor) -> Tensor:
@@ -162,11 +162,11 @@ def backend_for(name: str, tensor: Tensor) -> ModuleType:
     UnknownName
         There is no such backend.
     """
-    return _find(FOLDER, _own_backend(tensor.device.type) if name == "auto" else name)
+    return _find(FOLDER, _backend_of(tensor.device.type) if name == "auto" else name)
 
 
 @cache
-def _own_backend(device: str) -> str:
+def _backend_of(device: str) -> str:
     return device if device in registry.names(FOLDER) else "reference"
 
 

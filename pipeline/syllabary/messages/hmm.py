@@ -147,12 +147,12 @@ def marginals(
     chain = _checked(initial, transition, evidence, lengths)
     count, frames, size = chain.evidence.shape
     smoothed, padded = keep != "filter", dispatch.has_padding(lengths, frames)
-    room = partial(dispatch.zeros, like=chain.evidence)
-    states = room((count, frames, size), padded=padded) if keep != "sums" else None
-    sums = room((count, size, size), dtype=torch.float64) if smoothed else None
-    first = room((count, size), dtype=torch.float64) if smoothed else None
-    log_scales = room((count, frames), dtype=torch.float64, padded=padded)
-    filtered = room((count, frames, size), padded=padded) if cache and keep == "all" else None
+    zeros = partial(dispatch.zeros, like=chain.evidence)
+    states = zeros((count, frames, size), padded=padded) if keep != "sums" else None
+    sums = zeros((count, size, size), dtype=torch.float64) if smoothed else None
+    first = zeros((count, size), dtype=torch.float64) if smoothed else None
+    log_scales = zeros((count, frames), dtype=torch.float64, padded=padded)
+    filtered = zeros((count, frames, size), padded=padded) if cache and keep == "all" else None
     fault = torch.full_like(chain.lengths, -1)
     backend_for(backend, chain.evidence).hmm_marginals(
         *chain[:4], keep, states, filtered, sums, first, log_scales, fault
@@ -160,8 +160,8 @@ def marginals(
     _refuse(fault, chain.leading)
     potentials = None
     if filtered is not None:
-        own = chain.initial.expand(count, size).clone().reshape(*chain.leading, size)
-        potentials = ChainPotentials(own, chain.evidence.reshape(*chain.leading, frames, size))
+        initial_logs = chain.initial.expand(count, size).clone().reshape(*chain.leading, size)
+        potentials = ChainPotentials(initial_logs, chain.evidence.reshape(*chain.leading, frames, size))
     return ChainMarginals(
         states=None if states is None else states.reshape(*chain.leading, frames, size),
         transitions=None if sums is None else sums.reshape(*chain.leading, size, size),
@@ -176,7 +176,7 @@ def marginals(
 @torch.no_grad()
 def tangent(
     transition: Array,
-    found: ChainMarginals,
+    posterior: ChainMarginals,
     direction: Array,
     *,
     lengths: Array | None = None,
@@ -192,7 +192,7 @@ def tangent(
     ----------
     transition : (..., K, K)
         As it was for ``marginals``.
-    found : ChainMarginals
+    posterior : ChainMarginals
         Of ``marginals(..., cache=True)``.
     direction : (..., T, K)
         Change of the evidence, nats; finite. What all states share changes nothing.
@@ -203,27 +203,27 @@ def tangent(
     ----------
     docs/mathematics.md, "Derivatives of the chains".
     """
-    if found.filtered is None or found.states is None or found.potentials is None:
+    if posterior.filtered is None or posterior.states is None or posterior.potentials is None:
         raise ShapeError("the marginals were found without cache=True, which their tangent needs.")
-    leading, (frames, size) = tuple(found.states.shape[:-2]), found.states.shape[-2:]
+    leading, (frames, size) = tuple(posterior.states.shape[:-2]), posterior.states.shape[-2:]
     steps = as_tensor(transition).double()
-    change = as_tensor(direction).to(found.states.dtype)
-    if change.shape != found.states.shape or tuple(steps.shape[-2:]) != (size, size):
+    change = as_tensor(direction).to(posterior.states.dtype)
+    if change.shape != posterior.states.shape or tuple(steps.shape[-2:]) != (size, size):
         raise ShapeError(
             f"direction is {tuple(change.shape)} and transition {tuple(steps.shape)}, but the marginals "
-            f"are {tuple(found.states.shape)}; they share T and K."
+            f"are {tuple(posterior.states.shape)}; they share T and K."
         )
     count = math.prod(leading)
-    seen, *flat = (
+    evidence, *flat = (
         part.reshape(count, frames, size).contiguous()
-        for part in (found.potentials.evidence, found.filtered, found.states)
+        for part in (posterior.potentials.evidence, posterior.filtered, posterior.states)
     )
-    d_states = dispatch.zeros((count, frames, size), seen)
+    d_states = dispatch.zeros((count, frames, size), evidence)
     d_transitions = d_states.new_zeros((count, size, size), dtype=torch.float64)
     backend_for(backend, d_states).hmm_tangent(
-        found.potentials.initial.reshape(count, size).contiguous(),
+        posterior.potentials.initial.reshape(count, size).contiguous(),
         flatten(steps, leading, 2, "transition"),
-        seen,
+        evidence,
         *flat,
         change.reshape(count, frames, size).contiguous(),
         as_lengths(lengths, leading, frames).to(d_states.device),
@@ -237,7 +237,7 @@ def tangent(
 
 @torch.no_grad()
 def entropy(
-    found: ChainMarginals,
+    posterior: ChainMarginals,
     initial: Array,
     transition: Array,
     evidence: Array,
@@ -248,10 +248,10 @@ def entropy(
 
     Parameters
     ----------
-    found : ChainMarginals
+    posterior : ChainMarginals
         Of ``marginals(initial, transition, evidence, lengths=lengths)``.
     """
-    if found.states is None or found.transitions is None or found.initial is None:
+    if posterior.states is None or posterior.transitions is None or posterior.initial is None:
         raise ShapeError('the entropy needs marginals found with keep="all".')
     chain = _checked(initial, transition, evidence, lengths)
 
@@ -259,12 +259,12 @@ def entropy(
         """Mean of a potential; what is impossible has no share."""
         return torch.where(shares > 0, shares * potential.double(), 0.0)
 
-    states = found.states.reshape(chain.evidence.shape).double()
-    first = found.initial.reshape(-1, states.shape[-1])
-    steps = found.transitions.reshape(-1, *found.transitions.shape[-2:])
+    states = posterior.states.reshape(chain.evidence.shape).double()
+    first = posterior.initial.reshape(-1, states.shape[-1])
+    steps = posterior.transitions.reshape(-1, *posterior.transitions.shape[-2:])
     total = mean(states, chain.evidence).sum((-2, -1)) + mean(first, chain.initial).sum(-1)
     total = total + mean(steps, chain.transition).sum((-2, -1))
-    return found.log_normalizer - total.reshape(chain.leading)
+    return posterior.log_normalizer - total.reshape(chain.leading)
 
 
 @torch.no_grad()

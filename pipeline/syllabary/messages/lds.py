@@ -132,15 +132,17 @@ def marginals(
 
     padded = has_padding(lengths, frames)
 
-    def room(*shape: int) -> Tensor:
+    def zeros_of(*shape: int) -> Tensor:
         return zeros((count, *shape), like, padded=padded)
 
-    means = room(frames, size)
-    covariances = room(frames, size, size) if keep != "sums" else None
-    cross = room(pairs, size, size) if keep == "all" else None
+    means = zeros_of(frames, size)
+    covariances = zeros_of(frames, size, size) if keep != "sums" else None
+    cross = zeros_of(pairs, size, size) if keep == "all" else None
     sums = like.new_zeros((count, 4, size, size), dtype=torch.float64) if keep == "sums" else None
     cached = cache and keep == "all"
-    filtered, gain = (room(frames, size, size), room(pairs, size, size)) if cached else (None, None)
+    filtered, gain = (
+        (zeros_of(frames, size, size), zeros_of(pairs, size, size)) if cached else (None, None)
+    )
     totals = like.new_zeros((count, 2), dtype=torch.float64)
     fault = torch.full_like(chain.lengths, -1)
     backend_for(backend, like).lds_marginals(
@@ -168,7 +170,7 @@ def marginals(
 
 @torch.no_grad()
 def tangent(
-    found: GaussianMarginals,
+    posterior: GaussianMarginals,
     d_precision: Array,
     d_lower: Array,
     centered: Array,
@@ -184,7 +186,7 @@ def tangent(
 
     Parameters
     ----------
-    found : GaussianMarginals
+    posterior : GaussianMarginals
         Of ``marginals(..., cache=True)``.
     d_precision : (..., T, D, D)
         dJ on the diagonal, symmetric.
@@ -199,10 +201,10 @@ def tangent(
     ----------
     docs/mathematics.md, "Derivatives of the chains".
     """
-    if found.filtered is None or found.gain is None or found.covariances is None:
+    if posterior.filtered is None or posterior.gain is None or posterior.covariances is None:
         raise ShapeError("the marginals were found without cache=True, which their tangent needs.")
-    leading, (frames, size) = tuple(found.means.shape[:-2]), found.means.shape[-2:]
-    like = found.means
+    leading, (frames, size) = tuple(posterior.means.shape[:-2]), posterior.means.shape[-2:]
+    like = posterior.means
     count = math.prod(leading)
 
     def flat(array: Array, *shape: int, name: str) -> Tensor:
@@ -213,9 +215,9 @@ def tangent(
 
     pairs = max(frames - 1, 0)
     parts = (
-        flat(found.filtered, frames, size, size, name="filtered"),
-        flat(found.gain, pairs, size, size, name="gain"),
-        flat(found.covariances, frames, size, size, name="covariances"),
+        flat(posterior.filtered, frames, size, size, name="filtered"),
+        flat(posterior.gain, pairs, size, size, name="gain"),
+        flat(posterior.covariances, frames, size, size, name="covariances"),
         flat(d_precision, frames, size, size, name="d_precision"),
         flat(d_lower, pairs, size, size, name="d_lower"),
         flat(centered, frames, size, name="centered"),

@@ -34,10 +34,10 @@ def add_products(out: Tensor, *terms: Term, backend: str = "auto") -> Tensor:
     backend : str
         As for ``hmm.marginals``.
     """
-    given = [
+    inputs = [
         (term.rows.flatten(2).contiguous(), term.matrix.to(out.dtype).contiguous(), term.skipped)
         for term in terms
     ]
-    target = out.view(*out.shape[:2], given[0][1].shape[1])
-    backend_for(backend, out).add_products(target, given)
+    target = out.view(*out.shape[:2], inputs[0][1].shape[1])
+    backend_for(backend, out).add_products(target, inputs)
     return out

@@ -56,16 +56,16 @@ def ar_log_likelihood(
     regressors = as_tensor(regressors).to(latents.dtype)
     precision, log_det = as_tensor(precision).double(), as_tensor(log_det).double()
     size, dimensions, width = weights_mean.shape
-    for name, found, wanted in (
+    for name, shape, wanted in (
         ("latents", latents.shape[-1:], (dimensions,)),
         ("regressors", regressors.shape, (*latents.shape[:-1], width)),
         ("weights_cov", None if weights_cov is None else weights_cov.shape, (size, width, width)),
         ("precision", precision.shape, (size, dimensions, dimensions)),
         ("log_det", log_det.shape, (size,)),
     ):
-        if found is not None and tuple(found) != wanted:
+        if shape is not None and tuple(shape) != wanted:
             raise ShapeError(
-                f"{name} has shape (..., {', '.join(map(str, found))}) where weights_mean "
+                f"{name} has shape (..., {', '.join(map(str, shape))}) where weights_mean "
                 f"{tuple(weights_mean.shape)} and the latents want (..., {', '.join(map(str, wanted))})."
             )
     factor = torch.linalg.cholesky(precision).mT

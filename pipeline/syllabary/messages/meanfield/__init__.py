@@ -17,8 +17,8 @@ docs/mathematics.md, "States and latents". Implicit differentiation of the fixed
 doi:10.48550/arXiv.2305.16543, there by another iteration.
 """
 
+from .cross_potentials import node_potentials, sums
 from .implicit import derivative
-from .links import node_potentials, sums
 from .optimum import solve
 from .types import (
     BoundaryMessages,

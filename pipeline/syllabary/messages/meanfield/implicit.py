@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .. import hmm, lds
-from .links import chain_tangent, node_tangent, within
+from .cross_potentials import chain_tangent, node_tangent, within
 from .types import Cotangent, Derivative, Evidence, Latents, Optimum, Potentials
 
 __all__ = ["derivative"]
@@ -13,7 +13,7 @@ __all__ = ["derivative"]
 def derivative(
     potentials: Potentials,
     evidence: Evidence,
-    found: Optimum,
+    optimum: Optimum,
     cotangent: Cotangent,
     *,
     lengths: Tensor | None = None,
@@ -25,13 +25,13 @@ def derivative(
 
     With F_z and F_x the tangents of the two chains and B = M F_x Mᵀ, M being the link, it solves
     (I − B F_z) a = g_w + M F_x g_x. In the inner product ⟨a, b⟩ = aᵀ F_z b the operator is
-    self-adjoint, and positive where ``found`` is a strict optimum.
+    self-adjoint, and positive where ``optimum`` is a strict optimum.
 
     Parameters
     ----------
     potentials, evidence, lengths
         As they were for ``solve``.
-    found : Optimum
+    optimum : Optimum
     cotangent : Cotangent
         Gradient by means and covariances *without* what runs through the objective itself.
     tolerance : float
@@ -47,18 +47,18 @@ def derivative(
     The gradient by the evidence is ``latents.means`` for R m, and −½ of the diagonal of
     d(S + μ μᵀ) for R: see ``priors``.
     """
-    latents, marginals = found.latents, found.states
+    latents, marginals = optimum.latents, optimum.states
     regression = potentials.regression
     dynamic = potentials.start is not None
     g_means, g_covariances = (within(part, lengths) for part in cotangent[:2])
     pairs = torch.zeros_like(latents.cross)
-    given = (-(g_covariances + g_covariances.mT), pairs, g_means)
+    direct_change = (-(g_covariances + g_covariances.mT), pairs, g_means)
 
     def chain_of_states(direction: Tensor) -> Tensor:
         return tangent_of_states(potentials, marginals, direction, lengths).states
 
     def chain_of_latents(change: tuple[Tensor, Tensor, Tensor]) -> Latents:
-        return Latents(*lds.tangent(found.gaussian, *change, lengths=lengths))
+        return Latents(*lds.tangent(optimum.gaussian, *change, lengths=lengths))
 
     def to_states(change: Latents) -> Tensor:
         return within(node_tangent(regression, latents, change, dynamic), lengths)
@@ -69,7 +69,7 @@ def derivative(
     def inner(left: Tensor, right: Tensor) -> Tensor:
         return (left.double() * right.double()).sum((-2, -1))
 
-    direct = chain_of_latents(given)
+    direct = chain_of_latents(direct_change)
     right_side = to_states(direct)
     if cotangent.states is not None:
         right_side = right_side + within(cotangent.states, lengths)
@@ -117,7 +117,7 @@ def derivative(
         running = running & (size > tolerance**2 * whole)
     answer = tangent_of_states(potentials, marginals, solution, lengths)
     back = to_latents(answer.states)
-    total = (given[0] + back[0], given[1] + back[1], given[2] + back[2])
+    total = (direct_change[0] + back[0], direct_change[1] + back[1], direct_change[2] + back[2])
     transitions = None if potentials.transition is None else answer.transitions.sum(0)
     return Derivative(
         latents=chain_of_latents(total),
@@ -130,10 +130,10 @@ def derivative(
 
 
 def tangent_of_states(
-    potentials: Potentials, found: hmm.ChainMarginals, direction: Tensor, lengths: Tensor | None
+    potentials: Potentials, optimum: hmm.ChainMarginals, direction: Tensor, lengths: Tensor | None
 ) -> hmm.ChainTangent:
     if potentials.transition is not None:
-        return hmm.tangent(potentials.transition, found, direction, lengths=lengths)
-    assert found.states is not None
-    change = found.states * (direction - (found.states * direction).sum(-1, keepdim=True))
+        return hmm.tangent(potentials.transition, optimum, direction, lengths=lengths)
+    assert optimum.states is not None
+    change = optimum.states * (direction - (optimum.states * direction).sum(-1, keepdim=True))
     return hmm.ChainTangent(change, change.new_zeros(0))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import hmm, lds
-from .links import chain_potentials, node_potentials, within
+from .cross_potentials import chain_potentials, node_potentials, within
 from .types import BoundaryMessages, Evidence, Latents, Optimum, Potentials, Regression
 
 __all__ = ["solve"]
@@ -51,7 +51,7 @@ def solve(
     mean, precision = (within(part, lengths) for part in evidence[:2])
     if evidence.states is not None:
         observed = Evidence(mean, precision, within(evidence.states, lengths))
-        return _given_states(potentials, observed, lengths, boundary, cache)
+        return _from_state_evidence(potentials, observed, lengths, boundary, cache)
     evidence = Evidence(mean, precision)
     count, frames = mean.shape[:2]
     if start is None:
@@ -61,7 +61,7 @@ def solve(
     weights = within(start.to(evidence.mean.dtype), lengths)
     best: Optimum | None = None
     active = torch.arange(count, device=mean.device)
-    least = tolerance * (torch.full_like(active, frames) if lengths is None else lengths)
+    min_iterations = tolerance * (torch.full_like(active, frames) if lengths is None else lengths)
     for _ in range(max(1, max_iterations)):
         part = _turn(
             potentials,
@@ -78,15 +78,15 @@ def solve(
             rise = part.objective - best.objective[active]
             part = part._replace(iterations=best.iterations[active] + 1)
             best = _put(best, part, active)
-        settled = rise <= least[active]
-        best.converged[active] = settled
+        is_stable = rise <= min_iterations[active]
+        best.converged[active] = is_stable
         moved = part.states.states
         assert moved is not None
         if len(active) == count:
             weights = moved
         else:
             weights[active] = moved
-        active = active[~settled]
+        active = active[~is_stable]
         if not len(active) or not frames:
             break
     assert best is not None
@@ -118,7 +118,7 @@ def _turn(
     return _optimum(evidence, gaussian, states, divergence, residual)
 
 
-def _given_states(
+def _from_state_evidence(
     potentials: Potentials,
     evidence: Evidence,
     lengths: Tensor | None,
@@ -153,12 +153,12 @@ def _optimum(
     """Both posteriors after one turn, and how they explain what is seen."""
     assert gaussian.covariances is not None
     variance = gaussian.covariances.diagonal(dim1=-2, dim2=-1)
-    seen = evidence.precision * ((gaussian.means - evidence.mean) ** 2 + variance)
+    observed = evidence.precision * ((gaussian.means - evidence.mean) ** 2 + variance)
     return Optimum(
         gaussian=gaussian,
         states=states,
         divergence=divergence,
-        objective=-0.5 * seen.double().sum((-2, -1)) - divergence,
+        objective=-0.5 * observed.double().sum((-2, -1)) - divergence,
         residual=residual,
         iterations=torch.ones_like(divergence, dtype=torch.int64),
         converged=torch.zeros_like(divergence, dtype=torch.bool),
@@ -202,26 +202,26 @@ def _from_points(potentials: Potentials, evidence: Evidence) -> Tensor:
         points = Latents(mean[i : i + 1], nothing, nothing[:, 1:])
         jittery = _jittery(potentials.regression, precision[i].double(), dynamic)
         nodes[i] = node_potentials(jittery, points, dynamic=dynamic)[0]
-    seen = (precision > 0).any(-1, keepdim=True)
+    observed = (precision > 0).any(-1, keepdim=True)
     if dynamic:
-        seen = seen & torch.nn.functional.pad(seen[:, :-1], (0, 0, 1, 0))
-    return torch.where(seen, nodes, 0.0)
+        observed = observed & torch.nn.functional.pad(observed[:, :-1], (0, 0, 1, 0))
+    return torch.where(observed, nodes, 0.0)
 
 
 def _jittery(regression: Regression, precision: Tensor, dynamic: bool) -> Regression:
     """Regression of what is seen of one sequence, by the typical precision (T, D) of a frame."""
-    mean, _, own, log_det = (part.double() for part in regression)
-    seen = precision > 0
-    log_typical = torch.where(seen, precision, 1.0).log().sum(0) / seen.sum(0).clamp(min=1)
+    mean, _, noise_precision, log_det = (part.double() for part in regression)
+    observed = precision > 0
+    log_typical = torch.where(observed, precision, 1.0).log().sum(0) / observed.sum(0).clamp(min=1)
     # Of a coordinate that is never seen nothing will be asked.
-    jitter = torch.where(seen.any(0), torch.exp(-log_typical), 0.0)
-    noise = torch.cholesky_inverse(torch.linalg.cholesky(own))
+    jitter = torch.where(observed.any(0), torch.exp(-log_typical), 0.0)
+    noise = torch.cholesky_inverse(torch.linalg.cholesky(noise_precision))
     wide = noise + torch.diag(jitter)
     if dynamic:
         weights = mean[..., :-1]
         wide = wide + (weights * jitter) @ weights.mT
     factor = torch.linalg.cholesky((wide + wide.mT) / 2)
-    lost = own.logdet() + 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    lost = noise_precision.logdet() + 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     return regression._replace(precision=torch.cholesky_inverse(factor), log_det=log_det - lost)
 
 

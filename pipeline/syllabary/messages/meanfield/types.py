@@ -98,9 +98,9 @@ class Optimum(NamedTuple):
     @property
     def latents(self) -> Latents:
         """Return the marginals of the latents."""
-        found = self.gaussian
-        assert found.covariances is not None and found.cross is not None
-        return Latents(found.means, found.covariances, found.cross)
+        gaussian = self.gaussian
+        assert gaussian.covariances is not None and gaussian.cross is not None
+        return Latents(gaussian.means, gaussian.covariances, gaussian.cross)
 
 
 class Cotangent(NamedTuple):

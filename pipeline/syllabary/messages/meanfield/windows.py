@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
-from .links import blocks_of, node_potentials
+from .cross_potentials import blocks_of, node_potentials
 from .types import BoundaryMessages, Latents, Optimum, Potentials
 
 __all__ = ["boundary_of"]
 
 
 def boundary_of(
-    potentials: Potentials, found: Optimum, begin: Tensor, stop: Tensor, *, fixed_states: bool = False
+    potentials: Potentials, optimum: Optimum, begin: Tensor, stop: Tensor, *, fixed_states: bool = False
 ) -> BoundaryMessages:
     """Messages from beyond the ends of windows, of the optimum of one whole sequence.
 
@@ -18,7 +18,7 @@ def boundary_of(
     ----------
     potentials : Potentials
         Dynamic, states in a chain.
-    found : Optimum
+    optimum : Optimum
         Of one sequence of T frames, B = 1.
     begin, stop : (n) int
         First frame of each window, and the frame after its last; two frames at least.
@@ -26,7 +26,7 @@ def boundary_of(
         The states were found from evidence of their own, which the windows bring with them.
     """
     start, transition = potentials.start, potentials.transition
-    gaussian, filtered, states = found.gaussian, found.states.filtered, found.states.states
+    gaussian, filtered, states = optimum.gaussian, optimum.states.filtered, optimum.states.states
     assert start is not None and transition is not None and filtered is not None and states is not None
     assert (
         gaussian.covariances is not None and gaussian.filtered is not None and gaussian.gain is not None
@@ -47,15 +47,15 @@ def boundary_of(
     # Into the first frame: its own step, the past summed out.
     inner = begin.clamp(min=1)
     share, below = probabilities[inner], -mix(probabilities[inner], blocks.cross)
-    precision = mix(share, blocks.own) - gain[inner - 1] @ below.mT
-    linear = share @ blocks.own_mean - (below @ so_far(inner - 1)[..., None])[..., 0]
+    precision = mix(share, blocks.current) - gain[inner - 1] @ below.mT
+    linear = share @ blocks.current_mean - (below @ so_far(inner - 1)[..., None])[..., 0]
     whole = (begin == 0)[:, None]
-    law = (start.precision @ start.mean)[..., 0].expand_as(linear)
+    start_linear = (start.precision @ start.mean)[..., 0].expand_as(linear)
     first = (
         torch.where(
             whole[..., None], start.precision.expand_as(precision), (precision + precision.mT) / 2
         ),
-        torch.where(whole, law, linear),
+        torch.where(whole, start_linear, linear),
     )
     neighbors = Latents(
         torch.stack([means[inner - 1], means[inner]], 1),

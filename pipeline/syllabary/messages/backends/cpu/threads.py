@@ -18,14 +18,14 @@ def sequences(lengths: Tensor) -> list[tuple[int, int]]:
     return [(i, length) for i, length in enumerate(lengths.tolist()) if length > 0]
 
 
-def each(work: Callable[[int, int], None], tasks: Sequence[tuple[int, int]], threads: int) -> None:
-    """Run ``work`` for every task, on as many threads as there are, at most one for each task."""
+def each(run: Callable[[int, int], None], tasks: Sequence[tuple[int, int]], threads: int) -> None:
+    """Run ``run`` for every task, on as many threads as there are, at most one for each task."""
     queue = iter(tasks)  # shared: whoever is free takes the next
 
     def drain() -> None:
         with without_subnormals():
             for task in queue:
-                work(*task)
+                run(*task)
 
     helpers = [_helpers().submit(drain) for _ in range(min(threads, len(tasks)) - 1)]
     if not helpers:
@@ -36,7 +36,7 @@ def each(work: Callable[[int, int], None], tasks: Sequence[tuple[int, int]], thr
     finally:
         for _ in queue:  # after an error
             pass
-        # Who has not come by now, busy elsewhere, isn't needed any more.
+        # A helper that has not begun by now is busy elsewhere and is not needed.
         helping = [helper for helper in helpers if not helper.cancel()]
         wait(helping)
     for helper in helping:
@@ -57,7 +57,7 @@ if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
 def without_subnormals() -> Iterator[None]:
     """Let this thread's processor treat subnormal numbers as zero: each costs it 100 cycles.
 
-    Evidence of some tens of nats fills messages with them, and a sweep takes eight times as long.
+    Evidence of some tens of nats fills messages with them, and a pass takes eight times as long.
     """
     before = sys.float_info.min / 2 == 0
     torch.set_flush_denormal(True)

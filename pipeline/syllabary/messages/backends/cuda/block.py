@@ -18,9 +18,9 @@ from numba import config, cuda
 from ..compiled import Floats
 
 __all__ = [
-    "LANES",
     "SIMULATED",
     "WARPS",
+    "WARP_SIZE",
     "block_argmax",
     "block_max",
     "block_sum",
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
-LANES = 1 if SIMULATED else 32
+WARP_SIZE = 1 if SIMULATED else 32
 WARPS = 32
 EVERYONE = 0xFFFFFFFF
 
@@ -69,7 +69,7 @@ if SIMULATED:
 @device
 def warp_sum(value: Any) -> Any:
     """Sum over a warp, in every one of its threads."""
-    offset = LANES // 2
+    offset = WARP_SIZE // 2
     while offset > 0:
         value += cuda.shfl_xor_sync(EVERYONE, value, offset)
         offset //= 2
@@ -81,11 +81,11 @@ def block_sum(value: Any, scratch: Floats) -> Any:
     """Sum over the block, in every thread."""
     value = warp_sum(value)
     cuda.syncthreads()
-    if cuda.threadIdx.x % LANES == 0:
-        scratch[cuda.threadIdx.x // LANES] = value
+    if cuda.threadIdx.x % WARP_SIZE == 0:
+        scratch[cuda.threadIdx.x // WARP_SIZE] = value
     cuda.syncthreads()
     total = scratch[0]
-    for warp in range(1, cuda.blockDim.x // LANES):
+    for warp in range(1, cuda.blockDim.x // WARP_SIZE):
         total += scratch[warp]
     return total
 
@@ -93,17 +93,17 @@ def block_sum(value: Any, scratch: Floats) -> Any:
 @device
 def block_max(value: Any, scratch: Floats) -> Any:
     """Largest over the block, in every thread; no thread may bring NaN."""
-    offset = LANES // 2
+    offset = WARP_SIZE // 2
     while offset > 0:
         other = cuda.shfl_xor_sync(EVERYONE, value, offset)
         value = other if other > value else value
         offset //= 2
     cuda.syncthreads()
-    if cuda.threadIdx.x % LANES == 0:
-        scratch[cuda.threadIdx.x // LANES] = value
+    if cuda.threadIdx.x % WARP_SIZE == 0:
+        scratch[cuda.threadIdx.x // WARP_SIZE] = value
     cuda.syncthreads()
     largest = scratch[0]
-    for warp in range(1, cuda.blockDim.x // LANES):
+    for warp in range(1, cuda.blockDim.x // WARP_SIZE):
         largest = scratch[warp] if scratch[warp] > largest else largest
     return largest
 
@@ -114,7 +114,7 @@ def block_argmax(value: Any, index: int, scratch: Floats, places: Floats) -> Any
 
     ``places`` is a second scratch, of integers.
     """
-    offset = LANES // 2
+    offset = WARP_SIZE // 2
     while offset > 0:
         other = cuda.shfl_xor_sync(EVERYONE, value, offset)
         place = cuda.shfl_xor_sync(EVERYONE, index, offset)
@@ -122,16 +122,16 @@ def block_argmax(value: Any, index: int, scratch: Floats, places: Floats) -> Any
             value, index = other, place
         offset //= 2
     cuda.syncthreads()
-    if cuda.threadIdx.x % LANES == 0:
-        scratch[cuda.threadIdx.x // LANES] = value
-        places[cuda.threadIdx.x // LANES] = index
+    if cuda.threadIdx.x % WARP_SIZE == 0:
+        scratch[cuda.threadIdx.x // WARP_SIZE] = value
+        places[cuda.threadIdx.x // WARP_SIZE] = index
     cuda.syncthreads()
-    largest, found = scratch[0], places[0]
-    for warp in range(1, cuda.blockDim.x // LANES):
+    largest, value = scratch[0], places[0]
+    for warp in range(1, cuda.blockDim.x // WARP_SIZE):
         other, place = scratch[warp], places[warp]
-        if other > largest or (other == largest and place < found):
-            largest, found = other, place
-    return found
+        if other > largest or (other == largest and place < value):
+            largest, value = other, place
+    return value
 
 
 @device
@@ -139,10 +139,10 @@ def multiply(left: Floats, right: Floats, out: Floats, size: int) -> None:
     """Matrix product; whoever reads ``out`` waits first."""
     for entry in range(cuda.threadIdx.x, size * size, cuda.blockDim.x):
         i, j = entry // size, entry % size
-        found = left[i * size] * right[j]
+        value = left[i * size] * right[j]
         for k in range(1, size):
-            found += left[i * size + k] * right[k * size + j]
-        out[entry] = found
+            value += left[i * size + k] * right[k * size + j]
+        out[entry] = value
 
 
 @device
@@ -163,10 +163,10 @@ def cholesky(matrix: Floats, size: int) -> float:
         root = math.sqrt(pivot)
         cuda.syncthreads()
         for i in range(j + cuda.threadIdx.x, size, cuda.blockDim.x):
-            found = matrix[i * size + j]
+            value = matrix[i * size + j]
             for k in range(j):
-                found -= matrix[i * size + k] * matrix[j * size + k]
-            matrix[i * size + j] = root if i == j else found / root
+                value -= matrix[i * size + k] * matrix[j * size + k]
+            matrix[i * size + j] = root if i == j else value / root
     cuda.syncthreads()
     return log_det
 
@@ -184,19 +184,19 @@ def invert(matrix: Floats, inverse: Floats, size: int) -> float:
     for j in range(cuda.threadIdx.x, size, cuda.blockDim.x):
         inverse[j * size + j] = 1 / matrix[j * size + j]
         for i in range(j + 1, size):
-            found = matrix[i * size + j] * inverse[j * size + j]
+            value = matrix[i * size + j] * inverse[j * size + j]
             for k in range(j + 1, i):
-                found += matrix[i * size + k] * inverse[j * size + k]
-            inverse[j * size + i] = -found / matrix[i * size + i]
+                value += matrix[i * size + k] * inverse[j * size + k]
+            inverse[j * size + i] = -value / matrix[i * size + i]
     cuda.syncthreads()
     for entry in range(cuda.threadIdx.x, size * size, cuda.blockDim.x):
         i, j = entry // size, entry % size
         if j <= i:
-            found = inverse[i * size + i] * inverse[j * size + i]
+            value = inverse[i * size + i] * inverse[j * size + i]
             for k in range(i + 1, size):
-                found += inverse[i * size + k] * inverse[j * size + k]
-            matrix[i * size + j] = found
-            matrix[j * size + i] = found
+                value += inverse[i * size + k] * inverse[j * size + k]
+            matrix[i * size + j] = value
+            matrix[j * size + i] = value
     cuda.syncthreads()
     for entry in range(cuda.threadIdx.x, size * size, cuda.blockDim.x):
         inverse[entry] = matrix[entry]

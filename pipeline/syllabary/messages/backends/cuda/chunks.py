@@ -26,78 +26,78 @@ from .block import block_max, cuda, device
 from .launch import launch
 
 __all__ = [
-    "Repeated",
-    "Seams",
+    "Boundaries",
+    "Reruns",
+    "boundaries_for",
     "checks",
     "forgotten",
     "frames_of",
     "in_chunks",
-    "most",
+    "max_chunks",
     "number_of",
-    "seams_for",
 ]
 
 # Frames from which a first message is found, and times that wrong stretches are swept side by side: an
 # even number, for messages go from one buffer to the other and end in the first.
-APPROACH, REPAIRS = 64, 2
+WARM_UP, REPAIRS = 64, 2
 # Numbers of messages that a thread compares before the block looks whether one was wrong.
 AT_ONCE = 8
 
 
-class Seams(NamedTuple):
+class Boundaries(NamedTuple):
     """Messages of stretches; B sequences, S stretches at most, messages of M numbers."""
 
     starts: Tensor
     """(B, S, M), with which a stretch began; of the first of a sequence nothing is said."""
     ends: Tensor
     """(2, B, S, M), which it left."""
-    repeated: Tensor
+    reruns: Tensor
     """(B, S) int64, how often it was swept again."""
 
-    def turns(self) -> Iterator[tuple[int, tuple[Tensor, ...], int]]:
+    def launches(self) -> Iterator[tuple[int, tuple[Tensor, ...], int]]:
         """Launches of a sweep, one where no sequence has a seam.
 
         Blocks of each sequence, one for each stretch or one that goes in order; ``starts``, the messages
-        of neighbors, those that are left, and ``repeated``; and frames of approach, in the first.
+        of neighbors, those that are left, and ``reruns``; and frames of approach, in the first.
         """
         number, ends = self.starts.shape[1], self.ends
-        yield number, (self.starts, ends[0], ends[0], self.repeated), APPROACH
+        yield number, (self.starts, ends[0], ends[0], self.reruns), WARM_UP
         if number > 1:
             for k in range(REPAIRS):
-                yield number, (self.starts, ends[k % 2], ends[1 - k % 2], self.repeated), 0
-            yield 1, (self.starts, ends[0], ends[0], self.repeated), 0
+                yield number, (self.starts, ends[k % 2], ends[1 - k % 2], self.reruns), 0
+            yield 1, (self.starts, ends[0], ends[0], self.reruns), 0
 
 
-class Repeated(NamedTuple):
+class Reruns(NamedTuple):
     """How often each stretch was swept again, (B, S), numbered in the direction of travel."""
 
     forward: Tensor
     backward: Tensor | None = None
 
 
-def seams_for(like: Tensor, numbers: int, longest: int) -> Seams:
+def boundaries_for(like: Tensor, numbers: int, longest: int) -> Boundaries:
     """Room for messages of ``numbers``; sequences (B, T, ...) in stretches of ``longest`` frames."""
-    shape = len(like), most(like.shape[1], longest)
+    shape = len(like), max_chunks(like.shape[1], longest)
     starts, ends = like.new_empty((*shape, numbers)), like.new_empty((2, *shape, numbers))
-    return Seams(starts, ends, torch.zeros(shape, dtype=torch.int64, device=like.device))
+    return Boundaries(starts, ends, torch.zeros(shape, dtype=torch.int64, device=like.device))
 
 
 def in_chunks(
-    kernel: Any, layout: tuple[int, int, int, int], like: Tensor, given: Any, left: Any
-) -> Seams:
+    kernel: Any, layout: tuple[int, int, int, int], like: Tensor, inputs: Any, outputs: Any
+) -> Boundaries:
     """Launch a sweep over (B, T, ...) as often as its stretches may need.
 
     ``layout`` has threads, bytes of shared memory, numbers of a message, and frames of a stretch.
     """
     threads, shared, numbers, longest = layout
-    seams = seams_for(like, numbers, longest)
-    for blocks, messages, approach in seams.turns():
+    boundaries = boundaries_for(like, numbers, longest)
+    for blocks, messages, warm_up in boundaries.launches():
         spec = (len(like), blocks), threads, shared
-        launch(kernel, spec, *given, messages, (approach, longest), *left)
-    return seams
+        launch(kernel, spec, *inputs, messages, (warm_up, longest), *outputs)
+    return boundaries
 
 
-def most(frames: int, longest: int) -> int:
+def max_chunks(frames: int, longest: int) -> int:
     """Stretches that a sequence may have, at least one."""
     return max(1, -(-frames // longest))
 
@@ -115,12 +115,12 @@ def frames_of(length: int, number: int, k: int) -> tuple[int, int]:
 
 
 @device
-def stretches_of_block(number: int, approach: int, source: Floats, target: Floats) -> tuple[int, int]:
+def chunks_of_block(number: int, warm_up: int, source: Floats, target: Floats) -> tuple[int, int]:
     """First stretch that a block may sweep, and the first behind the last; the messages that stay."""
     k = cuda.blockIdx.y
     if cuda.gridDim.y == 1:
         return 0, number
-    if approach == 0 and k < number:
+    if warm_up == 0 and k < number:
         for m in range(cuda.threadIdx.x, source.shape[1], cuda.blockDim.x):
             target[k, m] = source[k, m]
     return k, min(k + 1, number)
@@ -137,11 +137,11 @@ def checks(agree: Callable[..., bool]) -> Callable[..., int]:
     @device
     def first_wrong(starts: Floats, ends: Floats, low: int, high: int, scratch: Floats) -> int:
         numbers, together = starts.shape[1], AT_ONCE * cuda.blockDim.x
-        for opening in range(low * numbers, high * numbers, together):
-            wrong, behind = high, min(opening + together, high * numbers)
-            for entry in range(opening + cuda.threadIdx.x, behind, cuda.blockDim.x):
+        for begin in range(low * numbers, high * numbers, together):
+            wrong, stop = high, min(begin + together, high * numbers)
+            for entry in range(begin + cuda.threadIdx.x, stop, cuda.blockDim.x):
                 k, m = entry // numbers, entry % numbers
-                if k < wrong and known(ends[k - 1]) and not agree(starts[k], ends[k - 1], m):
+                if k < wrong and is_valid(ends[k - 1]) and not agree(starts[k], ends[k - 1], m):
                     wrong = k
             wrong = high - int(block_max(starts.dtype.type(high - wrong), scratch))
             if wrong < high:
@@ -152,7 +152,7 @@ def checks(agree: Callable[..., bool]) -> Callable[..., int]:
 
 
 @device
-def known(message: Any) -> bool:
+def is_valid(message: Any) -> bool:
     """Whether a message says anything."""
     return message[0] == message[0]
 
@@ -160,9 +160,9 @@ def known(message: Any) -> bool:
 @device
 def forgotten(ends: Floats, number: int) -> bool:
     """Whether a stretch of a sequence lost what it should say; all threads of a block call it."""
-    found = 0
+    forgot = 0
     cuda.syncthreads()
     for k in range(cuda.threadIdx.x, number, cuda.blockDim.x):
-        if not known(ends[k]):
-            found = 1
-    return cuda.syncthreads_or(found) != 0
+        if not is_valid(ends[k]):
+            forgot = 1
+    return cuda.syncthreads_or(forgot) != 0

@@ -13,7 +13,7 @@ from numba.core.errors import NumbaPerformanceWarning
 from torch import Tensor
 
 from ....errors import BadInput
-from .block import LANES, SIMULATED
+from .block import SIMULATED, WARP_SIZE
 
 __all__ = ["NUMBERS", "THREADS", "available", "launch", "shared_memory", "threads_for"]
 
@@ -54,7 +54,7 @@ def launch(kernel: Any, spec: tuple[Any, int, int], *arguments: Any) -> None:
 
 def threads_for(entries: int) -> int:
     """Threads for so many entries: whole warps."""
-    return min(THREADS, -(-entries // LANES) * LANES)
+    return min(THREADS, -(-entries // WARP_SIZE) * WARP_SIZE)
 
 
 def shared_memory(dtype: torch.dtype, numbers: int) -> int:

@@ -12,12 +12,12 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ..compiled import Floats
-from .block import LANES, SIMULATED, cuda, device
+from .block import SIMULATED, WARP_SIZE, cuda, device
 
 __all__ = ["Layout", "Strips", "layout", "strips"]
 
 # States whose transitions fit into registers, and that a warp has to itself; threads of a block.
-HELD, WARP, MOST = (4, 2, 8) if SIMULATED else (128, 32, 1024)
+HELD, WARP, MAX_THREADS = (4, 2, 8) if SIMULATED else (128, 32, 1024)
 
 
 class Layout(NamedTuple):
@@ -43,9 +43,9 @@ class Layout(NamedTuple):
 
 def layout(size: int) -> Layout:
     """Whole warps for ``size`` states; strips of fours, so that similar sizes share a kernel."""
-    whole = max(2, LANES)
+    whole = max(2, WARP_SIZE)
     width = -(-size // whole) * whole
-    groups = 2 if size <= WARP or 2 * width > MOST else 4
+    groups = 2 if size <= WARP or 2 * width > MAX_THREADS else 4
     rows = -(-size // (4 * groups)) * 4 if size <= HELD else 0
     return Layout(width, groups, min(rows, width // groups))
 
@@ -67,22 +67,22 @@ def strips(width: int, groups: int, rows: int) -> Strips:
     half = width // 2
 
     @device
-    def hold(matrix: Floats, own: Floats) -> None:
+    def hold(matrix: Floats, held: Floats) -> None:
         part = matrix[cuda.threadIdx.x // half * rows * width + cuda.threadIdx.x % half :]
         for r in range(rows):
-            own[r] = part[r * width]
-            own[rows + r] = part[r * width + half]
+            held[r] = part[r * width]
+            held[rows + r] = part[r * width + half]
 
     @device
-    def multiply(vector: Floats, matrix: Floats, own: Floats, sums: Floats) -> None:
+    def multiply(vector: Floats, matrix: Floats, held: Floats, sums: Floats) -> None:
         group, column = cuda.threadIdx.x // half, cuda.threadIdx.x % half
         left, right, total = sums.dtype.type(0), sums.dtype.type(0), sums.dtype.type(0)
         if rows > 0:
             part = vector[group * rows : group * rows + rows]
             for r in range(rows):
                 number = part[r]
-                left += number * own[r]
-                right += number * own[rows + r]
+                left += number * held[r]
+                right += number * held[rows + r]
                 total += number
         else:
             for j in range(group, width, groups):

@@ -1,4 +1,4 @@
-"""Sweeps over a discrete chain in logs: slow, float64, and nothing underflows."""
+"""Passes over a discrete chain in logs: slow, in float64, and without underflow."""
 
 import math
 
@@ -68,49 +68,51 @@ def tangent(
     states: Floats,
     direction: Floats,
     ahead: Floats,
-    behind: Floats,
+    back: Floats,
     pairs: Floats,
 ) -> None:
-    """Fill what ``_derivative.sweep`` fills, and the derivative of the sums of pairs.
+    """Fill f and h of ``tangent.tangent``, and the derivative of the sums of pairs.
 
     The pair of t and t + 1 is w_t(j) times the share of k in P(j, k) b_{t+1}(k) β_{t+1}(k).
     """
     frames, size = evidence.shape
-    message, found, terms = np.zeros(size), np.empty(size), np.empty(size)
+    message, predicted, terms = np.zeros(size), np.empty(size), np.empty(size)
     for t in range(frames):
         for k in range(size):
-            found[k] = initial[k]
+            predicted[k] = initial[k]
             ahead[t, k] = direction[t, k]
             if t > 0:
                 for j in range(size):
                     terms[j] = message[j] + transition[j, k]
-                found[k], average = _log_average(terms, ahead[t - 1])
+                predicted[k], average = _log_average(terms, ahead[t - 1])
                 ahead[t, k] += average
-        _pass_on(found, evidence[t], message, ahead[t], states[t])
+        _pass_on(predicted, evidence[t], message, ahead[t], states[t])
     message[:] = 0
     pairs[:] = 0
     for t in range(frames - 1, -1, -1):
         for j in range(size):
-            found[j] = 0
-            behind[t, j] = direction[t, j]
+            predicted[j] = 0
+            back[t, j] = direction[t, j]
             if t + 1 < frames:
                 for k in range(size):
                     terms[k] = transition[j, k] + message[k]
-                found[j], average = _log_average(terms, behind[t + 1])
-                behind[t, j] += average
+                predicted[j], average = _log_average(terms, back[t + 1])
+                back[t, j] += average
                 if states[t, j] > 0:
                     for k in range(size):
-                        share = states[t, j] * math.exp(terms[k] - found[j])
-                        pairs[j, k] += share * (ahead[t, j] + behind[t + 1, k])
-        _pass_on(found, evidence[t], message, behind[t], states[t])
+                        share = states[t, j] * math.exp(terms[k] - predicted[j])
+                        pairs[j, k] += share * (ahead[t, j] + back[t + 1, k])
+        _pass_on(predicted, evidence[t], message, back[t], states[t])
 
 
 @kernel
-def _pass_on(found: Floats, evidence: Floats, message: Floats, moved: Floats, states: Floats) -> None:
+def _pass_on(
+    predicted: Floats, evidence: Floats, message: Floats, moved: Floats, states: Floats
+) -> None:
     """Fill the message that leaves a frame, up to a constant, and center its derivative."""
     mean = (states * moved).sum()
-    for k in range(len(found)):
-        message[k] = found[k] + evidence[k]
+    for k in range(len(predicted)):
+        message[k] = predicted[k] + evidence[k]
         moved[k] -= mean
     message -= message.max()
 

@@ -10,40 +10,40 @@ from ..simd.vectors import highest, lanes_of, larger, load, prefetch, splat, sto
 
 __all__ = ["best", "draw", "log_draw", "trace"]
 
-# Frames that are asked for ahead of their turn on the way back, which processors do not foresee.
+# Frames that are prefetched on the way back, whose order processors do not predict.
 AHEAD = 8
 
 
 @kernel
-def best(initial: Floats, matrix: Floats, evidence: Floats, scores: Floats, work: Floats) -> int:
+def best(initial: Floats, matrix: Floats, evidence: Floats, scores: Floats, workspace: Floats) -> int:
     """Score of the best path into every state, over the best of all; the frame of a fault or −1.
 
-    ``matrix`` (K, padded K) holds log transitions; ``work`` (1, padded K) is overwritten.
+    ``matrix`` (K, padded K) holds log transitions; ``workspace`` (1, padded K) is overwritten.
     """
     frames, size = evidence.shape
-    width, lanes, columns = matrix.shape[1], lanes_of(evidence), columns_of(size, work)
+    width, lanes, columns = matrix.shape[1], lanes_of(evidence), columns_of(size, workspace)
     for k in range(size):
-        work[0, k] = initial[k]
+        workspace[0, k] = initial[k]
     for t in range(frames):
         if t > 0:
             # Down the matrix and up again: what the nearest cache still holds of it comes first.
             step = 1 if t % 2 == 1 else -1
             begin = 0 if step > 0 else size - 1
             reach_of_one(
-                work, 0, scores, (t - 1) * size + begin, 0, step, size,
+                workspace, 0, scores, (t - 1) * size + begin, 0, step, size,
                 matrix, begin * width, step * width, columns,
             )  # fmt: skip
-        top, strange = splat(work, -np.inf), splat(work, 0.0)
+        top, strange = splat(workspace, -np.inf), splat(workspace, 0.0)
         for k in range(0, width, lanes):
-            score = load(work, 0, k, lanes, 0.0) + load(evidence, t, k, size - k, -np.inf)
-            store(work, 0, k, lanes, score)
+            score = load(workspace, 0, k, lanes, 0.0) + load(evidence, t, k, size - k, -np.inf)
+            store(workspace, 0, k, lanes, score)
             top = larger(score, top)
             strange = strange + unknown(score)
         highest_score = highest(top)
         if total(strange) > 0 or not -np.inf < highest_score < np.inf:
             return t
         for k in range(0, width, lanes):
-            store(scores, t, k, size - k, load(work, 0, k, lanes, 0.0) - highest_score)
+            store(scores, t, k, size - k, load(workspace, 0, k, lanes, 0.0) - highest_score)
     return -1
 
 

@@ -1,23 +1,21 @@
-"""Sweeps over discrete chains whose messages are probabilities, normalized at every frame.
+"""Passes over discrete chains whose messages are probabilities, normalized at every frame.
 
-A kernel takes several stretches of frames at once: a row of ``work`` holds the message of one of
-them, and a step multiplies four rows by the matrix. Rows do not touch one another, so a row's
-answer does not depend on which others are there; they come longest first, and drop out one by
-one. Matrices and rows are padded to whole vectors with zeros.
+A kernel takes several chunks of frames at once: a row of ``workspace`` holds the message of each, and a
+step multiplies four rows by the matrix. No row depends on another. Chunks come longest first, and leave
+the pass as they end. Matrices and rows are padded to whole vectors with zeros.
 """
 
 import numpy as np
 
 from ...compiled import Floats, kernel
+from ..simd.exponentials import exp, log
 from ..simd.tiles import columns_of, product_of_four, product_of_one
 from ..simd.vectors import (
     compact,
-    exp,
     highest,
     lanes_of,
     larger,
     load,
-    log,
     prefetch,
     splat,
     store,
@@ -26,28 +24,28 @@ from ..simd.vectors import (
 
 __all__ = ["PAIR_BLOCK", "add_pairs", "backward", "forward", "workspace_rows"]
 
-# Frames of a stretch whose pair sums are added up together.
+# Frames of a chunk whose pair sums are added up together.
 PAIR_BLOCK = 96
-# Frames of a stretch whose logs are taken together.
+# Frames of a chunk whose logs are taken together.
 LOG_BLOCK = 64
 # Frames that are asked for ahead of their turn: walking back through many stretches at a time is
 # not what processors foresee.
 AHEAD = 8
 
 
-def workspace_rows(rows: int) -> tuple[int, int]:
-    """Rows of ``work`` that a sweep over so many stretches needs, forward and backward."""
-    whole = -(-rows // 4) * 4
-    return 2 * whole + rows, whole + 4 + (rows + whole) * PAIR_BLOCK
+def workspace_rows(chunks: int) -> tuple[int, int]:
+    """Rows of ``workspace`` for a pass over so many chunks, forward and backward."""
+    whole = -(-chunks // 4) * 4
+    return 2 * whole + chunks, whole + 4 + (chunks + whole) * PAIR_BLOCK
 
 
 @kernel
 def forward(
     matrix: Floats,
-    rows: Floats,
-    leads: Floats,
-    starts: Floats,
-    opens: Floats,
+    chunks: Floats,
+    warm_ups: Floats,
+    incoming: Floats,
+    is_first: Floats,
     shifts: Floats,
     evidence: Floats,
     first: Floats,
@@ -56,10 +54,10 @@ def forward(
     messages: Floats,
     places: Floats,
     log_scales: Floats,
-    ends: Floats,
-    openings: Floats,
+    outgoing: Floats,
+    first_scales: Floats,
     lost: Floats,
-    work: Floats,
+    workspace: Floats,
 ) -> None:
     """a_1 = π₀ b_1 / c_1, a_{t+1} = (a_t P) b_{t+1} / c_{t+1}.
 
@@ -67,149 +65,172 @@ def forward(
     ----------
     matrix : (K, padded K)
         P.
-    rows : (R) int
-        Stretches to sweep, those with most frames first; S is the number of all.
-    leads : (S) int
-        Frames before a stretch from which it is approached; 0 where it ``opens`` a sequence.
-    starts : (S, K)
-        Message before the first frame of the approach; where a stretch ``opens`` a sequence, π₀. Becomes
-        that before the first frame of the stretch.
-    opens : (S) bool
+    chunks : (R) int
+        Chunks to pass over, those with most frames first; S is the number of all.
+    warm_ups : (S) int
+        Frames of warm-up before a chunk; 0 for the first of a sequence.
+    incoming : (S, K)
+        Message before the first frame of the warm-up, π₀ for the first chunk of a sequence. Becomes the
+        message before the first frame of the chunk.
+    is_first : (S) bool
+        Whether a chunk is the first of its sequence.
     shifts : (S, 2)
         Logs that were taken out of π₀ and of P.
     evidence : (N, K)
-        All frames of all sequences; a stretch has ``lengths`` (S) frames from ``first`` (S) on.
+        All frames of all sequences; a chunk has ``lengths`` (S) frames from ``first`` (S) on.
     floor : float
         The least c_t that has lost nothing.
     messages : (N', K) or (0, K)
-        Filled from row ``places`` (R) on, if there is room at all.
+        Filled from row ``places`` (R) on, if it has rows.
     log_scales : (1, N) or (1, 0)
-        log c_t, filled if there is room.
-    ends, openings, lost : (S, K), (S), (S)
-        Last message, c_1 of a sequence, and whether a c_t fell below ``floor``: void from there on.
-    work : (``workspace_rows``, padded K)
+        log c_t, filled if it has columns.
+    outgoing, first_scales, lost : (S, K), (S), (S)
+        Last message, c_1 of a sequence, and whether a c_t fell below ``floor``; later results are void.
+    workspace : (``workspace_rows``, padded K)
     """
     compact()
     size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
     columns = columns_of(size, evidence)
-    active = len(rows)
+    active = len(chunks)
     below = (active + 3) // 4 * 4
     density = 2 * below
-    # Of some frames of every stretch, what it is divided by, and the logs of what else it was.
+    # For some frames of every chunk: divisors of the message, and logs of its other factors.
     scales, shares = np.ones((active, LOG_BLOCK)), np.zeros((active, LOG_BLOCK))
-    lead, steps, begin = (
+    warm_up, steps, begin = (
         np.empty(active, np.int64),
         np.empty(active, np.int64),
         np.empty(active, np.int64),
     )
-    work[: density + active] = 0
+    workspace[: density + active] = 0
     for r in range(active):
-        row = rows[r]
-        lead[r], steps[r] = leads[row], leads[row] + lengths[row]
-        begin[r] = first[row] - lead[r]
-        lost[row] = False
+        chunk = chunks[r]
+        warm_up[r], steps[r] = warm_ups[chunk], warm_ups[chunk] + lengths[chunk]
+        begin[r] = first[chunk] - warm_up[r]
+        lost[chunk] = False
         for k in range(size):
-            work[r, k] = starts[row, k]
+            workspace[r, k] = incoming[chunk, k]
     t = 0
     while True:
-        while active > 0 and (steps[active - 1] == t or lost[rows[active - 1]]):
+        while active > 0 and (steps[active - 1] == t or lost[chunks[active - 1]]):
             active -= 1
             for k in range(size):
-                ends[rows[active], k] = work[active, k]
+                outgoing[chunks[active], k] = workspace[active, k]
             if t % LOG_BLOCK > 0:
-                write_logs(scales, shares, active, lead[active], t, begin[active], log_scales)
+                write_logs(scales, shares, active, warm_up[active], t, begin[active], log_scales)
         if active == 0:
             return
-        # One thing after the other for all stretches: none waits long for itself.
+        # Each operation for all chunks before the next, so that no chunk waits for its last result.
         for r in range(active):
-            row = rows[r]
-            if t == lead[r]:
+            chunk = chunks[r]
+            if t == warm_up[r]:
                 for k in range(size):
-                    starts[row, k] = work[r, k]
+                    incoming[chunk, k] = workspace[r, k]
             frame = begin[r] + t
             top = splat(evidence, -np.inf)
             for k in range(0, width, lanes):
                 top = larger(top, load(evidence, frame, k, size - k, -np.inf))
                 prefetch(evidence, frame + AHEAD, k)
             largest = highest(top)
-            shares[r, t % LOG_BLOCK] = largest + shifts[row, 1]
+            shares[r, t % LOG_BLOCK] = largest + shifts[chunk, 1]
             for k in range(0, width, lanes):
-                seen = exp(load(evidence, frame, k, size - k, -np.inf) - largest)
-                store(work, density + r, k, lanes, seen)
+                likelihood = exp(load(evidence, frame, k, size - k, -np.inf) - largest)
+                store(workspace, density + r, k, lanes, likelihood)
         for r in range(0, active - 1, 4):
             product_of_four(
-                work, (below + r) * width, work, r * width, width, 1, size, matrix, 0, width, columns
+                workspace,
+                (below + r) * width,
+                workspace,
+                r * width,
+                width,
+                1,
+                size,
+                matrix,
+                0,
+                width,
+                columns,
             )
         if active % 4 == 1:
             r = active - 1
             product_of_one(
-                work, (below + r) * width, work, r * width, 0, 1, size, matrix, 0, width, columns
+                workspace,
+                (below + r) * width,
+                workspace,
+                r * width,
+                0,
+                1,
+                size,
+                matrix,
+                0,
+                width,
+                columns,
             )
         for r in range(active):
-            row, opening = rows[r], t == 0 and opens[rows[r]]
-            predicted = r if opening else below + r
+            chunk, at_start = chunks[r], t == 0 and is_first[chunks[r]]
+            predicted = r if at_start else below + r
             sums = splat(evidence, 0.0)
             for k in range(0, width, lanes):
-                joint = load(work, density + r, k, lanes, 0.0) * load(work, predicted, k, lanes, 0.0)
-                store(work, r, k, lanes, joint)
+                joint = load(workspace, density + r, k, lanes, 0.0) * load(
+                    workspace, predicted, k, lanes, 0.0
+                )
+                store(workspace, r, k, lanes, joint)
                 sums = sums + joint
             scale = np.float64(total(sums))
-            if opening:
-                openings[row] = scale
-                shares[r, 0] += shifts[row, 0] - shifts[row, 1]
+            if at_start:
+                first_scales[chunk] = scale
+                shares[r, 0] += shifts[chunk, 0] - shifts[chunk, 1]
             if not floor <= scale < np.inf:
-                lost[row] = True
+                lost[chunk] = True
                 scale = np.float64(np.inf)  # numba refuses to divide by zero
             scales[r, t % LOG_BLOCK] = scale
             share = 1 / scale
-            place = places[r] + t - lead[r]
-            kept = len(messages) > 0 and t >= lead[r]
+            place = places[r] + t - warm_up[r]
+            kept = len(messages) > 0 and t >= warm_up[r]
             for k in range(0, width, lanes):
-                message = load(work, r, k, lanes, 0.0) * share
-                store(work, r, k, lanes, message)
+                message = load(workspace, r, k, lanes, 0.0) * share
+                store(workspace, r, k, lanes, message)
                 if kept:
                     store(messages, place, k, size - k, message)
                     prefetch(messages, place + AHEAD, k)
         t += 1
         if t % LOG_BLOCK == 0:
             for r in range(active):
-                write_logs(scales, shares, r, lead[r], t, begin[r], log_scales)
+                write_logs(scales, shares, r, warm_up[r], t, begin[r], log_scales)
 
 
 @kernel
 def write_logs(
-    scales: Floats, shares: Floats, r: int, lead: int, stop: int, begin: int, log_scales: Floats
+    scales: Floats, shares: Floats, r: int, warm_up: int, stop: int, begin: int, log_scales: Floats
 ) -> None:
-    """Add up the logs of the last frames before ``stop`` that are no longer those of the lead."""
+    """Add up the logs of the last frames before ``stop``, without those of the warm-up."""
     many, last = lanes_of(scales), (stop - 1) // LOG_BLOCK * LOG_BLOCK
     if log_scales.shape[1] == 0:
         return
-    for t in range(max(last, lead), stop, many):
+    for t in range(max(last, warm_up), stop, many):
         left = stop - t
-        found = log(load(scales, r, t - last, left, 1.0)) + load(shares, r, t - last, left, 0.0)
-        store(log_scales, 0, begin + t, left, found)
+        total_log = log(load(scales, r, t - last, left, 1.0)) + load(shares, r, t - last, left, 0.0)
+        store(log_scales, 0, begin + t, left, total_log)
 
 
 @kernel
 def backward(
     matrix: Floats,
-    rows: Floats,
-    leads: Floats,
-    starts: Floats,
-    closes: Floats,
+    chunks: Floats,
+    warm_ups: Floats,
+    incoming: Floats,
+    is_last: Floats,
     evidence: Floats,
     first: Floats,
     lengths: Floats,
     floor: float,
-    openings: Floats,
+    first_scales: Floats,
     filtered: Floats,
     places: Floats,
     states: Floats,
     pairs: Floats,
     slots: Floats,
-    ends: Floats,
+    outgoing: Floats,
     lost: Floats,
-    work: Floats,
+    workspace: Floats,
 ) -> None:
     """Turn filtered into smoothed marginals, last frame first, and sum pairs.
 
@@ -221,83 +242,85 @@ def backward(
     ----------
     matrix : (K, padded K)
         Pᵀ.
-    rows, leads, evidence, first, lengths
-        As for ``forward``, but a lead lies behind its stretch, whose frame behind is read too; 0 where
-        it ``closes`` (S) a sequence.
-    starts : (S, K)
-        β behind the approach; becomes β of the frame behind the stretch.
+    chunks, warm_ups, evidence, first, lengths
+        As for ``forward``. But a warm-up follows its chunk, the frame after the chunk is read too, and
+        ``is_last`` (S) marks the chunks without a warm-up.
+    incoming : (S, K)
+        β after the warm-up; becomes β of the frame after the chunk.
     floor : float
         The least n_t that has lost nothing.
-    openings : (S)
-        c_1 of stretches that open a sequence, infinite for the others.
+    first_scales : (S)
+        c_1 of chunks that are first in a sequence, infinite for the others.
     filtered, states : (N', K)
-        a_t, and room for marginals, from row ``places`` (R) on; may be one array.
+        a_t, and marginals to be filled, from row ``places`` (R) on; may be the same array.
     pairs, slots : (R', K, K) float64, (R)
         Entry ``slots`` is filled with Σ_t a_t(j) w_{t+1}(k) / n_t: times P, it is the sum.
-    ends, lost : (S, K), (S)
+    outgoing, lost : (S, K), (S)
         β of the first frame, and whether an n_t fell below ``floor``.
-    work : (``workspace_rows``, padded K)
+    workspace : (``workspace_rows``, padded K)
     """
     compact()
     size, width, lanes = evidence.shape[1], matrix.shape[1], lanes_of(evidence)
     columns = columns_of(size, evidence)
-    active = len(rows)
+    active = len(chunks)
     # Rows of messages, which times ``peaks`` are β; of sums; of a_t and w_{t+1} of a block of frames.
     sums = (active + 3) // 4 * 4
     before = sums + 4
     after = before + active * PAIR_BLOCK
-    lead, steps = np.empty(active, np.int64), np.empty(active, np.int64)
+    warm_up, steps = np.empty(active, np.int64), np.empty(active, np.int64)
     peaks = np.ones(active, evidence.dtype)
-    work[:before] = 0
+    workspace[:before] = 0
     for r in range(active):
-        row = rows[r]
-        lead[r], steps[r] = leads[row], leads[row] + lengths[row] - closes[row]
-        lost[row] = False
+        chunk = chunks[r]
+        warm_up[r], steps[r] = warm_ups[chunk], warm_ups[chunk] + lengths[chunk] - is_last[chunk]
+        lost[chunk] = False
         pairs[slots[r]] = 0
         for k in range(size):
-            work[r, k] = starts[row, k]
-        if closes[row]:
+            workspace[r, k] = incoming[chunk, k]
+        if is_last[chunk]:
             for k in range(size):
                 states[places[r] + steps[r], k] = filtered[places[r] + steps[r], k]
     n = 0
     while True:
         slot = n % PAIR_BLOCK
-        while active > 0 and (steps[active - 1] == n or lost[rows[active - 1]]):
+        while active > 0 and (steps[active - 1] == n or lost[chunks[active - 1]]):
             active -= 1
             for k in range(size):
-                ends[rows[active], k] = work[active, k] * peaks[active]
-            at, unpaired = active * PAIR_BLOCK, max(0, lead[active] - n + slot)
+                outgoing[chunks[active], k] = workspace[active, k] * peaks[active]
+            at, unpaired = active * PAIR_BLOCK, max(0, warm_up[active] - n + slot)
             if slot > unpaired:
-                add_pairs(work, before + at, after + at, unpaired, slot, sums, pairs[slots[active]])
+                add_pairs(workspace, before + at, after + at, unpaired, slot, sums, pairs[slots[active]])
         if active == 0:
             return
         for r in range(active):
-            row = rows[r]
-            if n == lead[r]:
+            chunk = chunks[r]
+            if n == warm_up[r]:
                 for k in range(size):
-                    starts[row, k] = work[r, k] * peaks[r]
-            behind = first[row] + steps[r] - n
+                    incoming[chunk, k] = workspace[r, k] * peaks[r]
+            following = first[chunk] + steps[r] - n
             top = splat(evidence, -np.inf)
             for k in range(0, width, lanes):
-                top = larger(top, load(evidence, behind, k, size - k, -np.inf))
-                prefetch(evidence, behind - AHEAD, k)
+                top = larger(top, load(evidence, following, k, size - k, -np.inf))
+                prefetch(evidence, following - AHEAD, k)
             largest, peak = highest(top), peaks[r]
             for k in range(0, width, lanes):
-                seen = exp(load(evidence, behind, k, size - k, -np.inf) - largest)
-                message = load(work, r, k, lanes, 0.0) * peak
-                store(work, after + r * PAIR_BLOCK + slot, k, lanes, seen * message)
+                likelihood = exp(load(evidence, following, k, size - k, -np.inf) - largest)
+                message = load(workspace, r, k, lanes, 0.0) * peak
+                store(workspace, after + r * PAIR_BLOCK + slot, k, lanes, likelihood * message)
         for r in range(0, active - 1, 4):
             at, apart = (after + r * PAIR_BLOCK + slot) * width, PAIR_BLOCK * width
-            product_of_four(work, r * width, work, at, apart, 1, size, matrix, 0, width, columns)
+            product_of_four(
+                workspace, r * width, workspace, at, apart, 1, size, matrix, 0, width, columns
+            )
         if active % 4 == 1:
             r = active - 1
             at = (after + r * PAIR_BLOCK + slot) * width
-            product_of_one(work, r * width, work, at, 0, 1, size, matrix, 0, width, columns)
+            product_of_one(workspace, r * width, workspace, at, 0, 1, size, matrix, 0, width, columns)
         for r in range(active):
-            place, inside = places[r] + steps[r] - 1 - n, n >= lead[r]
-            top, masses = splat(work, 0.0), splat(work, 0.0)
+            place, inside = places[r] + steps[r] - 1 - n, n >= warm_up[r]
+            top, masses = splat(workspace, 0.0), splat(workspace, 0.0)
             for k in range(0, width, lanes):
-                product = load(work, r, k, lanes, 0.0)
+                product = load(workspace, r, k, lanes, 0.0)
                 top = larger(top, product)
                 if inside:
                     masses = masses + load(filtered, place, k, size - k, 0.0) * product
@@ -308,33 +331,35 @@ def backward(
             if not inside:
                 continue
             mass = np.float64(total(masses))
-            opening = openings[rows[r]] if n + 1 == steps[r] else np.inf
-            if not mass >= floor or not opening * (mass / largest) >= floor:
-                lost[rows[r]] = True
+            at_start = first_scales[chunks[r]] if n + 1 == steps[r] else np.inf
+            if not mass >= floor or not at_start * (mass / largest) >= floor:
+                lost[chunks[r]] = True
                 mass = np.float64(np.inf)
             share, at = 1 / mass, r * PAIR_BLOCK
             for k in range(0, width, lanes):
                 message = load(filtered, place, k, size - k, 0.0) * share
-                store(work, before + at + slot, k, lanes, message)
-                store(states, place, k, size - k, message * load(work, r, k, lanes, 0.0))
+                store(workspace, before + at + slot, k, lanes, message)
+                store(states, place, k, size - k, message * load(workspace, r, k, lanes, 0.0))
             if slot == PAIR_BLOCK - 1:
-                unpaired = max(0, lead[r] - n + slot)
-                add_pairs(work, before + at, after + at, unpaired, PAIR_BLOCK, sums, pairs[slots[r]])
+                unpaired = max(0, warm_up[r] - n + slot)
+                add_pairs(
+                    workspace, before + at, after + at, unpaired, PAIR_BLOCK, sums, pairs[slots[r]]
+                )
         n += 1
 
 
 @kernel
 def add_pairs(
-    work: Floats, before: int, after: int, begin: int, end: int, sums: int, pairs: Floats
+    workspace: Floats, before: int, after: int, begin: int, end: int, sums: int, pairs: Floats
 ) -> None:
-    """Add ``beforeᵀ after`` of such rows of ``work`` to the sums, by way of four rows of it."""
-    size, width, many = pairs.shape[0], work.shape[1], end - begin
-    columns = columns_of(size, work)
+    """Add ``beforeᵀ after`` of such rows of ``workspace`` to the sums, by way of four rows of it."""
+    size, width, many = pairs.shape[0], workspace.shape[1], end - begin
+    columns = columns_of(size, workspace)
     for j in range(0, size, 4):
         product_of_four(
-            work, sums * width, work, (before + begin) * width + j, 1, width, many,
-            work, (after + begin) * width, width, columns,
+            workspace, sums * width, workspace, (before + begin) * width + j, 1, width, many,
+            workspace, (after + begin) * width, width, columns,
         )  # fmt: skip
         for i in range(min(4, size - j)):
             for k in range(size):
-                pairs[j + i, k] += work[sums + i, k]
+                pairs[j + i, k] += workspace[sums + i, k]

@@ -11,7 +11,7 @@ __all__ = ["LOST", "WORKSPACE_ROWS", "tangent"]
 
 # Mass that a frame's pairs may miss, in units of the rounding; what they sum up is some ten.
 LOST = 100
-# Rows of ``work``: two factors and their products, four sums, and a block of pairs.
+# Rows of ``workspace``: two factors and their products, four sums, and a block of pairs.
 WORKSPACE_ROWS = 8 + 2 * PAIR_BLOCK
 
 
@@ -27,7 +27,7 @@ def tangent(
     moved: Floats,
     pairs: Floats,
     ratio: Floats,
-    work: Floats,
+    workspace: Floats,
 ) -> bool:
     """Fill the derivatives of the marginals, and of the sums of pairs but for the factor P(j, k).
 
@@ -51,75 +51,77 @@ def tangent(
         a_t, w_t and dl_t.
     moved, pairs, ratio : (T, K), (K, K) float64, (T, K)
         Filled; ``moved`` holds f_t on the way.
-    work : (WORKSPACE_ROWS, padded K)
+    workspace : (WORKSPACE_ROWS, padded K)
     """
     frames, size = states.shape
-    width, lanes, columns = matrix.shape[1], lanes_of(states), columns_of(size, work)
+    width, lanes, columns = matrix.shape[1], lanes_of(states), columns_of(size, workspace)
     for t in range(frames):
         if t > 0:
             for k in range(0, width, lanes):
                 sure = load(filtered, t - 1, k, size - k, 0.0)
-                store(work, 0, k, lanes, sure)
-                store(work, 1, k, lanes, sure * load(moved, t - 1, k, size - k, 0.0))
-            product_of_two(work, 2 * width, work, 0, width, 1, size, matrix, 0, width, columns)
-        sums = splat(work, 0.0)
+                store(workspace, 0, k, lanes, sure)
+                store(workspace, 1, k, lanes, sure * load(moved, t - 1, k, size - k, 0.0))
+            product_of_two(workspace, 2 * width, workspace, 0, width, 1, size, matrix, 0, width, columns)
+        sums = splat(workspace, 0.0)
         for k in range(0, width, lanes):
             change = load(direction, t, k, size - k, 0.0)
             state = load(states, t, k, size - k, 0.0)
             if t > 0:
-                predicted = load(work, 2, k, lanes, 0.0)
-                change = change + quotient(load(work, 3, k, lanes, 0.0), predicted, floor)
+                predicted = load(workspace, 2, k, lanes, 0.0)
+                change = change + quotient(load(workspace, 3, k, lanes, 0.0), predicted, floor)
                 store(ratio, t, k, size - k, quotient(state, predicted, floor))
-            store(work, 0, k, lanes, change)
+            store(workspace, 0, k, lanes, change)
             sums = sums + state * change
         mean = total(sums)
         for k in range(0, width, lanes):
-            store(moved, t, k, size - k, load(work, 0, k, lanes, 0.0) - mean)
+            store(moved, t, k, size - k, load(workspace, 0, k, lanes, 0.0) - mean)
     pairs[:] = 0
     tiny = np.finfo(states.dtype).tiny
-    block = (len(work) - 8) // 2
+    block = (len(workspace) - 8) // 2
     before, after, filled = 8, 8 + block, 0
     for t in range(frames - 1, -1, -1):
         # The newest of the block are w_{t+1} / prediction, and that times h_{t+1}.
         newest, paired = (after + filled) * width, t + 1 < frames
         if paired:
-            product_of_two(work, 2 * width, work, newest, width, 1, size, transposed, 0, width, columns)
-        sums, missing = splat(work, 0.0), splat(work, 0.0)
+            product_of_two(
+                workspace, 2 * width, workspace, newest, width, 1, size, transposed, 0, width, columns
+            )
+        sums, missing = splat(workspace, 0.0), splat(workspace, 0.0)
         for k in range(0, width, lanes):
             change = load(direction, t, k, size - k, 0.0)
             state = load(states, t, k, size - k, 0.0)
             for array in (filtered, states, direction, moved, ratio):
                 prefetch(array, t - AHEAD, k)
             if paired:
-                predicted, sure = load(work, 2, k, lanes, 0.0), load(filtered, t, k, size - k, 0.0)
-                change = change + quotient(load(work, 3, k, lanes, 0.0), predicted, tiny)
+                predicted, sure = load(workspace, 2, k, lanes, 0.0), load(filtered, t, k, size - k, 0.0)
+                change = change + quotient(load(workspace, 3, k, lanes, 0.0), predicted, tiny)
                 ahead = load(moved, t, k, size - k, 0.0)
-                store(work, before + filled, k, lanes, sure * ahead)
-                store(work, before + filled + 1, k, lanes, sure)
+                store(workspace, before + filled, k, lanes, sure * ahead)
+                store(workspace, before + filled + 1, k, lanes, sure)
                 missed = state - sure * predicted
                 missed = larger(missed, missed * -1.0)
                 missing = missing + missed
-            store(work, 0, k, lanes, change)
+            store(workspace, 0, k, lanes, change)
             sums = sums + state * change
         if paired:
             if not total(missing) <= limit:
                 return False
             filled += 2
             if filled == block or t == 0:
-                add_pairs(work, before, after, 0, filled, 4, pairs)
+                add_pairs(workspace, before, after, 0, filled, 4, pairs)
                 filled = 0
-        mean, sums = total(sums), splat(work, 0.0)
+        mean, sums = total(sums), splat(workspace, 0.0)
         for k in range(0, width, lanes):
             state = load(states, t, k, size - k, 0.0)
-            change = load(work, 0, k, lanes, 0.0) - mean
+            change = load(workspace, 0, k, lanes, 0.0) - mean
             share = load(ratio, t, k, size - k, 0.0)
-            store(work, after + filled, k, lanes, share)
-            store(work, after + filled + 1, k, lanes, share * change)
+            store(workspace, after + filled, k, lanes, share)
+            store(workspace, after + filled + 1, k, lanes, share * change)
             change = change + load(moved, t, k, size - k, 0.0) - load(direction, t, k, size - k, 0.0)
-            store(work, 0, k, lanes, change)
+            store(workspace, 0, k, lanes, change)
             sums = sums + state * change
         mean = total(sums)
         for k in range(0, width, lanes):
             state = load(states, t, k, size - k, 0.0)
-            store(moved, t, k, size - k, state * (load(work, 0, k, lanes, 0.0) - mean))
+            store(moved, t, k, size - k, state * (load(workspace, 0, k, lanes, 0.0) - mean))
     return True

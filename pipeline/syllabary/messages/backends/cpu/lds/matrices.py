@@ -1,14 +1,13 @@
 """Small dense matrices of sixteen chains at once, in columns: entry (i, j) is row i D + j."""
 
-from typing import Any
-
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
 from ...compiled import Floats, kernel
+from ..simd.emitting import Arguments, Builder, Context, Emitted, NumbaType, Signature, Typing, Value
 from ..simd.small_products import negative, product, subtract
-from ..simd.vectors import Lanes, _call, _constant, _vector
+from ..simd.vectors import Lanes, call, constant, vector_type
 from .columns import at, less, more, put, reciprocal_root, row_at
 
 __all__ = ["add_noise", "invert", "mirror", "multiply", "multiply_negative", "subtract_from_lower"]
@@ -59,18 +58,18 @@ def invert(
 ) -> None:
     """Inverse of symmetric matrices of which the lower halves are read and lost.
 
-    By Cholesky's factor, P = C Cᵀ, a block of columns at a time. With R = C⁻¹ and N = RᵀR of what is
+    By Cholesky's factor, P = C Cᵀ, a block of columns at a time. With R = C⁻¹ and N = RᵀR of the rows
     above, S⁻¹ of the block when that is taken out, and V = C_below R, the inverse grows to
     N + Vᵀ S⁻¹ V, −S⁻¹ V and S⁻¹: sums of positive terms.
 
     Parameters
     ----------
     factor : (D², lanes)
-        Room for C below its diagonal blocks, and for V.
+        Workspace for C below its diagonal blocks, and for V.
     root : (D², lanes)
-        Room for R; above its diagonal blocks it comes with zeros and keeps them.
+        Workspace for R; above its diagonal blocks it comes with zeros and keeps them.
     pivots : (D, lanes)
-        Receives squares of C's diagonal. Where one is not positive, all behind it are NaN.
+        Receives squares of C's diagonal. Where a square is not positive, all later ones are NaN.
     """
     parts = (size + BLOCK - 1) // BLOCK
     width = (size + parts - 1) // parts
@@ -113,7 +112,7 @@ def invert(
 def add_noise(size: int, matrix: Floats, noise: Floats, column: Floats, out: Floats) -> None:
     """Add C ε, where C Cᵀ are symmetric matrices of which the lower halves are read and lost.
 
-    NaN where they have no such factor. ``column`` is room for one of C.
+    NaN where they have no such factor. ``column`` is workspace for a column of C.
     """
     for j in range(size):
         share = reciprocal_root(at(matrix, j * size + j))
@@ -129,37 +128,43 @@ def add_noise(size: int, matrix: Floats, noise: Floats, column: Floats, out: Flo
 
 @intrinsic
 def invert_block(
-    typing: Any,
-    matrix: Any,
-    start: Any,
-    step: Any,
-    count: Any,
-    inverse: Any,
-    root: Any,
-    pivots: Any,
-    first: Any,
-) -> Any:
+    typing: Typing,
+    matrix: NumbaType,
+    start: NumbaType,
+    step: NumbaType,
+    count: NumbaType,
+    inverse: NumbaType,
+    root: NumbaType,
+    pivots: NumbaType,
+    first: NumbaType,
+) -> Emitted:
     """Invert a block of no more than ``BLOCK`` rows in registers.
 
     It begins at row ``start`` of ``matrix``, and its lower half is read; the same rows of ``inverse``
     receive the inverse and those of ``root`` R = D^-½ L⁻¹ with the zeros above its diagonal. ``pivots``
-    receives D from row ``first`` on. What is below a pivot that is not positive becomes NaN.
+    receives D from row ``first`` on. Entries below a pivot that is not positive become NaN.
     """
     lanes = Lanes(matrix.dtype)
 
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        values, start, step, count, number = given[0], given[1], given[2], given[3], given[1].type
-        vector, align = _vector(lanes), matrix.dtype.bitwidth // 8
-        one, none, nan = (_constant(vector, value) for value in (1.0, 0.0, float("nan")))
+    def emit(context: Context, builder: Builder, signature: Signature, arguments: Arguments) -> Value:
+        values, start, step, count, number = (
+            arguments[0],
+            arguments[1],
+            arguments[2],
+            arguments[3],
+            arguments[1].type,
+        )
+        vector, align = vector_type(lanes), matrix.dtype.bitwidth // 8
+        unity, none, nan = (constant(vector, value) for value in (1.0, 0.0, float("nan")))
 
-        def place(kind: Any, array: Any, first: Any, behind: Any) -> Any:
-            return row_at(context, builder, kind, array, builder.add(first, behind), vector)
+        def place(kind: NumbaType, array: Value, first: Value, place_at: Value) -> Value:
+            return row_at(context, builder, kind, array, builder.add(first, place_at), vector)
 
-        def entry(i: int, j: int) -> Any:
+        def entry(i: int, j: int) -> Value:
             return builder.add(builder.mul(step, ir.Constant(number, i)), ir.Constant(number, j))
 
-        def more(value: Any, left: Any, right: Any) -> Any:
-            return _call(builder, "fma", vector, left, right, value)
+        def more(value: Value, left: Value, right: Value) -> Value:
+            return call(builder, "fma", vector, left, right, value)
 
         done = builder.append_basic_block("inverted")
         switch = builder.switch(count, done)
@@ -174,36 +179,36 @@ def invert_block(
                 for j in range(i + 1)
             }
             lower, shares = {}, []
-            unit: dict[tuple[int, int], Any] = {}
+            unit: dict[tuple[int, int], Value] = {}
             for j in range(size):
                 pivot = left[j, j]
                 good = builder.fcmp_ordered(">", pivot, none)
-                shares.append(builder.select(good, builder.fdiv(one, pivot), nan))
-                where = place(pivots, given[6], given[7], ir.Constant(number, j))
+                shares.append(builder.select(good, builder.fdiv(unity, pivot), nan))
+                where = place(pivots, arguments[6], arguments[7], ir.Constant(number, j))
                 builder.store(pivot, where, align=align)
                 for i in range(j + 1, size):
                     lower[i, j] = builder.fneg(builder.fmul(left[i, j], shares[j]))
                     for k in range(j + 1, i + 1):
                         left[i, k] = more(left[i, k], lower[i, j], left[k, j])
             # R(i, j) = D(i)^-½ L⁻¹(i, j)
-            roots = {(i, i): _call(builder, "sqrt", vector, shares[i]) for i in range(size)}
+            roots = {(i, i): call(builder, "sqrt", vector, shares[i]) for i in range(size)}
             for i in range(size):
                 for j in reversed(range(i)):
-                    found = lower[i, j]
+                    total = lower[i, j]
                     for k in range(j + 1, i):
-                        found = more(found, lower[i, k], unit[k, j])
-                    unit[i, j] = found
-                    roots[i, j] = builder.fmul(roots[i, i], found)
+                        total = more(total, lower[i, k], unit[k, j])
+                    unit[i, j] = total
+                    roots[i, j] = builder.fmul(roots[i, i], total)
             for i in range(size):
                 for j in range(size):
                     value = roots.get((i, j), none)
-                    builder.store(value, place(root, given[5], start, entry(i, j)), align=align)
+                    builder.store(value, place(root, arguments[5], start, entry(i, j)), align=align)
                 for j in range(i + 1):
-                    found = builder.fmul(roots[i, i], roots[i, j])
+                    total = builder.fmul(roots[i, i], roots[i, j])
                     for k in range(i + 1, size):
-                        found = more(found, roots[k, i], roots[k, j])
-                    for behind in [entry(i, j)] + [entry(j, i)] * (j < i):
-                        builder.store(found, place(inverse, given[4], start, behind), align=align)
+                        total = more(total, roots[k, i], roots[k, j])
+                    for place_at in [entry(i, j)] + [entry(j, i)] * (j < i):
+                        builder.store(total, place(inverse, arguments[4], start, place_at), align=align)
             builder.branch(done)
         builder.position_at_end(done)
         return context.get_dummy_value()

@@ -1,8 +1,8 @@
-"""Sweeps over a Gaussian chain, one sequence and plain loops: where lanes don't help.
+"""Passes over a Gaussian chain in plain loops over one sequence, where vectors do not help.
 
 The chain's precision is block tridiagonal, J = U P Uᵀ with U unit lower bidiagonal: P_t is the
 precision of frame t when all frames before it are summed out, and the gain W_t = J_{t+1,t} P_t⁻¹
-is the block of U below the diagonal. Both sweeps work with P_t⁻¹ and W_t alone.
+is the block of U below the diagonal. Both passes work with P_t⁻¹ and W_t alone.
 """
 
 import math
@@ -25,7 +25,7 @@ def filter_forward(
     totals: Floats,
     first: int,
 ) -> int:
-    """Sum frames out from ``first``, before which all is known, to the last.
+    """Sum frames out from ``first`` to the last; earlier frames are summed out already.
 
     P_{t+1} = J_{t+1,t+1} − W_t J_{t+1,t}ᵀ. Fills P_t⁻¹ (T, D, D), W_t (T − 1, D, D), the means of
     the chain cut after each frame (T, D), and ``totals`` with Σ h_t·m_t and Σ log |P_t|; returns
@@ -44,10 +44,10 @@ def filter_forward(
             _multiply(lower[t - 1], covariances[t - 1], gain[t - 1])
             for i in range(size):
                 for j in range(i + 1):
-                    found = matrix[i, j]
+                    value = matrix[i, j]
                     for k in range(size):
-                        found -= gain[t - 1, i, k] * lower[t - 1, j, k]
-                    matrix[i, j] = found
+                        value -= gain[t - 1, i, k] * lower[t - 1, j, k]
+                    matrix[i, j] = value
                 for k in range(size):
                     vector[i] -= lower[t - 1, i, k] * means[t - 1, k]
         log_det = _invert(matrix, covariances[t])
@@ -55,11 +55,11 @@ def filter_forward(
             return t
         total = 0.0
         for i in range(size):
-            found = vector[0] * covariances[t, i, 0]
+            value = vector[0] * covariances[t, i, 0]
             for k in range(1, size):
-                found += covariances[t, i, k] * vector[k]
-            means[t, i] = found
-            total += vector[i] * found
+                value += covariances[t, i, k] * vector[k]
+            means[t, i] = value
+            total += vector[i] * value
         if not -np.inf < total < np.inf:
             return t
         totals[0] += total
@@ -69,7 +69,7 @@ def filter_forward(
 
 @kernel
 def smooth_backward(means: Floats, covariances: Floats, cross: Floats) -> None:
-    """Turn what the forward sweep left into marginals, in place, last frame first.
+    """Turn the results of the forward pass into marginals, in place, last frame first.
 
     μ_t = m_t − W_tᵀ μ_{t+1};  S_{t+1,t} = −S_{t+1} W_t;  S_t = P_t⁻¹ + W_tᵀ S_{t+1} W_t, a sum of
     positive terms. ``cross`` comes with the gains.
@@ -82,11 +82,11 @@ def smooth_backward(means: Floats, covariances: Floats, cross: Floats) -> None:
             for k in range(size):
                 means[t, i] -= cross[t, k, i] * means[t + 1, k]
             for j in range(i + 1):
-                found = covariances[t, i, j]
+                value = covariances[t, i, j]
                 for k in range(size):
-                    found += cross[t, k, i] * product[k, j]
-                covariances[t, i, j] = found
-                covariances[t, j, i] = found
+                    value += cross[t, k, i] * product[k, j]
+                covariances[t, i, j] = value
+                covariances[t, j, i] = value
         for i in range(size):
             for j in range(size):
                 cross[t, i, j] = -product[i, j]
@@ -104,13 +104,13 @@ def draw(means: Floats, covariances: Floats, gain: Floats, normals: Floats, samp
         if not _cholesky(covariances[t], factor) < np.inf:
             return t
         for i in range(size):
-            found = means[t, i]
+            value = means[t, i]
             for k in range(i + 1):
-                found += factor[i, k] * normals[t, k]
+                value += factor[i, k] * normals[t, k]
             if t + 1 < frames:
                 for k in range(size):
-                    found -= gain[t, k, i] * samples[t + 1, k]
-            samples[t, i] = found
+                    value -= gain[t, k, i] * samples[t + 1, k]
+            samples[t, i] = value
     return -1
 
 
@@ -129,10 +129,10 @@ def _cholesky(matrix: Floats, factor: Floats) -> float:
         pivot = math.sqrt(pivot)
         factor[j, j] = pivot
         for i in range(j + 1, size):
-            found = matrix[i, j]
+            value = matrix[i, j]
             for k in range(j):
-                found -= factor[i, k] * factor[j, k]
-            factor[i, j] = found / pivot
+                value -= factor[i, k] * factor[j, k]
+            factor[i, j] = value / pivot
     return log_det
 
 
@@ -147,17 +147,17 @@ def _invert(matrix: Floats, inverse: Floats) -> float:
     for j in range(size):
         matrix[j, j] = 1 / matrix[j, j]
         for i in range(j + 1, size):
-            found = matrix[i, j] * matrix[j, j]
+            value = matrix[i, j] * matrix[j, j]
             for k in range(j + 1, i):
-                found += matrix[i, k] * matrix[k, j]
-            matrix[i, j] = -found / matrix[i, i]
+                value += matrix[i, k] * matrix[k, j]
+            matrix[i, j] = -value / matrix[i, i]
     for i in range(size):
         for j in range(i + 1):
-            found = matrix[i, i] * matrix[i, j]
+            value = matrix[i, i] * matrix[i, j]
             for k in range(i + 1, size):
-                found += matrix[k, i] * matrix[k, j]
-            inverse[i, j] = found
-            inverse[j, i] = found
+                value += matrix[k, i] * matrix[k, j]
+            inverse[i, j] = value
+            inverse[j, i] = value
     return log_det
 
 

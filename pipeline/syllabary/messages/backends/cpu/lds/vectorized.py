@@ -1,11 +1,11 @@
-"""Sweeps over a Gaussian chain, a stretch of it in every lane.
+"""Passes over a Gaussian chain, a chunk of it in every lane.
 
-A frame is done when the message of its neighbor is known: P⁻¹ and m of the frame before it or, on
-the way back, S and μ of the frame behind it. A stretch at the end of its sequence has no neighbor;
+A frame needs the message of its neighbor: P⁻¹ and m of the frame before it or, backward, S and μ of the
+frame after it. A chunk at the end of its sequence has no neighbor;
 its pair is read as zeros, which leaves the frame as it is.
 
-``places`` (4, lanes) tells of every lane its first frame, the pair that leads into that, its number of
-frames, and whether its message is known. Lanes that are done, or were never begun, read zeros and
+``places`` (4, lanes) holds, for every lane, its first frame, the pair that leads into that frame, its
+number of frames, and whether it has a message. Lanes that have ended, or never began, read zeros and
 write nothing.
 """
 
@@ -44,8 +44,8 @@ def filter_forward(
     size: int,
     chain: tuple[Floats, Floats, Floats],
     places: Floats,
-    work: Floats,
-    found: tuple[Floats, Floats, Floats],
+    workspace: Floats,
+    results: tuple[Floats, Floats, Floats],
     totals: Floats,
     fault: Floats,
     write: bool,
@@ -61,9 +61,9 @@ def filter_forward(
     chain : precision, lower, precision_mean
         Flat.
     places : (4, lanes) int64
-    work : of ``workspace_for``
+    workspace : of ``workspace_for``
         The first matrix and vector hold the message, P⁻¹ and m, before and after.
-    found : covariances, means, gain
+    results : covariances, means, gain
         Flat; receive P⁻¹, m and W if ``write``.
     totals : (lanes, 2) float64
         Receives Σ h·m and Σ log |P|.
@@ -72,9 +72,9 @@ def filter_forward(
     """
     compact()
     precision, lower, linear = chain
-    inverse, matrix, gain, link, root, _ = matrices(size, work)
-    mean, vector, pivots, _, _, _ = vectors(size, work)
-    covariances, means, gains = found
+    inverse, matrix, gain, coupling, root, _ = matrices(size, workspace)
+    mean, vector, pivots, _, _, _ = vectors(size, workspace)
+    covariances, means, gains = results
     lanes, square = places.shape[1], size * size
     frame, line, pair = np.empty((3, lanes), np.int64)
     product, total, log_det = np.ones(lanes), np.zeros(lanes), np.zeros(lanes)
@@ -88,12 +88,12 @@ def filter_forward(
             pair[lane] = (places[1, lane] + step) * square if on and step + places[3, lane] else -1
         gather(precision, frame, square, square, matrix)
         gather(linear, line, size, size, vector)
-        gather(lower, pair, square, square, link)
+        gather(lower, pair, square, square, coupling)
         for i in range(size):  # a lane that is done has a chain of ones to work on
             put(matrix, i * size + i, at(matrix, i * size + i) + absent(frame, matrix))
-        multiply(size, link, inverse, gain)
-        subtract_from_lower(size, matrix, gain, size, 1, link, 1, size)
-        subtract(1, size, size, vector, 0, 0, 1, mean, 0, 0, 1, link, 0, 1, size)
+        multiply(size, coupling, inverse, gain)
+        subtract_from_lower(size, matrix, gain, size, 1, coupling, 1, size)
+        subtract(1, size, size, vector, 0, 0, 1, mean, 0, 0, 1, coupling, 0, 1, size)
         if write:
             scatter(gain, square, gains, pair, square)
         invert(size, matrix, gain, root, pivots, inverse)
@@ -109,7 +109,7 @@ def filter_forward(
                     total, inner, -np.inf, np.inf
                 )
                 if not usual:
-                    _settle(step, product, total, log_det, fault)
+                    _restart_products(step, product, total, log_det, fault)
         if write:
             scatter(inverse, square, covariances, frame, square)
             scatter(mean, size, means, line, size)
@@ -119,8 +119,8 @@ def filter_forward(
 
 
 @kernel
-def _settle(step: int, product: Floats, total: Floats, log_det: Floats, fault: Floats) -> None:
-    """Take logs of products of pivots that grow out of range; find what is not a product of such."""
+def _restart_products(step: int, product: Floats, total: Floats, log_det: Floats, fault: Floats) -> None:
+    """Take logs of products of pivots that leave the range; record steps with invalid products."""
     for lane in range(len(product)):
         if 0 < product[lane] < np.inf and abs(total[lane]) < np.inf:
             if not SMALL < product[lane] < 1 / SMALL:
@@ -136,11 +136,11 @@ def _settle(step: int, product: Floats, total: Floats, log_det: Floats, fault: F
 def smooth_backward(
     size: int,
     places: Floats,
-    work: Floats,
-    found: tuple[Floats, Floats, Floats],
+    workspace: Floats,
+    results: tuple[Floats, Floats, Floats],
     write: bool,
 ) -> None:
-    """Turn what the forward sweep left into marginals, in place, last frame first.
+    """Turn the results of the forward pass into marginals, in place, last frame first.
 
     μ_t = m_t − W_tᵀ μ_{t+1};  S_{t+1,t} = −S_{t+1} W_t;  S_t = P_t⁻¹ + W_tᵀ S_{t+1} W_t, a sum of
     positive terms.
@@ -149,15 +149,15 @@ def smooth_backward(
     ----------
     size, places
         As for ``filter_forward``; the pair leads out of the first frame.
-    work : of ``workspace_for``
+    workspace : of ``workspace_for``
         The first matrix and vector hold the message, S and μ, before and after.
-    found : covariances, means, gain
+    results : covariances, means, gain
         Flat; receive S, μ and S_{t+1,t} if ``write``.
     """
     compact()
-    after, gain, product, _, _, _ = matrices(size, work)
-    mean, vector, _, _, _, _ = vectors(size, work)
-    covariances, means, gains = found
+    after, gain, product, _, _, _ = matrices(size, workspace)
+    mean, vector, _, _, _, _ = vectors(size, workspace)
+    covariances, means, gains = results
     lanes, square = places.shape[1], size * size
     frame, line, pair = np.empty((3, lanes), np.int64)
     for step in range(places[2].max()):
@@ -186,10 +186,10 @@ def smooth_backward(
 @kernel
 def draw_backward(
     size: int,
-    found: tuple[Floats, Floats, Floats],
+    results: tuple[Floats, Floats, Floats],
     normals: Floats,
     places: Floats,
-    work: Floats,
+    workspace: Floats,
     samples: Floats,
     fault: Floats,
     write: bool,
@@ -200,20 +200,20 @@ def draw_backward(
     ----------
     size, places
         As for ``smooth_backward``.
-    found : covariances, means, gain
+    results : covariances, means, gain
         Flat; as ``filter_forward`` left them.
     normals : flat
         ε
-    work : of ``workspace_for``
+    workspace : of ``workspace_for``
         The first vector holds the message, x, before and after.
     samples : flat
         Receives x if ``write``.
     fault : (lanes,) int64
         Receives the step whose P⁻¹ rounding has left without a factor, or −1.
     """
-    covariances, means, gains = found
-    _, matrix, gain, _, _, _ = matrices(size, work)
-    sample, vector, noise, column, _, _ = vectors(size, work)
+    covariances, means, gains = results
+    _, matrix, gain, _, _, _ = matrices(size, workspace)
+    sample, vector, noise, column, _, _ = vectors(size, workspace)
     lanes, square = places.shape[1], size * size
     frame, line, pair = np.empty((3, lanes), np.int64)
     product, total, log_det = np.ones(lanes), np.zeros(lanes), np.zeros(lanes)
@@ -237,6 +237,6 @@ def draw_backward(
             put(sample, i, at(vector, i))
             add_to(total, at(vector, i))
         if not within(total, at(sample, 0), -np.inf, np.inf):
-            _settle(step, product, total, log_det, fault)
+            _restart_products(step, product, total, log_det, fault)
         if write:
             scatter(sample, size, samples, line, -size)

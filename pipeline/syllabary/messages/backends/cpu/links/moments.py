@@ -2,9 +2,9 @@
 
 The moments of a frame, those on and above the diagonal in one row, are the same for all states. So
 all states' sums are one product, of the weights with a run of such rows. It is added up in the
-precision of the frames, in registers, and runs are added up in float64. Of four neighboring states
-that have no share in a run nothing is done. States, not frames, are shared out among threads, four at
-a time, so that no sum depends on them.
+precision of the frames, in registers, and runs are added up in float64. Four neighboring states
+without a share in a run are skipped. Threads share states, not frames, four at a time, so that no sum
+depends on them.
 """
 
 from itertools import pairwise
@@ -35,19 +35,19 @@ def weighted_moments(
     cross: Tensor | None,
     totals: Tensor,
 ) -> None:
-    """Add ``Σ_t weights_tk E[joint_t joint_tᵀ]`` to the totals: the diagonal and what is above it.
+    """Add ``Σ_t weights_tk E[joint_t joint_tᵀ]`` to the totals: the diagonal and the entries above it.
 
     Parameters
     ----------
     joint : (B, N, W)
-        Means; of the first D what ``covariances`` tells, and of the D behind them, if there is
-        ``cross``, that they are the first of the frame before.
+        Means. ``covariances`` belong to the first D numbers. With ``cross`` the next D numbers are the
+        first of the frame before.
     weights : (B, T, K)
         Same dtype; the last N frames count. Where those of a run of frames are together no larger than
         ``negligible`` they may be left out.
-    covariances : (B, T, D, D), or None for what is certain
+    covariances : (B, T, D, D), or None for certain numbers
     cross : (B, N, D, D) or None
-        Covariance of the first D (rows) with the D behind them; N is T − 1.
+        Covariance of the first D (rows) with the next D; N is T − 1.
     totals : (K, W, W) float64
     """
     count, frames, width = joint.shape
@@ -62,22 +62,22 @@ def weighted_moments(
     # A row of moments is written a vector at a time, past its end. An odd number of vectors keeps rows
     # from getting into each other's way in the cache.
     vectors = (width * (width + 1) // 2 // lanes + 2) | 1
-    flat, found = shares.reshape(-1, shares.shape[2]), totals.numpy()
+    flat, results = shares.reshape(-1, shares.shape[2]), totals.numpy()
 
     def some(first: int, stop: int) -> None:
         left = aligned_zeros(RUN, stop - first, rows.dtype)
         right, product = (aligned_zeros(many, vectors * lanes, rows.dtype) for many in (RUN, ROWS))
-        own, sums = (
+        mean, sums = (
             aligned_zeros(1, width + lanes, rows.dtype),
             np.zeros((stop - first, vectors * lanes)),
         )
-        given = (rows, spread, pairs, size), (flat, spans, negligible, first, stop)
-        _add(*given, own, left, right, product, sums)
-        _unpack(sums, found[first:stop])
+        inputs = (rows, spread, pairs, size), (flat, spans, negligible, first, stop)
+        _add(*inputs, mean, left, right, product, sums)
+        _unpack(sums, results[first:stop])
 
     threads = torch.get_num_threads()
-    groups = -(-len(found) // ROWS)
-    bounds = [min(ROWS * (groups * i // threads), len(found)) for i in range(threads)] + [len(found)]
+    groups = -(-len(results) // ROWS)
+    bounds = [min(ROWS * (groups * i // threads), len(results)) for i in range(threads)] + [len(results)]
     each(some, [task for task in pairwise(bounds) if task[0] < task[1]], threads)
 
 
@@ -85,7 +85,7 @@ def weighted_moments(
 def _add(
     frames: tuple[Floats, Floats, Floats, int],
     shares: tuple[Floats, tuple[int, int, int], float, int, int],
-    own: Floats,
+    mean: Floats,
     left: Floats,
     right: Floats,
     product: Floats,
@@ -108,7 +108,7 @@ def _add(
                     share[k] += abs(left[r, k])
             if share.sum() <= negligible:
                 continue
-            _second_moments(frames, here, frame, many, own, right)
+            _second_moments(frames, here, frame, many, mean, right)
             _add_products(left, share, negligible, right, many, product, sums)
 
 
@@ -118,20 +118,20 @@ def _second_moments(
     first: int,
     frame: int,
     many: int,
-    own: Floats,
+    mean: Floats,
     right: Floats,
 ) -> None:
-    """Write frames' moments to rows: those of the first number with all, of the second with ..."""
+    """Write the moments of each frame to a row: the upper half of their matrix, row by row."""
     joint, covariances, cross, size = frames
     width, lanes = joint.shape[1], lanes_of(joint)
     for r in range(many):
         for c in range(0, width, lanes):
-            store(own, 0, c, lanes, load(joint, first + r, c, width - c, 0.0))
+            store(mean, 0, c, lanes, load(joint, first + r, c, width - c, 0.0))
         at = 0
         for i in range(width):
-            factor = splat(own, own[0, i])
+            factor = splat(mean, mean[0, i])
             for c in range(i, width, lanes):
-                moment = load(own, 0, c, lanes, 0.0) * factor
+                moment = load(mean, 0, c, lanes, 0.0) * factor
                 if i < size:
                     place = i * size + c
                     moment = moment + load_between(covariances, frame + r, place, 0, size - c)
@@ -141,7 +141,7 @@ def _second_moments(
                 elif i < 2 * size and len(cross) > 0:
                     place = (i - size) * size + c - size
                     moment = moment + load_between(covariances, frame + r - 1, place, 0, 2 * size - c)
-                # What lies behind the last of them will be written over.
+                # The next store overwrites the numbers after the last of them.
                 store(right, r, at + c - i, lanes, moment)
             at += width - i
 

@@ -40,11 +40,11 @@ def add_products(out: Tensor, terms: Sequence[tuple[Tensor, Tensor, tuple[int, i
     for _ in range(TERMS - len(rows)):
         rows.append(rows[0])
         factors.append(factors[0])
-    given = tuple(rows), tuple(factors), spans
+    inputs = tuple(rows), tuple(factors), spans
 
     def some(sequence: int, start: int) -> None:
         places = sequence, out.shape[1], start, min(start + SPAN, out.shape[1])
-        _add(target, *given, places, aligned_zeros(BLOCK, width, target.dtype))
+        _add(target, *inputs, places, aligned_zeros(BLOCK, width, target.dtype))
 
     tasks = [(i, start) for i in range(len(out)) for start in range(0, out.shape[1], SPAN)]
     each(some, tasks, torch.get_num_threads())

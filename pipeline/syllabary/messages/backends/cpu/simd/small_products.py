@@ -5,88 +5,103 @@ of its first entry; and the steps to the entry below and to that beside. So tran
 matrices and vectors are operands like any other.
 """
 
-from typing import Any
-
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from .emitting import (
+    Arguments,
+    Builder,
+    Context,
+    Emitted,
+    Intrinsic,
+    NumbaType,
+    Signature,
+    Typing,
+    Value,
+)
 from .sums import Sums, emit_sums, vector_at
-from .vectors import REGISTERS, Lanes, _call, _constant, _data, _vector
+from .vectors import REGISTERS, Lanes, call, constant, data_of, vector_type
 
 __all__ = ["negative", "product", "subtract"]
 
 
-def _products(sign: int, *, update: bool) -> Any:
-    """Emit ``out[i, j] = ± Σ_k left[i, k] right[k, j]``, or add that to what is there.
+def _products(sign: int, *, update: bool) -> Intrinsic:
+    """Emit ``out[i, j] = ± Σ_k left[i, k] right[k, j]``, or add that to ``out``.
 
     Rows are taken in pairs: two vectors of ``left`` and up to six of ``right`` make twelve products.
     """
 
     @intrinsic
     def products(
-        typing: Any,
-        rows: Any,
-        depth: Any,
-        columns: Any,
-        out: Any,
-        out_at: Any,
-        out_below: Any,
-        out_beside: Any,
-        left: Any,
-        left_at: Any,
-        left_below: Any,
-        left_beside: Any,
-        right: Any,
-        right_at: Any,
-        right_below: Any,
-        right_beside: Any,
-    ) -> Any:
+        typing: Typing,
+        rows: NumbaType,
+        depth: NumbaType,
+        columns: NumbaType,
+        out: NumbaType,
+        out_at: NumbaType,
+        out_below: NumbaType,
+        out_beside: NumbaType,
+        left: NumbaType,
+        left_at: NumbaType,
+        left_below: NumbaType,
+        left_beside: NumbaType,
+        right: NumbaType,
+        right_at: NumbaType,
+        right_below: NumbaType,
+        right_beside: NumbaType,
+    ) -> Emitted:
         lanes = Lanes(out.dtype)
 
-        def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            rows, depth, columns = given[:3]
-            vector, number, align = _vector(lanes), rows.type, out.dtype.bitwidth // 8
+        def emit(
+            context: Context, builder: Builder, signature: Signature, arguments: Arguments
+        ) -> Value:
+            rows, depth, columns = arguments[:3]
+            vector, number, align = vector_type(lanes), rows.type, out.dtype.bitwidth // 8
 
-            def whole(value: int) -> Any:
+            def whole(value: int) -> Value:
                 return ir.Constant(number, value)
 
-            def operand(kind: Any, array: Any, first: Any, below: Any, beside: Any) -> Any:
+            def operand(
+                kind: NumbaType, array: Value, first: Value, below: Value, beside: Value
+            ) -> Value:
                 steps = [builder.mul(step, whole(lanes.number)) for step in (first, below, beside)]
-                begin = builder.gep(_data(context, builder, kind, array), [steps[0]])
+                begin = builder.gep(data_of(context, builder, kind, array), [steps[0]])
 
-                def place(b: Any, i: Any, j: Any) -> Any:
-                    behind = b.add(b.mul(i, steps[1]), b.mul(j, steps[2]))
-                    return vector_at(b, begin, behind, vector)
+                def place(b: Builder, i: Value, j: Value) -> Value:
+                    offset = b.add(b.mul(i, steps[1]), b.mul(j, steps[2]))
+                    return vector_at(b, begin, offset, vector)
 
                 return place
 
-            kinds = (out, left, right)
-            to, by, of = (operand(kind, *given[3 + 4 * k : 7 + 4 * k]) for k, kind in enumerate(kinds))
+            types_of = (out, left, right)
+            to, by, of = (
+                operand(kind, *arguments[3 + 4 * k : 7 + 4 * k]) for k, kind in enumerate(types_of)
+            )
 
-            def several(first: Any, count: int) -> None:
+            def several(first: Value, count: int) -> None:
                 """Emit ``count`` rows from ``first`` on."""
 
-                def weight(b: Any, r: int, k: Any) -> Any:
+                def weight(b: Builder, r: int, k: Value) -> Value:
                     value = b.load(by(b, b.add(first, whole(r)), k), align=align)
                     return value if sign > 0 else b.fneg(value)
 
-                def start(b: Any, r: int, column: Any) -> Any:
+                def start(b: Builder, r: int, column: Value) -> Value:
                     there = to(b, b.add(first, whole(r)), column.at)
-                    return b.load(there, align=align) if update else _constant(vector, 0.0)
+                    return b.load(there, align=align) if update else constant(vector, 0.0)
 
-                def finish(b: Any, r: int, column: Any, value: Any) -> None:
+                def finish(b: Builder, r: int, column: Value, value: Value) -> None:
                     b.store(value, to(b, b.add(first, whole(r)), column.at), align=align)
 
                 sums = Sums(
                     start=start,
                     weight=weight,
                     entry=lambda b, k, column: b.load(of(b, k, column.at), align=align),
-                    step=lambda b, weight, entry, found: _call(b, "fma", vector, weight, entry, found),
+                    step=lambda b, weight, entry, total: call(b, "fma", vector, weight, entry, total),
                     finish=finish,
                 )
-                most = min(6, max(1, (REGISTERS - 1) // (count + 1)))
-                emit_sums(builder, count, most, columns, depth, sums)
+                max_columns = min(6, max(1, (REGISTERS - 1) // (count + 1)))
+                emit_sums(builder, count, max_columns, columns, depth, sums)
 
             paired = builder.and_(rows, whole(-2))
             with cgutils.for_range_slice(builder, whole(0), paired, whole(2), intp=number) as (i, _):

@@ -1,9 +1,11 @@
-"""Loops of sums that are held in registers, whatever is added up: the core of all products."""
+"""Loops of sums that are held in registers, for any terms; all products use them."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from llvmlite import ir
+
+from .emitting import Builder, Value, VectorType
 
 __all__ = ["Column", "Sums", "emit_sums", "low_half", "vector_at"]
 
@@ -11,7 +13,7 @@ __all__ = ["Column", "Sums", "emit_sums", "low_half", "vector_at"]
 class Column(NamedTuple):
     """A vector of every row."""
 
-    at: Any
+    at: Value
     """Vectors before it."""
     half: bool
     """Whether only its first half is there."""
@@ -20,29 +22,35 @@ class Column(NamedTuple):
 class Sums(NamedTuple):
     """What to add up, for ``emit_sums``; every field emits code and takes the builder first."""
 
-    start: Callable[..., Any]
+    start: Callable[..., Value]
     """(row, column) to the vector that a sum begins with."""
-    weight: Callable[..., Any]
+    weight: Callable[..., Value]
     """(row, j) to the vector that multiplies row j of the matrix."""
-    entry: Callable[..., Any]
+    entry: Callable[..., Value]
     """(j, column) to a vector of the matrix."""
-    step: Callable[..., Any]
+    step: Callable[..., Value]
     """(weight, entry, sum) to the sum."""
-    finish: Callable[..., Any]
+    finish: Callable[..., Value]
     """(row, column, sum), stored."""
 
 
 def emit_sums(
-    builder: Any, rows: int, most: int, columns: Any, depth: Any, sums: Sums, halved: Any = None
+    builder: Builder,
+    rows: int,
+    max_columns: int,
+    columns: Value,
+    depth: Value,
+    sums: Sums,
+    halved: Value | None = None,
 ) -> None:
     """Emit the sums over ``depth`` ≥ 1 of a few rows and any columns, of which the last may be halved.
 
-    Columns are taken in groups of at most ``most`` whose sums are held in registers; the last two
+    Columns are taken in groups of at most ``max_columns`` whose sums are held in registers; the last two
     groups are about equal, for a small one waits for its own sums.
     """
     number = columns.type
 
-    def whole(value: int) -> Any:
+    def whole(value: int) -> Value:
         return ir.Constant(number, value)
 
     entry = builder.block
@@ -57,16 +65,18 @@ def emit_sums(
     builder.position_at_end(choose)
     ahead = builder.sub(columns, first)
     half = builder.lshr(builder.add(ahead, whole(1)), whole(1))
-    fair = builder.select(builder.icmp_signed("<=", ahead, whole(2 * most)), half, whole(most))
-    several = builder.select(builder.icmp_signed("<=", ahead, whole(most)), ahead, fair)
-    kinds = [(count, False) for count in range(1, most + 1)]
+    fair = builder.select(
+        builder.icmp_signed("<=", ahead, whole(2 * max_columns)), half, whole(max_columns)
+    )
+    several = builder.select(builder.icmp_signed("<=", ahead, whole(max_columns)), ahead, fair)
+    cases = [(count, False) for count in range(1, max_columns + 1)]
     case = several
     if halved is not None:
-        kinds += [(count, True) for count in range(1, most + 1)]
+        cases += [(count, True) for count in range(1, max_columns + 1)]
         ends = builder.and_(halved, builder.icmp_signed("==", several, ahead))
-        case = builder.select(ends, builder.add(several, whole(most)), several)
+        case = builder.select(ends, builder.add(several, whole(max_columns)), several)
     switch = builder.switch(case, tail)
-    for kind, (count, short) in enumerate(kinds, 1):
+    for kind, (count, short) in enumerate(cases, 1):
         block = builder.append_basic_block(f"columns{count}")
         switch.add_case(whole(kind), block)
         builder.position_at_end(block)
@@ -92,8 +102,8 @@ def emit_sums(
                 added.append(sums.step(builder, factor, row[c], held[r * count + c]))
         following = builder.add(j, whole(1))
         j.add_incoming(following, loop)
-        for one, value in zip(held, added, strict=True):
-            one.add_incoming(value, loop)
+        for phi, value in zip(held, added, strict=True):
+            phi.add_incoming(value, loop)
         builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
         builder.position_at_end(after)
         for r in range(rows):
@@ -106,13 +116,13 @@ def emit_sums(
     builder.position_at_end(done)
 
 
-def low_half(builder: Any, vector: Any) -> Any:
+def low_half(builder: Builder, vector: Value) -> Value:
     """First half of a vector."""
     number = vector.type.count // 2
     lanes = ir.Constant(ir.VectorType(ir.IntType(32), number), list(range(number)))
     return builder.shuffle_vector(vector, vector, lanes)
 
 
-def vector_at(builder: Any, pointer: Any, offset: Any, vector: Any) -> Any:
-    """Pointer to a vector some numbers behind another."""
+def vector_at(builder: Builder, pointer: Value, offset: Value, vector: VectorType) -> Value:
+    """Pointer to a vector some numbers after another."""
     return builder.bitcast(builder.gep(pointer, [offset]), vector.as_pointer())

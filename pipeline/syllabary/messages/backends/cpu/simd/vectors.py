@@ -3,60 +3,74 @@
 Numba has no such type. Here it gets one, whose operations are LLVM's own on ``<16 x float>`` or
 ``<8 x double>``: where the processor has narrower registers LLVM takes several, so the same code
 runs anywhere. A row of K numbers is walked a vector at a time; ``load`` and ``store`` take how
-many numbers are left, and leave the memory behind them alone.
+many numbers are left, and do not touch the memory after them.
 
 Numba's cache on disk knows a kernel by its own file alone: after a change here, touch those files.
 """
 
-import math
 import operator
 from collections.abc import Callable
-from fractions import Fraction
-from typing import Any
 
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, overload, register_model
+from numpy.typing import DTypeLike
 
 from ...compiled import Floats
+from .emitting import (
+    Arguments,
+    Builder,
+    Context,
+    Emitted,
+    Intrinsic,
+    NumbaType,
+    Signature,
+    Typing,
+    Value,
+    VectorType,
+)
 
 __all__ = [
+    "BYTES",
+    "REGISTERS",
+    "Lanes",
     "add_exactly",
     "aligned_zeros",
+    "call",
     "compact",
-    "exp",
+    "constant",
+    "data_of",
     "highest",
     "lanes_of",
     "larger",
+    "larger_of",
     "load",
     "load_between",
-    "log",
     "padded",
     "prefetch",
     "quotient",
     "splat",
+    "spread_value",
     "store",
     "total",
     "unknown",
+    "vector_type",
 ]
 
 BYTES = 64
 # Vectors that fit into the processor's registers: 32 of 64 bytes, or 16 of 32.
 REGISTERS = 32 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8
 
-# To twice the digits of a float64.
-LOG_TWO = Fraction("0.693147180559945309417232121458176568")
 
-
-def padded(size: int, dtype: Any) -> int:
+def padded(size: int, dtype: DTypeLike) -> int:
     """Size of a row of whole vectors that holds ``size`` numbers."""
     lanes = BYTES // np.dtype(dtype).itemsize
     return -(-size // lanes) * lanes
 
 
-def aligned_zeros(rows: int, size: int, dtype: Any) -> Floats:
+def aligned_zeros(rows: int, size: int, dtype: DTypeLike) -> Floats:
     """Zeros, (rows, padded size), none of whose vectors lies across two lines of the cache."""
     width, itemsize = padded(size, dtype), np.dtype(dtype).itemsize
     memory = np.zeros(rows * width + BYTES // itemsize, dtype)
@@ -67,7 +81,7 @@ def aligned_zeros(rows: int, size: int, dtype: Any) -> Floats:
 class Lanes(types.Type):
     """Numba's type of a vector of ``element``."""
 
-    def __init__(self, element: Any) -> None:
+    def __init__(self, element: NumbaType) -> None:
         self.element = element
         self.number = BYTES * 8 // element.bitwidth
         super().__init__(name=f"Lanes({element})")
@@ -75,16 +89,17 @@ class Lanes(types.Type):
 
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
-    def __init__(self, manager: Any, lanes: Lanes) -> None:
-        super().__init__(manager, lanes, _vector(lanes))
+    def __init__(self, manager: object, lanes: Lanes) -> None:
+        super().__init__(manager, lanes, vector_type(lanes))
 
 
-def _vector(lanes: Lanes) -> Any:
+def vector_type(lanes: Lanes) -> VectorType:
+    """LLVM's type of a vector."""
     scalar = ir.FloatType() if lanes.element == types.float32 else ir.DoubleType()
     return ir.VectorType(scalar, lanes.number)
 
 
-def _call(builder: Any, name: str, result: Any, *operands: Any) -> Any:
+def call(builder: Builder, name: str, result: VectorType, *operands: Value) -> Value:
     """Call an intrinsic of LLVM on vectors of the result's type."""
     kind = f"v{result.count}f{32 if isinstance(result.element, ir.FloatType) else 64}"
     function_type = ir.FunctionType(result, [operand.type for operand in operands])
@@ -92,54 +107,59 @@ def _call(builder: Any, name: str, result: Any, *operands: Any) -> Any:
     return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), operands)
 
 
-def _splat(builder: Any, scalar: Any, vector: Any) -> Any:
+def spread_value(builder: Builder, scalar: Value, vector: VectorType) -> Value:
+    """One scalar in all lanes."""
     blank = ir.Constant(vector, ir.Undefined)
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None)
-    one = builder.insert_element(blank, scalar, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(one, blank, zeros)
+    single = builder.insert_element(blank, scalar, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(single, blank, zeros)
 
 
-def _constant(vector: Any, value: float) -> Any:
+def constant(vector: VectorType, value: float) -> Value:
+    """One constant in all lanes."""
     return ir.Constant(vector, [ir.Constant(vector.element, value)] * vector.count)
 
 
-def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+def data_of(context: Context, builder: Builder, array_type: NumbaType, array: Value) -> Value:
+    """Pointer to the first entry of an array; a pointer is its own."""
     if isinstance(array_type, types.CPointer):  # type: ignore[attr-defined]
         return array
     return context.make_array(array_type)(context, builder, array).data
 
 
-def _place(context: Any, builder: Any, array_type: Any, array: Any, row: Any, column: Any) -> Any:
+def place_of(
+    context: Context, builder: Builder, array_type: NumbaType, array: Value, row: Value, column: Value
+) -> Value:
     """Pointer to an entry of a contiguous matrix."""
-    found = context.make_array(array_type)(context, builder, array)
-    size = cgutils.unpack_tuple(builder, found.shape)[1]
-    return builder.gep(found.data, [builder.add(builder.mul(row, size), column)])
+    parts = context.make_array(array_type)(context, builder, array)
+    size = cgutils.unpack_tuple(builder, parts.shape)[1]
+    return builder.gep(parts.data, [builder.add(builder.mul(row, size), column)])
 
 
-def _mask(builder: Any, left: Any, number: int) -> Any:
+def mask_before(builder: Builder, left: Value, number: int) -> Value:
     """True in lanes before the ``left``-th."""
     short = ir.IntType(32)  # compared in one go
     vector = ir.VectorType(short, number)
     lanes = ir.Constant(vector, [ir.Constant(short, lane) for lane in range(number)])
-    return builder.icmp_signed("<", lanes, _splat(builder, builder.trunc(left, short), vector))
+    return builder.icmp_signed("<", lanes, spread_value(builder, builder.trunc(left, short), vector))
 
 
 @intrinsic
-def lanes_of(typing: Any, array: Any) -> Any:
+def lanes_of(typing: Typing, array: NumbaType) -> Emitted:
     """Lanes of a vector of the array's kind, which the compiler knows."""
     number = Lanes(array.dtype).number
 
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+    def emit(context: Context, builder: Builder, signature: Signature, arguments: Arguments) -> Value:
         return ir.Constant(ir.IntType(64), number)
 
     return types.int64(array), emit
 
 
 @intrinsic
-def compact(typing: Any) -> Any:
+def compact(typing: Typing) -> Emitted:
     """Keep the kernel's loops as they are: what unrolling sets up takes longer than a few vectors."""
 
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+    def emit(context: Context, builder: Builder, signature: Signature, arguments: Arguments) -> Value:
         builder.function.attributes.add("optsize")
         return context.get_dummy_value()
 
@@ -147,54 +167,63 @@ def compact(typing: Any) -> Any:
 
 
 @intrinsic
-def load(typing: Any, array: Any, row: Any, column: Any, left: Any, fill: Any) -> Any:
+def load(
+    typing: Typing, array: NumbaType, row: NumbaType, column: NumbaType, left: NumbaType, fill: NumbaType
+) -> Emitted:
     """Vector of ``array[row, column:]``, of which ``left`` numbers are there and others ``fill``."""
     lanes = Lanes(array.dtype)
 
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        vector = _vector(lanes)
-        place = _place(context, builder, array, *given[:3])
-        passed = _splat(builder, given[4], vector)
+    def emit(context: Context, builder: Builder, signature: Signature, arguments: Arguments) -> Value:
+        vector = vector_type(lanes)
+        place = place_of(context, builder, array, *arguments[:3])
+        passed = spread_value(builder, arguments[4], vector)
         align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
-        mask = _mask(builder, given[3], vector.count)
-        return _call(builder, "masked.load", vector, place, align, mask, passed)
+        mask = mask_before(builder, arguments[3], vector.count)
+        return call(builder, "masked.load", vector, place, align, mask, passed)
 
     return lanes(array, types.intp, types.intp, types.intp, array.dtype), emit
 
 
 @intrinsic
-def load_between(typing: Any, array: Any, row: Any, column: Any, begin: Any, left: Any) -> Any:
+def load_between(
+    typing: Typing,
+    array: NumbaType,
+    row: NumbaType,
+    column: NumbaType,
+    begin: NumbaType,
+    left: NumbaType,
+) -> Emitted:
     """As ``load`` with zeros, but lanes before ``begin`` are not there either."""
     lanes = Lanes(array.dtype)
 
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        vector = _vector(lanes)
-        place = _place(context, builder, array, *given[:3])
+    def emit(context: Context, builder: Builder, signature: Signature, arguments: Arguments) -> Value:
+        vector = vector_type(lanes)
+        place = place_of(context, builder, array, *arguments[:3])
         align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
-        before, there = (_mask(builder, end, vector.count) for end in given[3:])
+        before, there = (mask_before(builder, end, vector.count) for end in arguments[3:])
         mask = builder.and_(builder.not_(before), there)
-        return _call(builder, "masked.load", vector, place, align, mask, _constant(vector, 0.0))
+        return call(builder, "masked.load", vector, place, align, mask, constant(vector, 0.0))
 
     return lanes(array, *[types.intp] * 4), emit
 
 
 @intrinsic
-def splat(typing: Any, array: Any, value: Any) -> Any:
+def splat(typing: Typing, array: NumbaType, value: NumbaType) -> Emitted:
     """Vector of the array's kind with one value in all its lanes."""
     lanes = Lanes(array.dtype)
 
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return _splat(builder, given[1], _vector(lanes))
+    def emit(context: Context, builder: Builder, signature: Signature, arguments: Arguments) -> Value:
+        return spread_value(builder, arguments[1], vector_type(lanes))
 
     return lanes(array, array.dtype), emit
 
 
 @intrinsic
-def prefetch(typing: Any, array: Any, row: Any, column: Any) -> Any:
+def prefetch(typing: Typing, array: NumbaType, row: NumbaType, column: NumbaType) -> Emitted:
     """Ask for the memory at an entry, which need not exist, before it is used."""
 
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        place = _place(context, builder, array, *given)
+    def emit(context: Context, builder: Builder, signature: Signature, arguments: Arguments) -> Value:
+        place = place_of(context, builder, array, *arguments)
         # To be read, and to stay in all caches; it is data.
         operands = [place, *(ir.Constant(ir.IntType(32), code) for code in (0, 3, 1))]
         kind = ir.FunctionType(ir.VoidType(), [operand.type for operand in operands])
@@ -205,14 +234,21 @@ def prefetch(typing: Any, array: Any, row: Any, column: Any) -> Any:
 
 
 @intrinsic
-def store(typing: Any, array: Any, row: Any, column: Any, left: Any, value: Any) -> Any:
+def store(
+    typing: Typing,
+    array: NumbaType,
+    row: NumbaType,
+    column: NumbaType,
+    left: NumbaType,
+    value: NumbaType,
+) -> Emitted:
     """Write the first ``left`` lanes to ``array[row, column:]``."""
 
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        vector = _vector(value)
-        place = _place(context, builder, array, *given[:3])
+    def emit(context: Context, builder: Builder, signature: Signature, arguments: Arguments) -> Value:
+        vector = vector_type(value)
+        place = place_of(context, builder, array, *arguments[:3])
         align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
-        operands = [given[4], place, align, _mask(builder, given[3], vector.count)]
+        operands = [arguments[4], place, align, mask_before(builder, arguments[3], vector.count)]
         name = f"llvm.masked.store.v{vector.count}f{array.dtype.bitwidth}.p0"
         kind = ir.FunctionType(ir.VoidType(), [operand.type for operand in operands])
         builder.call(cgutils.get_or_insert_function(builder.module, kind, name), operands)
@@ -222,86 +258,92 @@ def store(typing: Any, array: Any, row: Any, column: Any, left: Any, value: Any)
 
 
 @intrinsic
-def add_exactly(typing: Any, doubles: Any, row: Any, column: Any, value: Any) -> Any:
+def add_exactly(
+    typing: Typing, doubles: NumbaType, row: NumbaType, column: NumbaType, value: NumbaType
+) -> Emitted:
     """Add a vector to as many numbers of a matrix of float64."""
 
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+    def emit(context: Context, builder: Builder, signature: Signature, arguments: Arguments) -> Value:
         wide = ir.VectorType(ir.DoubleType(), value.number)
-        place = _place(context, builder, doubles, *given[:3])
+        place = place_of(context, builder, doubles, *arguments[:3])
         place = builder.bitcast(place, wide.as_pointer())
-        exact = given[3] if given[3].type == wide else builder.fpext(given[3], wide)
+        exact = arguments[3] if arguments[3].type == wide else builder.fpext(arguments[3], wide)
         builder.store(builder.fadd(builder.load(place, align=8), exact), place, align=8)
         return context.get_dummy_value()
 
     return types.void(doubles, types.intp, types.intp, value), emit
 
 
-def _larger(builder: Any, one: Any, other: Any) -> Any:
-    """Where one is NaN the other, as ``one if one > other else other`` has it."""
-    return builder.select(builder.fcmp_ordered(">", one, other), one, other)
+def larger_of(builder: Builder, first: Value, second: Value) -> Value:
+    """``first if first > second else second``, so the second where the first is NaN."""
+    return builder.select(builder.fcmp_ordered(">", first, second), first, second)
 
 
-def _elementwise(name: str, act: Callable[[Any, Any, Any], Any]) -> Any:
+def _elementwise(name: str, act: Callable[[Builder, Value, Value], Value]) -> Intrinsic:
     """Operation of vectors, or of a vector and one number for all its lanes."""
 
     @intrinsic
-    def combine(typing: Any, one: Any, other: Any) -> Any:
-        alone = not isinstance(other, Lanes)
+    def combine(typing: Typing, first: NumbaType, second: NumbaType) -> Emitted:
+        alone = not isinstance(second, Lanes)
 
-        def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            second = _splat(builder, given[1], _vector(one)) if alone else given[1]
-            return act(builder, given[0], second)
+        def emit(
+            context: Context, builder: Builder, signature: Signature, arguments: Arguments
+        ) -> Value:
+            second = spread_value(builder, arguments[1], vector_type(first)) if alone else arguments[1]
+            return act(builder, arguments[0], second)
 
-        return one(one, one.element if alone else other), emit
+        return first(first, first.element if alone else second), emit
 
     combine.__name__ = name
     return combine
 
 
-def _as_operator(symbol: Any, combine: Any) -> None:
+def _as_operator(symbol: Callable[..., object], combine: Intrinsic) -> None:
     @overload(symbol)
-    def choose(one, other):  # type: ignore[no-untyped-def]
-        if isinstance(one, Lanes):
-            return lambda one, other: combine(one, other)
+    def choose(first, second):  # type: ignore[no-untyped-def]
+        if isinstance(first, Lanes):
+            return lambda first, second: combine(first, second)
         return None
 
 
-_as_operator(operator.add, _elementwise("add", lambda b, one, other: b.fadd(one, other)))
-_as_operator(operator.sub, _elementwise("subtract", lambda b, one, other: b.fsub(one, other)))
-_as_operator(operator.mul, _elementwise("multiply", lambda b, one, other: b.fmul(one, other)))
-larger = _elementwise("larger", _larger)
+_as_operator(operator.add, _elementwise("add", lambda b, first, second: b.fadd(first, second)))
+_as_operator(operator.sub, _elementwise("subtract", lambda b, first, second: b.fsub(first, second)))
+_as_operator(operator.mul, _elementwise("multiply", lambda b, first, second: b.fmul(first, second)))
+larger = _elementwise("larger", larger_of)
 
 
 @intrinsic
-def quotient(typing: Any, one: Any, other: Any, least: Any) -> Any:
-    """``one / other``, or 0 in lanes where the divisor is less than ``least``."""
+def quotient(typing: Typing, dividend: NumbaType, divisor: NumbaType, smallest: NumbaType) -> Emitted:
+    """``dividend / divisor``, or 0 in lanes where the divisor is less than ``smallest``."""
 
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        vector = _vector(one)
-        large = builder.fcmp_ordered(">=", given[1], _splat(builder, given[2], vector))
-        return builder.select(large, builder.fdiv(given[0], given[1]), _constant(vector, 0.0))
+    def emit(context: Context, builder: Builder, signature: Signature, arguments: Arguments) -> Value:
+        vector = vector_type(dividend)
+        large = builder.fcmp_ordered(">=", arguments[1], spread_value(builder, arguments[2], vector))
+        return builder.select(large, builder.fdiv(arguments[0], arguments[1]), constant(vector, 0.0))
 
-    return one(one, other, one.element), emit
+    return dividend(dividend, divisor, dividend.element), emit
 
 
 @intrinsic
-def unknown(typing: Any, value: Any) -> Any:
+def unknown(typing: Typing, value: NumbaType) -> Emitted:
     """1 in lanes that are NaN, else 0."""
 
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        one, none = (_constant(_vector(value), number) for number in (1.0, 0.0))
-        return builder.select(builder.fcmp_unordered("uno", given[0], given[0]), one, none)
+    def emit(context: Context, builder: Builder, signature: Signature, arguments: Arguments) -> Value:
+        ones, zeros = (constant(vector_type(value), number) for number in (1.0, 0.0))
+        return builder.select(builder.fcmp_unordered("uno", arguments[0], arguments[0]), ones, zeros)
 
     return value(value), emit
 
 
-def _fold(act: Callable[[Any, Any, Any], Any]) -> Any:
+def _fold(act: Callable[[Builder, Value, Value], Value]) -> Intrinsic:
     """Operation over all lanes of a vector: halves with each other, until one is left."""
 
     @intrinsic
-    def fold(typing: Any, value: Any) -> Any:
-        def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            (left,) = given
+    def fold(typing: Typing, value: NumbaType) -> Emitted:
+        def emit(
+            context: Context, builder: Builder, signature: Signature, arguments: Arguments
+        ) -> Value:
+            (left,) = arguments
             while left.type.count > 1:
                 half = left.type.count // 2
                 kind = ir.VectorType(ir.IntType(32), half)
@@ -319,75 +361,5 @@ def _fold(act: Callable[[Any, Any, Any], Any]) -> Any:
     return fold
 
 
-total = _fold(lambda builder, one, other: builder.fadd(one, other))
-highest = _fold(_larger)
-
-
-@intrinsic
-def exp(typing: Any, value: Any) -> Any:
-    """Exponential of numbers that are not positive, or NaN; zero below the smallest normal number.
-
-    2ⁿ eʳ with whole n and |r| ≤ ½ log 2, and eʳ by its Taylor series: its next term is less than
-    a tenth of the rounding.
-    """
-    single = value.element == types.float32
-    whole, exponent, bias = (ir.IntType(32), 23, 127) if single else (ir.IntType(64), 52, 1023)
-    degree, digits, lowest = (7, 11, -126) if single else (13, 30, -1022)
-    coarse = round(math.log(2) * 2**digits) / 2**digits  # whose products with n are exact
-    # Numbers this large have no fraction, and a number added to them lies in their lowest bits.
-    large = 1.5 * 2**exponent + bias
-
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        (x,), vector = given, _vector(value)
-        integers = ir.VectorType(whole, vector.count)
-        moved = _call(
-            builder, "fma", vector, x, _constant(vector, 1 / math.log(2)), _constant(vector, large)
-        )
-        twos, rest = builder.fsub(moved, _constant(vector, large)), x
-        for part in (coarse, float(LOG_TWO - Fraction(coarse))):
-            rest = _call(builder, "fma", vector, twos, _constant(vector, -part), rest)
-        series = _constant(vector, 1 / math.factorial(degree))
-        for power in range(degree - 1, -1, -1):
-            term = _constant(vector, 1 / math.factorial(power))
-            series = _call(builder, "fma", vector, series, rest, term)
-        shift = ir.Constant(integers, [ir.Constant(whole, exponent)] * vector.count)
-        power = builder.bitcast(builder.shl(builder.bitcast(moved, integers), shift), vector)
-        tiny = builder.fcmp_ordered("<", x, _constant(vector, lowest * math.log(2)))
-        return builder.select(tiny, _constant(vector, 0.0), builder.fmul(series, power))
-
-    return value(value), emit
-
-
-@intrinsic
-def log(typing: Any, value: Any) -> Any:
-    """Logarithm of normal float64 numbers above zero.
-
-    x = 2ⁿ m with m around 1, and log m = 2 s (1 + s²/3 + s⁴/5 + ...), s = (m − 1) / (m + 1): its next
-    term is less than a tenth of the rounding.
-    """
-    if value.element != types.float64:
-        return None
-
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        (x,), vector = given, _vector(value)
-        integers = ir.VectorType(ir.IntType(64), vector.count)
-
-        def whole(number: int) -> Any:
-            return ir.Constant(integers, [ir.Constant(ir.IntType(64), number)] * vector.count)
-
-        bits = builder.bitcast(x, integers)
-        # The bits of √½: what is added to the exponent where m would lie below it.
-        twos = builder.ashr(builder.sub(bits, whole(0x3FE6A09E667F3BCD)), whole(52))
-        m = builder.bitcast(builder.sub(bits, builder.shl(twos, whole(52))), vector)
-        one, n = _constant(vector, 1.0), builder.sitofp(twos, vector)
-        s = builder.fdiv(builder.fsub(m, one), builder.fadd(m, one))
-        square = builder.fmul(s, s)
-        series = _constant(vector, 1 / 21)
-        for power in range(19, 0, -2):
-            series = _call(builder, "fma", vector, series, square, _constant(vector, 1 / power))
-        coarse = round(math.log(2) * 2**30) / 2**30  # whose products with n are exact
-        rest = builder.fmul(n, _constant(vector, float(LOG_TWO - Fraction(coarse))))
-        small = _call(builder, "fma", vector, builder.fadd(s, s), series, rest)
-        return _call(builder, "fma", vector, n, _constant(vector, coarse), small)
-
-    return value(value), emit
+total = _fold(lambda builder, first, second: builder.fadd(first, second))
+highest = _fold(larger_of)

@@ -1,3 +1,7 @@
-"""The discrete chain on a GPU: ``scaled`` and ``logs`` (passes), ``tangent``, ``paths``, ``pairs``."""
+"""The discrete chain on a GPU.
 
-__all__ = ["logs", "pairs", "paths", "scaled", "tangent"]
+In reading order: ``calls`` (from tensors to launches), and the kernels: ``scaled`` and ``logs``
+(passes), ``pairs`` (sums of pairs), ``tangent`` (derivatives of the marginals), ``paths``.
+"""
+
+__all__ = ["calls", "logs", "pairs", "paths", "scaled", "tangent"]

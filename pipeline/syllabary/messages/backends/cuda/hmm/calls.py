@@ -10,7 +10,7 @@ from ... import cpu
 from ...cpu.hmm import tangent as cpu_tangent
 from .. import strips
 from ..block import WARPS
-from ..chunks import Repeated, in_chunks
+from ..chunks import Reruns, in_chunks
 from ..launch import NUMBERS, THREADS, launch, shared_memory, threads_for
 from . import logs, paths, scaled, tangent
 from . import pairs as pair_kernels
@@ -21,7 +21,7 @@ __all__ = ["hmm_marginals", "hmm_path", "hmm_sample", "hmm_tangent"]
 LONGEST = 384
 
 
-class Found(NamedTuple):
+class Outputs(NamedTuple):
     """Where sweeps over discrete chains leave what they find; zeros in padding."""
 
     filtered: Tensor
@@ -46,21 +46,21 @@ def hmm_marginals(
     first: Tensor | None,
     log_scales: Tensor,
     fault: Tensor,
-) -> Repeated | None:
+) -> Reruns | None:
     """Fill marginals, pair sums, first states and log scales; see ``messages.hmm.marginals``."""
     if evidence.numel() == 0:
         return None
     if states is None:
         states = torch.zeros_like(evidence[:, :1])
     if keep == "filter":
-        found = Found(states, log_scales, None, None)
+        outputs = Outputs(states, log_scales, None, None)
     else:
         messages = torch.zeros_like(evidence) if filtered is None else filtered
-        found = Found(messages, log_scales, states, transitions)
-    repeated = _settle(initial, transition, evidence, lengths, found, fault)
+        outputs = Outputs(messages, log_scales, states, transitions)
+    reruns = _in_rising_precision(initial, transition, evidence, lengths, outputs, fault)
     if first is not None:
         first.copy_(states[:, 0])
-    return repeated
+    return reruns
 
 
 def hmm_tangent(
@@ -78,25 +78,25 @@ def hmm_tangent(
     if states.numel() == 0:
         return
     step, _ = _exponential(transition, states.dtype)
-    ahead, behind, ratio = (torch.zeros_like(states) for _ in range(3))
+    ahead, back, ratio = (torch.zeros_like(states) for _ in range(3))
     lost, numbers = torch.zeros_like(states[:, 0, 0]), torch.finfo(states.dtype)
-    spec = _per_chain(states, tangent.ROOM)
-    given, floor = (filtered, states, direction, lengths), 1e9 * numbers.tiny
-    launch(tangent.forward, spec, step, *given, ahead, ratio, floor)
+    spec = _per_chain(states, tangent.WORKSPACE)
+    inputs, floor = (filtered, states, direction, lengths), 1e9 * numbers.tiny
+    launch(tangent.forward, spec, step, *inputs, ahead, ratio, floor)
     launch(
         tangent.backward,
         spec,
         step.mT.contiguous(),
-        *(*given, ahead, ratio, behind, d_states, lost),
+        *(*inputs, ahead, ratio, back, d_states, lost),
     )
     # Pairs a_t(j) P(j, k) r_{t+1}(k), each times f_t(j) + h_{t+1}(k).
-    for before, after in ((filtered * ahead, ratio), (filtered, ratio * behind)):
+    for before, after in ((filtered * ahead, ratio), (filtered, ratio * back)):
         _add_pairs(before.double(), after.double(), lengths, step.double(), d_transitions)
     left = (lost > cpu_tangent.LOST * numbers.eps).nonzero()[:, 0]
     if len(left):
         # So few, and so rarely, that the processor may do them: a launch in logs is not worth its text.
         start, matrix = (part if len(part) == 1 else part[left] for part in (initial, transition))
-        many = (part[left] for part in (evidence, *given, d_states, d_transitions))
+        many = (part[left] for part in (evidence, *inputs, d_states, d_transitions))
         again = [part.cpu() for part in (start, matrix, *many)]
         cpu.hmm_tangent(*again)
         d_states[left], d_transitions[left] = (part.to(states.device) for part in again[-2:])
@@ -114,7 +114,7 @@ def hmm_path(
     if evidence.numel() == 0:
         return
     potentials = (part.to(evidence.dtype) for part in (initial, transition))
-    spec = _per_chain(evidence, paths.BEST_ROOM)
+    spec = _per_chain(evidence, paths.BEST_WORKSPACE)
     scores = torch.empty_like(evidence)
     launch(paths.best, spec, *potentials, evidence, lengths, scores, path, fault)
 
@@ -132,45 +132,51 @@ def hmm_sample(
     if evidence.numel() == 0:
         return
     log_scales = torch.zeros_like(evidence[..., 0], dtype=torch.float64)
-    found = Found(torch.zeros_like(evidence), log_scales, None, None)
-    _settle(initial, transition, evidence, lengths, found, fault, in_logs=True)
-    spec = _per_chain(evidence, paths.DRAW_ROOM, torch.float64)
-    launch(paths.draw, spec, transition, found.filtered, uniform, lengths, fault, path)
+    outputs = Outputs(torch.zeros_like(evidence), log_scales, None, None)
+    _in_rising_precision(initial, transition, evidence, lengths, outputs, fault, in_logs=True)
+    spec = _per_chain(evidence, paths.DRAW_WORKSPACE, torch.float64)
+    launch(paths.draw, spec, transition, outputs.filtered, uniform, lengths, fault, path)
 
 
-def _settle(
+def _in_rising_precision(
     initial: Tensor,
     transition: Tensor,
     evidence: Tensor,
     lengths: Tensor,
-    found: Found,
+    outputs: Outputs,
     fault: Tensor,
     in_logs: bool = False,
-) -> Repeated:
+) -> Reruns:
     """Sweep in probabilities; what lost too much again in float64, and then in logs.
 
     ``in_logs`` makes ``found.filtered`` logs, which hold what would underflow.
     """
-    first, repeated = _scaled(initial, transition, evidence, lengths, found, in_logs)
+    first, reruns = _scaled(initial, transition, evidence, lengths, outputs, in_logs)
     fault.copy_(first)
-    for sweep in (_logs,) if evidence.dtype == torch.float64 else (_scaled, _logs):
+    for attempt in (_logs,) if evidence.dtype == torch.float64 else (_scaled, _logs):
         left = (fault >= 0).nonzero()[:, 0]
         if not len(left):
             break
         start, step = (part if len(part) == 1 else part[left] for part in (initial, transition))
-        again = Found._make(
-            None if part is None else torch.zeros_like(part[left], dtype=torch.float64) for part in found
+        again = Outputs._make(
+            None if part is None else torch.zeros_like(part[left], dtype=torch.float64)
+            for part in outputs
         )
-        fault[left], _ = sweep(start, step, evidence[left].double(), lengths[left], again, in_logs)
-        for source, target in zip(again, found, strict=True):
+        fault[left], _ = attempt(start, step, evidence[left].double(), lengths[left], again, in_logs)
+        for source, target in zip(again, outputs, strict=True):
             if source is not None and target is not None:
                 target[left] = source.to(target.dtype)
-    return repeated
+    return reruns
 
 
 def _scaled(
-    initial: Tensor, transition: Tensor, evidence: Tensor, lengths: Tensor, found: Found, in_logs: bool
-) -> tuple[Tensor, Repeated]:
+    initial: Tensor,
+    transition: Tensor,
+    evidence: Tensor,
+    lengths: Tensor,
+    outputs: Outputs,
+    in_logs: bool,
+) -> tuple[Tensor, Reruns]:
     """Sweep in probabilities; −1 for each sequence that lost too little to matter.
 
     The CPU's ``_sweep`` says what is lost, and why a filter's floor depends on the transitions.
@@ -181,56 +187,61 @@ def _scaled(
     shifts = torch.stack([log_start.expand(count), log_step.expand(count)], 1)
     floor = 1e9 * torch.finfo(dtype).tiny
     floors = torch.full_like(shifts[:, 0], floor)
-    if found.states is None:
+    if outputs.states is None:
         smallest = step.flatten(1).amin(1).double().expand(count)
         needed = torch.where(smallest < floor, math.inf, floor / smallest)
         floors = torch.where(lengths > 1, needed, floors)
     first, plan = torch.zeros_like(floors), strips.layout(evidence.shape[2])
-    forward, backward = scaled.sweeps(plan, NUMBERS[dtype])
-    seen = evidence.flatten(1), evidence.amax(2), lengths
-    there = start, _padded(step, plan.width), shifts, floors, seen
-    left = found.filtered.flatten(1), found.log_scales, first
+    forward, backward = scaled.passes(plan, NUMBERS[dtype])
+    observed = evidence.flatten(1), evidence.amax(2), lengths
+    there = start, _padded(step, plan.width), shifts, floors, observed
+    left = outputs.filtered.flatten(1), outputs.log_scales, first
     shared = shared_memory(dtype, WARPS + plan.numbers)
     layout = plan.threads, shared, evidence.shape[2], LONGEST
-    seams = [in_chunks(forward, layout, evidence, there, left)]
-    if found.states is not None and found.transitions is not None:
+    passes = [in_chunks(forward, layout, evidence, there, left)]
+    if outputs.states is not None and outputs.transitions is not None:
         weights, back = torch.empty_like(evidence), _padded(step.mT, plan.width)
-        flat = (part.flatten(1) for part in (found.filtered, found.states, weights))
-        back_given = back, floor, seen
-        seams.append(in_chunks(backward, layout, evidence, back_given, (*flat, first)))
-        _add_pairs(found.filtered, weights, lengths, step, found.transitions)
+        flat = (part.flatten(1) for part in (outputs.filtered, outputs.states, weights))
+        back_inputs = back, floor, observed
+        passes.append(in_chunks(backward, layout, evidence, back_inputs, (*flat, first)))
+        _add_pairs(outputs.filtered, weights, lengths, step, outputs.transitions)
     if in_logs:
-        found.filtered.log_()
-    return torch.where(first > 0, -1, 0), Repeated(*(part.repeated for part in seams))
+        outputs.filtered.log_()
+    return torch.where(first > 0, -1, 0), Reruns(*(part.reruns for part in passes))
 
 
 def _logs(
-    initial: Tensor, transition: Tensor, evidence: Tensor, lengths: Tensor, found: Found, in_logs: bool
+    initial: Tensor,
+    transition: Tensor,
+    evidence: Tensor,
+    lengths: Tensor,
+    outputs: Outputs,
+    in_logs: bool,
 ) -> tuple[Tensor, None]:
     """Sweep in logs; the fault of each sequence, or −1."""
     messages, fault = torch.full_like(evidence, -math.inf), torch.full_like(lengths, -1)
-    spec = _per_chain(evidence, logs.ROOM)
+    spec = _per_chain(evidence, logs.WORKSPACE)
     chain = (transition, evidence, lengths)
-    launch(logs.forward, spec, initial, *chain, messages, found.log_scales, fault)
-    if found.states is not None:
-        launch(logs.backward, spec, *chain, fault, messages, found.states, found.transitions)
-    found.filtered.copy_(messages if in_logs else messages.exp())
+    launch(logs.forward, spec, initial, *chain, messages, outputs.log_scales, fault)
+    if outputs.states is not None:
+        launch(logs.backward, spec, *chain, fault, messages, outputs.states, outputs.transitions)
+    outputs.filtered.copy_(messages if in_logs else messages.exp())
     return fault, None
 
 
 def _add_pairs(before: Tensor, after: Tensor, lengths: Tensor, step: Tensor, pairs: Tensor) -> None:
     """Add ``P(j, k) Σ_t before_t(j) after_{t+1}(k)`` of every sequence to its sums."""
     count, frames, size = before.shape
-    tiles, number = -(-size // pair_kernels.TILE), max(1, -(-(frames - 1) // pair_kernels.PIECE))
-    pieces = pairs.new_empty((count, number, size, size))
+    tiles, number = -(-size // pair_kernels.TILE), max(1, -(-(frames - 1) // pair_kernels.PART))
+    parts = pairs.new_empty((count, number, size, size))
     spec = (
         (count, number, tiles**2),
         pair_kernels.SIDE**2,
         shared_memory(before.dtype, 2 * pair_kernels.CELLS),
     )
-    launch(pair_kernels.sum_pieces, spec, before, after, lengths, pieces)
+    launch(pair_kernels.sum_parts, spec, before, after, lengths, parts)
     each = (count, -(-size * size // THREADS)), THREADS, 0
-    launch(pair_kernels.add_pieces, each, pieces, lengths, step, pairs)
+    launch(pair_kernels.add_parts, each, parts, lengths, step, pairs)
 
 
 def _exponential(log: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

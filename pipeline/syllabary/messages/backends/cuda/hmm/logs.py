@@ -7,10 +7,10 @@ from numba import cuda, float64
 from ...compiled import Floats
 from ..block import WARPS, block_max, block_sum, kernel
 
-__all__ = ["ROOM", "backward", "forward"]
+__all__ = ["WORKSPACE", "backward", "forward"]
 
 # Shared memory: so many vectors of K float64.
-ROOM = 2
+WORKSPACE = 2
 
 
 @kernel
@@ -27,24 +27,24 @@ def forward(
     i, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     size = evidence.shape[2]
     start, step = initial[i % initial.shape[0]], transition[i % transition.shape[0]]
-    scratch, room = cuda.shared.array(WARPS, float64), cuda.shared.array(0, float64)
-    before, after = room[:size], room[size:]
+    scratch, workspace = cuda.shared.array(WARPS, float64), cuda.shared.array(0, float64)
+    before, after = workspace[:size], workspace[size:]
     for t in range(lengths[i]):
         peak = -math.inf
         for k in range(thread, size, threads):
-            found = start[k]
+            total_log = start[k]
             if t > 0:
                 largest = -math.inf
                 for j in range(size):
                     largest = max(largest, before[j] + step[j, k])
-                found = 0.0
+                total_log = 0.0
                 if largest > -math.inf:
                     for j in range(size):
-                        found += math.exp(before[j] + step[j, k] - largest)
-                    found = largest + math.log(found)
+                        total_log += math.exp(before[j] + step[j, k] - largest)
+                    total_log = largest + math.log(total_log)
                 else:
-                    found = largest
-            after[k] = found + evidence[i, t, k]
+                    total_log = largest
+            after[k] = total_log + evidence[i, t, k]
             # NaN counts as +inf, so that the frame is refused.
             peak = max(peak, after[k] if after[k] == after[k] else math.inf)
         peak = block_max(peak, scratch)
@@ -81,8 +81,8 @@ def backward(
     i, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     size, wanted, last = evidence.shape[2], states.shape[1], lengths[i] - 1
     step = transition[i % transition.shape[0]]
-    scratch, room = cuda.shared.array(WARPS, float64), cuda.shared.array(0, float64)
-    weighted, product = room[:size], room[size:]
+    scratch, workspace = cuda.shared.array(WARPS, float64), cuda.shared.array(0, float64)
+    weighted, product = workspace[:size], workspace[size:]
     if last < 0 or fault[i] >= 0:
         return
     for k in range(thread, size, threads):
@@ -95,13 +95,13 @@ def backward(
         cuda.syncthreads()
         peak = -math.inf
         for j in range(thread, size, threads):
-            largest, found = -math.inf, 0.0
+            largest, total_log = -math.inf, 0.0
             for k in range(size):
                 largest = max(largest, step[j, k] + weighted[k])
             if largest > -math.inf:
                 for k in range(size):
-                    found += math.exp(step[j, k] + weighted[k] - largest)
-                largest += math.log(found)
+                    total_log += math.exp(step[j, k] + weighted[k] - largest)
+                largest += math.log(total_log)
             product[j] = largest
             peak = max(peak, messages[i, t, j] + largest)
         peak = block_max(peak, scratch)

@@ -10,58 +10,58 @@ import numpy as np
 from ...compiled import Floats
 from ..block import SIMULATED, cuda, kernel
 
-__all__ = ["CELLS", "PIECE", "SIDE", "TILE", "add_pieces", "sum_pieces"]
+__all__ = ["CELLS", "PART", "SIDE", "TILE", "add_parts", "sum_parts"]
 
 # Entries of a tile along a side, of a thread, and so threads along a side.
-TILE, OWN = (4, 2) if SIMULATED else (64, 4)
-SIDE = TILE // OWN
+TILE, PER_THREAD = (4, 2) if SIMULATED else (64, 4)
+SIDE = TILE // PER_THREAD
 # Frames of a slice, and of a piece at most.
-SLICE, PIECE = 32, 512
+SLICE, PART = 32, 512
 # Entries of a slice, and of a thread (numba takes no products for the sizes of arrays).
-CELLS, ENTRIES = SLICE * TILE, OWN * OWN
+CELLS, ENTRIES = SLICE * TILE, PER_THREAD * PER_THREAD
 
 
 @kernel
-def sum_pieces(before: Floats, after: Floats, lengths: Floats, pieces: Floats) -> None:
+def sum_parts(before: Floats, after: Floats, lengths: Floats, parts: Floats) -> None:
     """Fill pieces (B, P, K, K) float64 with Σ_t before_t(j) after_{t+1}(k) over their frames."""
-    i, piece, size = cuda.blockIdx.x, cuda.blockIdx.y, pieces.shape[3]
+    i, part, size = cuda.blockIdx.x, cuda.blockIdx.y, parts.shape[3]
     tiles = (size + TILE - 1) // TILE
     down, right = cuda.blockIdx.z // tiles * TILE, cuda.blockIdx.z % tiles * TILE
     thread, threads = cuda.threadIdx.x, cuda.blockDim.x
     row, column = thread // SIDE, thread % SIDE
-    room = cuda.shared.array(0, before.dtype)
-    left, above = room[:CELLS], room[CELLS:]
+    workspace = cuda.shared.array(0, before.dtype)
+    left, above = workspace[:CELLS], workspace[CELLS:]
     recent = cuda.local.array(ENTRIES, before.dtype)
     total = cuda.local.array(ENTRIES, np.float64)
-    for own in range(ENTRIES):
-        total[own] = 0
-    first = PIECE * piece
-    last = min(first + PIECE, lengths[i] - 1)
-    for opening in range(first, last, SLICE):
+    for entry_of_thread in range(ENTRIES):
+        total[entry_of_thread] = 0
+    first = PART * part
+    last = min(first + PART, lengths[i] - 1)
+    for begin in range(first, last, SLICE):
         cuda.syncthreads()
         for entry in range(thread, CELLS, threads):
-            t, m = opening + entry // TILE, entry % TILE
+            t, m = begin + entry // TILE, entry % TILE
             left[entry] = before[i, t, down + m] if t < last and down + m < size else 0
             above[entry] = after[i, t + 1, right + m] if t < last and right + m < size else 0
         cuda.syncthreads()
-        for own in range(ENTRIES):
-            recent[own] = 0
+        for entry_of_thread in range(ENTRIES):
+            recent[entry_of_thread] = 0
         for entry in range(0, CELLS, TILE):
-            for m in range(OWN):
+            for m in range(PER_THREAD):
                 number = left[entry + row + m * SIDE]
-                for n in range(OWN):
-                    recent[m * OWN + n] += number * above[entry + column + n * SIDE]
-        for own in range(ENTRIES):
-            total[own] += recent[own]
-    for m in range(OWN):
-        for n in range(OWN):
+                for n in range(PER_THREAD):
+                    recent[m * PER_THREAD + n] += number * above[entry + column + n * SIDE]
+        for entry_of_thread in range(ENTRIES):
+            total[entry_of_thread] += recent[entry_of_thread]
+    for m in range(PER_THREAD):
+        for n in range(PER_THREAD):
             j, k = down + row + m * SIDE, right + column + n * SIDE
             if j < size and k < size:
-                pieces[i, piece, j, k] = total[m * OWN + n]
+                parts[i, part, j, k] = total[m * PER_THREAD + n]
 
 
 @kernel
-def add_pieces(pieces: Floats, lengths: Floats, transition: Floats, pairs: Floats) -> None:
+def add_parts(parts: Floats, lengths: Floats, transition: Floats, pairs: Floats) -> None:
     """Add ``P(j, k)`` times the sum of the pieces to the pairs, an entry to a thread."""
     i, size = cuda.blockIdx.x, pairs.shape[2]
     entry = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
@@ -69,6 +69,6 @@ def add_pieces(pieces: Floats, lengths: Floats, transition: Floats, pairs: Float
         return
     j, k = entry // size, entry % size
     total = 0.0
-    for piece in range((lengths[i] - 1 + PIECE - 1) // PIECE):
-        total += pieces[i, piece, j, k]
+    for part in range((lengths[i] - 1 + PART - 1) // PART):
+        total += parts[i, part, j, k]
     pairs[i, j, k] += total * transition[i % transition.shape[0], j, k]

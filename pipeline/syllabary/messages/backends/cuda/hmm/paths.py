@@ -7,10 +7,10 @@ from numba import cuda, float64, int64
 from ...compiled import Floats
 from ..block import WARPS, block_argmax, block_max, kernel
 
-__all__ = ["BEST_ROOM", "DRAW_ROOM", "best", "draw"]
+__all__ = ["BEST_WORKSPACE", "DRAW_WORKSPACE", "best", "draw"]
 
 # Shared memory: the scratch and so many vectors of K scores; so many vectors of K float64.
-BEST_ROOM, DRAW_ROOM = 2, 1
+BEST_WORKSPACE, DRAW_WORKSPACE = 2, 1
 
 
 @kernel
@@ -30,8 +30,12 @@ def best(
     i, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     size, length = evidence.shape[2], lengths[i]
     start, step = initial[i % initial.shape[0]], transition[i % transition.shape[0]]
-    places, room = cuda.shared.array(WARPS, int64), cuda.shared.array(0, scores.dtype)
-    scratch, before, after = room[:WARPS], room[WARPS : WARPS + size], room[WARPS + size :]
+    places, workspace = cuda.shared.array(WARPS, int64), cuda.shared.array(0, scores.dtype)
+    scratch, before, after = (
+        workspace[:WARPS],
+        workspace[WARPS : WARPS + size],
+        workspace[WARPS + size :],
+    )
     for t in range(length):
         highest = scores.dtype.type(-math.inf)
         for k in range(thread, size, threads):

@@ -11,31 +11,31 @@ from typing import Any
 import numpy as np
 
 from ...compiled import Floats
-from ..block import LANES, WARPS, bounded, cuda, device, warp_sum
-from ..chunks import checks, forgotten, frames_of, number_of, stretches_of_block
+from ..block import WARP_SIZE, WARPS, bounded, cuda, device, warp_sum
+from ..chunks import checks, chunks_of_block, forgotten, frames_of, number_of
 from ..strips import HELD, Layout, strips
 
-__all__ = ["sweeps"]
+__all__ = ["passes"]
 
 # Roundings by which two messages may differ that are one.
 ROUNDINGS = 64
 
 
 @cache
-def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
+def passes(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
     """Make ``forward`` and ``backward`` for numbers of ``dtype`` and matrices of one layout."""
     width, _, rows = layout
     hold, multiply, gather = strips(*layout)
     # Two blocks share a multiprocessor; its registers hold one matrix of float64.
     kernel = bounded(layout.threads, 2 if rows <= HELD // 4 and dtype == np.float32 else 1)
     relative, tiny = (dtype(x) for x in (ROUNDINGS * np.finfo(dtype).eps, np.finfo(dtype).tiny))
-    zero, one, lost, endless = (dtype(x) for x in (0, 1, math.nan, math.inf))
+    zero, unity, lost, endless = (dtype(x) for x in (0, 1, math.nan, math.inf))
     held = max(1, 2 * rows)
 
     @device
-    def agree(found: Floats, true: Floats, m: int) -> bool:
+    def agree(message_entry: Floats, true: Floats, m: int) -> bool:
         # In every entry, however small: relative errors of a message can only shrink on its way.
-        return abs(found[m] - true[m]) <= relative * max(found[m], true[m]) + tiny
+        return abs(message_entry[m] - true[m]) <= relative * max(message_entry[m], true[m]) + tiny
 
     first_wrong = checks(agree)
 
@@ -45,61 +45,70 @@ def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
         transition: Floats,
         shifts: Floats,
         floors: Floats,
-        seen: tuple[Floats, Floats, Floats],
-        seams: tuple[Floats, Floats, Floats, Floats],
-        turn: tuple[int, int],
+        observed: tuple[Floats, Floats, Floats],
+        boundaries: tuple[Floats, Floats, Floats, Floats],
+        launch: tuple[int, int],
         messages: Floats,
         log_scales: Floats,
         first: Floats,
     ) -> None:
         """a_1 = π₀ b_1 / c_1, a_{t+1} = (a_t P) b_{t+1} / c_{t+1}.
 
-        ``shifts`` (B, 2) are the logs that were taken out of π₀ and P, ``seen`` the evidence, its
+        ``shifts`` (B, 2) are the logs that were taken out of π₀ and P, ``observed`` the evidence, its
         largest entry of every frame, and lengths. ``first`` receives c_1, or 0 where a c_t is less
         than its ``floors``.
         """
         i, thread, last = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x - 1
-        evidence, peaks, length = seen[0][i], seen[1][i], seen[2][i]
-        starts, source, target, repeated = seams[0][i], seams[1][i], seams[2][i], seams[3][i]
-        approach, longest = turn
+        evidence, peaks, length = observed[0][i], observed[1][i], observed[2][i]
+        starts, source, target, reruns = (
+            boundaries[0][i],
+            boundaries[1][i],
+            boundaries[2][i],
+            boundaries[3][i],
+        )
+        warm_up, longest = launch
         size, floor, step = starts.shape[1], dtype(floors[i]), transition[i % transition.shape[0]]
-        filtered, mine = messages[i], thread < size
-        room = cuda.shared.array(0, messages.dtype)
-        own = cuda.local.array(held, messages.dtype)
-        scratch, vector, sums = room[:WARPS], room[WARPS : WARPS + width], room[WARPS + width :]
+        filtered, has_state = messages[i], thread < size
+        workspace = cuda.shared.array(0, messages.dtype)
+        strip = cuda.local.array(held, messages.dtype)
+        scratch, vector, sums = (
+            workspace[:WARPS],
+            workspace[WARPS : WARPS + width],
+            workspace[WARPS + width :],
+        )
         number = number_of(length, longest)
-        k, high = stretches_of_block(number, approach, source, target)
+        k, high = chunks_of_block(number, warm_up, source, target)
         while True:
-            if approach == 0:
+            if warm_up == 0:
                 k = first_wrong(starts, source, max(k, 1), high, scratch)
             if k >= high:
                 break
-            hold(step, own)
+            hold(step, strip)
             begin, end = frames_of(length, number, k)
-            if approach == 0 and thread == 0:
-                repeated[k] += 1
-            opening, mass, coming, top, prior = max(0, begin - approach), zero, zero, zero, zero
-            if mine:
-                mass = source[k - 1, thread] if approach == 0 else one
-                coming, top = evidence[opening * size + thread], peaks[opening]
-                if opening == 0:
+            if warm_up == 0 and thread == 0:
+                reruns[k] += 1
+            start_frame, mass, coming, top, prior = max(0, begin - warm_up), zero, zero, zero, zero
+            if has_state:
+                mass = source[k - 1, thread] if warm_up == 0 else unity
+                coming, top = evidence[start_frame * size + thread], peaks[start_frame]
+                if start_frame == 0:
                     prior = initial[i % initial.shape[0], thread]
             if thread < width:
                 vector[thread] = mass
             cuda.syncthreads()
-            for t in range(opening, end + 1):
+            for t in range(start_frame, end + 1):
                 likely = math.exp(coming - top)
-                if mine:  # asked for a step ahead
+                if has_state:  # asked for a step ahead
                     ahead = min(t + 1, end - 1)
                     coming, top = evidence[ahead * size + thread], peaks[ahead]
                 if t > 0:
-                    multiply(vector, step, own, sums)
+                    multiply(vector, step, strip, sums)
                 cuda.syncthreads()
-                if mine:
+                if has_state:
                     product = prior
                     if t > 0:
                         product, total = gather(sums, thread)
-                        share = one / total if floor <= total < endless else lost
+                        share = unity / total if floor <= total < endless else lost
                         mass, product = mass * share, product * share
                         if t > begin:
                             filtered[(t - 1) * size + thread] = mass
@@ -117,11 +126,11 @@ def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
                     if t == 1:
                         first[i] = total if good else 0
                 cuda.syncthreads()
-            if mine:
+            if has_state:
                 target[k, thread] = mass
             k += 1
             cuda.syncthreads()
-        if thread == 0 and approach > 0 and length == 0:
+        if thread == 0 and warm_up > 0 and length == 0:
             first[i] = 1
         if cuda.gridDim.y == 1 and forgotten(target, number) and thread == 0:
             first[i] = 0
@@ -130,9 +139,9 @@ def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
     def backward(
         transposed: Floats,
         floor: float,
-        seen: tuple[Floats, Floats, Floats],
-        seams: tuple[Floats, Floats, Floats, Floats],
-        turn: tuple[int, int],
+        observed: tuple[Floats, Floats, Floats],
+        boundaries: tuple[Floats, Floats, Floats, Floats],
+        launch: tuple[int, int],
         filtered: Floats,
         states: Floats,
         weights: Floats,
@@ -146,45 +155,54 @@ def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
         same name) ``first`` becomes 0. ``states`` may have fewer frames than there are; the rest are
         not wanted.
         """
-        i, thread, least = cuda.blockIdx.x, cuda.threadIdx.x, dtype(floor)
-        evidence, peaks, length = seen[0][i], seen[1][i], seen[2][i]
-        starts, source, target, repeated = seams[0][i], seams[1][i], seams[2][i], seams[3][i]
-        approach, longest = turn
+        i, thread, smallest = cuda.blockIdx.x, cuda.threadIdx.x, dtype(floor)
+        evidence, peaks, length = observed[0][i], observed[1][i], observed[2][i]
+        starts, source, target, reruns = (
+            boundaries[0][i],
+            boundaries[1][i],
+            boundaries[2][i],
+            boundaries[3][i],
+        )
+        warm_up, longest = launch
         size, start, step = starts.shape[1], dtype(first[i]), transposed[i % transposed.shape[0]]
-        messages, marginals, ratios, mine = filtered[i], states[i], weights[i], thread < size
+        messages, marginals, ratios, has_state = filtered[i], states[i], weights[i], thread < size
         wanted = len(marginals) // size
-        room = cuda.shared.array(0, filtered.dtype)
-        own = cuda.local.array(held, filtered.dtype)
-        scratch, vector, sums = room[:WARPS], room[WARPS : WARPS + width], room[WARPS + width :]
+        workspace = cuda.shared.array(0, filtered.dtype)
+        strip = cuda.local.array(held, filtered.dtype)
+        scratch, vector, sums = (
+            workspace[:WARPS],
+            workspace[WARPS : WARPS + width],
+            workspace[WARPS + width :],
+        )
         number = number_of(length, longest)
         if not start > 0:
             return
-        k, high = stretches_of_block(number, approach, source, target)
+        k, high = chunks_of_block(number, warm_up, source, target)
         while True:
-            if approach == 0:
+            if warm_up == 0:
                 k = first_wrong(starts, source, max(k, 1), high, scratch)
             if k >= high:
                 break
-            hold(step, own)
+            hold(step, strip)
             begin, end = frames_of(length, number, number - 1 - k)
-            if approach == 0 and thread == 0:
-                repeated[k] += 1
+            if warm_up == 0 and thread == 0:
+                reruns[k] += 1
             # The message is that of this frame, and then of those before it.
-            opening, failed = min(end + approach, length - 1), False
+            start_frame, failed = min(end + warm_up, length - 1), False
             message, coming, top, before, weighted, spent, joint, scale = (
-                zero, zero, zero, zero, zero, zero, zero, one,
+                zero, zero, zero, zero, zero, zero, zero, unity,
             )  # fmt: skip
-            if mine:
-                message = source[k - 1, thread] if approach == 0 else one
-                coming, top = evidence[opening * size + thread], peaks[opening]
-                before = messages[max(opening - 1, 0) * size + thread]
+            if has_state:
+                message = source[k - 1, thread] if warm_up == 0 else unity
+                coming, top = evidence[start_frame * size + thread], peaks[start_frame]
+                before = messages[max(start_frame - 1, 0) * size + thread]
                 if end == length and end - 1 < wanted:
                     marginals[(end - 1) * size + thread] = messages[(end - 1) * size + thread]
             if thread < width:
                 vector[thread] = zero
-            for t in range(opening - 1, begin - 2, -1):
+            for t in range(start_frame - 1, begin - 2, -1):
                 likely = math.exp(coming - top)
-                if mine:
+                if has_state:
                     if t + 1 == end:
                         starts[k, thread] = message
                     spent, weighted = weighted, message * likely
@@ -192,27 +210,27 @@ def sweeps(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
                     coming, top = evidence[max(t, 0) * size + thread], peaks[max(t, 0)]
                 cuda.syncthreads()
                 if t >= begin:
-                    multiply(vector, step, own, sums)
-                if mine and t + 1 < min(opening, end):
+                    multiply(vector, step, strip, sums)
+                if has_state and t + 1 < min(start_frame, end):
                     mass = scratch[0]
-                    for warp in range(1, width // LANES):
+                    for warp in range(1, width // WARP_SIZE):
                         mass += scratch[warp]
-                    good = mass >= least and (t >= 0 or start * (mass / scale) >= least)
+                    good = mass >= smallest and (t >= 0 or start * (mass / scale) >= smallest)
                     failed = failed or not good
-                    share = one / mass if good else lost
+                    share = unity / mass if good else lost
                     ratios[(t + 2) * size + thread] = spent * share
                     if t + 1 < wanted:
                         marginals[(t + 1) * size + thread] = joint * share
                 cuda.syncthreads()
                 if t >= begin:
-                    if mine:
+                    if has_state:
                         product, scale = gather(sums, thread)
                         message, joint = product / scale, before * product
                         before = messages[max(t - 1, 0) * size + thread]
                     total = warp_sum(joint)
-                    if thread < width and thread % LANES == 0:
-                        scratch[thread // LANES] = total
-            if mine:
+                    if thread < width and thread % WARP_SIZE == 0:
+                        scratch[thread // WARP_SIZE] = total
+            if has_state:
                 target[k, thread] = lost if failed else message
             k += 1
             cuda.syncthreads()

@@ -5,10 +5,10 @@ from numba import cuda
 from ...compiled import Floats
 from ..block import WARPS, block_sum, kernel
 
-__all__ = ["ROOM", "backward", "forward"]
+__all__ = ["WORKSPACE", "backward", "forward"]
 
 # Shared memory: the scratch and so many vectors of K messages.
-ROOM = 2
+WORKSPACE = 2
 
 
 @kernel
@@ -29,8 +29,8 @@ def forward(
     """
     i, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     size, step = states.shape[2], transition[i % transition.shape[0]]
-    room = cuda.shared.array(0, states.dtype)
-    scratch, sure, moved = room[:WARPS], room[WARPS : WARPS + size], room[WARPS + size :]
+    workspace = cuda.shared.array(0, states.dtype)
+    scratch, sure, moved = workspace[:WARPS], workspace[WARPS : WARPS + size], workspace[WARPS + size :]
     for t in range(lengths[i]):
         mean = states.dtype.type(0)
         for k in range(thread, size, threads):
@@ -40,13 +40,13 @@ def forward(
                 for j in range(size):
                     predicted += sure[j] * step[j, k]
                     average += moved[j] * step[j, k]
-            found, share = direction[i, t, k], states.dtype.type(0)
+            value, share = direction[i, t, k], states.dtype.type(0)
             if predicted >= floor:
-                found += average / predicted
+                value += average / predicted
                 share = states[i, t, k] / predicted
-            ahead[i, t, k] = found
+            ahead[i, t, k] = value
             ratio[i, t, k] = share
-            mean += states[i, t, k] * found
+            mean += states[i, t, k] * value
         mean = block_sum(mean, scratch)
         for k in range(thread, size, threads):
             ahead[i, t, k] -= mean
@@ -64,7 +64,7 @@ def backward(
     lengths: Floats,
     ahead: Floats,
     ratio: Floats,
-    behind: Floats,
+    back: Floats,
     d_states: Floats,
     lost: Floats,
 ) -> None:
@@ -75,8 +75,8 @@ def backward(
     """
     i, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     size, length, step = states.shape[2], lengths[i], transposed[i % transposed.shape[0]]
-    room = cuda.shared.array(0, states.dtype)
-    scratch, sure, moved = room[:WARPS], room[WARPS : WARPS + size], room[WARPS + size :]
+    workspace = cuda.shared.array(0, states.dtype)
+    scratch, sure, moved = workspace[:WARPS], workspace[WARPS : WARPS + size], workspace[WARPS + size :]
     for t in range(length - 1, -1, -1):
         mean, center, missed = states.dtype.type(0), states.dtype.type(0), states.dtype.type(0)
         for k in range(thread, size, threads):
@@ -85,21 +85,21 @@ def backward(
                 for j in range(size):
                     predicted += sure[j] * step[j, k]
                     average += moved[j] * step[j, k]
-            found = direction[i, t, k]
+            value = direction[i, t, k]
             if predicted > 0:
-                found += average / predicted
-            behind[i, t, k] = found
-            mean += states[i, t, k] * found
+                value += average / predicted
+            back[i, t, k] = value
+            mean += states[i, t, k] * value
             if t + 1 < length:
                 missed += abs(states[i, t, k] - filtered[i, t, k] * predicted)
         mean, missed = block_sum(mean, scratch), block_sum(missed, scratch)
         if thread == 0:
             lost[i] = max(lost[i], missed)
         for k in range(thread, size, threads):
-            behind[i, t, k] -= mean
+            back[i, t, k] -= mean
             sure[k] = ratio[i, t, k]
-            moved[k] = ratio[i, t, k] * behind[i, t, k]
-            d_states[i, t, k] = ahead[i, t, k] + behind[i, t, k] - direction[i, t, k]
+            moved[k] = ratio[i, t, k] * back[i, t, k]
+            d_states[i, t, k] = ahead[i, t, k] + back[i, t, k] - direction[i, t, k]
             center += states[i, t, k] * d_states[i, t, k]
         center = block_sum(center, scratch)
         for k in range(thread, size, threads):

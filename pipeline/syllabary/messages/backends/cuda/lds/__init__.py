@@ -1,3 +1,7 @@
-"""The Gaussian chain on a GPU: ``sweeps``, and ``tangent`` (draws and derivatives)."""
+"""The Gaussian chain on a GPU.
 
-__all__ = ["sweeps", "tangent"]
+In reading order: ``calls`` (from tensors to launches), and the kernels: ``passes`` (forward and
+backward) and ``tangent`` (samples and derivatives).
+"""
+
+__all__ = ["passes", "tangent"]

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..chunks import Repeated, in_chunks, most
+from ..chunks import Reruns, in_chunks, max_chunks
 from ..launch import NUMBERS, launch, shared_memory, threads_for
-from . import sweeps, tangent
+from . import passes, tangent
 
 __all__ = ["lds_marginals", "lds_sample", "lds_tangent"]
 
@@ -29,7 +29,7 @@ def lds_marginals(
     sums: Tensor | None,
     totals: Tensor,
     fault: Tensor,
-) -> Repeated | None:
+) -> Reruns | None:
     """Fill means, covariances and their sums; see ``messages.lds.marginals``."""
     if means.numel() == 0:
         return None
@@ -39,20 +39,20 @@ def lds_marginals(
     smooths = keep != "filter"
     if not smooths and covariances is not None:
         filtered = covariances
-    left = filtered, torch.empty_like(means) if smooths else means, gain
-    plan = _gaussian_sweeps(means)
-    forward = _filter(plan, (precision, lower, precision_mean, lengths), left, totals, fault)
+    partial = filtered, torch.empty_like(means) if smooths else means, gain
+    plan = _kernels(means)
+    forward = _filter(plan, (precision, lower, precision_mean, lengths), partial, totals, fault)
     if not smooths:
-        return Repeated(forward.repeated)
+        return Reruns(forward.reruns)
     none = means.new_empty(count, 0, size, size)
     spread, pairs = (none if part is None else part for part in (covariances, cross))
-    stretches = forward.repeated.shape[1] if sums is not None else 0
-    parts = totals.new_empty(count, stretches, 2, size**2)
+    chunks = forward.reruns.shape[1] if sums is not None else 0
+    parts = totals.new_empty(count, chunks, 2, size**2)
     added = totals.new_empty(count, 0, size**2) if sums is None else sums.flatten(2)
-    given = (*_flat(left[0]), left[1], *_flat(left[2]), lengths)
+    inputs = (*_flat(partial[0]), partial[1], *_flat(partial[2]), lengths)
     target = ((*_flat(spread), means, *_flat(pairs)), parts, added, fault)
-    backward = _gaussian_stretches(plan.smooth_backward, plan, means, given, target)
-    return Repeated(forward.repeated, backward.repeated)
+    backward = _launch_passes(plan.smooth_backward, plan, means, inputs, target)
+    return Reruns(forward.reruns, backward.reruns)
 
 
 def lds_tangent(
@@ -90,32 +90,32 @@ def lds_sample(
     if samples.numel() == 0:
         return
     means, totals = torch.empty_like(samples), samples.new_empty(len(samples), 2, dtype=torch.float64)
-    left = torch.empty_like(precision), means, torch.empty_like(lower)
-    _filter(_gaussian_sweeps(samples), (precision, lower, precision_mean, lengths), left, totals, fault)
-    flat = _flat(left[0], left[2])
+    partial = torch.empty_like(precision), means, torch.empty_like(lower)
+    _filter(_kernels(samples), (precision, lower, precision_mean, lengths), partial, totals, fault)
+    flat = _flat(partial[0], partial[2])
     launch(tangent.draw, _per_gaussian(samples), means, *flat, normals, lengths, fault, samples)
 
 
-def _filter(plan: sweeps.Sweeps, chain: Any, left: Any, totals: Tensor, fault: Tensor) -> Any:
+def _filter(plan: passes.Kernels, chain: Any, partial: Any, totals: Tensor, fault: Tensor) -> Any:
     """Leave P⁻¹, m and W of every frame; the seams."""
     precision, lower, precision_mean, lengths = chain
     count, frames, _ = precision_mean.shape
-    number = most(frames, LONGEST)
+    number = max_chunks(frames, LONGEST)
     parts = totals.new_empty(count, number, 2), lengths.new_empty(count, number)
-    given = (*_flat(precision, lower), precision_mean, lengths)
-    found = (*_flat(left[0]), left[1], *_flat(left[2]))
-    outcome = found, parts, totals, fault
-    return _gaussian_stretches(plan.filter_forward, plan, precision_mean, given, outcome)
+    inputs = (*_flat(precision, lower), precision_mean, lengths)
+    outputs = (*_flat(partial[0]), partial[1], *_flat(partial[2]))
+    outcome = outputs, parts, totals, fault
+    return _launch_passes(plan.filter_forward, plan, precision_mean, inputs, outcome)
 
 
-def _gaussian_sweeps(means: Tensor) -> sweeps.Sweeps:
-    return sweeps.sweeps(means.shape[2], NUMBERS[means.dtype])
+def _kernels(means: Tensor) -> passes.Kernels:
+    return passes.passes(means.shape[2], NUMBERS[means.dtype])
 
 
-def _gaussian_stretches(kernel: Any, plan: Any, like: Tensor, given: Any, left: Any) -> Any:
+def _launch_passes(kernel: Any, plan: Any, like: Tensor, inputs: Any, partial: Any) -> Any:
     size, shared = like.shape[2], shared_memory(like.dtype, plan.numbers)
     layout = plan.threads, shared, size * (size + 1), LONGEST
-    return in_chunks(kernel, layout, like, (given,), left)
+    return in_chunks(kernel, layout, like, (inputs,), partial)
 
 
 def _per_gaussian(means: Tensor) -> tuple[int, int, int]:

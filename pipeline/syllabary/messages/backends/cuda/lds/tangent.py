@@ -33,13 +33,13 @@ def draw(
             factor[entry] = covariances[b, t, entry]
         cholesky(factor, size)
         for i in range(thread, size, threads):
-            found = means[b, t, i]
+            value = means[b, t, i]
             for k in range(i + 1):
-                found += factor[i * size + k] * normals[b, t, k]
+                value += factor[i * size + k] * normals[b, t, k]
             if t + 1 < length:
                 for k in range(size):
-                    found -= gain[b, t, k * size + i] * samples[b, t + 1, k]
-            samples[b, t, i] = found
+                    value -= gain[b, t, k * size + i] * samples[b, t + 1, k]
+            samples[b, t, i] = value
         cuda.syncthreads()
 
 
@@ -72,19 +72,19 @@ def tangent_forward(
             multiply(left, filtered[b, t - 1], d_cross[b, t - 1], size)
         for entry in range(thread, size * size, threads):
             i, j = entry // size, entry % size
-            found = d_precision[b, t, entry]
+            value = d_precision[b, t, entry]
             if t > 0:
                 for k in range(size):
-                    found += left[i * size + k] * gain[b, t - 1, j * size + k]
-                    found -= gain[b, t - 1, i * size + k] * d_lower[b, t - 1, j * size + k]
+                    value += left[i * size + k] * gain[b, t - 1, j * size + k]
+                    value -= gain[b, t - 1, i * size + k] * d_lower[b, t - 1, j * size + k]
                 d_cross[b, t - 1, entry] = -d_cross[b, t - 1, entry]
-            d_covariances[b, t, entry] = found
+            d_covariances[b, t, entry] = value
         for i in range(thread, size, threads):
-            found = centered[b, t, i]
+            value = centered[b, t, i]
             if t > 0:
                 for k in range(size):
-                    found -= gain[b, t - 1, i * size + k] * d_means[b, t - 1, k]
-            d_means[b, t, i] = found
+                    value -= gain[b, t - 1, i * size + k] * d_means[b, t - 1, k]
+            d_means[b, t, i] = value
 
 
 @kernel
@@ -104,18 +104,18 @@ def tangent_backward(
     b, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     size, length = d_means.shape[2], lengths[b]
     square = size * size
-    room = cuda.shared.array(0, d_means.dtype)
-    left, right, vector = room[:square], room[square : 2 * square], room[2 * square :]
+    workspace = cuda.shared.array(0, d_means.dtype)
+    left, right, vector = workspace[:square], workspace[square : 2 * square], workspace[2 * square :]
     for t in range(length - 1, -1, -1):
         multiply(filtered[b, t], d_covariances[b, t], left, size)
         for i in range(thread, size, threads):
-            found = filtered[b, t, i * size] * d_means[b, t, 0]
+            value = filtered[b, t, i * size] * d_means[b, t, 0]
             for k in range(1, size):
-                found += filtered[b, t, i * size + k] * d_means[b, t, k]
+                value += filtered[b, t, i * size + k] * d_means[b, t, k]
             if t + 1 < length:
                 for k in range(size):
-                    found -= gain[b, t, k * size + i] * d_means[b, t + 1, k]
-            vector[i] = found
+                    value -= gain[b, t, k * size + i] * d_means[b, t + 1, k]
+            vector[i] = value
         cuda.syncthreads()
         for i in range(thread, size, threads):
             d_means[b, t, i] = vector[i]
@@ -131,10 +131,10 @@ def tangent_backward(
             cuda.syncthreads()
             for entry in range(thread, square, threads):
                 i, j = entry // size, entry % size
-                found = d_covariances[b, t, entry]
+                value = d_covariances[b, t, entry]
                 for k in range(size):
-                    found += left[k * size + i] * gain[b, t, k * size + j]
-                    found += gain[b, t, k * size + i] * right[k * size + j]
-                d_covariances[b, t, entry] = found
+                    value += left[k * size + i] * gain[b, t, k * size + j]
+                    value += gain[b, t, k * size + i] * right[k * size + j]
+                d_covariances[b, t, entry] = value
                 d_cross[b, t, entry] = -right[entry]
             cuda.syncthreads()

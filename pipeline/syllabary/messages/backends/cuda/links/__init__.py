@@ -1,3 +1,3 @@
-"""Dense products and sums over frames on a GPU, by torch."""
+"""What links the two chains on a GPU: ``products``, dense products and sums over frames by torch."""
 
 __all__ = ["products"]

@@ -45,7 +45,7 @@ def node_potentials(regression: Regression, latents: Latents, *, dynamic: bool =
     )
     blocks = blocks_of(regression, means.dtype, dynamic)
     reach = int(dynamic)
-    terms = [Term(covariances, -0.5 * _columns(blocks.own), (reach, reach))]
+    terms = [Term(covariances, -0.5 * _columns(blocks.current), (reach, reach))]
     if dynamic:
         terms.append(Term(cross, _columns(blocks.cross), (1, 0)))
         terms.append(Term(covariances, -0.5 * _columns(blocks.past), (1, 0)))
@@ -70,8 +70,8 @@ def chain_potentials(
     linear = precision * mean
     reach = int(dynamic)
     now, after = (reach, reach), (0, 1)  # of a frame, and of the next, of which this is the past
-    of_diagonal = [Term(weights, blocks.own.flatten(1), now)]
-    of_linear = [Term(weights, blocks.own_mean, now)]
+    of_diagonal = [Term(weights, blocks.current.flatten(1), now)]
+    of_linear = [Term(weights, blocks.current_mean, now)]
     if dynamic:
         of_diagonal.append(Term(weights, blocks.past.flatten(1), after))
         of_linear.append(Term(weights, blocks.past_mean, after))
@@ -86,9 +86,9 @@ def chain_potentials(
         diagonal[:, :1] += start.precision.to(diagonal)
         linear[:, :1] += (start.precision @ start.mean)[..., 0].to(linear)
     else:
-        for frame, (own, own_mean) in ((0, boundary.first), (-1, boundary.last)):
-            diagonal[:, frame] += own.to(diagonal)
-            linear[:, frame] += own_mean.to(linear)
+        for frame, (current, current_mean) in ((0, boundary.first), (-1, boundary.last)):
+            diagonal[:, frame] += current.to(diagonal)
+            linear[:, frame] += current_mean.to(linear)
     return diagonal, lower, linear
 
 
@@ -126,9 +126,9 @@ def sums(
     else:
         total = weights.new_zeros((states, joint * joint), dtype=torch.float64)
         count = weights.new_zeros(states, dtype=torch.float64)
-        for own, share, (moved, moved_share) in _pieces(latents, weights, change, dynamic):
-            total += share.mT @ _moments(own, dynamic, moved)
-            total += moved_share.mT @ _moments(own, dynamic)
+        for current, share, (moved, moved_share) in _in_blocks(latents, weights, change, dynamic):
+            total += share.mT @ _moments(current, dynamic, moved)
+            total += moved_share.mT @ _moments(current, dynamic)
             count += moved_share.sum(0)
         gram = total.reshape(states, joint, joint)
         gram = (gram + gram.mT) / 2
@@ -153,8 +153,8 @@ def node_tangent(regression: Regression, latents: Latents, change: Latents, dyna
     blocks = blocks_of(regression, latents.means.dtype, dynamic)
     targets, regressors = _frames(latents.means, dynamic)
     d_targets = change.means[:, 1:] if dynamic else change.means
-    own = change.covariances[:, 1:] if dynamic else change.covariances
-    scores = -0.5 * _against(own, blocks.own)
+    current = change.covariances[:, 1:] if dynamic else change.covariances
+    scores = -0.5 * _against(current, blocks.current)
     size = latents.means.shape[-1]
     pull = _pull(regression, targets, regressors)
     if not dynamic:
@@ -191,10 +191,10 @@ def chain_tangent(
     pull = share[..., None] * _pull(regression, targets, regressors)
     if not dynamic:
         nothing = torch.zeros_like(latents.cross)
-        return mix(blocks.own), nothing, -pull.sum(-2)
+        return mix(blocks.current), nothing, -pull.sum(-2)
     diagonal = torch.zeros_like(latents.covariances)
     centered = torch.zeros_like(latents.means)
-    diagonal[:, 1:] += mix(blocks.own)
+    diagonal[:, 1:] += mix(blocks.current)
     diagonal[:, :-1] += mix(blocks.past)
     centered[:, 1:] -= pull.sum(-2)
     mean = regression.mean.to(targets)[..., :size]
@@ -209,10 +209,10 @@ def chain_tangent(
 class Blocks(NamedTuple):
     """What covariances and latents meet in a link, (K, D, D) and (K, D) in the messages' dtype."""
 
-    own: Tensor  # P
+    current: Tensor  # P
     cross: Tensor  # P M_x
     past: Tensor  # M_x' P M_x + D V_xx
-    own_mean: Tensor  # P M_1, adds to h_t
+    current_mean: Tensor  # P M_1, adds to h_t
     past_mean: Tensor  # -(M_x' P M_1 + D V_x1), adds to h_{t-1}
 
 
@@ -266,7 +266,7 @@ def _pull(regression: Regression, targets: Tensor, regressors: Tensor) -> Tensor
     return torch.einsum("kij,btkj->btki", precision, residual)
 
 
-def _pieces(
+def _in_blocks(
     latents: Latents, weights: Tensor, change: tuple[Latents, Tensor], dynamic: bool
 ) -> Iterator[tuple[Latents, Tensor, tuple[Latents, Tensor]]]:
     """Yield blocks of frames with their weights, and their change."""
@@ -278,10 +278,10 @@ def _pieces(
 
             def cut(part: Latents, i: int = i, begin: int = begin, stop: int = stop) -> Latents:
                 pairs = slice(begin - 1, stop - 1) if reach else slice(0, 0)
-                own = slice(begin - reach, stop)
+                current = slice(begin - reach, stop)
                 return Latents(
-                    part.means[i, own].double(),
-                    part.covariances[i, own].double(),
+                    part.means[i, current].double(),
+                    part.covariances[i, current].double(),
                     part.cross[i, pairs].double(),
                 )
 

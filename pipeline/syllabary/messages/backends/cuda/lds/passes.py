@@ -13,20 +13,20 @@ import numpy as np
 from numba import float64
 
 from ...compiled import Floats
-from ..block import LANES, SIMULATED, WARPS, block_max, block_sum, bounded, cuda, device
-from ..chunks import checks, frames_of, number_of, stretches_of_block
+from ..block import SIMULATED, WARP_SIZE, WARPS, block_max, block_sum, bounded, cuda, device
+from ..chunks import checks, chunks_of_block, frames_of, number_of
 
-__all__ = ["Sweeps", "sweeps"]
+__all__ = ["Kernels", "passes"]
 
 # Entries of a matrix that a thread has, at most.
-OWN = 2 if SIMULATED else 5
+PER_THREAD = 2 if SIMULATED else 5
 # Roundings by which two messages may differ that are one.
 ROUNDINGS = 64
 # Products of pivots are kept from here to its inverse.
 SMALL = 1e-250
 
 
-class Sweeps(NamedTuple):
+class Kernels(NamedTuple):
     """Kernels for D dimensions, threads of a block, and numbers of its shared memory."""
 
     filter_forward: Any
@@ -36,18 +36,18 @@ class Sweeps(NamedTuple):
 
 
 @cache
-def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
+def passes(size: int, dtype: type[np.floating[Any]]) -> Kernels:
     """Make the kernels for ``size`` dimensions and numbers of ``dtype``."""
     side, square, numbers = size + 1, size**2, size * (size + 1)
-    threads = -(-(side**2) // (OWN * LANES)) * LANES
-    own, allowed = -(-(side**2) // threads), dtype(ROUNDINGS * np.finfo(dtype).eps)
-    zero, one, lost = dtype(0), dtype(1), dtype(math.nan)
+    threads = -(-(side**2) // (PER_THREAD * WARP_SIZE)) * WARP_SIZE
+    per_thread, allowed = -(-(side**2) // threads), dtype(ROUNDINGS * np.finfo(dtype).eps)
+    zero, unity, lost = dtype(0), dtype(1), dtype(math.nan)
     kernel = bounded(threads, 1)
     shared = 2 * WARPS + 2 * square + numbers + max(numbers, 2 * side)
 
     @device
-    def agree(found: Floats, true: Floats, m: int) -> bool:
-        gap = abs(found[m] - true[m])
+    def agree(outputs: Floats, true: Floats, m: int) -> bool:
+        gap = abs(outputs[m] - true[m])
         if m < square:
             i, j = m // size, m % size
             return gap <= allowed * math.sqrt(true[i * side]) * math.sqrt(true[j * side])
@@ -66,9 +66,9 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
     @kernel
     def filter_forward(
         chain: tuple[Floats, Floats, Floats, Floats],
-        seams: tuple[Floats, Floats, Floats, Floats],
-        turn: tuple[int, int],
-        found: tuple[Floats, Floats, Floats],
+        boundaries: tuple[Floats, Floats, Floats, Floats],
+        launch: tuple[int, int],
+        outputs: tuple[Floats, Floats, Floats],
         parts: tuple[Floats, Floats],
         totals: Floats,
         fault: Floats,
@@ -81,44 +81,53 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
         """
         b, thread = cuda.blockIdx.x, cuda.threadIdx.x
         precision, lower, vectors, length = chain[0][b], chain[1][b], chain[2][b], chain[3][b]
-        starts, source, target, repeated = seams[0][b], seams[1][b], seams[2][b], seams[3][b]
-        covariances, means, gain = found[0][b], found[1][b], found[2][b]
-        approach, longest = turn
-        room = cuda.shared.array(0, covariances.dtype)
-        scratch, link, steps = room[:WARPS], room[WARPS : WARPS + square], room[WARPS + square :]
-        message, rows = room[WARPS + 2 * square :], room[WARPS + 2 * square + numbers :]
-        entries = cuda.local.array(own, covariances.dtype)
-        soon = cuda.local.array(own, covariances.dtype)
-        links = cuda.local.array(own, covariances.dtype)
+        starts, source, target, reruns = (
+            boundaries[0][b],
+            boundaries[1][b],
+            boundaries[2][b],
+            boundaries[3][b],
+        )
+        covariances, means, gain = outputs[0][b], outputs[1][b], outputs[2][b]
+        warm_up, longest = launch
+        workspace = cuda.shared.array(0, covariances.dtype)
+        scratch, link, steps = (
+            workspace[:WARPS],
+            workspace[WARPS : WARPS + square],
+            workspace[WARPS + square :],
+        )
+        message, rows = workspace[WARPS + 2 * square :], workspace[WARPS + 2 * square + numbers :]
+        entries = cuda.local.array(per_thread, covariances.dtype)
+        soon = cuda.local.array(per_thread, covariances.dtype)
+        links = cuda.local.array(per_thread, covariances.dtype)
         number = number_of(length, longest)
-        k, high = stretches_of_block(number, approach, source, target)
+        k, high = chunks_of_block(number, warm_up, source, target)
         while True:
-            if approach == 0:
+            if warm_up == 0:
                 k = first_wrong(starts, source, max(k, 1), high, scratch)
             if k >= high:
                 break
             begin, end = frames_of(length, number, k)
-            opening, bad = max(0, begin - approach), -1
+            start_frame, bad = max(0, begin - warm_up), -1
             energy, volume, product = 0.0, 0.0, 1.0
-            is_known = approach == 0
-            if is_known:
+            has_neighbor = warm_up == 0
+            if has_neighbor:
                 if thread == 0:
-                    repeated[k] += 1
+                    reruns[k] += 1
                 for m in range(thread, numbers, threads):
                     message[m] = source[k - 1, m]
                 for m in range(thread, square, threads):
                     link[m] = lower[begin - 1, m]
-            for n in range(own):
+            for n in range(per_thread):
                 i, j = (thread + n * threads) // side, (thread + n * threads) % side
-                soon[n] = potential(precision[opening], vectors[opening], i, j)
+                soon[n] = potential(precision[start_frame], vectors[start_frame], i, j)
             cuda.syncthreads()
-            for t in range(opening, end):
+            for t in range(start_frame, end):
                 if t == begin and k > 0:
                     energy, volume, product = 0.0, 0.0, 1.0
                     for m in range(thread, numbers, threads):
                         starts[k, m] = message[m]
-                is_joined, ahead = t > opening or is_known, min(t + 1, end - 1)
-                for n in range(own):
+                is_joined, ahead = t > start_frame or has_neighbor, min(t + 1, end - 1)
+                for n in range(per_thread):
                     m = thread + n * threads
                     i, j = m // side, m % side
                     entries[n], soon[n] = soon[n], potential(precision[ahead], vectors[ahead], i, j)
@@ -128,7 +137,7 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
                             steps[m] = dot(link[m // size * size :], 1, message[m % size :], size)
                 cuda.syncthreads()
                 if is_joined:
-                    for n in range(own):
+                    for n in range(per_thread):
                         m = thread + n * threads
                         left, right = max(m // side, m % side), min(m // side, m % side)
                         if left < size:
@@ -137,20 +146,20 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
                             entries[n] -= dot(link[right * size :], 1, message[square:], 1)
                         if m < square and t >= begin:
                             gain[t - 1, m] = steps[m]
-                for n in range(own):
+                for n in range(per_thread):
                     if thread + n * threads < side:
                         rows[thread + n * threads] = entries[n]
                 for p in range(vectors.shape[1]):  # not a constant, so a loop
                     cuda.syncthreads()
                     row, after = rows[p % 2 * side :], rows[(p + 1) % 2 * side :]
                     pivot = row[p] if row[p] > 0 else lost
-                    grown, share = product * np.float64(pivot), one / pivot
+                    grown, share = product * np.float64(pivot), unity / pivot
                     if SMALL < grown < 1 / SMALL:
                         product = grown
                     else:
                         volume += math.log(product)
                         product = np.float64(pivot)
-                    for n in range(own):
+                    for n in range(per_thread):
                         i, j = (thread + n * threads) // side, (thread + n * threads) % side
                         if i < side:
                             if i == p:
@@ -161,7 +170,7 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
                                 entries[n] -= row[i] * row[j] * share
                             if i == p + 1:
                                 after[j] = entries[n]
-                for n in range(own):
+                for n in range(per_thread):
                     i, j = (thread + n * threads) // side, (thread + n * threads) % side
                     if i < size and j < size:
                         message[i * size + j] = -entries[n]
@@ -216,9 +225,9 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
     @kernel
     def smooth_backward(
         filtered: tuple[Floats, Floats, Floats, Floats],
-        seams: tuple[Floats, Floats, Floats, Floats],
-        turn: tuple[int, int],
-        found: tuple[Floats, Floats, Floats],
+        boundaries: tuple[Floats, Floats, Floats, Floats],
+        launch: tuple[int, int],
+        outputs: tuple[Floats, Floats, Floats],
         parts: Floats,
         sums: Floats,
         fault: Floats,
@@ -231,46 +240,57 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
         """
         b, thread = cuda.blockIdx.x, cuda.threadIdx.x
         before, centers, gains, length = filtered[0][b], filtered[1][b], filtered[2][b], filtered[3][b]
-        starts, source, target, repeated = seams[0][b], seams[1][b], seams[2][b], seams[3][b]
-        covariances, means, cross = found[0][b], found[1][b], found[2][b]
-        approach, longest = turn
-        room = cuda.shared.array(0, before.dtype)
-        scratch, gain, message = room[:WARPS], room[WARPS : WARPS + square], room[WARPS + square :]
-        product = room[WARPS + square + numbers :]
-        entries = cuda.local.array(own, before.dtype)
-        links = cuda.local.array(own, before.dtype)
-        inner = cuda.local.array(own, np.float64)
-        pairs = cuda.local.array(own, np.float64)
+        starts, source, target, reruns = (
+            boundaries[0][b],
+            boundaries[1][b],
+            boundaries[2][b],
+            boundaries[3][b],
+        )
+        covariances, means, cross = outputs[0][b], outputs[1][b], outputs[2][b]
+        warm_up, longest = launch
+        workspace = cuda.shared.array(0, before.dtype)
+        scratch, gain, message = (
+            workspace[:WARPS],
+            workspace[WARPS : WARPS + square],
+            workspace[WARPS + square :],
+        )
+        product = workspace[WARPS + square + numbers :]
+        entries = cuda.local.array(per_thread, before.dtype)
+        links = cuda.local.array(per_thread, before.dtype)
+        inner = cuda.local.array(per_thread, np.float64)
+        pairs = cuda.local.array(per_thread, np.float64)
         number, is_summed = number_of(length, longest), sums.shape[1] > 0
         if fault[b] >= 0 or length == 0:
             return
-        k, high = stretches_of_block(number, approach, source, target)
+        k, high = chunks_of_block(number, warm_up, source, target)
         while True:
-            if approach == 0:
+            if warm_up == 0:
                 k = first_wrong(starts, source, max(k, 1), high, scratch)
             if k >= high:
                 break
             begin, end = frames_of(length, number, number - 1 - k)
             # The message is that of this frame, and then of those before it.
-            opening = end if approach == 0 else min(end + approach, length) - 1
-            if approach == 0 and thread == 0:
-                repeated[k] += 1
+            start_frame = end if warm_up == 0 else min(end + warm_up, length) - 1
+            if warm_up == 0 and thread == 0:
+                reruns[k] += 1
             for m in range(thread, numbers, threads):
-                if approach == 0:
+                if warm_up == 0:
                     message[m] = source[k - 1, m]
                 else:
-                    message[m] = before[opening, m] if m < square else centers[opening, m - square]
+                    message[m] = (
+                        before[start_frame, m] if m < square else centers[start_frame, m - square]
+                    )
                 if k == 0 and m >= square:
-                    means[opening, m - square] = message[m]
+                    means[start_frame, m - square] = message[m]
                 elif k == 0 and not is_summed:
-                    covariances[opening, m] = message[m]
+                    covariances[start_frame, m] = message[m]
             for m in range(thread, square, threads):
-                gain[m] = gains[opening - 1, m] if opening > begin else zero
-            for n in range(own):
+                gain[m] = gains[start_frame - 1, m] if start_frame > begin else zero
+            for n in range(per_thread):
                 inner[n], pairs[n] = 0, 0
-            for t in range(opening - 1, begin - 1, -1):
+            for t in range(start_frame - 1, begin - 1, -1):
                 cuda.syncthreads()
-                for n in range(own):
+                for n in range(per_thread):
                     m = thread + n * threads
                     if m < numbers:
                         if t + 1 == end and k > 0:
@@ -289,7 +309,7 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
                     elif m < numbers:
                         product[(m - square) * side + size] = -message[m]
                 cuda.syncthreads()
-                for n in range(own):
+                for n in range(per_thread):
                     m = thread + n * threads
                     if m < numbers:
                         i, j = m - square, size
@@ -304,11 +324,11 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
                         elif 0 < t < end:
                             inner[n] += entries[n]
                 cuda.syncthreads()
-                for n in range(own):
+                for n in range(per_thread):
                     if thread + n * threads < square:
                         gain[thread + n * threads] = links[n]
             cuda.syncthreads()
-            for n in range(own):
+            for n in range(per_thread):
                 m = thread + n * threads
                 if m < numbers:
                     target[k, m] = message[m]
@@ -328,4 +348,4 @@ def sweeps(size: int, dtype: type[np.floating[Any]]) -> Sweeps:
                     sums[b, 0, m], sums[b, 1, m] = total + first, total + before[length - 1, m]
                 sums[b, 2, m], sums[b, 3, m] = steps, first
 
-    return Sweeps(filter_forward, smooth_backward, threads, shared)
+    return Kernels(filter_forward, smooth_backward, threads, shared)
