@@ -93,11 +93,11 @@ def measure(
     with sources.open_recording(folder, chosen.source) as video:
         clock = ticks.from_timestamps(video.timestamps_s)
         empty = background.estimate(video, chosen.background)
-        found = arenas.find(
+        arena = arenas.find(
             empty, camera.from_settings(chosen.camera, video.shape), chosen.arena, where=folder
         )
         track = first_pass.locate(
-            video, found, chosen.tracking, block_frames=64, recording=who["recording"]
+            video, arena, chosen.tracking, block_frames=64, recording=who["recording"]
         )
         headings = decode(
             track.axis_rad, track.elongation, np.stack([track.x_mm, track.y_mm], axis=-1),
@@ -106,7 +106,7 @@ def measure(
         kept = truth[~truth["dropped"]].reset_index(drop=True)
         performed = motion.perform(settings, **who)
         tick_of = np.flatnonzero(~truth["dropped"].to_numpy())
-        off = heights(settings, chosen, video, found, track, headings.heading_rad, performed, tick_of)
+        off = heights(settings, chosen, video, arena, track, headings.heading_rad, performed, tick_of)
         center = ground(performed, tick_of)
     frames = pd.DataFrame({
         "x_mm": track.x_mm - center[:, 0], "y_mm": track.y_mm - center[:, 1],
@@ -114,9 +114,9 @@ def measure(
         "confidence": headings.confidence, "behavior": kept["behavior"],
         "truth_rad": kept["heading_rad"], "time_s": video.timestamps_s,
     })  # fmt: skip
-    seen = frames["turn_rad"].notna()
-    wrong = (frames["turn_rad"].abs() > np.pi / 2)[seen]
-    sure = frames["confidence"][seen] >= 0.9
+    detected = frames["turn_rad"].notna()
+    wrong = (frames["turn_rad"].abs() > np.pi / 2)[detected]
+    sure = frames["confidence"][detected] >= 0.9
     axis = np.abs((frames["turn_rad"] + np.pi / 2) % np.pi - np.pi / 2)
     lost = truth["dropped"].to_numpy()
     called = clock.frame < 0
@@ -127,7 +127,7 @@ def measure(
         "wrong": 100 * float(wrong.mean()),
         "sure": 100 * float(sure.mean()),
         "sure wrong": 100 * float(wrong[sure].mean()),
-        "found": 100 * float(seen.mean()),
+        "found": 100 * float(detected.mean()),
         "drops": 100 * float(called[lost].mean()) if together else 0.0,
         "false drops": float(called[~lost].sum()) if together else float("nan"),
         "heights": off,
@@ -141,7 +141,7 @@ def ground(performed: motion.Motion, tick_of: np.ndarray) -> np.ndarray:
     ellipses and is 1 mm off.
     """
     side, far = 200, 1e6
-    above = rendering.Camera(
+    above = rendering.Pinhole(
         side,
         side,
         far,
@@ -158,7 +158,7 @@ def ground(performed: motion.Motion, tick_of: np.ndarray) -> np.ndarray:
             performed.heading_rad[tick],
         )
         centers, shapes = (
-            part[0, : body.CORE] for part in motion.solids(performed, slice(tick, tick + 1))
+            part[0, : body.AXIAL] for part in motion.solids(performed, slice(tick, tick + 1))
         )
         depth = np.zeros((side, side), np.float32)
         rendering.depth_of(*rendering.to_camera(centers, shapes, 0, 0, heading, above), above, depth)
@@ -167,10 +167,10 @@ def ground(performed: motion.Motion, tick_of: np.ndarray) -> np.ndarray:
     return center
 
 
-def heights(settings, chosen, video, found, track, heading_rad, performed, tick_of) -> float:
+def heights(settings, chosen, video, arena, track, heading_rad, performed, tick_of) -> float:
     """Compare crops with the noiseless surface; where the cable hides the mouse there is none."""
     lens = rendering.camera_of(settings.camera, settings.arena)
-    cutter = Cutter(found, chosen.tracking, chosen.crop)
+    cutter = Cutter(arena, chosen.tracking, chosen.crop)
     row, column = np.mgrid[: lens.rows, : lens.columns]
     ray = np.stack([(column - lens.center_x_px) / lens.focal_px,
                     (row - lens.center_y_px) / lens.focal_px, np.ones(row.shape)], -1)  # fmt: skip
@@ -239,17 +239,17 @@ def main() -> None:
     for seed, size, cable, settings in cases(seeds, arguments.seconds):
         folder = Path(tempfile.mkdtemp(dir=arguments.scratch))
         try:
-            found, _ = measure(settings, seed, folder / "raw")
+            errors, _ = measure(settings, seed, folder / "raw")
         finally:
             shutil.rmtree(folder)
         case = f"seed {seed}, size {size:.2f}" + (", cable" if cable else "")
-        rows.append({"case": case, "cable": cable, **found})
+        rows.append({"case": case, "cable": cable, **errors})
         print(
             pd.DataFrame(rows[-1:]).drop(columns="cable").round(2).to_string(header=len(rows) == 1),
             flush=True,
         )
         if arguments.keep:
-            for name, value in found.items():
+            for name, value in errors.items():
                 add("tracking", case, name, value)
     table = pd.DataFrame(rows)
     print(table.groupby("cable").mean(numeric_only=True).round(2).to_string())

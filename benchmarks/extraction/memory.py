@@ -64,15 +64,15 @@ def decoded(session: Path, _: Path, queue: multiprocessing.Queue) -> None:
     queue.put((np.nan, time.perf_counter() - start))
 
 
-def measured(work: object, session: Path, out: Path) -> tuple[float, float]:
+def measured(task: object, session: Path, out: Path) -> tuple[float, float]:
     """Return memory and seconds of some work in a fresh process."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    process = context.Process(target=work, args=(session, out, queue))
+    process = context.Process(target=task, args=(session, out, queue))
     process.start()
-    found = queue.get()
+    usage = queue.get()
     process.join()
-    return found
+    return usage
 
 
 def main() -> None:
@@ -92,11 +92,11 @@ def main() -> None:
             add("extraction", f"{frames} frames", "anonymous memory above imports", memory, "MB")
         if arguments.video_frames:
             video = to_ffv1(minute, scratch / "video", arguments.video_frames)
-            turns = [
-                [measured(work, video, scratch / "out.h5")[1] for work in (extracted, decoded)]
+            repetitions = [
+                [measured(task, video, scratch / "out.h5")[1] for task in (extracted, decoded)]
                 for _ in range(arguments.rounds)
             ]
-            whole, alone = (statistics.median(times) for times in zip(*turns, strict=True))
+            whole, alone = (statistics.median(times) for times in zip(*repetitions, strict=True))
             print(
                 f"FFV1, {len(os.sched_getaffinity(0))} cores: {whole:.2f} s, decoding alone "
                 f"{alone:.2f} s: {100 * (whole / alone - 1):.0f} % longer"

@@ -69,15 +69,15 @@ def extract(source: Path, out: Path, *, chunk: int = 1000, idle_components: bool
             raw = np.array(frames[start : start + chunk])
             heights = stand_out(raw, background, roi, box)
             filtered = clean(heights)
-            found = [measure(f, idle_components) for f in filtered]
-            angle = np.unwrap(2 * np.array([b.angle for b in found])) / 2
+            bodies = [measure(f, idle_components) for f in filtered]
+            angle = np.unwrap(2 * np.array([b.angle for b in bodies])) / 2
             crops, cleaned, masks = (
-                np.stack([upright(f, b, a) for f, b, a in zip(part, found, angle, strict=True)])
+                np.stack([upright(f, b, a) for f, b, a in zip(part, bodies, angle, strict=True)])
                 for part in (heights, filtered, (filtered > MIN_MM).astype(np.uint8))
             )
             stop = start + len(raw)
             datasets[0][start:stop], datasets[1][start:stop] = crops, masks > 0
-            for name, values in describe(found, angle, cleaned, depth).items():
+            for name, values in describe(bodies, angle, cleaned, depth).items():
                 scalars[name].append(values)
         h5["timestamps"] = times
         for name, parts in scalars.items():
@@ -94,7 +94,7 @@ def find_roi(background: np.ndarray) -> np.ndarray:
     ]
     near = np.abs(background - middle) < 50
     points = np.stack([columns[near], rows[near], background[near]], axis=1)
-    best, most, least, plane = None, 0.1 * len(points), np.inf, None
+    best, max_inside, min_off, plane = None, 0.1 * len(points), np.inf, None
     for _ in range(PLANES):
         some = points[rng.choice(len(points), 3, replace=False)]
         normal = np.cross(some[1] - some[0], some[2] - some[0])
@@ -103,8 +103,8 @@ def find_roi(background: np.ndarray) -> np.ndarray:
         normal = normal / np.linalg.norm(normal)
         off = np.abs((points - some[0]) @ normal)
         inside = np.count_nonzero(off < TOLERANCE)
-        if inside > most and off.mean() < least:
-            best, most, least, plane = some, inside, off.mean(), normal
+        if inside > max_inside and off.mean() < min_off:
+            best, max_inside, min_off, plane = some, inside, off.mean(), normal
     everywhere = np.stack([columns, rows, background], axis=-1) - best[0]
     flat = (np.abs(everywhere @ plane) < TOLERANCE).astype(np.uint8)
     parts, labels, stats, _ = cv2.connectedComponentsWithStats(flat)
@@ -176,12 +176,12 @@ def upright(frame: np.ndarray, body: Body, angle: float) -> np.ndarray:
 
 
 def describe(
-    found: list[Body], angle: np.ndarray, cleaned: np.ndarray, depth: float
+    bodies: list[Body], angle: np.ndarray, cleaned: np.ndarray, depth: float
 ) -> dict[str, np.ndarray]:
     """The 17 scalars, as MoSeq2 defines them."""
     rows, columns = SHAPE
     k_x, k_y = depth * 2 * np.deg2rad(35.3) / columns, depth * 2 * np.deg2rad(30) / rows
-    x, y, _, length, width = np.array(found).T
+    x, y, _, length, width = np.array(bodies).T
     inside = (cleaned > MIN_MM) & (cleaned < MAX_MM)
     area = inside.sum(axis=(1, 2)).astype(np.float64)
     height = (cleaned * inside).sum(axis=(1, 2)) / np.maximum(area, 1)

@@ -64,8 +64,8 @@ def compare(session: Path, scratch: Path, rounds: int, **options: Any) -> dict[s
         moseq_steps.extract(session, scratch / "theirs.h5", **options)
         theirs = time.process_time() - start
         if turn:
-            found = {"ours": ours - heading.seconds, "moseq2": theirs, "heading": heading.seconds}
-            for name, seconds in found.items():
+            milliseconds = {"ours": ours - heading.seconds, "moseq2": theirs, "heading": heading.seconds}
+            for name, seconds in milliseconds.items():
                 times[name].append(1000 * seconds / frames)
     return {name: statistics.median(values) for name, values in times.items()}
 
@@ -92,19 +92,20 @@ def main() -> None:
                 subprocess.run([sys.executable, script, sessions["real"]], check=True)
         for name, session in sessions.items():
             options = {"chunk": arguments.chunk, "idle_components": arguments.idle_components}
-            found = compare(session, scratch, arguments.rounds, **options)
-            ratio = found["moseq2"] / found["ours"]
-            rate, whole = 1000 / found["ours"], 1000 / (found["ours"] + found["heading"])
+            seconds = compare(session, scratch, arguments.rounds, **options)
+            ratio = seconds["moseq2"] / seconds["ours"]
+            rate, whole = 1000 / seconds["ours"], 1000 / (seconds["ours"] + seconds["heading"])
             print(
-                f"{name}: {found['ours']:.2f} ms/frame ({rate:.0f} frames/s of a core; with the heading "
-                f"{whole:.0f}), MoSeq2's steps {found['moseq2']:.2f} ms: {ratio:.2f} times as fast"
+                f"{name}: {seconds['ours']:.2f} ms/frame ({rate:.0f} frames/s of a core; with the "
+                f"heading {whole:.0f}), MoSeq2's steps {seconds['moseq2']:.2f} ms: "
+                f"{ratio:.2f} times as fast"
             )
             peer = f"moseq2 steps, {arguments.chunk} frames at once" + (
                 " with idle components" if arguments.idle_components else ""
             )
             add("extraction", name, "speed", rate, "frames/s of a core")
             add("extraction", name, "speed with heading", whole, "frames/s of a core")
-            add("extraction", name, "speed", 1000 / found["moseq2"], "frames/s of a core", peer)
+            add("extraction", name, "speed", 1000 / seconds["moseq2"], "frames/s of a core", peer)
             add("extraction", name, "times as fast", ratio, "", peer)
 
 

@@ -1,4 +1,4 @@
-"""Show Markdown files from outside ``docs/`` as pages, and turn links between all of them.
+"""Show Markdown files from outside ``docs/`` as pages, turn links, and list the decisions.
 
 Links in the sources are those of the repository, so that they also work on GitHub.
 """
@@ -26,6 +26,13 @@ OUTSIDE = {
 }
 INSIDE = {page: source for source, page in OUTSIDE.items() if page != "index.md"}
 LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """List every decision in the navigation."""
+    [section] = [part["Decisions"] for part in config.nav or [] if "Decisions" in part]
+    section += sorted(f"decisions/{path.name}" for path in ROOT.glob("docs/decisions/[0-9]*.md"))
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

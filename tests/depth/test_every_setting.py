@@ -54,8 +54,6 @@ CASES = {
     "camera.distortion": Case("stroll", (0.1, -0.05)),
     "background.method": Case("stroll", "plane"),
     "background.frames": Case("stroll", 5),
-    "background.object_mm": Case("stroll", 1.0),
-    "background.far_quantile": Case("stroll", 0.55),
     "arena.floor_range_mm": Case("stroll", (650.0, 2000.0)),
     "arena.floor_tolerance_mm": Case("stroll", 1.0),
     "arena.max_tilt_deg": Case("tilted", 2.0),

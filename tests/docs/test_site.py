@@ -120,8 +120,7 @@ def test_the_readme_has_one_picture_and_it_is_small():
     assert (ROOT / pictures[0]).stat().st_size <= PICTURE_KB * 1024
 
 
-def test_every_decision_is_listed_and_in_the_site():
+def test_every_decision_is_listed():
     pages = sorted(p.name for p in (ROOT / "docs/decisions").glob("[0-9]*.md"))
     listed = re.findall(r"\]\((\d[^)]*)\)", Path(ROOT / "docs/decisions/README.md").read_text("utf-8"))
     assert listed == pages
-    assert re.findall(r"decisions/(\d\S*\.md)", (ROOT / "mkdocs.yml").read_text("utf-8")) == pages

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from syllabary.provenance import Provenance
 from syllabary.records import tables
 from syllabary.simulate import acquisition, motion, rendering, sensor, truth
-from syllabary.simulate.settings import CameraSettings, NoiseSettings, SimulateSettings
+from syllabary.simulate.settings import NoiseSettings, PinholeSettings, SimulateSettings
 
 FILES = ("depth.dat", "depth_ts.txt", "metadata.json", "truth.parquet")
 
@@ -98,7 +98,7 @@ def test_truth_is_where_a_clean_image_shows_the_mouse():
     clean = NoiseSettings(
         temporal_sd_mm=0, texture_sd_mm=0, dropout=0, edge_dropout=0, flying=0, reflections=0
     )
-    level = CameraSettings(tilt_x_deg=0, tilt_y_deg=0)
+    level = PinholeSettings(tilt_x_deg=0, tilt_y_deg=0)
     settings = SimulateSettings(duration_s=3, camera=level, noise=clean)
     camera = rendering.camera_of(settings.camera, settings.arena)
     row, column = np.mgrid[:424, :512]

@@ -6,7 +6,7 @@ import pytest
 from syllabary.simulate import body
 from syllabary.simulate.settings import MouseSettings
 
-SNOUT = body.CORE - 1
+SNOUT = body.AXIAL - 1
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def posed(build, **channels):
 
 def test_rest_is_symmetric_and_stands_on_the_floor(build):
     centers, shapes = posed(build)
-    np.testing.assert_allclose(centers[: body.CORE, 1], 0, atol=1e-12)
+    np.testing.assert_allclose(centers[: body.AXIAL, 1], 0, atol=1e-12)
     low = (centers[:, 2] - np.sqrt(shapes[:, 2, 2])).min()
     assert -3 < low < 3
     top = (centers[:, 2] + np.sqrt(shapes[:, 2, 2])).max()
@@ -66,5 +66,5 @@ def test_build_scales():
         body.grow(MouseSettings(length_mm=length, build_sd=0, tempo_sd=0), np.random.default_rng(0))
         for length in (70.0, 98.0)
     )
-    extents = [np.ptp(posed(b)[0][: body.CORE, 0]) for b in (small, large)]
+    extents = [np.ptp(posed(b)[0][: body.AXIAL, 0]) for b in (small, large)]
     assert extents[1] / extents[0] == pytest.approx(1.4, rel=0.01)

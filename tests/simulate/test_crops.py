@@ -6,7 +6,7 @@ import pytest
 from syllabary.records import tables
 from syllabary.records.crops import Crops
 from syllabary.simulate import crops
-from syllabary.simulate.settings import TrackingSettings
+from syllabary.simulate.settings import TrackingErrorSettings
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,9 @@ def test_pose_is_seen_not_place(rendered):
 
 
 def test_errors_of_tracking_move_the_crop_and_the_path_together(rendered, short, made, tmp_path):
-    off = short.model_copy(update={"tracking": TrackingSettings(position_sd_mm=2, heading_sd_deg=3)})
+    off = short.model_copy(
+        update={"tracking": TrackingErrorSettings(position_sd_mm=2, heading_sd_deg=3)}
+    )
     path = tmp_path / "crops.h5"
     who = {"recording": "r1", "subject": "m1", "group": "control", "seed": 5, "provenance": made}
     crops.render(path, tmp_path / "truth.parquet", off, **who)

@@ -24,7 +24,7 @@ def rendered(tmp_path_factory, made):
 def test_crops_are_linear_in_as_many_latents(rendered):
     with Crops(rendered / "r1.h5") as found:
         heights = found.heights()[found.frame >= 0].astype(float)
-    moves = linear.look(linear.DIMS, NOISE_MM).moves
+    moves = linear.find_appearance(linear.DIMS, NOISE_MM).moves
     assert not heights[:, ~moves].any()
     assert heights[:, moves].min() > 0
     assert heights.max() < 255

@@ -27,7 +27,7 @@ def test_every_behavior_has_a_template():
 def test_stays_inside_the_wall(performed):
     centers, _ = body.solids(performed.pose, performed.build)
     cos, sin = np.cos(performed.heading_rad), np.sin(performed.heading_rad)
-    for solid in (0, body.TRUNK - 1, body.CORE - 1):  # rump, shoulders, snout
+    for solid in (0, body.TRUNK - 1, body.AXIAL - 1):  # rump, shoulders, snout
         x = performed.x_mm + cos * centers[:, solid, 0] - sin * centers[:, solid, 1]
         y = performed.y_mm + sin * centers[:, solid, 0] + cos * centers[:, solid, 1]
         assert np.hypot(x, y).max() < 198

@@ -5,13 +5,13 @@ import pytest
 from numpy.testing import assert_allclose
 
 from syllabary.simulate import rendering
-from syllabary.simulate.settings import ArenaSettings, CameraSettings
+from syllabary.simulate.settings import PinholeSettings, RoundArenaSettings
 
 
 @pytest.fixture
 def camera():
-    level = CameraSettings(tilt_x_deg=0, tilt_y_deg=0)
-    return rendering.camera_of(level, ArenaSettings(center_x_mm=0, center_y_mm=0))
+    level = PinholeSettings(tilt_x_deg=0, tilt_y_deg=0)
+    return rendering.camera_of(level, RoundArenaSettings(center_x_mm=0, center_y_mm=0))
 
 
 def test_sphere_is_its_ray_intersection(camera):
@@ -74,7 +74,7 @@ def test_out_of_view_draws_nothing(camera):
 
 
 def test_project_agrees_with_to_camera():
-    camera = rendering.camera_of(CameraSettings(tilt_x_deg=2, tilt_y_deg=-3), ArenaSettings())
+    camera = rendering.camera_of(PinholeSettings(tilt_x_deg=2, tilt_y_deg=-3), RoundArenaSettings())
     center, _ = rendering.to_camera(
         np.array([[10.0, 0, 30]]), np.eye(3)[None], 50, 60, np.pi / 2, camera
     )
@@ -85,7 +85,7 @@ def test_project_agrees_with_to_camera():
 
 
 def test_tilt_has_the_sign_it_says():
-    camera = rendering.camera_of(CameraSettings(tilt_x_deg=2, tilt_y_deg=0), ArenaSettings())
+    camera = rendering.camera_of(PinholeSettings(tilt_x_deg=2, tilt_y_deg=0), RoundArenaSettings())
     right, left = (camera.rotation @ np.array([x, 0.0, 0.0]) for x in (100, -100))
     assert left[2] > right[2]
     assert_allclose(abs(right[2]), 100 * np.sin(np.deg2rad(2)))

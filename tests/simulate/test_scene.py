@@ -5,13 +5,18 @@ import pytest
 from numpy.testing import assert_allclose
 
 from syllabary.simulate import rendering, scene
-from syllabary.simulate.settings import ArenaSettings, CameraSettings, NoiseSettings, SimulateSettings
+from syllabary.simulate.settings import (
+    NoiseSettings,
+    PinholeSettings,
+    RoundArenaSettings,
+    SimulateSettings,
+)
 
 
 def empty(**camera):
     settings = SimulateSettings(
-        camera=CameraSettings(**camera),
-        arena=ArenaSettings(center_x_mm=10, center_y_mm=-5),
+        camera=PinholeSettings(**camera),
+        arena=RoundArenaSettings(center_x_mm=10, center_y_mm=-5),
         noise=NoiseSettings(texture_sd_mm=0),
     )
     view = rendering.camera_of(settings.camera, settings.arena)
@@ -50,7 +55,7 @@ def test_wall_is_a_cone():
 
 def test_an_upright_wall_and_none_work():
     for wall in ({"wall_slant_deg": 0.0}, {"wall_height_mm": 0.0}):
-        settings = SimulateSettings(arena=ArenaSettings(**wall))
+        settings = SimulateSettings(arena=RoundArenaSettings(**wall))
         view = rendering.camera_of(settings.camera, settings.arena)
         found = scene.build(settings, view, np.random.default_rng(0))
         assert np.isfinite(found.depth).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from syllabary.simulate import sensor
-from syllabary.simulate.settings import CameraSettings, DropSettings
+from syllabary.simulate.settings import DropSettings, PinholeSettings
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_an_animal_behind_something_is_not_seen():
 
 def test_clock(rng):
     stamps, dropped = sensor.clock(
-        20_000, CameraSettings(), DropSettings(single=0.01, run=0.002, longest_run=4), rng
+        20_000, PinholeSettings(), DropSettings(single=0.01, run=0.002, longest_run=4), rng
     )
     assert stamps[0] > 1e7
     assert (np.diff(stamps) > 0).all()
@@ -85,5 +85,5 @@ def test_clock(rng):
 
 
 def test_nothing_lost_where_nothing_may_be(rng):
-    _, dropped = sensor.clock(1000, CameraSettings(), DropSettings(single=0, run=0), rng)
+    _, dropped = sensor.clock(1000, PinholeSettings(), DropSettings(single=0, run=0), rng)
     assert not dropped.any()

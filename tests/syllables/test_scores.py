@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from syllabary.errors import BadInput
-from syllabary.syllables import scores
+from syllabary.syllables import score_text, scores
 
 NAMES = np.array(["walk", "rear_up", "rear_down", "groom", "sniff"])
 
@@ -200,6 +200,6 @@ def test_labels_of_other_recordings_are_refused():
 def test_scores_are_json_and_text(rng):
     result = scores.score(table(sequence(rng, 300, K=3)), table(sequence(rng, 300)))
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    text = scores.format(result)
+    text = score_text.format(result)
     assert f"{result['ami']:.3f}" in text and "groom" in text and "rear_up" in text
     assert len({len(line.rstrip()) > 100 for line in text.splitlines()}) == 1

@@ -28,26 +28,26 @@ def bridge(
     longest_s : float
         Longest time between the sights, s. The confidence of a filled-in heading stays NaN.
     """
-    seen = np.flatnonzero(track.detected)
-    if len(seen) < 2:
+    detected = np.flatnonzero(track.detected)
+    if len(detected) < 2:
         return track, headings
     lost = np.flatnonzero(~track.detected)
-    after = np.searchsorted(seen, lost)
-    inside = (after > 0) & (after < len(seen))
+    after = np.searchsorted(detected, lost)
+    inside = (after > 0) & (after < len(detected))
     lost, after = lost[inside], after[inside]
-    short = time_s[seen[after]] - time_s[seen[after - 1]] <= longest_s
+    short = time_s[detected[after]] - time_s[detected[after - 1]] <= longest_s
     lost = lost[short]
 
     def filled(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         out = values.copy()
-        out[lost] = np.interp(time_s[lost], time_s[seen], values[seen])
+        out[lost] = np.interp(time_s[lost], time_s[detected], values[detected])
         return out
 
     # The shorter way round from sight to sight.
     turned = headings.heading_rad.copy()
-    turned[seen] = np.unwrap(turned[seen])
+    turned[detected] = np.unwrap(turned[detected])
     heading = filled(turned)
     heading = np.pi - (np.pi - heading) % (2 * np.pi)
-    heading[seen] = headings.heading_rad[seen]
+    heading[detected] = headings.heading_rad[detected]
     columns = {name: filled(getattr(track, name)) for name in PLACE}
     return replace(track, **columns), headings._replace(heading_rad=heading)

@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +22,10 @@ from .video import Video
 __all__ = ["convert"]
 
 BLOCK_FRAMES = 64
-AS_IT_IS = SourceSettings()
-Writer = Callable[[Path, Iterator[npt.NDArray[np.uint16]], tuple[int, int], Any], None]
+DEFAULTS = SourceSettings()
+Writer = Callable[
+    [Path, Iterator[npt.NDArray[np.uint16]], tuple[int, int], npt.NDArray[np.float64]], None
+]
 
 
 def convert(
@@ -101,15 +102,15 @@ def convert(
 
 def _writer(target: Path) -> Writer:
     """Return the function that writes files named like the target."""
-    known = []
+    suffixes = []
     for name in registry.names("syllabary.depth.readers"):
         reader = registry.find("syllabary.depth.readers", name)
         if hasattr(reader, "write_video"):
             if reader.accepts(target):
                 write: Writer = reader.write_video
                 return write
-            known += reader.SUFFIXES
-    raise BadInput(f"{target}: cannot be written; name a file that ends in {', '.join(known)}.")
+            suffixes += reader.SUFFIXES
+    raise BadInput(f"{target}: cannot be written; name a file that ends in {', '.join(suffixes)}.")
 
 
 def _require_free(source: Path, target: Path, names: tuple[str, ...], overwrite: bool) -> None:
@@ -129,23 +130,23 @@ def _require_free(source: Path, target: Path, names: tuple[str, ...], overwrite:
         )
 
 
-def _digested(video: Video, digest: Any, what: str) -> Iterator[npt.NDArray[np.uint16]]:
+def _digested(video: Video, digest: hashlib.blake2b, what: str) -> Iterator[npt.NDArray[np.uint16]]:
     """Yield the frames in blocks and digest them on the way."""
     starts = range(0, len(video), BLOCK_FRAMES)
     for start in progress(starts, what, total=len(video), unit="frames", step=BLOCK_FRAMES):
         block = video.read(start, start + BLOCK_FRAMES)
-        digest.update(np.ascontiguousarray(block, "<u2"))
+        digest.update(np.ascontiguousarray(block, "<u2").data)
         yield block
 
 
 def _require_same(video: Video, written: Path, digest: str, target: Path) -> None:
     """Read back what was written."""
-    found = hashlib.blake2b(digest_size=16)
-    with sources.open_recording(written, AS_IT_IS) as copy:
-        for _ in _digested(copy, found, f"check {target.name}"):
+    copied = hashlib.blake2b(digest_size=16)
+    with sources.open_recording(written, DEFAULTS) as copy:
+        for _ in _digested(copy, copied, f"check {target.name}"):
             pass
         whole = np.array_equal(copy.timestamps_s, video.timestamps_s)
-        if found.hexdigest() != digest or not whole or copy.intrinsics != video.intrinsics:
+        if copied.hexdigest() != digest or not whole or copy.intrinsics != video.intrinsics:
             raise BadInput(
                 f"{target}: does not read back as it was written; is the disk in order? Nothing kept."
             )

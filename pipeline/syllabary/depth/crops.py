@@ -6,7 +6,7 @@ interpolated once. Scale belongs to the floor: what is higher appears larger, as
 
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from .windows import Window
 
 __all__ = ["Crop", "Cutter", "size_factor"]
 
+Scalar = TypeVar("Scalar", np.uint8, np.float32)
 BORDER_PX = 4
 SQRT_HALF = math.sqrt(0.5)
 # How much smaller and larger than what it is scaled to an animal may be.
@@ -48,8 +49,8 @@ class Cutter:
         self.arena, self.tracking, self.settings = arena, tracking, settings
         self._reference, self._slant = arena.reference_mm, arena.slant
         self._size = (settings.size_px, settings.size_px)
-        known = self._reference > 0
-        self._correction = np.where(known, arena.floor_mm - self._reference, 0).astype(np.float32)
+        measured = self._reference > 0
+        self._correction = np.where(measured, arena.floor_mm - self._reference, 0).astype(np.float32)
         # The largest scale is found in a corner of where the mouse can be.
         rows, columns = ([part.start, part.stop] for part in arena.window)
         largest = settings.pixel_mm * (1 if settings.normalize_length_mm is None else LARGEST)
@@ -108,12 +109,12 @@ class Cutter:
 
     def _warp(
         self,
-        image: npt.NDArray[Any],
+        image: npt.NDArray[Scalar],
         matrix: npt.NDArray[np.float64],
         left: int,
         top: int,
         interpolation: int,
-    ) -> npt.NDArray[Any]:
+    ) -> npt.NDArray[Scalar]:
         shifted = matrix.copy()
         shifted[0, 2] -= left
         shifted[1, 2] -= top
@@ -137,15 +138,15 @@ def size_factor(
     BadInput
         The animal is another kind of animal than the setting is for.
     """
-    wanted = settings.normalize_length_mm
-    known = length_mm[np.isfinite(length_mm)]
-    if wanted is None or not len(known):
+    target_mm = settings.normalize_length_mm
+    lengths = length_mm[np.isfinite(length_mm)]
+    if target_mm is None or not len(lengths):
         return 1.0
-    factor = float(np.median(known)) / wanted
+    factor = float(np.median(lengths)) / target_mm
     if not SMALLEST <= factor <= LARGEST:
         raise BadInput(
-            f"{where}: the animal's median length is {np.median(known):.0f} mm, which can't be scaled "
-            f"to {wanted:g} mm (wanted {SMALLEST:g} to {LARGEST:g} times that); see "
+            f"{where}: the animal's median length is {np.median(lengths):.0f} mm, which can't be scaled "
+            f"to {target_mm:g} mm (wanted {SMALLEST:g} to {LARGEST:g} times that); see "
             "extract.crop.normalize_length_mm."
         )
     return factor

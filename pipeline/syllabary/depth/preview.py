@@ -23,7 +23,7 @@ FLOOR_GRAY = 36
 SURE, UNSURE = (90, 220, 120), (255, 120, 60)
 UNSURE_BELOW = 0.9
 MARGIN_PX = 8
-MOST_BREADTHS = 8
+MAX_ASPECT = 8
 
 
 def write(
@@ -81,7 +81,7 @@ def _arena(crops: Crops, tick: int, height_px: int, video: Video) -> Image:
         gray = np.clip(empty + stands * (215 / BRIGHTEST_MM), 0, 255).astype(np.uint8)
     zoom = height_px / gray.shape[0]
     # A sliver of an arena is shown as a broad one: encoders refuse endless rows.
-    width_px = min(max(2, round(gray.shape[1] * zoom)), MOST_BREADTHS * height_px)
+    width_px = min(max(2, round(gray.shape[1] * zoom)), MAX_ASPECT * height_px)
     gray = cv2.resize(gray, (width_px, height_px))
     picture = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
     mouse = crops.tracking.iloc[tick]

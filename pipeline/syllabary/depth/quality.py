@@ -1,7 +1,7 @@
 """What is wrong with a recording, in numbers, and whether it may be used."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from .settings import CheckSettings
 __all__ = ["assess"]
 
 
-def assess(crops_path: Path | str, settings: CheckSettings) -> dict[str, Any]:
+def assess(crops_path: Path | str, settings: CheckSettings) -> dict[str, object]:
     """Judge an extracted recording.
 
     Returns
@@ -23,43 +23,49 @@ def assess(crops_path: Path | str, settings: CheckSettings) -> dict[str, Any]:
         Fractions are of ticks (dropped) or of frames; None where there is nothing to divide.
     """
     with Crops(crops_path) as crops:
-        seen = crops.frame >= 0
-        found = crops.tracking["detected"].to_numpy()
-        confidence = crops.tracking["heading_confidence"].to_numpy()[found]
+        recorded = crops.frame >= 0
+        detected = crops.tracking["detected"].to_numpy()
+        confidence = crops.tracking["heading_confidence"].to_numpy()[detected]
         speed = crops.scalars["speed_mm_s"].to_numpy()
-        area = crops.scalars["area_mm2"].to_numpy()[found]
-        length = crops.scalars["length_mm"].to_numpy()[found]
-        clipped, unmeasured = _look_at_crops(crops, found)
-        times = crops.time_s[seen]
-        report: dict[str, Any] = {
-            "recording": crops.recording,
-            "ticks": len(crops),
-            "frames": int(seen.sum()),
-            "dropped": int((~seen).sum()),
-            "duration_s": float(times[-1] - times[0]) if len(times) else 0.0,
-            "median_fps": float(1 / np.median(np.diff(times))) if len(times) > 1 else None,
-            "dropped_fraction": _fraction(~seen),
-            "missing_mouse_fraction": _fraction(~found[seen]),
+        area = crops.scalars["area_mm2"].to_numpy()[detected]
+        length = crops.scalars["length_mm"].to_numpy()[detected]
+        clipped, unmeasured = _look_at_crops(crops, detected)
+        times = crops.time_s[recorded]
+        duration_s = float(times[-1] - times[0]) if len(times) else 0.0
+        fractions = {
+            "dropped_fraction": _fraction(~recorded),
+            "missing_mouse_fraction": _fraction(~detected[recorded]),
             "uncertain_heading_fraction": _fraction(
                 confidence[np.isfinite(confidence)] < settings.uncertain_heading_below
             ),
             "jump_fraction": _fraction(speed[np.isfinite(speed)] > settings.jump_speed_mm_s),
             "clipped_fraction": clipped,
             "unmeasured_fraction": unmeasured,
+        }
+        report = {
+            "recording": crops.recording,
+            "ticks": len(crops),
+            "frames": int(recorded.sum()),
+            "dropped": int((~recorded).sum()),
+            "duration_s": duration_s,
+            "median_fps": float(1 / np.median(np.diff(times))) if len(times) > 1 else None,
+            **fractions,
             "median_area_mm2": float(np.median(area)) if len(area) else None,
             "median_length_mm": float(np.median(length)) if len(length) else None,
-            "gaps": _gaps(seen),
+            "gaps": _gaps(recorded),
         }
-    rejected, warned = _reasons(report, settings)
+    rejected, warned = _reasons(duration_s, fractions, settings)
     verdict = "reject" if rejected else "warn" if warned else "good"
     return {**report, "verdict": verdict, "reasons": rejected + warned}
 
 
-def _reasons(report: dict[str, Any], settings: CheckSettings) -> tuple[list[str], list[str]]:
-    """Return why to reject and why to warn."""
+def _reasons(
+    duration_s: float, fractions: Mapping[str, float | None], settings: CheckSettings
+) -> tuple[list[str], list[str]]:
+    """Return the reasons to reject, and those to warn."""
     rejected, warned = [], []
-    if report["duration_s"] < settings.min_duration_s:
-        rejected.append(f"lasts {report['duration_s']:.1f} s, less than {settings.min_duration_s:g} s")
+    if duration_s < settings.min_duration_s:
+        rejected.append(f"lasts {duration_s:.1f} s, less than {settings.min_duration_s:g} s")
     limits = (
         (
             "dropped_fraction",
@@ -88,7 +94,7 @@ def _reasons(report: dict[str, Any], settings: CheckSettings) -> tuple[list[str]
         ("jump_fraction", "of the frames jump faster than a mouse", settings.jumps_warn, None),
     )
     for name, claim, warn, reject in limits:
-        value = report[name]
+        value = fractions[name]
         if value is None:
             continue
         if reject is not None and value > reject:
@@ -98,26 +104,26 @@ def _reasons(report: dict[str, Any], settings: CheckSettings) -> tuple[list[str]
     return rejected, warned
 
 
-def _look_at_crops(crops: Crops, found: npt.NDArray[np.bool_]) -> tuple[float | None, float | None]:
+def _look_at_crops(crops: Crops, detected: npt.NDArray[np.bool_]) -> tuple[float | None, float | None]:
     """Return the fraction of crops whose border the mouse touches, and of unmeasured pixels."""
-    total = int(found.sum())
+    total = int(detected.sum())
     if not total:
         return None, None
     touching = 0
     missing = 0.0
     for start, heights, observed in crops.blocks():
-        here = found[start : start + len(heights)]
+        visible = detected[start : start + len(heights)]
         border = np.concatenate(
             [heights[:, 0], heights[:, -1], heights[:, :, 0], heights[:, :, -1]], axis=1
         )
-        touching += int(np.count_nonzero(border.any(axis=1) & here))
-        missing += float((~observed[here]).mean(axis=(1, 2)).sum()) if here.any() else 0.0
+        touching += int(np.count_nonzero(border.any(axis=1) & visible))
+        missing += float((~observed[visible]).mean(axis=(1, 2)).sum()) if visible.any() else 0.0
     return touching / total, missing / total
 
 
-def _gaps(seen: npt.NDArray[np.bool_]) -> list[dict[str, int]]:
+def _gaps(recorded: npt.NDArray[np.bool_]) -> list[dict[str, int]]:
     """Return the runs of dropped ticks."""
-    edges = np.diff(np.concatenate([[True], seen, [True]]).astype(np.int8))
+    edges = np.diff(np.concatenate([[True], recorded, [True]]).astype(np.int8))
     starts, stops = np.flatnonzero(edges < 0), np.flatnonzero(edges > 0)
     return [{"tick": int(a), "ticks": int(b - a)} for a, b in zip(starts, stops, strict=True)]
 

@@ -41,11 +41,11 @@ def rate(values: Array, time_s: Array, *, period: float | None = None) -> Array:
     step, dt = np.diff(values, axis=0), np.diff(time_s)[columns]
     if period is not None:
         step = (step + period / 2) % period - period / 2
-    known = np.isfinite(step)
+    finite = np.isfinite(step)
     total, time = np.zeros_like(values), np.zeros_like(values)
     for place in (slice(None, -1), slice(1, None)):
-        total[place] += np.where(known, step, 0)
-        time[place] += np.where(known, dt, 0)
+        total[place] += np.where(finite, step, 0)
+        time[place] += np.where(finite, dt, 0)
     np.divide(total, time, out=out, where=(time > 0) & np.isfinite(values))
     return out
 
@@ -84,11 +84,11 @@ def columns(track: Track, heading_rad: Array, ticks: Ticks, arena: Arena) -> dic
 def _wall_distance(x: Array, y: Array, arena: Arena) -> Array:
     """Distance from the point of the floor below the mouse to the floor's edge, mm."""
     out = np.full(len(x), np.nan)
-    seen = np.isfinite(x) & np.isfinite(y)
-    place = np.stack([x[seen], y[seen], np.zeros(np.count_nonzero(seen))], axis=-1)
+    detected = np.isfinite(x) & np.isfinite(y)
+    place = np.stack([x[detected], y[detected], np.zeros(np.count_nonzero(detected))], axis=-1)
     pixel = np.rint(arena.pixels(place)).astype(int)
     rows = np.clip(pixel[:, 1], 0, arena.mask.shape[0] - 1)
     cols = np.clip(pixel[:, 0], 0, arena.mask.shape[1] - 1)
     focal = np.sqrt(arena.camera.fx_px * arena.camera.fy_px)
-    out[seen] = arena.wall_px[rows, cols] * arena.plane_mm[rows, cols] / focal
+    out[detected] = arena.wall_px[rows, cols] * arena.plane_mm[rows, cols] / focal
     return out

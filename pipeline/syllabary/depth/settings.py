@@ -50,10 +50,10 @@ class CameraSettings(Settings):
 
     @model_validator(mode="after")
     def _all_or_none(self) -> Self:
-        given = [v is not None for v in (self.fx_px, self.fy_px, self.cx_px, self.cy_px)]
-        if any(given) and not all(given):
+        is_set = [v is not None for v in (self.fx_px, self.fy_px, self.cx_px, self.cy_px)]
+        if any(is_set) and not all(is_set):
             raise ValueError("give all of fx_px, fy_px, cx_px, cy_px, or none of them")
-        if self.distortion and not all(given):
+        if self.distortion and not all(is_set):
             raise ValueError("distortion belongs to a calibration: give fx_px, fy_px, cx_px, cy_px too")
         return self
 
@@ -116,15 +116,6 @@ class BackgroundSettings(Settings):
         "tracking.min_height_mm asks. Things on the floor then count as animal.",
     )
     frames: int = Field(100, ge=3, le=1000, description="Frames to look at, evenly spread.")
-    object_mm: float = Field(
-        8.0,
-        gt=0,
-        description="Where a pixel's far quantile lies this much behind its median, mm, an animal "
-        "rested there and the floor is the farther of the two.",
-    )
-    far_quantile: float = Field(
-        0.9, gt=0.5, lt=1, description="Quantile of a pixel's depths that only the floor reaches."
-    )
 
 
 class ArenaSettings(Settings):

@@ -15,7 +15,7 @@ from ..errors import BadInput
 __all__ = ["Ticks", "from_timestamps", "require"]
 
 # A recording that lacks more than 19 ticks in 20 is none; short ones may begin with a pause.
-MOST_TICKS_PER_FRAME = 20
+MAX_TICKS_PER_FRAME = 20
 SPARE_TICKS = 1000
 # Intervals of any camera, s; others are in another unit.
 SHORTEST_S, LONGEST_S = 1e-4, 10.0
@@ -104,7 +104,7 @@ def require(
                 f"between {SHORTEST_S:g} and {LONGEST_S:g} s: are they in another unit? See "
                 "extract.source.timestamp_unit."
             )
-        if not ticks < MOST_TICKS_PER_FRAME * len(timestamps_s) + SPARE_TICKS:
+        if not ticks < MAX_TICKS_PER_FRAME * len(timestamps_s) + SPARE_TICKS:
             at = int(np.argmax(intervals))
             raise BadInput(
                 f"{where}: {len(timestamps_s)} frames in {ticks:.3g} intervals of their clock; after "

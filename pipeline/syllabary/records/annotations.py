@@ -9,68 +9,34 @@ Three kinds of table are recognized by their columns, separated by commas, semic
 - BORIS, "tabular events": a row per START, STOP or POINT at ``Time``, in the flat form of
   version 8 and the older one with a block of facts above the table.
 
-A BORIS observation belongs to the recording with its id, or to the recording whose name is that of
-its media file or of a folder above it. Point events have no duration and are skipped. Modifiers
-only distinguish simultaneous bouts.
+``boris`` reads the last two.
 """
 
 import csv
 import difflib
 import io
 import logging
-import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput
+from . import boris
+from .labeled_bouts import LabeledBout, Row, number
 
-__all__ = ["Annotations", "LabeledBout", "bouts", "read", "soften"]
+__all__ = ["Annotations", "bouts", "read", "soften"]
 
 log = logging.getLogger(__name__)
 
 # Column names that people also spell otherwise.
 AMERICAN = {"behaviour": "behavior"}
 OURS = ("recording", "start_s", "stop_s", "behavior")
-AGGREGATED = ("Behavior", "Behavior type", "Start (s)", "Stop (s)")
-# START and STOP are in the column "Behavior type" since version 8, in "Status" before.
-TABULAR = ("Behavior", "Time")
-OBSERVATION = "Observation id"
-MEDIA = ("Media file name", "Media file path", "Media file")
-OFFSET = "Time offset (s)"
 # Video players round the end of a movie; a bout may end this much after it.
 SLACK_S = 0.5
-
-Row = tuple[int, Mapping[str, str]]
-
-
-class LabeledBout(NamedTuple):
-    """One labeled bout.
-
-    Attributes
-    ----------
-    line : int
-        Line of the file; that of the START if the bout has two.
-    recording : str
-    start_s, stop_s : float
-        Half-open interval on the recording's clock, s.
-    behavior, annotator : str
-    confidence : float
-        0 to 1.
-    """
-
-    line: int
-    recording: str
-    start_s: float
-    stop_s: float
-    behavior: str
-    annotator: str = ""
-    confidence: float = 1.0
 
 
 class Annotations(NamedTuple):
@@ -196,12 +162,7 @@ def bouts(path: Path | str, recordings: Collection[str], *, strict: bool = True)
     if set(OURS) <= set(columns):
         labeled = _ours(path, [row for row in body if not row[1][columns[0]].startswith("#")])
     else:
-        facts = {cells[0]: cells[1] for _, cells in rows[:place] if len(cells) > 1}
-        body = [(line, {**facts, **row}) for line, row in body]
-        _no_offset(path, body)
-        names = _recordings_of(path, body, recordings)
-        pair = _aggregated if set(AGGREGATED) <= set(columns) else _tabular
-        labeled = (bout._replace(recording=names[bout.recording]) for bout in pair(path, body))
+        labeled = boris.bouts(path, columns, boris.flat(rows[:place], body), recordings)
     kept, others = [], Counter[str]()
     for bout in labeled:
         if bout.recording in recordings:
@@ -245,8 +206,8 @@ def _header(path: Path, rows: list[tuple[int, list[str]]]) -> tuple[int, list[st
         types = {"Behavior type", "Status"} & set(columns)
         if (
             (place == first and set(OURS) <= {AMERICAN.get(name, name) for name in columns})
-            or set(AGGREGATED) <= set(columns)
-            or (types and set(TABULAR) <= set(columns))
+            or set(boris.AGGREGATED) <= set(columns)
+            or (types and set(boris.TABULAR) <= set(columns))
         ):
             if "Behavior type" not in columns:
                 columns = ["Behavior type" if name == "Status" else name for name in columns]
@@ -280,98 +241,14 @@ def _ours(path: Path, body: list[Row]) -> Iterator[LabeledBout]:
         yield LabeledBout(
             line,
             cells["recording"],
-            _number(path, line, "start_s", cells["start_s"]),
-            _number(path, line, "stop_s", cells["stop_s"]),
+            number(path, line, "start_s", cells["start_s"]),
+            number(path, line, "stop_s", cells["stop_s"]),
             cells["behavior"],
             cells["annotator"],
-            _number(path, line, "confidence", cells["confidence"] or "1"),
+            number(path, line, "confidence", cells["confidence"] or "1"),
         )
     if empty:
         log.info("%s: %d row(s) without a behavior are skipped", path, empty)
-
-
-def _aggregated(path: Path, body: list[Row]) -> Iterator[LabeledBout]:
-    for line, row in _states(path, body):
-        start, stop = (_number(path, line, name, row.get(name, "")) for name in AGGREGATED[2:])
-        yield LabeledBout(line, _observation(row), start, stop, row["Behavior"])
-
-
-def _tabular(path: Path, body: list[Row]) -> Iterator[LabeledBout]:
-    """Pair each START with the STOP of the same behavior, subject and modifiers."""
-    events = [(_number(path, n, "Time", row.get("Time", "")), n, row) for n, row in _states(path, body)]
-    running: dict[tuple[str, ...], tuple[float, int]] = {}
-    for time, line, row in sorted(events, key=lambda event: event[0]):
-        modifiers = [value for name, value in row.items() if name.startswith("Modifier")]
-        key = (_observation(row), row["Behavior"], row.get("Subject", ""), *modifiers)
-        kind = row["Behavior type"].upper()
-        if kind == "START" and key not in running:
-            running[key] = (time, line)
-        elif kind == "STOP" and key in running:
-            start, first = running.pop(key)
-            yield LabeledBout(first, key[0], start, time, key[1])
-        else:
-            raise BadInput(
-                f"{path}, line {line}: {row['Behavior type'] or 'an event'} of {key[1]!r} at {time:g} s "
-                f"in {key[0]!r} has no partner; wanted START and STOP in turn. Correct it in BORIS "
-                "(Observations > Check state events) and export again."
-            )
-    if running:
-        (observation, behavior, *_), (time, line) = next(iter(running.items()))
-        raise BadInput(
-            f"{path}, line {line}: {behavior!r} starts at {time:g} s in {observation!r} and never "
-            "stops; wanted a STOP for each START. Close it in BORIS (Observations > Fix unpaired "
-            "events) and export again."
-        )
-
-
-def _states(path: Path, body: list[Row]) -> Iterator[Row]:
-    """Yield the state events; point events have no duration."""
-    points = Counter[str]()
-    for line, row in body:
-        if row.get("Behavior type", "").upper().startswith("POINT"):
-            points[row["Behavior"]] += 1
-        elif row.get("Behavior"):
-            yield line, {"Behavior type": "", **row}
-    if points:
-        counts = ", ".join(f"{name} ({count})" for name, count in sorted(points.items()))
-        log.warning("%s: point events have no duration and are skipped: %s", path, counts)
-
-
-def _observation(row: Mapping[str, str]) -> str:
-    return row.get(OBSERVATION, "") or _media(row)
-
-
-def _media(row: Mapping[str, str]) -> str:
-    return next((row[name] for name in MEDIA if row.get(name)), "")
-
-
-def _recordings_of(path: Path, body: list[Row], recordings: Collection[str]) -> dict[str, str]:
-    """Return the recording of each observation; the observation itself if none matches."""
-    media: dict[str, dict[str, int]] = defaultdict(dict)
-    for line, row in body:
-        media[_observation(row)].setdefault(_media(row), line)
-    names = {}
-    for observation, played in media.items():
-        if observation not in recordings and len(played) > 1:
-            raise BadInput(
-                f"{path}, line {list(played.values())[1]}: observation {observation!r} plays "
-                f"{len(played)} media files ({', '.join(map(repr, played))}), and its times run on over "
-                "all of them; make one observation per recording, or give it the recording's name."
-            )
-        # BORIS on Windows writes backslashes; this path reads both.
-        place = PureWindowsPath(next(iter(played)))
-        choices = (observation, place.name, place.stem, *reversed(place.parts))
-        names[observation] = next((name for name in choices if name in recordings), observation)
-    return names
-
-
-def _no_offset(path: Path, body: list[Row]) -> None:
-    for line, row in body:
-        if re.search("[1-9]", row.get(OFFSET, "")):
-            raise BadInput(
-                f"{path}, line {line}: the observation has a time offset of {row[OFFSET]} s; wanted "
-                "times since the recording's first frame. Set it to 0 in BORIS and export again."
-            )
 
 
 def _checked(path: Path, bout: LabeledBout) -> LabeledBout:
@@ -390,19 +267,6 @@ def _checked(path: Path, bout: LabeledBout) -> LabeledBout:
             f"{path}, line {bout.line}: confidence {bout.confidence:g}; wanted 0 to 1, or nothing for 1."
         )
     return bout
-
-
-def _number(path: Path, line: int, name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        unit = "a number" if name == "confidence" else "seconds"
-        raise BadInput(
-            f"{path}, line {line}: {name} is {text!r}; wanted {unit}, with a point for decimals."
-        )
-    return value
 
 
 def _end_s(times: npt.NDArray[np.float64]) -> float:

@@ -6,7 +6,8 @@ for how long), ``wander`` (slow drifts), ``cable`` (what may hang on it), ``moti
 of a session), ``rendering`` (solids to depth through a pinhole), ``scene`` (the arena without a
 mouse), ``sensor`` (what the camera makes of it), ``truth`` (what really happened), then what is
 written: ``acquisition`` (a session folder of raw depth) or ``crops`` (crops directly, for large
-studies). ``latent`` has no mouse: chains of known parameters; ``linear`` makes crops of them.
+studies). ``variety`` draws mice and cameras of all sizes. ``latent`` holds chains of known
+parameters without a mouse; ``linear`` makes crops of them.
 
 Notation: T ticks of the camera, P channels of a pose, S solids of a body. Body frame: +x
 forward, +y to the animal's right, +z up. Arena frame: origin on the floor at the arena's
@@ -28,5 +29,6 @@ __all__ = [
     "sensor",
     "settings",
     "truth",
+    "variety",
     "wander",
 ]

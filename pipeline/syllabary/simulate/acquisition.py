@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,8 +60,8 @@ def record(
     with files.create(folder / "metadata.json") as temporary:
         about = _metadata(settings, subject=subject, recording=recording)
         temporary.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    seen = motion.footprints(performed)
-    table = truth.table(performed, seen, stamps_ms, dropped)
+    footprint = motion.footprints(performed)
+    table = truth.table(performed, footprint, stamps_ms, dropped)
     tables.write(folder / "truth.parquet", table, provenance, tables.TRUTH)
 
 
@@ -110,7 +109,9 @@ def frames(
             yield frame
 
 
-def _mirrored(camera: rendering.Camera, x_mm: float, y_mm: float, radius_mm: float) -> rendering.Camera:
+def _mirrored(
+    camera: rendering.Pinhole, x_mm: float, y_mm: float, radius_mm: float
+) -> rendering.Pinhole:
     """See the arena in the mirror that stands on the rim of the floor nearest to (x, y)."""
     out = np.array([x_mm, y_mm, 0.0]) / max(np.hypot(x_mm, y_mm), 1e-9)
     flip = np.eye(3) - 2 * np.outer(out, out)
@@ -120,7 +121,7 @@ def _mirrored(camera: rendering.Camera, x_mm: float, y_mm: float, radius_mm: flo
     )
 
 
-def _metadata(settings: SimulateSettings, *, subject: str, recording: str) -> dict[str, Any]:
+def _metadata(settings: SimulateSettings, *, subject: str, recording: str) -> dict[str, object]:
     return {
         "SubjectName": subject,
         "SessionName": recording,

@@ -40,7 +40,7 @@ PAW_LEFT, PAW_RIGHT, GAIT, FOOT_LEFT, FOOT_RIGHT, TAIL, BREATH = range(8, 15)
 
 TRUNK, HEAD, EARS, PAWS, TAIL_PARTS = 5, 3, 2, 4, 6
 SOLIDS = TRUNK + HEAD + EARS + PAWS + TAIL_PARTS
-CORE = TRUNK + HEAD
+AXIAL = TRUNK + HEAD
 # Solids overlap: those at the ends cover more ground that nobody else covers.
 OPEN_GROUND = np.array([1.1, 0.9, 0.65, 0.65, 0.7, 0.8, 0.8, 1.0])
 
@@ -137,83 +137,112 @@ def _put(
 
 @numba.njit(cache=True)
 def _solids(pose: F64, size: F64, centers: F64, shapes: F64) -> None:
-    length, width, height, head, tail_mm = size
-    spine_x, spine_y, spine_z = np.empty(TRUNK), np.empty(TRUNK), np.empty(TRUNK)
-    at = np.empty(3)
+    spine = np.empty((3, TRUNK))
     for t in range(len(pose)):
-        q, c, s = pose[t], centers[t], shapes[t]
-        stretch = 1.0 + q[STRETCH]
-        # A longer trunk is thinner: half of its volume is kept.
-        girth = (1.0 + q[BREATH]) / stretch**0.5
-        step = SPINE * length * stretch / (TRUNK - 1)
-        x, y, rise = HIPS_X * length, 0.0, 0.0
-        yaw = pitch = 0.0
-        for i in range(TRUNK):
-            along = i / (TRUNK - 1)
-            yaw = q[BEND] * (along - 0.5)
-            pitch = q[PITCH] * (0.75 + 0.5 * along) + q[ARCH] * (1.0 - 2.0 * along)
-            if i:
-                x += step * np.cos(pitch) * np.cos(yaw)
-                y += step * np.cos(pitch) * np.sin(yaw)
-                rise += step * np.sin(pitch)
-            z = TRUNK_HEIGHTS[i] * height + q[LIFT] + rise
-            lean = q[ROLL] * (0.4 + 0.6 * along)
-            spine_x[i], spine_y[i], spine_z[i] = x, y, z
-            at[0], at[1], at[2] = x, y + lean * 12.0, z
-            axes = TRUNK_AXES[i]
-            _put(c, s, i, at, yaw, pitch, lean, axes[0] * length * (0.5 + 0.5 * stretch),
-                 axes[1] * width * girth, axes[2] * height * girth)  # fmt: skip
+        pitch = _trunk(pose[t], size, spine, centers[t], shapes[t])
+        _head(pose[t], size, spine, pitch, centers[t], shapes[t])
+        _paws(pose[t], size, spine, centers[t], shapes[t])
+        _tail(pose[t], size, spine, centers[t], shapes[t])
 
-        yaw, level = 0.5 * q[BEND], 0.55 * pitch - 0.22
-        at[0], at[1], at[2] = spine_x[TRUNK - 1], spine_y[TRUNK - 1] + q[ROLL] * 12.0, spine_z[TRUNK - 1]
-        for i in range(HEAD):
-            part = (i + 1) / HEAD
-            turn = yaw + part * q[HEAD_YAW] * 1.2
-            nod = level + part * q[HEAD_PITCH] * 1.2 - 0.12 * i
-            at[0] += HEAD_STEPS[i] * head * np.cos(nod) * np.cos(turn)
-            at[1] += HEAD_STEPS[i] * head * np.cos(nod) * np.sin(turn)
-            at[2] = max(at[2] + HEAD_STEPS[i] * head * np.sin(nod), 6.0)
-            axes = HEAD_AXES[i]
-            _put(c, s, TRUNK + i, at, turn, nod, 0.0, axes[0] * head, axes[1] * head, axes[2] * head)
 
-        turn, nod = yaw + 0.8 * q[HEAD_YAW], level + 0.8 * q[HEAD_PITCH]
-        for i in range(EARS):
-            side = (2 * i - 1) * 8.0 * head
-            skull = c[TRUNK + 1]
-            at[0] = skull[0] - 5.0 * head * np.cos(turn) - side * np.sin(turn)
-            at[1] = skull[1] - 5.0 * head * np.sin(turn) + side * np.cos(turn)
-            at[2] = skull[2] + 5.5 * head
-            _put(c, s, CORE + i, at, turn, nod, 0.0, 3.0 * head, 5.0 * head, 5.0 * head)
+@numba.njit(cache=True)
+def _trunk(q: F64, size: F64, spine: F64, centers: F64, shapes: F64) -> float:
+    """Write the trunk and its ``spine`` (3, TRUNK); return the pitch at the shoulders, rad."""
+    length, width, height = size[0], size[1], size[2]
+    at = np.empty(3)
+    stretch = 1.0 + q[STRETCH]
+    # A longer trunk is thinner: half of its volume is kept.
+    girth = (1.0 + q[BREATH]) / stretch**0.5
+    step = SPINE * length * stretch / (TRUNK - 1)
+    x, y, rise = HIPS_X * length, 0.0, 0.0
+    pitch = 0.0
+    for i in range(TRUNK):
+        along = i / (TRUNK - 1)
+        yaw = q[BEND] * (along - 0.5)
+        pitch = q[PITCH] * (0.75 + 0.5 * along) + q[ARCH] * (1.0 - 2.0 * along)
+        if i:
+            x += step * np.cos(pitch) * np.cos(yaw)
+            y += step * np.cos(pitch) * np.sin(yaw)
+            rise += step * np.sin(pitch)
+        z = TRUNK_HEIGHTS[i] * height + q[LIFT] + rise
+        lean = q[ROLL] * (0.4 + 0.6 * along)
+        spine[0, i], spine[1, i], spine[2, i] = x, y, z
+        at[0], at[1], at[2] = x, y + lean * 12.0, z
+        axes = TRUNK_AXES[i]
+        _put(centers, shapes, i, at, yaw, pitch, lean, axes[0] * length * (0.5 + 0.5 * stretch),
+             axes[1] * width * girth, axes[2] * height * girth)  # fmt: skip
+    return pitch
 
-        mouth, shoulder = c[CORE - 1], c[TRUNK - 1]
-        for i in range(2):
-            side = 2.0 * i - 1.0
-            reach = q[PAW_LEFT + i]
-            stand_x = shoulder[0] + 4.0 * length - side * q[GAIT]
-            stand_y = shoulder[1] + side * 9.5 * width
-            stand_z = max(4.0, shoulder[2] - 14.0 * height)
-            at[0] = stand_x + reach * (mouth[0] - 4.0 * head - stand_x)
-            at[1] = stand_y + reach * (mouth[1] + side * 6.0 * head - stand_y)
-            at[2] = stand_z + reach * (mouth[2] - stand_z)
-            _put(c, s, CORE + EARS + i, at, 0.0, 0.0, 0.0, 7.0 * length, 4.0 * width, 4.0)
-        for i in range(2):
-            side = 2.0 * i - 1.0
-            kick = min(q[FOOT_LEFT + i], 1.2)
-            at[0] = spine_x[0] + 7.0 * length + side * q[GAIT] + kick * 22.0 * length
-            at[1] = side * (14.0 + 5.0 * kick) * width
-            at[2] = 4.5 + kick * 15.0 * height
-            _put(c, s, CORE + EARS + 2 + i, at, side * 0.25, 0.0, 0.0, 11.0 * length, 5.5 * width, 5.0)
 
-        yaw = np.pi - 0.5 * q[BEND]
-        at[0], at[1], at[2] = spine_x[0] - 13.0 * length, spine_y[0], spine_z[0] - 4.0 * height
-        piece = tail_mm / TAIL_PARTS
-        for i in range(TAIL_PARTS):
-            turn = yaw - q[TAIL] * (i + 1) / TAIL_PARTS
-            at[0] += 0.9 * piece * np.cos(turn)
-            at[1] += 0.9 * piece * np.sin(turn)
-            at[2] = max(0.55 * at[2], 2.6)
-            thick = 3.4 - 0.3 * i
-            _put(c, s, SOLIDS - TAIL_PARTS + i, at, turn, 0.0, 0.0, 0.75 * piece + 0.1, thick, thick)
+@numba.njit(cache=True)
+def _head(q: F64, size: F64, spine: F64, pitch: float, centers: F64, shapes: F64) -> None:
+    """Write head and ears, which hang on the shoulders."""
+    head = size[3]
+    at = np.empty(3)
+    yaw, level = 0.5 * q[BEND], 0.55 * pitch - 0.22
+    at[0], at[1], at[2] = spine[0, TRUNK - 1], spine[1, TRUNK - 1] + q[ROLL] * 12.0, spine[2, TRUNK - 1]
+    for i in range(HEAD):
+        part = (i + 1) / HEAD
+        turn = yaw + part * q[HEAD_YAW] * 1.2
+        nod = level + part * q[HEAD_PITCH] * 1.2 - 0.12 * i
+        at[0] += HEAD_STEPS[i] * head * np.cos(nod) * np.cos(turn)
+        at[1] += HEAD_STEPS[i] * head * np.cos(nod) * np.sin(turn)
+        at[2] = max(at[2] + HEAD_STEPS[i] * head * np.sin(nod), 6.0)
+        axes = HEAD_AXES[i]
+        _put(centers, shapes, TRUNK + i, at, turn, nod, 0.0, axes[0] * head, axes[1] * head,
+             axes[2] * head)  # fmt: skip
+    turn, nod = yaw + 0.8 * q[HEAD_YAW], level + 0.8 * q[HEAD_PITCH]
+    for i in range(EARS):
+        side = (2 * i - 1) * 8.0 * head
+        skull = centers[TRUNK + 1]
+        at[0] = skull[0] - 5.0 * head * np.cos(turn) - side * np.sin(turn)
+        at[1] = skull[1] - 5.0 * head * np.sin(turn) + side * np.cos(turn)
+        at[2] = skull[2] + 5.5 * head
+        _put(centers, shapes, AXIAL + i, at, turn, nod, 0.0, 3.0 * head, 5.0 * head, 5.0 * head)
+
+
+@numba.njit(cache=True)
+def _paws(q: F64, size: F64, spine: F64, centers: F64, shapes: F64) -> None:
+    """Write fore and hind paws, which stand on the floor unless a channel lifts them."""
+    length, width, height, head = size[0], size[1], size[2], size[3]
+    at = np.empty(3)
+    mouth, shoulder = centers[AXIAL - 1], centers[TRUNK - 1]
+    for i in range(2):
+        side = 2.0 * i - 1.0
+        reach = q[PAW_LEFT + i]
+        stand_x = shoulder[0] + 4.0 * length - side * q[GAIT]
+        stand_y = shoulder[1] + side * 9.5 * width
+        stand_z = max(4.0, shoulder[2] - 14.0 * height)
+        at[0] = stand_x + reach * (mouth[0] - 4.0 * head - stand_x)
+        at[1] = stand_y + reach * (mouth[1] + side * 6.0 * head - stand_y)
+        at[2] = stand_z + reach * (mouth[2] - stand_z)
+        _put(centers, shapes, AXIAL + EARS + i, at, 0.0, 0.0, 0.0, 7.0 * length, 4.0 * width, 4.0)
+    for i in range(2):
+        side = 2.0 * i - 1.0
+        kick = min(q[FOOT_LEFT + i], 1.2)
+        at[0] = spine[0, 0] + 7.0 * length + side * q[GAIT] + kick * 22.0 * length
+        at[1] = side * (14.0 + 5.0 * kick) * width
+        at[2] = 4.5 + kick * 15.0 * height
+        _put(centers, shapes, AXIAL + EARS + 2 + i, at, side * 0.25, 0.0, 0.0, 11.0 * length,
+             5.5 * width, 5.0)  # fmt: skip
+
+
+@numba.njit(cache=True)
+def _tail(q: F64, size: F64, spine: F64, centers: F64, shapes: F64) -> None:
+    """Write the tail, which hangs on the hips and sinks to the floor."""
+    length, height, tail_mm = size[0], size[2], size[4]
+    at = np.empty(3)
+    yaw = np.pi - 0.5 * q[BEND]
+    at[0], at[1], at[2] = spine[0, 0] - 13.0 * length, spine[1, 0], spine[2, 0] - 4.0 * height
+    segment = tail_mm / TAIL_PARTS
+    for i in range(TAIL_PARTS):
+        turn = yaw - q[TAIL] * (i + 1) / TAIL_PARTS
+        at[0] += 0.9 * segment * np.cos(turn)
+        at[1] += 0.9 * segment * np.sin(turn)
+        at[2] = max(0.55 * at[2], 2.6)
+        thick = 3.4 - 0.3 * i
+        _put(centers, shapes, SOLIDS - TAIL_PARTS + i, at, turn, 0.0, 0.0, 0.75 * segment + 0.1, thick,
+             thick)  # fmt: skip
 
 
 class Footprint(NamedTuple):
@@ -225,7 +254,7 @@ class Footprint(NamedTuple):
 
 def footprint(centers: F64, shapes: F64) -> Footprint:
     """Summarize the solids (T, S, 3) and (T, S, 3, 3), without paws and tail."""
-    center, shape = centers[:, :CORE], shapes[:, :CORE]
+    center, shape = centers[:, :AXIAL], shapes[:, :AXIAL]
     area = OPEN_GROUND * np.sqrt(shape[..., 0, 0] * shape[..., 1, 1] - shape[..., 0, 1] ** 2)
     weight = area / area.sum(1, keepdims=True)
     middle = (weight[..., None] * center).sum(1)

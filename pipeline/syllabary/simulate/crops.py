@@ -69,9 +69,9 @@ def render(
     performed = motion.perform(settings, recording=recording, subject=subject, group=group, seed=seed)
     rng = generator(seed, "sensor", subject, recording)
     stamps_ms, dropped = sensor.clock(settings.ticks, settings.camera, settings.drops, rng)
-    seen = motion.footprints(performed)
+    footprint = motion.footprints(performed)
     tracked = _tracked(
-        performed, truth.in_arena(performed, 0, seen.center), settings, subject, recording, seed
+        performed, truth.in_arena(performed, 0, footprint.center), settings, subject, recording, seed
     )
     keys = rng.integers(0, 2**63, (settings.ticks, 2), np.uint64)
     measured = []
@@ -84,7 +84,7 @@ def render(
             )
             writer.append(heights, observed)
             measured.append(sizes)
-        table = truth.table(performed, seen, stamps_ms, dropped)
+        table = truth.table(performed, footprint, stamps_ms, dropped)
         sizes = Measured(*(np.concatenate(column) for column in zip(*measured, strict=True)))
         scalars = _scalars(tracked, stamps_ms, sizes, settings)
         camera = rendering.camera_of(settings.camera, settings.arena)
@@ -107,7 +107,7 @@ def render(
             arena=arena(camera, settings),
             provenance=provenance,
         )
-    tables.write(truth_path, truth.table(performed, seen, stamps_ms, dropped), provenance, tables.TRUTH)
+    tables.write(truth_path, table, provenance, tables.TRUTH)
 
 
 def clean(performed: motion.Motion, settings: SimulateSettings) -> npt.NDArray[np.uint8]:
@@ -132,10 +132,10 @@ def _tracked(
 ) -> Tracked:
     """Add errors of tracking: white noise, as of a centroid and an axis found anew in every frame."""
     rng = generator(seed, "tracking", subject, recording)
-    found = where.copy()
-    found[:, :2] += settings.tracking.position_sd_mm * rng.standard_normal((len(where), 2))
+    tracked = where.copy()
+    tracked[:, :2] += settings.tracking.position_sd_mm * rng.standard_normal((len(where), 2))
     error = np.radians(settings.tracking.heading_sd_deg) * rng.standard_normal(len(where))
-    return Tracked(found, performed.heading_rad + error)
+    return Tracked(tracked, performed.heading_rad + error)
 
 
 def _block(
@@ -167,7 +167,7 @@ def _block(
         upright = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, -1.0]])
         aside = upright[:2, :2] @ (where[:2] + offset) / (height - where[2])
         focal = height / PIXEL_MM
-        camera = rendering.Camera(
+        camera = rendering.Pinhole(
             SIDE, SIDE, focal, middle - focal * aside[0], middle - focal * aside[1], upright,
             np.array([*(upright[:2, :2] @ offset), height]),
         )  # fmt: skip
@@ -233,7 +233,7 @@ def _scalars(
     }
 
 
-def arena(camera: rendering.Camera, settings: SimulateSettings) -> dict[str, npt.NDArray[np.generic]]:
+def arena(camera: rendering.Pinhole, settings: SimulateSettings) -> dict[str, npt.NDArray[np.generic]]:
     """Arena of a session that never was filmed: a bare floor and where it is."""
     row, column = np.mgrid[: camera.rows, : camera.columns]
     height = camera.origin[2]

@@ -90,8 +90,8 @@ def arhmm(
     rest = spread * rng.standard_normal((states, dims))
     # The most recent frame counts most; the norms of all lags together are the memory.
     share = memory * 0.5 ** np.arange(lags) / (0.5 ** np.arange(lags)).sum()
-    turns = np.array([[_near_identity(rng, dims) for _ in range(lags)] for _ in range(states)])
-    lagged = share[:, None, None] * turns
+    rotations = np.array([[_near_identity(rng, dims) for _ in range(lags)] for _ in range(states)])
+    lagged = share[:, None, None] * rotations
     constant = rest - np.einsum("klij,kj->ki", lagged, rest)
     weights = np.concatenate([*np.moveaxis(lagged, 1, 0), constant[..., None]], axis=-1)
     factors = noise_sd * rng.standard_normal((states, dims, dims + 2)) / np.sqrt(dims + 2)

@@ -22,7 +22,7 @@ from . import crops, latent, motion, rendering, sensor
 from .acquisition import START_TIME
 from .settings import NoiseSettings, SimulateSettings
 
-__all__ = ["Look", "chain", "look", "render"]
+__all__ = ["Appearance", "chain", "find_appearance", "render"]
 
 F64 = npt.NDArray[np.float64]
 DIMS = 8
@@ -30,13 +30,13 @@ DURATION_FRAMES = 12.0
 # Clean crops that the components are found in.
 ANIMALS, ANIMAL_S = 3, 20.0
 # A pixel that moves less is left at the floor.
-LEAST_SD_MM = 0.5
+MIN_SD_MM = 0.5
 # How many standard deviations of signal and noise fit between the mean and the floor.
 ROOM = 5.0
 PARAMETER_FRAMES = 20_000
 
 
-class Look(NamedTuple):
+class Appearance(NamedTuple):
     """From latents of variance 1 to heights."""
 
     mean: F64  # (H, W) mm; raised
@@ -45,7 +45,7 @@ class Look(NamedTuple):
 
 
 @cache
-def look(dims: int, noise_sd_mm: float) -> Look:
+def find_appearance(dims: int, noise_sd_mm: float) -> Appearance:
     """Find mean and leading components of a simulated mouse; the same mouse every time."""
     clean = NoiseSettings(temporal_sd_mm=0, flying=0, edge_dropout=0)
     settings = SimulateSettings(duration_s=ANIMAL_S, noise=clean)
@@ -59,10 +59,10 @@ def look(dims: int, noise_sd_mm: float) -> Look:
     _, size, basis = np.linalg.svd(heights - mean, full_matrices=False)
     images = basis[:dims] * size[:dims, None] / np.sqrt(len(heights))
     spread = np.sqrt((images**2).sum(0))
-    moves = spread > LEAST_SD_MM
+    moves = spread > MIN_SD_MM
     mean = np.where(moves, np.maximum(mean, ROOM * np.hypot(spread, noise_sd_mm)), 0)
     shape = (crops.SIDE, crops.SIDE)
-    return Look(mean.reshape(shape), (images * moves).reshape(dims, *shape), moves.reshape(shape))
+    return Appearance(mean.reshape(shape), (images * moves).reshape(dims, *shape), moves.reshape(shape))
 
 
 def chain(seed: int, states: int, dims: int = DIMS) -> latent.ARHMM:
@@ -111,20 +111,20 @@ def render(
     latents = (drawn.x - shared.x.mean(0)) / shared.x.std(0)
     stamps_ms, dropped = sensor.clock(settings.ticks, settings.camera, settings.drops, rng)
     time_s, frame = (stamps_ms - stamps_ms[0]) / 1000, np.where(dropped, -1, np.cumsum(~dropped) - 1)
-    noise_mm, found = (
+    noise_mm, appearance = (
         settings.noise.temporal_sd_mm,
-        look(latents.shape[1], settings.noise.temporal_sd_mm),
+        find_appearance(latents.shape[1], settings.noise.temporal_sd_mm),
     )
-    size = found.mean.shape
+    size = appearance.mean.shape
     with CropsWriter(crops_path, recording=recording, pixel_mm=crops.PIXEL_MM, size=size) as writer:
         starts = range(0, settings.ticks, crops.BLOCK_TICKS)
         for start in track(starts, f"simulate {recording}", unit="frames", step=crops.BLOCK_TICKS):
             part = slice(start, start + crops.BLOCK_TICKS)
-            seen = ~dropped[part, None, None]
-            heights = found.mean + np.tensordot(latents[part], found.images, 1)
+            recorded = ~dropped[part, None, None]
+            heights = appearance.mean + np.tensordot(latents[part], appearance.images, 1)
             heights += noise_mm * rng.standard_normal(heights.shape)
-            whole = np.clip(np.rint(heights), 0, 255).astype(np.uint8) * found.moves * seen
-            writer.append(whole, np.broadcast_to(seen, whole.shape))
+            whole = np.clip(np.rint(heights), 0, 255).astype(np.uint8) * appearance.moves * recorded
+            writer.append(whole, np.broadcast_to(recorded, whole.shape))
         unknown = np.full(settings.ticks, np.nan)
         writer.finish(
             frame=frame,

@@ -59,6 +59,25 @@ FREE_TREMOR = 3.0
 AT_REST = {"paw_left": 0.0, "paw_right": 0.0, "foot_left": 0.0, "foot_right": 0.0, "gait": 0.0}
 
 
+class State(NamedTuple):
+    """What a bout hands over to the next one; changed in place."""
+
+    pose: F64  # (P,) without rhythms
+    speed: F64  # (P,) of the pose
+    path: F64  # (5,) x, y, heading, forward speed, turning speed
+
+
+class Steps(NamedTuple):
+    """Forces on the n steps of a bout."""
+
+    targets: F64  # (n, P) NaN where a channel has none
+    rhythms: F64  # (n, P) added to the pose
+    kicks: F64  # (n, P) unsteadiness
+    posture: F64  # (n, P) to which a channel without a target drifts back
+    forward: F64  # (n,) mm/s
+    turn: F64  # (n,) rad/s
+
+
 class Motion(NamedTuple):
     """A session, one row per tick."""
 
@@ -91,7 +110,7 @@ def perform(
     angle, radius = rng.uniform(-np.pi, np.pi), 0.5 * settings.arena.radius_mm * rng.random()
     # x, y, heading, forward speed, turning speed
     path = np.array([radius * np.cos(angle), radius * np.sin(angle), rng.uniform(-np.pi, np.pi), 0, 0])
-    pose, speed = drift[0].copy(), np.zeros(len(CHANNELS))
+    state = State(drift[0].copy(), np.zeros(len(CHANNELS)), path)
     poses, paths = np.empty((ticks, len(CHANNELS))), np.empty((ticks, 3))
     follow = np.array([FOLLOW.get(name, FOLLOW_OTHERS) for name in CHANNELS])
     unsteady = settings.mouse.tremor * np.array([TREMOR.get(name, 0.0) for name in CHANNELS])
@@ -99,36 +118,36 @@ def perform(
     free = FREE_TREMOR * unsteady * np.sqrt(2 * PULL * DRAG / step_s)
     done = 0
     for syllable, length in zip(syllables, lengths, strict=True):
-        steps = int(length) * STEPS_PER_TICK
+        count = int(length) * STEPS_PER_TICK
         template = MOVEMENTS[grammar.NAMES[syllable]]
         strength = np.exp(settings.mouse.strength_sd * rng.standard_normal())
         bout = Bout(
-            time=step_s * np.arange(steps, dtype=np.float64),
-            phase=np.arange(steps) / max(steps - 1, 1),
-            start=pose.copy(),
+            time=step_s * np.arange(count, dtype=np.float64),
+            phase=np.arange(count) / max(count - 1, 1),
+            start=state.pose.copy(),
             strength=build.vigor * float(np.clip(strength, 0.5, 1.8)),
             tempo=build.tempo * float(np.exp(0.06 * rng.standard_normal())),
             beat=rng.uniform(-np.pi, np.pi),
             toss=rng.uniform(-1, 1),
         )
-        wish = template.move(bout)
-        targets = np.full((steps, len(CHANNELS)), np.nan)
-        rhythms = np.zeros((steps, len(CHANNELS)))
+        movement = template.move(bout)
+        targets = np.full((count, len(CHANNELS)), np.nan)
+        rhythms = np.zeros((count, len(CHANNELS)))
         for name, value in AT_REST.items():
             targets[:, CHANNELS.index(name)] = value
         if template.starts == template.ends == "down":
             targets[:, PITCH] = np.repeat(drift[done : done + length, PITCH], STEPS_PER_TICK)
-        for name, course in wish.targets.items():
+        for name, course in movement.targets.items():
             targets[:, CHANNELS.index(name)] = course
-        for name, course in wish.rhythms.items():
+        for name, course in movement.rhythms.items():
             rhythms[:, CHANNELS.index(name)] = course
         kicks = np.where(np.isnan(targets), free, following) * rng.standard_normal(targets.shape)
         kicks *= template.tremor
-        own = np.repeat(drift[done : done + length], STEPS_PER_TICK, axis=0)
+        posture = np.repeat(drift[done : done + length], STEPS_PER_TICK, axis=0)
+        steps = Steps(targets, rhythms, kicks, posture, movement.speed * build.length, movement.turn)
         _advance(
-            pose, speed, path, targets, rhythms, kicks, own, wish.speed * build.length, wish.turn,
-            follow, step_s, settings.arena.radius_mm, build.length, poses[done : done + length],
-            paths[done : done + length],
+            state, steps, follow, step_s, settings.arena.radius_mm, build.length,
+            poses[done : done + length], paths[done : done + length],
         )  # fmt: skip
         done += int(length)
     hanging = sway(settings.cable, ticks, interval_s, generator(seed, "cable", subject, recording))
@@ -177,15 +196,8 @@ def _drift(
 
 @numba.njit(cache=True)
 def _advance(
-    pose: F64,
-    speed: F64,
-    path: F64,
-    targets: F64,
-    rhythms: F64,
-    kicks: F64,
-    own: F64,
-    forward: F64,
-    turn: F64,
+    state: State,
+    steps: Steps,
     follow: F64,
     step_s: float,
     radius_mm: float,
@@ -193,12 +205,14 @@ def _advance(
     poses: F64,
     paths: F64,
 ) -> None:
-    """Follow one bout; ``pose``, ``speed``, ``path`` carry over, a tick shows the end of its steps."""
+    """Follow one bout; fill in ``poses`` and ``paths`` of its ticks, at the end of their steps."""
+    pose, speed, path = state
+    targets, rhythms, kicks, posture, forward, turn = steps
     ticks_every = len(targets) // len(poses)
     for n in range(len(targets)):
         for p in range(len(pose)):
             if np.isnan(targets[n, p]):
-                force = PULL * (own[n, p] - pose[p]) - DRAG * speed[p]
+                force = PULL * (posture[n, p] - pose[p]) - DRAG * speed[p]
             else:
                 force = follow[p] ** 2 * (targets[n, p] - pose[p]) - 2.0 * follow[p] * speed[p]
             speed[p] += step_s * (force + kicks[n, p])

@@ -18,7 +18,7 @@ __all__ = ["MOVEMENTS", "Bout", "Movement", "MovementTemplate"]
 
 F64 = npt.NDArray[np.float64]
 RAMP_S = 0.045
-SETTLE_S = 0.15
+EASE_S = 0.15
 
 
 class Bout(NamedTuple):
@@ -41,7 +41,7 @@ class Bout(NamedTuple):
 
         The posture a bout was entered in shines through: ``share`` of the way is gone.
         """
-        there = ease(np.clip(self.time / SETTLE_S, 0, 1)) * share * (1 + 0.25 * self.toss)
+        there = ease(np.clip(self.time / EASE_S, 0, 1)) * share * (1 + 0.25 * self.toss)
         return {name: self.at(name) + (goal - self.at(name)) * there for name, goal in goals.items()}
 
     def swell(self) -> F64:
@@ -161,12 +161,12 @@ def _sniff(b: Bout) -> Movement:
 def _scan(b: Bout) -> Movement:
     # The head, held high, sweeps to the other side and back: where it starts decides where it goes.
     side = -1.0 if b.at("head_yaw") > 0 else 1.0
-    sweep = np.sin(2 * np.pi * 2.6 * b.tempo * b.time) * ease(np.clip(b.time / 0.1, 0, 1))
+    swing = np.sin(2 * np.pi * 2.6 * b.tempo * b.time) * ease(np.clip(b.time / 0.1, 0, 1))
     return Movement(
         speed=8 * np.ones_like(b.phase),
         turn=0.25 * side * b.swell(),
         targets={
-            "head_yaw": b.at("head_yaw") * (1 - b.phase) + side * 0.85 * b.strength * sweep,
+            "head_yaw": b.at("head_yaw") * (1 - b.phase) + side * 0.85 * b.strength * swing,
             **b.toward(pitch=0.22, head_pitch=0.2, bend=0.0),
         },
         rhythms={},

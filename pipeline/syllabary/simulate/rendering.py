@@ -13,16 +13,16 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from .settings import ArenaSettings, CameraSettings
+from .settings import PinholeSettings, RoundArenaSettings
 
-__all__ = ["Camera", "camera_of", "depth_of", "project", "to_camera"]
+__all__ = ["Pinhole", "camera_of", "depth_of", "project", "to_camera"]
 
 F64 = npt.NDArray[np.float64]
 F32 = npt.NDArray[np.float32]
 BLEND_MM = 2.5
 
 
-class Camera(NamedTuple):
+class Pinhole(NamedTuple):
     """A pinhole, and where the arena is in its frame."""
 
     rows: int
@@ -34,7 +34,7 @@ class Camera(NamedTuple):
     origin: F64  # (3,) arena's center in the camera frame, mm
 
 
-def camera_of(camera: CameraSettings, arena: ArenaSettings) -> Camera:
+def camera_of(camera: PinholeSettings, arena: RoundArenaSettings) -> Pinhole:
     """Place the camera above the arena: looking down, the floor slightly tilted."""
     about_y, about_x = np.deg2rad(camera.tilt_x_deg), np.deg2rad(-camera.tilt_y_deg)
     tilt_x = np.array(
@@ -43,7 +43,7 @@ def camera_of(camera: CameraSettings, arena: ArenaSettings) -> Camera:
     tilt_y = np.array(
         [[np.cos(about_y), 0, np.sin(about_y)], [0, 1, 0], [-np.sin(about_y), 0, np.cos(about_y)]]
     )
-    return Camera(
+    return Pinhole(
         camera.rows,
         camera.columns,
         camera.focal_px,
@@ -55,7 +55,7 @@ def camera_of(camera: CameraSettings, arena: ArenaSettings) -> Camera:
 
 
 def to_camera(
-    centers: F64, shapes: F64, x_mm: float, y_mm: float, heading_rad: float, camera: Camera
+    centers: F64, shapes: F64, x_mm: float, y_mm: float, heading_rad: float, camera: Pinhole
 ) -> tuple[F64, F64]:
     """Move one body (S, 3) and (S, 3, 3) from its own frame to the camera's."""
     cos, sin = np.cos(heading_rad), np.sin(heading_rad)
@@ -64,15 +64,15 @@ def to_camera(
     return centers @ turn.T + place, turn @ shapes @ turn.T
 
 
-def project(points: F64, camera: Camera) -> F64:
+def project(points: F64, camera: Pinhole) -> F64:
     """Pixel (column, row) of points (..., 3) in the arena frame."""
-    seen = points @ camera.rotation.T + camera.origin
+    in_camera = points @ camera.rotation.T + camera.origin
     center = np.array([camera.center_x_px, camera.center_y_px])
-    return center + camera.focal_px * seen[..., :2] / seen[..., 2:]
+    return center + camera.focal_px * in_camera[..., :2] / in_camera[..., 2:]
 
 
 def depth_of(
-    centers: F64, shapes: F64, camera: Camera, depth: F32, *, blend_mm: float = BLEND_MM
+    centers: F64, shapes: F64, camera: Pinhole, depth: F32, *, blend_mm: float = BLEND_MM
 ) -> tuple[int, int, int, int]:
     """Draw solids into an image of depths.
 

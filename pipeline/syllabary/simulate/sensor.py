@@ -10,20 +10,22 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from .settings import CameraSettings, DropSettings
+from .settings import DropSettings, PinholeSettings
 
 __all__ = ["clock", "expose", "noise_field", "reflect", "stamp_body"]
 
 F32 = npt.NDArray[np.float32]
 U16 = npt.NDArray[np.uint16]
 Box = tuple[int, int, int, int]
+# Standard deviation of a time stamp.
+JITTER_MS = 0.12
 # Nine uniform bytes: their sum has this mean and spread.
 SUM_MEAN = 9 * 127.5
 SUM_SD = 3 * np.sqrt((256**2 - 1) / 12)
 
 
 def clock(
-    ticks: int, camera: CameraSettings, drops: DropSettings, rng: np.random.Generator
+    ticks: int, camera: PinholeSettings, drops: DropSettings, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Draw the time of every tick and which frames were lost.
 
@@ -34,7 +36,7 @@ def clock(
     dropped : (T,) bool
         Never the first nor the last.
     """
-    jitter = np.clip(camera.jitter_ms * rng.standard_normal(ticks), -0.2 * camera.interval_ms, None)
+    jitter = np.clip(JITTER_MS * rng.standard_normal(ticks), -0.2 * camera.interval_ms, None)
     jitter = np.minimum(jitter, 0.2 * camera.interval_ms)
     stamps = rng.uniform(1e8, 9e8) + camera.interval_ms * np.arange(ticks) + jitter
     dropped = rng.random(ticks) < drops.single

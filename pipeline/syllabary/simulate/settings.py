@@ -7,18 +7,18 @@ from pydantic import model_validator
 from ..settings import Field, Settings
 
 __all__ = [
-    "ArenaSettings",
     "CableSettings",
-    "CameraSettings",
     "DropSettings",
     "MouseSettings",
     "NoiseSettings",
+    "PinholeSettings",
+    "RoundArenaSettings",
     "SimulateSettings",
-    "TrackingSettings",
+    "TrackingErrorSettings",
 ]
 
 
-class CameraSettings(Settings):
+class PinholeSettings(Settings):
     """A pinhole depth camera above the arena; the defaults are those of a Kinect v2."""
 
     columns: int = Field(512, ge=64, description="width of a frame, px")
@@ -34,10 +34,9 @@ class CameraSettings(Settings):
         -0.3, ge=-10, le=10, description="how much the floor rises along +y, degrees"
     )
     interval_ms: float = Field(33.03, gt=0, description="time between two frames, ms")
-    jitter_ms: float = Field(0.12, ge=0, description="standard deviation of a time stamp, ms")
 
 
-class ArenaSettings(Settings):
+class RoundArenaSettings(Settings):
     """A round arena with a wall that may lean outward."""
 
     radius_mm: float = Field(200.0, ge=100, description="radius of the floor, mm")
@@ -92,7 +91,7 @@ class NoiseSettings(Settings):
     )
 
 
-class TrackingSettings(Settings):
+class TrackingErrorSettings(Settings):
     """Errors of tracking in crops that are rendered directly, not cut out of raw video."""
 
     position_sd_mm: float = Field(
@@ -128,13 +127,13 @@ class SimulateSettings(Settings):
     """A simulated recording."""
 
     duration_s: float = Field(60.0, gt=0, le=86400, description="length of a recording, s")
-    camera: CameraSettings = CameraSettings()
-    arena: ArenaSettings = ArenaSettings()
+    camera: PinholeSettings = PinholeSettings()
+    arena: RoundArenaSettings = RoundArenaSettings()
     mouse: MouseSettings = MouseSettings()
     noise: NoiseSettings = NoiseSettings()
     cable: CableSettings = CableSettings()
     drops: DropSettings = DropSettings()
-    tracking: TrackingSettings = TrackingSettings()
+    tracking: TrackingErrorSettings = TrackingErrorSettings()
 
     @property
     def ticks(self) -> int:

@@ -24,10 +24,10 @@ def in_arena(performed: Motion, start: int, center: F64) -> F64:
 
 
 def table(
-    performed: Motion, seen: Footprint, stamps_ms: F64, dropped: npt.NDArray[np.bool_]
+    performed: Motion, footprint: Footprint, stamps_ms: F64, dropped: npt.NDArray[np.bool_]
 ) -> pd.DataFrame:
     """Return the columns of ``tables.TRUTH``, T rows."""
-    where = in_arena(performed, 0, seen.center)
+    where = in_arena(performed, 0, footprint.center)
     heading = (performed.heading_rad + np.pi) % (2 * np.pi) - np.pi
     return pd.DataFrame(
         {
@@ -38,7 +38,7 @@ def table(
             "x_mm": where[:, 0],
             "y_mm": where[:, 1],
             "heading_rad": heading,
-            "height_mm": seen.top_mm,
+            "height_mm": footprint.top_mm,
             "dropped": dropped,
         }
     )

@@ -138,9 +138,9 @@ def new_study(folder: Path, template: Path) -> None:
 def compare(labels: Path, truth: Path) -> str:
     """Return the scores of one recording as plain text."""
     from ..records import tables
-    from ..syllables import scores
+    from ..syllables import score_text, scores
 
-    return scores.format(
+    return score_text.format(
         scores.score(tables.read(labels, tables.LABELS), tables.read(truth, tables.TRUTH))
     )
 

@@ -3,8 +3,8 @@
 In reading order: ``settings``, ``decode`` (posterior → a row per tick), ``bouts`` (unbroken runs
 of one syllable), ``usage`` and ``transitions`` (counted within recordings), ``summary`` (a row per
 syllable, in mm and s), ``names`` (syllables in words), ``statistics`` (groups compared, an
-animal is the unit), ``changepoints`` (changes of behavior without a model), ``scores`` and
-``calibration`` (labels and their probability against the truth), ``queries`` (clips to label
+animal is the unit), ``changepoints`` (changes of behavior without a model), ``scores``, ``score_text``
+and ``calibration`` (labels and their probability against the truth), ``queries`` (clips to label
 next), ``selection`` (which of several models to use). Every function takes and returns tables or
 arrays; the steps read and write the files.
 
@@ -19,6 +19,7 @@ __all__ = [
     "decode",
     "names",
     "queries",
+    "score_text",
     "scores",
     "selection",
     "settings",

@@ -112,7 +112,7 @@ def test_planes_of_patches_are_planes_of_the_scene(rng):
     normals = np.array([[0.2, 0.1, 1.0], [-0.1, 0.05, 1.0]])
     depth = np.where(left, plane(600.0, normals[0]), plane(750.0, normals[1]))
     weight = np.where(left, 1.0, 0.5)
-    found = planes.propose(LENS.rays(SHAPE), depth, weight, 5.0, max_tilt_deg=45, most=4)
+    found = planes.propose(LENS.rays(SHAPE), depth, weight, 5.0, max_tilt_deg=45, max_planes=4)
     assert len(found) == 2
     for one, normal, distance in zip(found, normals, (600, 750), strict=True):
         assert_allclose(one, np.append(normal / np.linalg.norm(normal), distance), rtol=1e-6)

@@ -13,6 +13,9 @@ __all__ = ["estimate", "far_mode"]
 
 MIN_SAMPLES = 3
 STRIP_ROWS = 32
+# Quantile of a pixel's depths that only the floor reaches. Where it lies this much farther than the
+# median, an animal rested there.
+FAR_QUANTILE, OBJECT_MM = 0.9, 8.0
 
 
 def estimate(video: Video, settings: BackgroundSettings) -> npt.NDArray[np.uint16]:
@@ -29,13 +32,13 @@ def estimate(video: Video, settings: BackgroundSettings) -> npt.NDArray[np.uint1
         samples[k] = video.read(frame, frame + 1)[0]
     background = np.empty(video.shape, np.uint16)
     for row in range(0, video.shape[0], STRIP_ROWS):
-        background[row : row + STRIP_ROWS] = far_mode(samples[:, row : row + STRIP_ROWS], settings)
+        background[row : row + STRIP_ROWS] = far_mode(samples[:, row : row + STRIP_ROWS])
     # Flying pixels at edges disagree with all their neighbors.
     blurred = cv2.medianBlur(background, 3)
     return np.where(background > 0, blurred, 0).astype(np.uint16)
 
 
-def far_mode(samples: npt.NDArray[np.uint16], settings: BackgroundSettings) -> npt.NDArray[np.uint16]:
+def far_mode(samples: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
     """Return the median of each pixel's depths, or of the farther ones where an animal rested.
 
     A mouse that sleeps in its corner for most of the recording is the median there. Its pixels
@@ -49,7 +52,7 @@ def far_mode(samples: npt.NDArray[np.uint16], settings: BackgroundSettings) -> n
     ordered = ordering.sort(samples)
     background = np.zeros(samples.shape[1:], np.uint16)
     pixels = ordered.reshape(len(ordered), -1)
-    _choose(pixels, settings.far_quantile, settings.object_mm, background.reshape(-1))
+    _choose(pixels, FAR_QUANTILE, OBJECT_MM, background.reshape(-1))
     return background
 
 

@@ -24,15 +24,15 @@ __all__ = ["MIN_FRACTION", "Floor", "find", "fit"]
 NARROWING = (8.0, 4.0, 2.0, 1.0, 1.0, 1.0)
 NARROW = NARROWING[3:]
 # Fits of a plane to its part, each a better one.
-TURNS = 3
+ITERATIONS = 3
 # Of the image; less is no floor.
 MIN_FRACTION = 0.005
 # Planes to choose from.
-MOST_PLANES = 6
+MAX_PLANES = 6
 # Within a room's floor, an arena is at least this much of the image, and in its middle third.
-LEAST_ARENA = 0.03
+MIN_ARENA = 0.03
 # One of several arenas is at least this large, of the largest.
-LEAST_PART = 0.25
+MIN_PART = 0.25
 OPENING_PX = 5
 
 Mask = npt.NDArray[np.bool_]
@@ -80,7 +80,7 @@ def find(
     steepest = min(2 * settings.max_tilt_deg, 85.0)
     chosen = Floor(np.array([0.0, 0.0, 1.0, near]), np.zeros(depth.shape, bool), [])
     for start in planes.propose(
-        rays, depth, central * valid, tolerance, max_tilt_deg=steepest, most=MOST_PLANES
+        rays, depth, central * valid, tolerance, max_tilt_deg=steepest, max_planes=MAX_PLANES
     ):
         first = not chosen.parts
         # What is nearer can't have the chosen one standing on it; a whole floor encloses no arena.
@@ -110,7 +110,7 @@ def find(
     part = parts[settings.which - 1]
     plane = _refit(chosen.plane, part, rays, depth, valid, settings)
     again = _parts(_on_plane(plane, rays, depth, valid, settings.floor_tolerance_mm), depth)
-    mask = max(again, key=lambda one: np.count_nonzero(one & part), default=part)
+    mask = max(again, key=lambda other: np.count_nonzero(other & part), default=part)
     return Floor(plane, _filled(mask), chosen.parts)
 
 
@@ -165,7 +165,7 @@ def _from(
     plane: Array, rays: Array, depth: Array, valid: Mask, central: Array, settings: ArenaSettings
 ) -> Floor:
     """Fit a plane to its part that is most in the image's center, and find that part again."""
-    for _ in range(TURNS):
+    for _ in range(ITERATIONS):
         parts = _parts(_on_plane(plane, rays, depth, valid, settings.floor_tolerance_mm), depth)
         if not parts:
             return Floor(plane, np.zeros(depth.shape, bool), [])
@@ -194,9 +194,9 @@ def _on_plane(plane: Array, rays: Array, depth: Array, valid: Mask, tolerance_mm
 
 def _parts(flat: Mask, depth: Array) -> list[Mask]:
     """Return the large connected parts in reading order, with their holes."""
-    known, size = depth > 0, (OPENING_PX, OPENING_PX)
-    near, seen = (cv2.blur(m.astype(np.float32), size) for m in (flat, known))
-    flat = flat | (_small(~known) & (near > 0.5 * seen))
+    measured, size = depth > 0, (OPENING_PX, OPENING_PX)
+    flat_share, measured_share = (cv2.blur(m.astype(np.float32), size) for m in (flat, measured))
+    flat = flat | (_small(~measured) & (flat_share > 0.5 * measured_share))
     opened = cv2.morphologyEx(flat.astype(np.uint8), cv2.MORPH_OPEN, np.ones(size, np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
     if count < 2:
@@ -205,9 +205,9 @@ def _parts(flat: Mask, depth: Array) -> list[Mask]:
     # What the image's border cuts is the room's, or a table, beside arenas that are whole.
     whole = [i for i in range(1, count) if not _at_border(labels == i)]
     largest = max((int(areas[i]) for i in whole), default=0)
-    if largest < LEAST_ARENA * labels.size:
+    if largest < MIN_ARENA * labels.size:
         largest = int(areas[1:].max())
-    large = [i for i in range(1, count) if areas[i] >= LEAST_PART * largest]
+    large = [i for i in range(1, count) if areas[i] >= MIN_PART * largest]
     return [labels == i for i in _in_reading_order(large, stats)]
 
 
@@ -249,7 +249,7 @@ def _is_arena_in(inner: Floor, outer: Floor) -> bool:
         return False
     middle = np.array([np.mean(where) for where in np.nonzero(inner.mask)])
     third = np.array(inner.mask.shape) / 3
-    large = np.count_nonzero(inner.mask) >= LEAST_ARENA * inner.mask.size
+    large = np.count_nonzero(inner.mask) >= MIN_ARENA * inner.mask.size
     return bool(large and (middle > third).all() and (middle < 2 * third).all())
 
 
@@ -257,5 +257,5 @@ def _at_border(mask: Mask) -> bool:
     return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
 
 
-def _tilt_deg(found: Floor) -> float:
-    return float(np.rad2deg(np.arccos(np.clip(found.plane[2], -1, 1))))
+def _tilt_deg(floor: Floor) -> float:
+    return float(np.rad2deg(np.arccos(np.clip(floor.plane[2], -1, 1))))

@@ -180,8 +180,8 @@ def find(
     drawn = outline.mask(settings, background_mm.shape, where=where)
     if drawn is not None:
         return within(drawn, background_mm, camera, settings, where=where)
-    found = floor.find(background_mm, camera.rays(background_mm.shape), settings, where=where)
-    return _arena(background_mm, found.mask, camera, found.plane, settings)
+    part = floor.find(background_mm, camera.rays(background_mm.shape), settings, where=where)
+    return _arena(background_mm, part.mask, camera, part.plane, settings)
 
 
 def within(
@@ -200,14 +200,14 @@ def within(
         The background is unknown inside the mask.
     """
     depth = background_mm.astype(np.float64)
-    known = mask & (depth > 0)
-    if np.count_nonzero(known) < floor.MIN_FRACTION * known.size:
+    measured = mask & (depth > 0)
+    if np.count_nonzero(measured) < floor.MIN_FRACTION * measured.size:
         raise NoFloor(
             f"{where}: the background is unknown inside the arena's outline; is it of this recording?"
         )
-    start = np.array([0.0, 0.0, 1.0, np.median(depth[known])])
+    start = np.array([0.0, 0.0, 1.0, np.median(depth[measured])])
     tolerance = settings.floor_tolerance_mm
-    plane = floor.fit(start, camera.rays(mask.shape), depth, known.astype(np.float64), tolerance)
+    plane = floor.fit(start, camera.rays(mask.shape), depth, measured.astype(np.float64), tolerance)
     return _arena(background_mm, mask, camera, plane, settings)
 
 

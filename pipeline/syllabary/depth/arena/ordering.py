@@ -11,7 +11,7 @@ import numpy.typing as npt
 __all__ = ["sort"]
 
 # Pixels that go through the network together: their samples stay in the cache.
-LANE = 512
+BATCH_PIXELS = 512
 
 
 def sort(samples: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
@@ -37,8 +37,8 @@ def _network(count: int) -> npt.NDArray[np.int64]:
 
 @numba.njit(cache=True)
 def _exchange(samples: npt.NDArray[np.uint16], pairs: npt.NDArray[np.int64]) -> None:
-    for start in range(0, samples.shape[1], LANE):
-        stop = min(start + LANE, samples.shape[1])
+    for start in range(0, samples.shape[1], BATCH_PIXELS):
+        stop = min(start + BATCH_PIXELS, samples.shape[1])
         for pair in range(len(pairs)):
             low, high = samples[pairs[pair, 0], start:stop], samples[pairs[pair, 1], start:stop]
             for i in range(len(low)):

@@ -33,20 +33,20 @@ def mask(
         The file cannot be read, is of images of another size, or nothing is inside.
     """
     if settings.mask is not None:
-        found = _read(Path(settings.mask))
-        if found.shape != shape:
+        inside = _read(Path(settings.mask))
+        if inside.shape != shape:
             raise BadInput(
-                f"{settings.mask}: a mask of {_size(found.shape)} for images of {_size(shape)} of "
+                f"{settings.mask}: a mask of {_size(inside.shape)} for images of {_size(shape)} of "
                 f"{where}; draw it on a frame of that recording."
             )
     elif settings.polygon_px:
         corners = np.rint(np.array(settings.polygon_px) * 2**SHIFT).astype(np.int32)
-        found = cv2.fillPoly(np.zeros(shape, np.uint8), [corners], 1, shift=SHIFT).astype(bool)
+        inside = cv2.fillPoly(np.zeros(shape, np.uint8), [corners], 1, shift=SHIFT).astype(bool)
     else:
         return None
-    if not found.any():
+    if not inside.any():
         raise BadInput(f"{where}: the outlined arena (extract.arena) has no pixel inside the image.")
-    return found
+    return inside
 
 
 def _read(path: Path) -> npt.NDArray[np.bool_]:

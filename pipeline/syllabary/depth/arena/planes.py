@@ -12,7 +12,7 @@ __all__ = ["propose"]
 
 PATCH_PX = 16
 # Of a patch's pixels, and of the weight of the best plane.
-LEAST_KNOWN, LEAST_SUPPORT = 0.5, 0.05
+MIN_MEASURED, MIN_SUPPORT = 0.5, 0.05
 # Support is counted at every so many rows and columns.
 STEP_PX = 4
 
@@ -20,9 +20,17 @@ Array = npt.NDArray[np.float64]
 
 
 def propose(
-    rays: Array, depth: Array, weight: Array, tolerance_mm: float, *, max_tilt_deg: float, most: int
+    rays: Array,
+    depth: Array,
+    weight: Array,
+    tolerance_mm: float,
+    *,
+    max_tilt_deg: float,
+    max_planes: int,
 ) -> list[Array]:
-    """Return at most ``most`` planes, the heaviest first, each of what those before it left over.
+    """Return at most ``max_planes`` planes, the best supported first.
+
+    Pixels that support a plane do not count for later ones.
 
     Parameters
     ----------
@@ -43,31 +51,31 @@ def propose(
     planes = _of_patches(rays, depth, weight > 0)
     planes = planes[planes[:, 2] > np.cos(np.deg2rad(max_tilt_deg))]
     grid = (slice(STEP_PX // 2, None, STEP_PX),) * 2
-    known = weight[grid] > 0
-    left, points = weight[grid][known], (rays[grid] * depth[grid][..., None])[known]
+    measured = weight[grid] > 0
+    left, points = weight[grid][measured], (rays[grid] * depth[grid][..., None])[measured]
     near = np.empty((len(planes), len(points)), bool)
     for i, plane in enumerate(planes):
         near[i] = np.abs(points @ plane[:3] - plane[3]) <= tolerance_mm
-    found: list[Array] = []
-    least = 0.0
-    while len(found) < most and len(planes):
+    chosen: list[Array] = []
+    min_support = 0.0
+    while len(chosen) < max_planes and len(planes):
         support = near @ left
         best = int(np.argmax(support))
-        least = least or LEAST_SUPPORT * float(support[best])
-        if support[best] <= 0 or support[best] < least:
+        min_support = min_support or MIN_SUPPORT * float(support[best])
+        if support[best] <= 0 or support[best] < min_support:
             break
-        found.append(planes[best])
+        chosen.append(planes[best])
         left = np.where(near[best], 0.0, left)
-    return found
+    return chosen
 
 
-def _of_patches(rays: Array, depth: Array, known: npt.NDArray[np.bool_]) -> Array:
+def _of_patches(rays: Array, depth: Array, measured: npt.NDArray[np.bool_]) -> Array:
     """Fit inverse depth, linear in the ray, in every patch; (n, 4)."""
     rows, columns = (n // PATCH_PX for n in depth.shape)
     if not rows * columns:
         return np.empty((0, 4))
-    inverse = np.where(known, 1 / np.where(known, depth, 1.0), 0.0)
-    rays = np.where(known[..., None], rays, 0.0)
+    inverse = np.where(measured, 1 / np.where(measured, depth, 1.0), 0.0)
+    rays = np.where(measured[..., None], rays, 0.0)
 
     def patches(image: Array) -> Array:
         cut = image[: rows * PATCH_PX, : columns * PATCH_PX]
@@ -75,7 +83,7 @@ def _of_patches(rays: Array, depth: Array, known: npt.NDArray[np.bool_]) -> Arra
         return np.moveaxis(cut, 2, 1).reshape(rows * columns, PATCH_PX**2, -1)
 
     r, q = patches(rays), patches(inverse)
-    r, q = (part[np.count_nonzero(q, axis=(1, 2)) >= LEAST_KNOWN * PATCH_PX**2] for part in (r, q))
+    r, q = (part[np.count_nonzero(q, axis=(1, 2)) >= MIN_MEASURED * PATCH_PX**2] for part in (r, q))
     moment = np.swapaxes(r, 1, 2) @ r
     sound = np.linalg.cond(moment) < 1e12
     moment, side = moment[sound], (np.swapaxes(r, 1, 2) @ q)[sound]

@@ -58,45 +58,45 @@ def decode(
         ``settings.weights`` names a file that does not hold the network's weights.
     """
     heading, confidence = np.full(len(axis_rad), np.nan), np.full(len(axis_rad), np.nan)
-    seen = np.flatnonzero(np.isfinite(axis_rad))
-    if len(seen) == 0:
+    detected = np.flatnonzero(np.isfinite(axis_rad))
+    if len(detected) == 0:
         return Headings(heading, confidence)
-    axis, features, time = axis_rad[seen], features[seen], time_s[seen]
-    moving = evidence.motion(position_mm[seen], time, axis, settings.walking_speed_mm_s)
-    known = model.word(model.load(settings.weights or model.SHIPPED), features)
-    own = features[:, : len(evidence.ODD)]
+    axis, features, time = axis_rad[detected], features[detected], time_s[detected]
+    moving = evidence.motion(position_mm[detected], time, axis, settings.walking_speed_mm_s)
+    shape_nats = model.word(model.load(settings.weights or model.SHIPPED), features)
+    odd = features[:, : len(evidence.ODD)]
     # The axis of a round body is noise of about 0.05 rad / elongation.
-    noise = 0.05 / np.maximum(elongation[seen], 0.02)
+    noise = 0.05 / np.maximum(elongation[detected], 0.02)
     spread = np.sqrt((settings.turn_rad_s * np.diff(time)) ** 2 + noise[1:] ** 2 + noise[:-1] ** 2)
     steps = chain.link(axis, spread, settings.switch_probability)
-    correction = np.zeros(own.shape[1])
+    correction = np.zeros(odd.shape[1])
     shape: Array | float = 0.0
     for _ in range(settings.learning_rounds):
         # At first motion alone is the teacher: a wrong belief about shape must not teach itself.
         belief = chain.marginals(settings.evidence_weight * (moving + shape), steps)
-        correction = _correct(known, own, belief, settings.evidence_weight)
-        shape = model.bounded(known + own @ correction)
+        correction = _correct(shape_nats, odd, belief, settings.evidence_weight)
+        shape = model.bounded(shape_nats + odd @ correction)
     if not settings.learning_rounds:
-        shape = known
+        shape = shape_nats
     belief = chain.marginals(settings.evidence_weight * (moving + shape), steps)
     turned = axis + np.pi * (belief < 0.5)
-    heading[seen] = np.pi - (np.pi - turned) % (2 * np.pi)
-    confidence[seen] = np.maximum(belief, 1 - belief)
+    heading[detected] = np.pi - (np.pi - turned) % (2 * np.pi)
+    confidence[detected] = np.maximum(belief, 1 - belief)
     return Headings(heading, confidence)
 
 
-def _correct(known: Array, own: Array, belief: Array, weight: float) -> Array:
+def _correct(shape_nats: Array, odd: Array, belief: Array, weight: float) -> Array:
     """Fit what this animal's features add to ``known`` (F,) to soft labels ``belief`` (F,).
 
     Maximizes the sum of expected log likelihoods + log prior by Newton's method; a sure frame counts
     as ``weight`` frames, and one of which nothing is known does not count.
     """
-    w = np.zeros(own.shape[1])
+    w = np.zeros(odd.shape[1])
     counts = weight * np.abs(2 * belief - 1)
     precision = np.eye(len(w)) / WEIGHT_SD**2
     for _ in range(NEWTON_STEPS):
-        p = 0.5 * (1 + np.tanh((known + own @ w) / 2))
-        slope = own.T @ (counts * (belief - p)) - precision @ w
-        curvature = (own * (counts * p * (1 - p))[:, None]).T @ own + precision
+        p = 0.5 * (1 + np.tanh((shape_nats + odd @ w) / 2))
+        slope = odd.T @ (counts * (belief - p)) - precision @ w
+        curvature = (odd * (counts * p * (1 - p))[:, None]).T @ odd + precision
         w = w + np.linalg.solve(curvature, slope)
     return w

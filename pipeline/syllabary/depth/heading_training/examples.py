@@ -47,7 +47,7 @@ def of_recording(source: Path, settings: ExtractSettings, heading_rad: Array) ->
 
 def of_crops(path: Path, settings: TrackingSettings) -> Array:
     """Return the features of every upright crop whose heading is sure, (n, len(FEATURES))."""
-    found = []
+    rows = []
     with Crops(path) as crops:
         sure = crops.tracking["heading_confidence"].to_numpy() >= SURE
         kernel = tail_kernel(settings.tail_width_mm, crops.pixel_mm)
@@ -55,8 +55,8 @@ def of_crops(path: Path, settings: TrackingSettings) -> Array:
             for tick, crop in enumerate(heights, start):
                 features = _of_crop(crop, crops.pixel_mm, kernel, settings) if sure[tick] else None
                 if features is not None:
-                    found.append(features)
-    return np.array(found).reshape(-1, len(evidence.FEATURES))
+                    rows.append(features)
+    return np.array(rows).reshape(-1, len(evidence.FEATURES))
 
 
 def _of_crop(

@@ -35,15 +35,15 @@ def train(
     BadInput
         There is no example.
     """
-    kinds = [[part for part in kind if len(part)] for kind in (simulated, corrected)]
-    shares = (1 - settings.corrected_share, settings.corrected_share) if all(kinds) else (1.0, 1.0)
-    if not any(kinds):
+    origins = [[part for part in origin if len(part)] for origin in (simulated, corrected)]
+    shares = (1 - settings.corrected_share, settings.corrected_share) if all(origins) else (1.0, 1.0)
+    if not any(origins):
         raise BadInput("no frame shows a mouse of known heading: nothing to learn head and tail from.")
-    features = np.concatenate([part for kind in kinds for part in kind])
+    features = np.concatenate([part for origin in origins for part in origin])
     weight = np.concatenate([
-        np.full(len(part), share / len(kind) / len(part))
-        for kind, share in zip(kinds, shares, strict=True)
-        for part in kind
+        np.full(len(part), share / len(origin) / len(part))
+        for origin, share in zip(origins, shares, strict=True)
+        for part in origin
     ])  # fmt: skip
     center = np.where(np.arange(len(FEATURES)) < len(ODD), 0.0, weight @ features)
     scale = np.sqrt(weight @ (features - center) ** 2)
@@ -56,8 +56,8 @@ def train(
     into, bias, out = parameters
     optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate)
     for _ in range(settings.epochs):
-        seen = x + settings.feature_noise * torch.from_numpy(rng.standard_normal(x.shape))
-        nats = (torch.tanh(seen @ into + bias) - torch.tanh(seen * signs @ into + bias)) @ out / 2
+        noisy = x + settings.feature_noise * torch.from_numpy(rng.standard_normal(x.shape))
+        nats = (torch.tanh(noisy @ into + bias) - torch.tanh(noisy * signs @ into + bias)) @ out / 2
         nats = model.BOUND * torch.tanh(nats / model.BOUND)
         loss = counts @ torch.nn.functional.softplus(-nats)
         optimizer.zero_grad()

@@ -30,7 +30,7 @@ AZURE_DISTORTION = (0.49652, 0.01951, 0.0, 0.0, 0.0, 0.83472, 0.11632, 0.0)
 # Rows and columns that only one camera has.
 PRESETS: Mapping[tuple[int, int], str] = {(424, 512): "kinect_v2", **AZURE_SHAPES}
 # Depth cameras have square pixels: a larger difference is a part of the view, or another camera.
-MAX_STRETCH = 1.1
+MAX_ASPECT = 1.1
 
 
 class Camera(NamedTuple):
@@ -110,24 +110,24 @@ def from_settings(
     rows, columns = shape
     preset = PRESETS.get(shape) if settings.preset == "auto" else settings.preset
     if preset is None:
-        known = ", ".join([*FIELD_OF_VIEW_DEG, *AZURE_MODES])
+        presets = ", ".join([*FIELD_OF_VIEW_DEG, *AZURE_MODES])
         raise BadSetting(
             f"{where}: images of {columns}x{rows} do not tell which camera took them, and there is no "
-            f"calibration; set extract.camera.preset ({known}) or its fx_px, fy_px, cx_px and cy_px."
+            f"calibration; set extract.camera.preset ({presets}) or its fx_px, fy_px, cx_px and cy_px."
         )
     if preset in AZURE_MODES:
         side, left, top = AZURE_MODES[preset]
         focal, middle = AZURE_FOCAL * side, (side - 1) / 2
-        found = Camera(focal, focal, middle - left, middle - top, AZURE_DISTORTION)
+        camera = Camera(focal, focal, middle - left, middle - top, AZURE_DISTORTION)
     else:
         across, down = (np.tan(np.deg2rad(a) / 2) for a in FIELD_OF_VIEW_DEG[preset])
         fx, fy = float(columns / 2 / across), float(rows / 2 / down)
-        found = Camera(fx, fy, (columns - 1) / 2, (rows - 1) / 2)
-    stretch = found.fx_px / found.fy_px
+        camera = Camera(fx, fy, (columns - 1) / 2, (rows - 1) / 2)
+    aspect = camera.fx_px / camera.fy_px
     elsewhere = preset in PRESETS.values() and preset != PRESETS.get(shape)
-    if elsewhere or not 1 / MAX_STRETCH < stretch < MAX_STRETCH:
+    if elsewhere or not 1 / MAX_ASPECT < aspect < MAX_ASPECT:
         raise BadSetting(
             f"{where}: images of {columns}x{rows} are not the whole view of extract.camera.preset "
             f"{preset!r}; name the right camera, or give fx_px, fy_px, cx_px and cy_px."
         )
-    return found
+    return camera

@@ -4,9 +4,9 @@ Rows, columns and type of a pixel are said by ``metadata.json`` beside it or by 
 without either, frames are uint16 mm of a Kinect v2.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +24,9 @@ SUFFIXES = (".dat",)
 class Layout(NamedTuple):
     """What is known without reading a frame."""
 
-    metadata: Any
+    metadata: Mapping[str, object]
     shape: tuple[int, int]
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     frames: int
 
 

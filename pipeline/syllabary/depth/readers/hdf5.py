@@ -5,7 +5,6 @@ Where a file has several that could be meant, ``extract.source`` names them.
 
 import math
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -60,9 +59,9 @@ def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = N
             times_s = _times_s(h5, settings) if settings.timestamps != "even" else None
             matched = timestamps_file.match(path, len(frames), settings, inside=times_s)
             metadata = {
-                name: said
+                name: text
                 for name, key in (("SubjectName", "subject"), ("StartTime", "start_time"))
-                if isinstance(said := h5.attrs.get(key), str)
+                if isinstance(text := h5.attrs.get(key), str)
             }
             return Hdf5(path, h5, frames, matched, metadata, settings)
         except BaseException:
@@ -79,7 +78,7 @@ class Hdf5(Video):
         h5: h5py.File,
         frames: h5py.Dataset,
         times_s: npt.NDArray[np.float64],
-        metadata: dict[str, Any],
+        metadata: dict[str, str],
         settings: SourceSettings,
     ) -> None:
         rows, columns = frames.shape[1:]
@@ -97,29 +96,29 @@ def _dataset(h5: h5py.File, name: str | None, setting: str, axes: int, like: str
     if name is not None:
         if not isinstance(h5.get(name), h5py.Dataset):
             raise BadInput(f"{h5.filename}: no dataset {name!r}; extract.source.{setting} names one.")
-        found = [h5[name]]
+        datasets = [h5[name]]
     else:
-        found = []
-        h5.visititems(lambda _, item: found.append(item) if _fits(item, axes, like) else None)
-    if len(found) != 1 or not _fits(found[0], axes, ""):
-        names = ", ".join(str(item.name) for item in found[:5]) or "none"
+        datasets = []
+        h5.visititems(lambda _, item: datasets.append(item) if _fits(item, axes, like) else None)
+    if len(datasets) != 1 or not _fits(datasets[0], axes, ""):
+        names = ", ".join(str(item.name) for item in datasets[:5]) or "none"
         kind = "frames (F, rows, columns)" if axes == 3 else "times (F,)"
         raise BadInput(
             f"{h5.filename}: wanted one dataset of {kind}, found {names}; name it with "
             f"extract.source.{setting}."
         )
-    return found[0]
+    return datasets[0]
 
 
-def _fits(item: Any, axes: int, like: str) -> bool:
+def _fits(item: object, axes: int, like: str) -> bool:
     return hdf5_file.is_numeric(item, axes) and like in str(item.name).rpartition("/")[2].lower()
 
 
 def _times_s(h5: h5py.File, settings: SourceSettings) -> npt.NDArray[np.float64]:
     """Read the times; their unit is in the settings, in ``units`` or at the end of the name."""
     times = _dataset(h5, settings.hdf5_timestamps, "hdf5_timestamps", 1, "time")
-    said = times.attrs.get("units", times.attrs.get("unit", times.name.rpartition("_")[2]))
-    unit = settings.timestamp_unit or UNITS.get(str(said).lower())
+    unit_name = times.attrs.get("units", times.attrs.get("unit", times.name.rpartition("_")[2]))
+    unit = settings.timestamp_unit or UNITS.get(str(unit_name).lower())
     if unit is None:
         raise BadInput(
             f"{h5.filename}: {times.name} does not say whether it is in s or ms (attribute 'units'); "

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 import h5py
 
@@ -26,6 +26,6 @@ def whole(path: Path, way_out: str = "copy it again") -> Iterator[None]:
         raise BadInput(f"{path}: not a whole HDF5 file ({fault}); {way_out}.") from None
 
 
-def is_numeric(item: Any, axes: int) -> bool:
+def is_numeric(item: object, axes: int) -> TypeGuard[h5py.Dataset]:
     """Return whether something in a file is a dataset of real numbers with so many axes."""
     return isinstance(item, h5py.Dataset) and item.ndim == axes and item.dtype.kind in "buif"

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -26,11 +26,11 @@ INTRINSICS = "DepthIntrinsics"
 
 def beside(recording: Path) -> Path:
     """Return where the metadata of a file would be: ``metadata.json``, or by the file's own name."""
-    own = recording.with_name(f"{recording.stem}.json")
-    return own if own.is_file() else recording.with_name("metadata.json")
+    named_alike = recording.with_name(f"{recording.stem}.json")
+    return named_alike if named_alike.is_file() else recording.with_name("metadata.json")
 
 
-def read(recording: Path) -> Mapping[str, Any]:
+def read(recording: Path) -> Mapping[str, object]:
     """Read what lies beside a recording; nothing if there is none.
 
     Raises
@@ -55,66 +55,69 @@ def read(recording: Path) -> Mapping[str, Any]:
     return metadata
 
 
-def shape(metadata: Mapping[str, Any], settings: SourceSettings, path: Path) -> tuple[int, int]:
+def shape(metadata: Mapping[str, object], settings: SourceSettings, path: Path) -> tuple[int, int]:
     """Return rows and columns: of the settings, else of the metadata, else a Kinect v2's."""
     if settings.rows is not None and settings.columns is not None:
         return settings.rows, settings.columns
-    found = metadata.get("DepthResolution")
-    if found is None:
+    resolution = metadata.get("DepthResolution")
+    if resolution is None:
         return KINECT_V2_SHAPE
     try:
-        columns, rows = (int(value) for value in found)
+        columns, rows = (int(value) for value in cast("list[float]", resolution))
     except (TypeError, ValueError, OverflowError):
         columns = rows = 0
     if columns < 1 or rows < 1:
         raise BadInput(
-            f"{path}: DepthResolution is {_short(found)}; wanted [columns, rows], such as [512, 424]."
+            f"{path}: DepthResolution is {_short(resolution)}; wanted [columns, rows], such as "
+            "[512, 424]."
         )
     require_shape((rows, columns), path)
     return rows, columns
 
 
-def dtype(metadata: Mapping[str, Any], settings: SourceSettings, path: Path) -> np.dtype[Any]:
+def dtype(metadata: Mapping[str, object], settings: SourceSettings, path: Path) -> np.dtype[np.generic]:
     """Return the type of a pixel: of the settings, else of the metadata, else little-endian uint16."""
     name = settings.dtype
     if name is None:
-        said = metadata.get("DepthDataType", "UInt16[]")
-        if not isinstance(said, str) or said not in TYPES:
+        type_name = metadata.get("DepthDataType", "UInt16[]")
+        if not isinstance(type_name, str) or type_name not in TYPES:
             raise BadInput(
-                f"{path}: DepthDataType is {_short(said)}; known: {', '.join(TYPES)}: set "
+                f"{path}: DepthDataType is {_short(type_name)}; known: {', '.join(TYPES)}: set "
                 "extract.source.dtype to what depth.dat holds."
             )
-        name = TYPES[said]  # type: ignore[assignment]
+        name = TYPES[type_name]  # type: ignore[assignment]
     order = settings.byte_order
     if order is None:
         order = "little" if metadata.get("IsLittleEndian", True) in (True, "True", "true") else "big"
     return np.dtype(name).newbyteorder("<" if order == "little" else ">")
 
 
-def intrinsics(metadata: Mapping[str, Any], path: Path) -> Intrinsics | None:
+def intrinsics(metadata: Mapping[str, object], path: Path) -> Intrinsics | None:
     """Return the calibration that ``describe`` wrote, if there is one."""
-    said = metadata.get(INTRINSICS)
-    if said is None:
+    values = metadata.get(INTRINSICS)
+    if values is None:
         return None
     try:
-        distortion = tuple(float(value) for value in said.get("distortion", (0.0,) * 8))
-        fx, fy, cx, cy = (float(said[name]) for name in Intrinsics._fields[:4])
-        found = Intrinsics(fx, fy, cx, cy, distortion)
-        whole = all(map(math.isfinite, (*found[:4], *distortion)))
-        if len(distortion) != 8 or not whole or found.fx_px <= 0 or found.fy_px <= 0:
+        if not isinstance(values, dict):
+            raise TypeError
+        distortion = tuple(float(value) for value in values.get("distortion", (0.0,) * 8))
+        fx, fy, cx, cy = (float(values[name]) for name in Intrinsics._fields[:4])
+        calibration = Intrinsics(fx, fy, cx, cy, distortion)
+        whole = all(map(math.isfinite, (*calibration[:4], *distortion)))
+        if len(distortion) != 8 or not whole or calibration.fx_px <= 0 or calibration.fy_px <= 0:
             raise ValueError
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise BadInput(
-            f"{path}: {INTRINSICS} is {_short(said)}; wanted numbers "
+            f"{path}: {INTRINSICS} is {_short(values)}; wanted numbers "
             f"{', '.join(Intrinsics._fields[:4])} and 8 of distortion: correct it, or remove it and use "
             "extract.camera."
         ) from None
-    return found
+    return calibration
 
 
 def describe(
-    metadata: Mapping[str, Any], shape: tuple[int, int], lens: Intrinsics | None
-) -> dict[str, Any]:
+    metadata: Mapping[str, object], shape: tuple[int, int], lens: Intrinsics | None
+) -> dict[str, object]:
     """Return the metadata of the same recording as little-endian uint16 mm."""
     rows, columns = shape
     calibration = {} if lens is None else {INTRINSICS: lens._asdict()}
@@ -122,6 +125,6 @@ def describe(
     return {**metadata, **form, **calibration}
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -43,16 +43,16 @@ def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = N
 
 def _depth(folder: Path) -> tuple[ModuleType, Path]:
     """Return the depth file: ``depth.dat``, ``.avi`` or ``.mkv``, else the only one of these kinds."""
-    found = []
+    candidates = []
     for reader in FORMATS:
         for path in sorted(folder.iterdir()):
             if reader.accepts(path) and path.stem.lower() == "depth":
                 return reader, path
             if reader.accepts(path) and not path.name.lower().startswith((*OTHERS, ".")):
-                found.append((reader, path))
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(path.name for _, path in found[:5]) if found else "none"
+                candidates.append((reader, path))
+    if len(candidates) == 1:
+        return candidates[0]
+    names = ", ".join(path.name for _, path in candidates[:5]) if candidates else "none"
     raise BadInput(
         f"{folder}: holds no depth.dat, depth.avi or depth.mkv, nor one file alone of these kinds "
         f"(found {names}); is the path in recordings.tsv the session's own folder? Else name the file "

@@ -97,9 +97,9 @@ def match(
 
 
 def _read(recording: Path, settings: SourceSettings, inside: Times | None) -> tuple[Path, Times]:
-    found = beside(recording)
-    if found is not None:
-        path, unit = found
+    companion = beside(recording)
+    if companion is not None:
+        path, unit = companion
         return path, first_column(path) * UNITS_S[settings.timestamp_unit or unit]
     if inside is not None:
         return recording, inside
@@ -126,9 +126,9 @@ def first_column(path: Path) -> Times:
                 numbers.append(float(words[0]))
             except ValueError:
                 if len(numbers) or header is not None:
-                    found = words[0][:40].decode(errors="replace")
+                    text = words[0][:40].decode(errors="replace")
                     raise BadInput(
-                        f"{path}: timestamp {len(numbers) + 1} is {found!r}, not a number; copy the "
+                        f"{path}: timestamp {len(numbers) + 1} is {text!r}, not a number; copy the "
                         "file again, or set extract.source.timestamps to 'even'."
                     ) from None
                 header = words[0]

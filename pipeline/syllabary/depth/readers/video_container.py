@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -69,14 +69,14 @@ def depth_stream(container: "InputContainer", path: Path) -> "VideoStream":
     """
     tracks = list(container.streams.video)
     titled = [track for track in tracks if track.metadata.get("title", "").strip().upper() == DEPTH]
-    found = titled or [track for track in tracks if _format(track) in GRAY]
-    if len(found) != 1 or _format(found[0]) not in GRAY:
-        kinds = ", ".join(f"{t.metadata.get('title', '(untitled)')} {_format(t)}" for t in tracks)
+    depth_tracks = titled or [track for track in tracks if _format(track) in GRAY]
+    if len(depth_tracks) != 1 or _format(depth_tracks[0]) not in GRAY:
+        formats = ", ".join(f"{t.metadata.get('title', '(untitled)')} {_format(t)}" for t in tracks)
         raise BadInput(
-            f"{path}: no single track of depth, 16-bit gray (found {kinds or 'no video'}); a camera's "
+            f"{path}: no single track of depth, 16-bit gray (found {formats or 'no video'}); a camera's "
             "depth has the title DEPTH or is alone, and 8-bit video has lost it: name the original."
         )
-    track = found[0]
+    track = depth_tracks[0]
     require_shape((track.codec_context.height, track.codec_context.width), path)
     track.codec_context.thread_count = 1
     return track
@@ -129,8 +129,8 @@ def survey(container: "InputContainer", track: "VideoStream", path: Path, strict
 def companions(path: Path) -> list[Path]:
     """Return a video and those of its companions that are there."""
     clock = timestamps_file.beside(path)
-    found = [metadata_file.beside(path), *([clock[0]] if clock else [])]
-    return [path, *(companion for companion in found if companion.is_file())]
+    beside = [metadata_file.beside(path), *([clock[0]] if clock else [])]
+    return [path, *(companion for companion in beside if companion.is_file())]
 
 
 class Container(Video):
@@ -163,17 +163,16 @@ class Container(Video):
         strict = settings.timestamps == "strict"
         with opened(path, form) as container:
             track = depth_stream(container, path)
-            found = survey(container, track, path, strict)
+            packets = survey(container, track, path, strict)
             if "creation_time" in container.metadata:
                 metadata.setdefault("StartTime", container.metadata["creation_time"])
             shape = (track.codec_context.height, track.codec_context.width)
-        times = found.times_s if has_times else None
-        timestamps_s = timestamps_file.match(path, len(found.stamps), settings, inside=times)
+        times = packets.times_s if has_times else None
+        timestamps_s = timestamps_file.match(path, len(packets.stamps), settings, inside=times)
         super().__init__(path, shape, timestamps_s, metadata, unit_mm=settings.unit_mm, intrinsics=lens)
-        self._survey = found
-        self._place = {stamp: frame for frame, stamp in enumerate(found.stamps)}
-        self._container: Any = None
-        self._track: Any = None
+        self._survey = packets
+        self._place = {stamp: frame for frame, stamp in enumerate(packets.stamps)}
+        self._opened: tuple[InputContainer, VideoStream] | None = None
         self._frames: Iterator[tuple[int, npt.NDArray[np.generic]]] = iter(())
         self._next = 0
         self._read_to = 0
@@ -201,7 +200,7 @@ class Container(Video):
         block = np.empty((stop - start, *self.shape), np.uint16)
         try:
             key = int(self._survey.keys[np.searchsorted(self._survey.keys, start, "right") - 1])
-            if self._container is None or not key <= self._next <= start:
+            if self._opened is None or not key <= self._next <= start:
                 self._seek(key)
             while self._next < stop:
                 frame, image = next(self._frames, (-1, block[0]))
@@ -219,23 +218,26 @@ class Container(Video):
         """Stand before frame ``key``, which can be decoded alone."""
         import av
 
-        if self._container is not None and key:
+        if self._opened is not None and key:
+            container, track = self._opened
             with contextlib.suppress(av.error.FFmpegError):
-                self._container.seek(self._survey.stamps[key], stream=self._track, backward=True)
-                packets = self._packets()
+                container.seek(self._survey.stamps[key], stream=track, backward=True)
+                packets = self._packets(container, track)
                 first = next(packets, None)
                 if first is not None and first[0] <= key:
                     self._frames, self._next = self._images(itertools.chain([first], packets), key), key
                     return
         # From the start: nothing is open, or the container has no index to seek by.
         self._release()
-        self._container = av.open(str(self.path), format=self._form, metadata_errors="replace")
-        self._track = depth_stream(self._container, self.path)
-        self._frames, self._next = self._images(self._packets(), key), key
+        container = av.open(str(self.path), format=self._form, metadata_errors="replace")
+        self._opened = container, depth_stream(container, self.path)
+        self._frames, self._next = self._images(self._packets(*self._opened), key), key
 
-    def _packets(self) -> "Iterator[tuple[int, Packet[VideoStream]]]":
+    def _packets(
+        self, container: "InputContainer", track: "VideoStream"
+    ) -> "Iterator[tuple[int, Packet[VideoStream]]]":
         """Yield number and packet of every frame from the present place on."""
-        for packet in self._container.demux(self._track):
+        for packet in container.demux(track):
             if packet.size:
                 stamp = _stamp(packet)
                 yield -1 if stamp is None else self._place.get(stamp, -1), packet
@@ -255,9 +257,9 @@ class Container(Video):
                 yield frame, image.to_ndarray()
 
     def _release(self) -> None:
-        if self._container is not None:
-            self._container.close()
-            self._container = None
+        if self._opened is not None:
+            self._opened[0].close()
+            self._opened = None
 
     def _stop(self) -> None:
         self._thread.shutdown(wait=True, cancel_futures=True)
@@ -289,15 +291,15 @@ def write(
         track.height, track.width = shape
         track.pix_fmt = "gray16le"
         track.options = {"level": "3", "g": "1", "slices": "4", "slicecrc": "1", "threads": "1"}
-        base = Fraction(1, 1000) if paced else 1 / rate
-        track.codec_context.time_base = base
+        time_base = Fraction(1, 1000) if paced else 1 / rate
+        track.codec_context.time_base = time_base
         track.metadata["title"] = DEPTH
         number = 0
         for block in blocks:
             for frame in block:
                 image = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="gray16le")
                 image.pts = int(stamps[number]) if paced else number
-                image.time_base = base
+                image.time_base = time_base
                 container.mux(track.encode(image))
                 number += 1
         container.mux(track.encode(None))

@@ -1,6 +1,7 @@
-"""Pixels of a body as points of the arena: one sweep over them, compiled.
+"""Pixels of a body as points of the arena, in compiled loops.
 
-A pixel of depth z lies at z * map - offset of the arena frame, with one map per axis.
+A pixel of depth z lies at z * map - offset of the arena frame, with one map per axis. Heights are
+mm above the floor.
 """
 
 import math
@@ -12,12 +13,12 @@ import numpy.typing as npt
 
 from .shape import Shape, measure
 
-__all__ = ["Body", "View", "body", "thin_parts"]
+__all__ = ["Body", "EmptyArena", "body", "thin_parts"]
 
 Array = npt.NDArray[np.float64]
 
 
-class View(NamedTuple):
+class EmptyArena(NamedTuple):
     """The empty arena as the camera sees it, for the pixels of its window.
 
     Attributes
@@ -65,7 +66,7 @@ def body(
     mask: npt.NDArray[np.uint8],
     left: int,
     top: int,
-    view: View,
+    view: EmptyArena,
 ) -> Body:
     """Measure the body whose pixels are in a mask.
 
@@ -96,12 +97,12 @@ def body(
 @numba.njit(cache=True)
 def thin_parts(
     labels: npt.NDArray[np.int32],
-    own: int,
+    label: int,
     solid: npt.NDArray[np.uint8],
     left: int,
     top: int,
     shape: Shape,
-    view: View,
+    view: EmptyArena,
 ) -> Array:
     """Return where pixels with a label that aren't solid lie along a body's axis, mm.
 
@@ -115,7 +116,7 @@ def thin_parts(
     x, y, k = np.empty(labels.size), np.empty(labels.size), 0
     for i in range(labels.shape[0]):
         for j in range(labels.shape[1]):
-            if labels[i, j] == own and solid[i, j] == 0:
+            if labels[i, j] == label and solid[i, j] == 0:
                 row, column = i + top, j + left
                 z = view.floor_mm[row, column]
                 x[k] = z * view.maps[0, row, column] - view.offset_mm[0]

@@ -116,7 +116,7 @@ class Tracker:
         self._kernel = tail_kernel(settings.tail_width_mm, arena.mm_per_px)
         window = arena.window
         maps = arena.rays[window] @ arena.rotation.T
-        self._view = surface.View(
+        self._view = surface.EmptyArena(
             reference_mm=np.ascontiguousarray(arena.reference_mm[window]),
             floor_mm=np.ascontiguousarray(arena.floor_mm[window], np.float32),
             slant=np.ascontiguousarray(arena.slant[window], np.float32),
@@ -191,8 +191,8 @@ class Tracker:
     ) -> Mouse:
         """Measure the body in ``mask``, which begins at (column, row) of ``heights`` and ``solid``."""
         rows, columns = mask.shape
-        own = heights[row : row + rows, column : column + columns]
-        body = surface.body(own, mask, left + column, top + row, self._view)
+        box = heights[row : row + rows, column : column + columns]
+        body = surface.body(box, mask, left + column, top + row, self._view)
         # Thin parts that hang on the body: the tail is one.
         near, x, y = _grown(heights, (column, row, columns, rows), TAIL_REACH_PX)
         _, labels = cv2.connectedComponents(cv2.min(near, 1))
