@@ -10,8 +10,8 @@ from syllabary.records.crops import Crops
 TIME = np.array([0.0, 0.1, 0.2, 0.5, 0.6, 0.7, 1.7, 1.8])
 
 
-def seen(lost):
-    """A mouse that walks along x at 100 mm/s and turns across the seam."""
+def walk(lost):
+    """A mouse that walks along x at 100 mm/s and turns past half a turn."""
     track = Track.empty(len(TIME))
     for name in ("x_px", "y_px", "x_mm", "y_mm", "area_mm2"):
         getattr(track, name)[:] = 100 * TIME
@@ -24,7 +24,7 @@ def seen(lost):
 
 
 def test_a_short_loss_is_filled_in_time():
-    track, headings = bridge(*seen([2, 3]), TIME, 0.6)
+    track, headings = bridge(*walk([2, 3]), TIME, 0.6)
     assert_allclose(track.x_mm, 100 * TIME)
     assert_allclose(track.y_px, 100 * TIME)
     assert_allclose(np.cos(headings.heading_rad - 3.0 - TIME), 1)
@@ -35,16 +35,16 @@ def test_a_short_loss_is_filled_in_time():
 
 
 def test_a_long_loss_stays_missing():
-    track, headings = bridge(*seen([2, 6]), TIME, 0.5)
+    track, headings = bridge(*walk([2, 6]), TIME, 0.5)
     assert_allclose(track.x_mm[2], 20)
     assert np.isnan(track.x_mm[6])
     assert np.isnan(headings.heading_rad[6])
 
 
 def test_nothing_is_guessed_before_the_first_and_after_the_last_sight():
-    track, _ = bridge(*seen([0, 7]), TIME, 10.0)
+    track, _ = bridge(*walk([0, 7]), TIME, 10.0)
     assert_array_equal(np.isnan(track.x_mm), ~track.detected)
-    nothing, _ = bridge(*seen(np.arange(8)), TIME, 10.0)
+    nothing, _ = bridge(*walk(np.arange(8)), TIME, 10.0)
     assert np.isnan(nothing.x_mm).all()
 
 
@@ -57,8 +57,8 @@ def test_an_animal_behind_a_hand(tmp_path, extract, settings):
     with Crops(extract(source)) as crops:
         lost = ~crops.tracking["detected"].to_numpy()
         assert_array_equal(np.flatnonzero(lost), [10, 11, *range(20, 36)])
-        known = crops.scalars["x_mm"].notna().to_numpy()
-        assert_array_equal(np.flatnonzero(~known), np.arange(20, 36))
+        visible = crops.scalars["x_mm"].notna().to_numpy()
+        assert_array_equal(np.flatnonzero(~visible), np.arange(20, 36))
         assert crops.scalars["area_mm2"][lost].isna().all()
         assert not crops.observed()[lost].any()
         off = crops.scalars["x_mm"].to_numpy() - x

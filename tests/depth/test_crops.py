@@ -52,12 +52,12 @@ def test_scale_and_height_are_those_of_the_floor(empty):
 
 def test_a_sub_pixel_shift_of_the_mouse_leaves_the_crop(empty):
     pixel = FLOOR_MM / FOCAL
-    one = cut(empty, 0, 0, 0.3).heights.astype(float)
+    crop = cut(empty, 0, 0, 0.3).heights.astype(float)
     for shift in (0.25, 0.5, 0.75):
         other = cut(empty, shift * pixel, 0, 0.3).heights.astype(float)
-        rows, columns = np.indices(one.shape)
+        rows, columns = np.indices(crop.shape)
         for axis in (rows, columns):
-            assert_allclose(np.average(axis, weights=other), np.average(axis, weights=one), atol=0.1)
+            assert_allclose(np.average(axis, weights=other), np.average(axis, weights=crop), atol=0.1)
 
 
 def test_what_was_not_measured_is_not_observed(empty):

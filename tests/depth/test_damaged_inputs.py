@@ -37,11 +37,11 @@ def attempt(source: Path, out: Path) -> tuple[int, str, float]:
     """Extract in a forked process; return how it ended, what it said, and how long it took."""
     out.mkdir()
     (out / "scratch").mkdir()
-    said = out.with_suffix(".said")
+    message = out.with_suffix(".message")
     started = time.monotonic()
     child = os.fork()
     if child == 0:
-        _extract(source, out, said)
+        _extract(source, out, message)
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
@@ -52,21 +52,21 @@ def attempt(source: Path, out: Path) -> tuple[int, str, float]:
             return BROKEN, f"still running after {SECONDS} s", SECONDS
         time.sleep(0.002)
     took = time.monotonic() - started
-    text = said.read_text(errors="replace") if said.exists() else ""
-    said.unlink(missing_ok=True)
+    text = message.read_text(errors="replace") if message.exists() else ""
+    message.unlink(missing_ok=True)
     if os.WIFSIGNALED(status):
         return BROKEN, f"killed by signal {os.WTERMSIG(status)}\n{text}", took
     return os.WEXITSTATUS(status), text, took
 
 
-def _extract(source: Path, out: Path, said: Path) -> None:
+def _extract(source: Path, out: Path, message: Path) -> None:
     """Do what the command line does, and end the process."""
     code = BROKEN
     try:
-        sys.stdout = sys.stderr = said.open("w", errors="replace")
-        pages = int(Path("/proc/self/statm").read_text().split()[0]) if sys.platform == "linux" else 0
-        if pages:
-            limit = pages * resource.getpagesize() + BYTES
+        sys.stdout = sys.stderr = message.open("w", errors="replace")
+        size = int(Path("/proc/self/statm").read_text().split()[0]) if sys.platform == "linux" else 0
+        if size:
+            limit = size * resource.getpagesize() + BYTES
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         steps.extract(
             source=source,

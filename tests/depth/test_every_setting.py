@@ -111,7 +111,7 @@ def scenes(tmp_path_factory):
     visitor = walk.copy()
     visitor[8:10, 100:129, 80:109] -= 40  # larger than the mouse, which walks elsewhere
     ray = (np.arange(COLUMNS) - CX) / FOCAL
-    found = {
+    paths = {
         "stroll": write_session(folder / "stroll", walk, times),
         "lost": write_session(folder / "lost", lost, times),
         "visitor": write_session(folder / "visitor", visitor, times),
@@ -121,13 +121,13 @@ def scenes(tmp_path_factory):
         "one time too many": write_session(folder / "many", walk, [*times, times[-1] + 33]),
         "hdf5": folder / "two.h5",
     }
-    found["without metadata"] = folder / "bare"
-    shutil.copytree(found["stroll"], folder / "bare")
+    paths["without metadata"] = folder / "bare"
+    shutil.copytree(paths["stroll"], folder / "bare")
     (folder / "bare" / "metadata.json").unlink()
-    with h5py.File(found["hdf5"], "w") as h5:
+    with h5py.File(paths["hdf5"], "w") as h5:
         h5["a"], h5["b"] = walk, walk[:, ::-1]
         h5["time_a_s"], h5["time_b_s"] = times / 1000, times / 500
-    return found
+    return paths
 
 
 def over_the_edge(rng):
@@ -145,9 +145,9 @@ def over_the_edge(rng):
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory, scenes):
+def result_of(tmp_path_factory, scenes):
     """What is extracted from a recording under some settings, each but once."""
-    folder, known = tmp_path_factory.mktemp("crops"), {}
+    folder, results = tmp_path_factory.mktemp("crops"), {}
     weights = folder / "other.safetensors"
     network = {name: -np.asarray(values) for name, values in model.load()._asdict().items()}
     model.save(weights, model.Network(**network), MADE)
@@ -158,24 +158,24 @@ def said(tmp_path_factory, scenes):
 
     def run(scene, values):
         key = (scene, repr(sorted(values.items())))
-        if key in known:
-            return known[key]
+        if key in results:
+            return results[key]
         nested = {}
         for name, value in values.items():
             section, field = name.split(".")
             value = stand_ins.get(value, value) if isinstance(value, str) else value
             nested.setdefault(section, {})[field] = value
-        path = folder / f"{len(known)}.h5"
+        path = folder / f"{len(results)}.h5"
         movie = path.with_suffix(".mp4")
         try:
             extraction.extract(
                 scenes[scene], path, movie, ExtractSettings.model_validate(nested), recording="m",
                 provenance=MADE,
             )  # fmt: skip
-            known[key] = content(path), movie.read_bytes()
+            results[key] = content(path), movie.read_bytes()
         except (BadInput, BadSetting, NoFloor) as refusal:
-            known[key] = str(refusal)
-        return known[key]
+            results[key] = str(refusal)
+        return results[key]
 
     return run
 
@@ -194,10 +194,10 @@ def content(path):
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_every_setting_changes_the_result(said, name):
+def test_every_setting_changes_the_result(result_of, name):
     case = CASES[name]
     plain = {**{f"camera.{k}": v for k, v in CAMERA.items()}, **case.others}
-    assert said(case.scene, plain) != said(case.scene, {**plain, name: case.value})
+    assert result_of(case.scene, plain) != result_of(case.scene, {**plain, name: case.value})
 
 
 # Another value of every setting of the machine; FOLDER is one that exists.

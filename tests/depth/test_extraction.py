@@ -36,14 +36,14 @@ def test_the_mouse_is_where_it_was(scene, extract):
     with Crops(extract(scene.path)) as crops:
         assert_array_equal(crops.frame >= 0, scene.kept)
         kept = scene.kept
-        found = crops.scalars[kept]
+        tracking = crops.scalars[kept]
         assert crops.tracking["detected"][kept].all()
         # Origins differ by a constant: the floor's center against the scene's axis.
-        dx, dy = found["x_mm"] - scene.x_mm[kept], found["y_mm"] - scene.y_mm[kept]
+        dx, dy = tracking["x_mm"] - scene.x_mm[kept], tracking["y_mm"] - scene.y_mm[kept]
         assert np.hypot(dx - dx.median(), dy - dy.median()).median() < 3
-        assert np.cos(found["heading_rad"] - scene.heading_rad[kept]).min() > np.cos(np.deg2rad(12))
+        assert np.cos(tracking["heading_rad"] - scene.heading_rad[kept]).min() > np.cos(np.deg2rad(12))
         assert crops.tracking["heading_confidence"][kept].min() > 0.9
-        assert_allclose(found["height_max_mm"], 34, atol=3)
+        assert_allclose(tracking["height_max_mm"], 34, atol=3)
         assert crops.start_time.startswith("2020")
         assert crops.recording == "m1"
 
@@ -151,9 +151,9 @@ def test_a_covered_lens_leaves_nothing_behind(tmp_path, extract):
 def test_the_recordings_own_calibration_is_used(tmp_path, extract):
     path = write_session(tmp_path / "own", [render(20, 10, 0.3)], [1000.0])
     metadata = path / "metadata.json"
-    said = json.loads(metadata.read_text())
-    own = {**CAMERA, "distortion": [0.01, *[0.0] * 7]}
-    metadata.write_text(json.dumps({**said, INTRINSICS: own}))
+    values = json.loads(metadata.read_text())
+    calibration = {**CAMERA, "distortion": [0.01, *[0.0] * 7]}
+    metadata.write_text(json.dumps({**values, INTRINSICS: calibration}))
     with Crops(extract(path, ExtractSettings())) as crops:
         assert crops.arena["intrinsics"].tolist() == list(CAMERA.values())
-        assert crops.arena["distortion"].tolist() == own["distortion"]
+        assert crops.arena["distortion"].tolist() == calibration["distortion"]

@@ -17,13 +17,13 @@ def listed(folder, text):
 
 
 def test_rows_name_frames(tmp_path):
-    found = flips.read(listed(tmp_path, "0\t2\treverse\n# looked at twice\n5\t6\treverse\n"), 6)
-    assert_array_equal(found, [1, 1, 0, 0, 0, 1])
+    reverse = flips.read(listed(tmp_path, "0\t2\treverse\n# looked at twice\n5\t6\treverse\n"), 6)
+    assert_array_equal(reverse, [1, 1, 0, 0, 0, 1])
     assert not flips.read(None, 4).any()
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("0\t2\tturn\n", "line 2: the action is 'turn'"),
         ("x\t2\treverse\n", "line 2: frames 'x' to '2'"),
@@ -33,8 +33,8 @@ def test_rows_name_frames(tmp_path):
         ("0\t3\treverse\n2\t4\treverse\n", "line 3: some of these frames"),
     ],
 )
-def test_wrong_rows(tmp_path, text, says):
-    with pytest.raises(BadInput, match=says):
+def test_wrong_rows(tmp_path, text, message):
+    with pytest.raises(BadInput, match=message):
         flips.read(listed(tmp_path, text), 6)
 
 
@@ -53,17 +53,16 @@ def test_a_person_is_sure():
 def test_listed_frames_are_cut_the_other_way_round(scene, extract, tmp_path):
     plain = extract(scene.path, name="plain")
     turned = extract(scene.path, name="turned", flip_list=listed(tmp_path, "20\t30\treverse\n"))
-    with Crops(plain) as one, Crops(turned) as two:
-        listed_ticks = np.isin(one.frame, np.arange(20, 30))
-        assert_array_equal(one.heights()[~listed_ticks], two.heights()[~listed_ticks])
+    with Crops(plain) as automatic, Crops(turned) as corrected:
+        listed_ticks = np.isin(automatic.frame, np.arange(20, 30))
+        assert_array_equal(automatic.heights()[~listed_ticks], corrected.heights()[~listed_ticks])
         # The warp is the same but for the last bit.
-        error = np.abs(
-            one.heights()[listed_ticks].astype(int) - two.heights()[listed_ticks][:, ::-1, ::-1]
-        )
+        reversed_crops = corrected.heights()[listed_ticks][:, ::-1, ::-1]
+        error = np.abs(automatic.heights()[listed_ticks].astype(int) - reversed_crops)
         assert error.max() <= 1
-        turn = one.tracking["heading_rad"] - two.tracking["heading_rad"]
+        turn = automatic.tracking["heading_rad"] - corrected.tracking["heading_rad"]
         assert_allclose(np.cos(turn[listed_ticks]), -1, atol=1e-6)
-        assert (two.tracking["heading_confidence"][listed_ticks] == 1).all()
+        assert (corrected.tracking["heading_confidence"][listed_ticks] == 1).all()
 
 
 def test_crops_of_others_have_no_list(tmp_path):

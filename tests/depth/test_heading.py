@@ -32,7 +32,7 @@ def test_chain_of_none_and_one():
     assert_allclose(chain.marginals(np.array([2.0]), np.zeros((0, 2))), 1 / (1 + np.exp(-2)))
 
 
-def test_a_step_is_the_same_seen_across_the_seam():
+def test_a_step_is_the_same_from_pi_to_minus_pi():
     inside = chain.link(np.array([1.0, 1.1]), np.array([0.2]), 1e-3)
     across = chain.link(np.array([1.55, 1.65 - np.pi]), np.array([0.2]), 1e-3)
     assert_allclose(across[0], inside[0, ::-1], rtol=1e-9)
@@ -77,8 +77,8 @@ def wander(rng, count=900):
     return heading, np.cumsum(step, axis=0), axis, sign
 
 
-def wrong(found, heading):
-    return np.mean(np.cos(found - heading) < 0)
+def wrong(headings, heading):
+    return np.mean(np.cos(headings - heading) < 0)
 
 
 def test_walking_teaches_a_shape_that_contradicts_the_prior(rng):
@@ -89,9 +89,9 @@ def test_walking_teaches_a_shape_that_contradicts_the_prior(rng):
     features[:, 7] += 0.5 * sign
     time = np.arange(900) / 30
     elongation = np.full(900, 0.6)
-    taught = decode(axis, elongation, position, time, features, HeadingSettings())
-    assert wrong(taught.heading_rad, heading) < 0.01
-    assert np.mean(taught.confidence) > 0.95
+    trained = decode(axis, elongation, position, time, features, HeadingSettings())
+    assert wrong(trained.heading_rad, heading) < 0.01
+    assert np.mean(trained.confidence) > 0.95
 
 
 def test_naming_the_axis_by_its_other_end_changes_nothing(rng):
@@ -101,10 +101,10 @@ def test_naming_the_axis_by_its_other_end_changes_nothing(rng):
     renamed = rng.random(900) < 0.5
     other = np.where(renamed, axis + np.pi, axis)
     flipped = np.where(renamed[:, None], evidence.SIGNS * features, features)
-    one = decode(axis, elongation, position, time, features, HeadingSettings())
+    headings = decode(axis, elongation, position, time, features, HeadingSettings())
     two = decode(other, elongation, position, time, flipped, HeadingSettings())
-    assert_allclose(np.cos(one.heading_rad - two.heading_rad), 1, atol=1e-9)
-    assert_allclose(one.confidence, two.confidence, atol=1e-9)
+    assert_allclose(np.cos(headings.heading_rad - two.heading_rad), 1, atol=1e-9)
+    assert_allclose(headings.confidence, two.confidence, atol=1e-9)
 
 
 def test_frames_without_mouse_stay_missing(rng):
@@ -112,14 +112,16 @@ def test_frames_without_mouse_stay_missing(rng):
     features = np.tile(0.3 * sign[:, None], (1, len(evidence.FEATURES)))
     axis[100:130] = np.nan
     position[100:130] = np.nan
-    found = decode(axis, np.full(900, 0.5), position, np.arange(900) / 30, features, HeadingSettings())
-    assert_array_equal(np.isnan(found.heading_rad), np.isnan(axis))
-    assert_array_equal(np.isnan(found.confidence), np.isnan(axis))
+    headings = decode(
+        axis, np.full(900, 0.5), position, np.arange(900) / 30, features, HeadingSettings()
+    )
+    assert_array_equal(np.isnan(headings.heading_rad), np.isnan(axis))
+    assert_array_equal(np.isnan(headings.confidence), np.isnan(axis))
 
 
 def test_no_mouse_at_all():
     nothing = np.full(3, np.nan)
-    found = decode(
+    headings = decode(
         nothing,
         nothing,
         np.full((3, 2), np.nan),
@@ -127,4 +129,4 @@ def test_no_mouse_at_all():
         np.zeros((3, len(evidence.FEATURES))),
         HeadingSettings(),
     )
-    assert np.isnan(found.heading_rad).all()
+    assert np.isnan(headings.heading_rad).all()

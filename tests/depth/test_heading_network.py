@@ -167,8 +167,8 @@ def test_the_step_learns_from_simulated_mice_and_crops(scene, extract, tmp_path)
     assert made.seed == 3
     assert list(made.inputs) == ["/".join(crops.parts[-2:])]
     # Little as it is, it knows the narrow end of bodies it has not seen.
-    asked = examples.of_crops(crops, TrackingSettings())
-    assert np.mean(model.word(model.load(weights[0]), asked) > 0) > 0.9
+    features = examples.of_crops(crops, TrackingSettings())
+    assert np.mean(model.word(model.load(weights[0]), features) > 0) > 0.9
 
 
 def test_mice_of_all_sizes():

@@ -22,36 +22,36 @@ def tailed(along, across):
 
 
 def cleaned(crop):
-    """What the legacy classifier was taught: median of 3, opened by a disc of 9 px."""
+    """Crops on which the legacy classifier was trained: median of 3, opened by a disc of 9 px."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
     return cv2.morphologyEx(cv2.medianBlur(crop, 3), cv2.MORPH_OPEN, disc)
 
 
-def test_13_the_flip_classifier_is_asked_about_what_it_was_taught(tmp_path, extract, monkeypatch, rng):
+def test_13_the_flip_classifier_sees_what_it_was_trained_on(tmp_path, extract, monkeypatch, rng):
     x, y, heading = stroll(40)
     frames = [render(*p, body=tailed, rng=rng, noise_mm=1.0) for p in zip(x, y, heading, strict=True)]
     source = write_session(tmp_path / "m1", frames, 5e8 + INTERVAL_MS * np.arange(40))
-    asked = []
+    calls = []
 
     def spy(axis_rad, elongation, position_mm, time_s, features, settings):
-        asked.append((axis_rad, features))
+        calls.append((axis_rad, features))
         return decode(axis_rad, elongation, position_mm, time_s, features, settings)
 
     decode = extraction.decode
     monkeypatch.setattr(extraction, "decode", spy)
     with Crops(extract(source)) as crops:
         raw = crops.heights()
-    (axis, features), *_ = asked
-    # Legacy: taught on cleaned crops, asked about raw ones. They are not the same animal: the tail,
-    # which is the plainest sign of the rear, is not in what was taught.
-    behind = np.s_[:, 34:46, :8]
-    taught = np.stack([cleaned(crop) for crop in raw])
-    assert (raw[behind] > 0).mean() > 5 * (taught[behind] > 0).mean() + 0.05
-    # Ours: what the network is taught of a recording is bit for bit what it is asked about.
+    (axis, features), *_ = calls
+    # Legacy: trained on cleaned crops, applied to raw ones. The tail, which is the plainest sign of the
+    # rear, is not in the crops of the training.
+    rear = np.s_[:, 34:46, :8]
+    trained = np.stack([cleaned(crop) for crop in raw])
+    assert (raw[rear] > 0).mean() > 5 * (trained[rear] > 0).mean() + 0.05
+    # Ours: features of the training are bit for bit those of the extraction.
     settings = ExtractSettings.model_validate({"camera": CAMERA})
     ours = examples.of_recording(source, settings, heading)
-    seen_ahead = np.where(np.cos(axis - heading)[:, None] > 0, features, features * evidence.SIGNS)
-    assert_array_equal(ours, seen_ahead)
+    head_ahead = np.where(np.cos(axis - heading)[:, None] > 0, features, features * evidence.SIGNS)
+    assert_array_equal(ours, head_ahead)
 
 
 def test_13_weights_need_no_library_of_their_year():

@@ -21,7 +21,7 @@ def kinect():
     return camera.from_settings(CameraSettings(), SHAPE)
 
 
-def seen(x_mm, y_mm, depth_mm):
+def pixels_of(x_mm, y_mm, depth_mm):
     """Pixels of a place, from what a field of view is: its edge is the edge of the image."""
     ahead = np.array([x_mm, y_mm]) / depth_mm / HALF_VIEW
     return (ahead + 1) / 2 * np.array([SHAPE[1], SHAPE[0]]) - 0.5
@@ -49,7 +49,7 @@ class TestDefect1:
     @pytest.mark.parametrize(("axis", "short"), [(0, 0.87), (1, 0.907)])
     def test_lengths(self, axis, short):
         ends = [sign * 100.0 * np.eye(2)[axis] for sign in (-1, 1)]
-        a, b = (seen(*end, FLOOR_MM) for end in ends)
+        a, b = (pixels_of(*end, FLOOR_MM) for end in ends)
         older = np.linalg.norm((b - a) * older_mm_per_px(FLOOR_MM))
         assert older == pytest.approx(200 * short, rel=0.003)
         places = kinect().points(*np.transpose([a, b]), np.array([FLOOR_MM, FLOOR_MM]))
@@ -58,8 +58,8 @@ class TestDefect1:
     def test_areas(self):
         inside = rectangle(100, 400, 80, 340)
         box_mm, top_mm = np.array([90.0, 60.0]), FLOOR_MM - 30
-        left, top = np.rint(seen(*-box_mm / 2, top_mm)).astype(int)
-        right, bottom = np.rint(seen(*box_mm / 2, top_mm)).astype(int)
+        left, top = np.rint(pixels_of(*-box_mm / 2, top_mm)).astype(int)
+        right, bottom = np.rint(pixels_of(*box_mm / 2, top_mm)).astype(int)
         frame = np.where(inside, round(FLOOR_MM), 0).astype(np.uint16)
         frame[top:bottom, left:right] = round(top_mm)
         mouse = Tracker(level_arena(inside), TrackingSettings()).find(frame, 0.0)
@@ -117,7 +117,7 @@ class TestDefect9:
         """Best of random triples, in pixels and mm, by inliers and mean distance."""
         rows, columns = np.nonzero((background > 620) & (background < 720))
         points = np.column_stack([columns, rows, background[rows, columns]]).astype(float)
-        most, nearest, best = 0, np.inf, None
+        max_count, nearest, best = 0, np.inf, None
         for _ in range(200):
             a, b, c = points[rng.choice(len(points), 3, replace=False)]
             normal = np.cross(b - a, c - a)
@@ -125,8 +125,8 @@ class TestDefect9:
                 continue
             distance = np.abs((points - a) @ normal) / np.linalg.norm(normal)
             inliers = np.count_nonzero(distance < 30)
-            if inliers > max(most, 0.1 * len(points)) and distance.mean() < nearest:
-                most, nearest, best = inliers, distance.mean(), distance < 30
+            if inliers > max(max_count, 0.1 * len(points)) and distance.mean() < nearest:
+                max_count, nearest, best = inliers, distance.mean(), distance < 30
         return np.count_nonzero(best)
 
     def test_same_arena_every_time(self, bucket):

@@ -22,9 +22,11 @@ def empty():
 
 
 @pytest.mark.parametrize(
-    ("interval_ms", "lost", "most"), [(1000 / 30, 20, 0.7), (33.03, 55, 0.0)], ids=["30 Hz", "Kinect"]
+    ("interval_ms", "lost", "max_share"),
+    [(1000 / 30, 20, 0.7), (33.03, 55, 0.0)],
+    ids=["30 Hz", "Kinect"],
 )
-def test_3_every_dropped_frame_is_found(rng, interval_ms, lost, most):
+def test_3_every_dropped_frame_is_found(rng, interval_ms, lost, max_share):
     count = 2000
     times = (np.arange(count) * interval_ms + rng.normal(0, 0.12, count)) / 1000
     # Single frames, never two in a row.
@@ -33,23 +35,23 @@ def test_3_every_dropped_frame_is_found(rng, interval_ms, lost, most):
     dt = np.diff(times[kept])
     fps = round(1 / dt.mean())
     legacy = np.maximum(np.floor(dt * fps) - 1, 0).sum()
-    assert legacy <= most * lost
-    found = ticks.from_timestamps(times[kept])
-    assert_array_equal(np.flatnonzero(found.frame < 0), gone)
+    assert legacy <= max_share * lost
+    gaps = ticks.from_timestamps(times[kept])
+    assert_array_equal(np.flatnonzero(gaps.frame < 0), gone)
 
 
 def test_4_speed_and_heading_go_on_where_a_chunk_begins(scene, extract):
     chunk = 10
     with Crops(extract(scene.path, block_frames=chunk)) as crops:
-        seen = crops.scalars[crops.frame >= 0].reset_index(drop=True)
+        observed = crops.scalars[crops.frame >= 0].reset_index(drop=True)
     starts = np.arange(chunk, 30, chunk)  # it walks there
-    x, y = seen["x_mm"].to_numpy(), seen["y_mm"].to_numpy()
+    x, y = observed["x_mm"].to_numpy(), observed["y_mm"].to_numpy()
     parts = [slice(s, s + chunk) for s in range(0, len(x), chunk)]
     legacy = np.concatenate([
         np.hypot(np.diff(x[p], prepend=x[p][:1]), np.diff(y[p], prepend=y[p][:1])) for p in parts
     ])  # fmt: skip
     assert_array_equal(legacy[starts], 0)
-    speed = seen["speed_mm_s"].to_numpy()
+    speed = observed["speed_mm_s"].to_numpy()
     assert_allclose(speed[starts], np.median(speed[2:30]), rtol=0.25)
     # Legacy angles are unwrapped chunk by chunk: whole turns come and go between chunks.
     angle = np.linspace(0, 4 * np.pi, 40)
@@ -124,8 +126,8 @@ def test_7_an_outlier_of_60_px_does_not_survive(empty):
     legacy = np.where(np.abs(x - median) > median + 3 * mad, median, x)
     assert_array_equal(legacy, x)
     tracker = Tracker(empty, TrackingSettings())
-    found = np.array([tracker.find(frame, 0.033).x_px for frame in frames])
-    assert_allclose(found, found[0], atol=1)
+    cleaned = np.array([tracker.find(frame, 0.033).x_px for frame in frames])
+    assert_allclose(cleaned, cleaned[0], atol=1)
 
 
 def test_14_speed_is_per_second_across_gaps():
@@ -135,9 +137,9 @@ def test_14_speed_is_per_second_across_gaps():
     legacy = np.diff(x, prepend=x[:1]) * 30
     assert legacy.max() > 3.5 * np.median(legacy)
     clock = ticks.from_timestamps(times)
-    found = scalars.rate(scalars.spread_over_ticks(x, clock), clock.time_s)
-    assert_allclose(found[clock.frame >= 0], 150.0)
-    assert np.isnan(found[clock.frame < 0]).all()
+    speed = scalars.rate(scalars.spread_over_ticks(x, clock), clock.time_s)
+    assert_allclose(speed[clock.frame >= 0], 150.0)
+    assert np.isnan(speed[clock.frame < 0]).all()
 
 
 def test_15_what_lies_behind_the_floor_or_far_above_it_is_no_mouse():

@@ -17,9 +17,9 @@ def crops(tmp_path, made):
         frame = np.ones(ticks, int)
         frame[list(dropped)] = 0
         frame = np.where(frame > 0, np.cumsum(frame) - 1, -1)
-        found = frame >= 0
-        found[list(lost)] = False
-        missing = np.where(found, 1.0, np.nan)
+        detected = frame >= 0
+        detected[list(lost)] = False
+        missing = np.where(detected, 1.0, np.nan)
         columns = {name: missing * 100 for name in SCALARS}
         columns["speed_mm_s"] = missing * speed
         tracking = {name: missing for name in ("x_px", "y_px", "heading_rad")}
@@ -33,7 +33,7 @@ def crops(tmp_path, made):
                 time_s=np.arange(ticks) / 30,
                 start_time="",
                 scalars=columns,
-                tracking={**tracking, "heading_confidence": missing * confidence, "detected": found},
+                tracking={**tracking, "heading_confidence": missing * confidence, "detected": detected},
                 arena={"floor_plane": np.zeros(4)},
                 provenance=made,
             )

@@ -42,10 +42,10 @@ def kinect():
 def test_crops_enter_as_they_are(extraction, extract, kinect):
     with Crops(extract(extraction, kinect)) as crops, h5py.File(extraction) as h5:
         assert_array_equal(crops.frame, [0, 1, 2, 3, 4, 5, 6, -1, -1, 7, 8, 9, 10, 11])
-        found = crops.tracking["detected"].to_numpy()
-        assert_array_equal(np.flatnonzero(~found), [4, 7, 8])
-        assert_array_equal(crops.heights()[found], h5["frames"][()][np.delete(np.arange(12), 4)])
-        assert not crops.heights()[~found].any()
+        detected = crops.tracking["detected"].to_numpy()
+        assert_array_equal(np.flatnonzero(~detected), [4, 7, 8])
+        assert_array_equal(crops.heights()[detected], h5["frames"][()][np.delete(np.arange(12), 4)])
+        assert not crops.heights()[~detected].any()
         assert crops.pixel_mm == pytest.approx(np.sqrt(MM_PER_PX.prod()), rel=1e-3)
         assert crops.start_time == "2017-01-25T10:42:07"
 
@@ -63,14 +63,14 @@ def test_positions_do_not_depend_on_the_outline_of_the_arena(extraction, extract
 
 def test_lengths_are_those_of_the_tangent(extraction, extract, kinect):
     with Crops(extract(extraction, kinect)) as crops:
-        found = crops.scalars[crops.tracking["detected"]]
+        measured = crops.scalars[crops.tracking["detected"]]
     # The box's standard deviation along its side is L / sqrt(12), and an axis is 4 of them.
     near = (FLOOR_MM - 25) / FLOOR_MM * np.sqrt(MM_PER_PX.prod())
-    assert_allclose(found["length_mm"], 45 * near * 4 / np.sqrt(12), rtol=0.03)
-    assert_allclose(found["width_mm"], 21 * near * 4 / np.sqrt(12), rtol=0.05)
+    assert_allclose(measured["length_mm"], 45 * near * 4 / np.sqrt(12), rtol=0.03)
+    assert_allclose(measured["width_mm"], 21 * near * 4 / np.sqrt(12), rtol=0.05)
     # Area grows with the square of the scale; the corners are rounded off.
-    assert_allclose(found["area_mm2"], 45 * 21 * near**2, rtol=0.06)
-    assert_allclose(found["height_mm"], 25, atol=0.5)
+    assert_allclose(measured["area_mm2"], 45 * 21 * near**2, rtol=0.06)
+    assert_allclose(measured["height_mm"], 25, atol=0.5)
 
 
 def test_speed_is_per_second(extraction, extract, kinect):

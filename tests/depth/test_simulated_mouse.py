@@ -32,12 +32,14 @@ def test_truth_comes_back(tmp_path, extract):
     camera = {ours: getattr(lens, theirs) for ours, theirs in names.items()}
     with Crops(extract(tmp_path / "m1", ExtractSettings.model_validate({"camera": camera}))) as crops:
         assert_array_equal(crops.frame, truth["frame"])
-        seen = crops.frame >= 0
+        recorded = crops.frame >= 0
         assert (crops.frame < 0).sum() > 3
-        found = crops.scalars[seen].join(crops.tracking[seen][["detected"]])
-        assert found["detected"].mean() > 0.99
-        away = np.hypot(found["x_mm"] - truth["x_mm"][seen], found["y_mm"] - truth["y_mm"][seen])
+        detected = crops.scalars[recorded].join(crops.tracking[recorded][["detected"]])
+        assert detected["detected"].mean() > 0.99
+        away = np.hypot(
+            detected["x_mm"] - truth["x_mm"][recorded], detected["y_mm"] - truth["y_mm"][recorded]
+        )
         assert away.median() < 3
-        turned = (found["heading_rad"] - truth["heading_rad"][seen] + np.pi) % (2 * np.pi) - np.pi
+        turned = (detected["heading_rad"] - truth["heading_rad"][recorded] + np.pi) % (2 * np.pi) - np.pi
         assert (turned.abs() > np.pi / 2).mean() < 0.01
         assert np.rad2deg(turned.abs().median()) < 5

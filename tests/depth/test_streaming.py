@@ -50,8 +50,8 @@ def crops_of(session, path, block_frames):
 
 
 def test_chunks_of_any_length_give_the_same_bytes(session, tmp_path):
-    found = [crops_of(session, tmp_path / f"{n}.h5", n) for n in (16, 100, 1000, 3000)]
-    assert all(one == other for one, other in pairwise(found))
+    files = [crops_of(session, tmp_path / f"{n}.h5", n) for n in (16, 100, 1000, 3000)]
+    assert all(reference == other for reference, other in pairwise(files))
 
 
 def test_one_worker_and_two_give_the_same_bytes(session, tmp_path):
@@ -88,8 +88,8 @@ def test_windows_come_back_as_they_were_put(tmp_path, rng):
         empty = Window(1, 2, np.zeros((5, 6), np.uint8), np.ones((5, 6), bool))
         windows.put(1, empty)
         for frame, window in [*put.items(), (1, empty)]:
-            found = windows.get(frame)
-            assert (found.left, found.top) == (window.left, window.top)
-            np.testing.assert_array_equal(found.heights, window.heights)
-            np.testing.assert_array_equal(found.measured, window.measured)
+            restored = windows.get(frame)
+            assert (restored.left, restored.top) == (window.left, window.top)
+            np.testing.assert_array_equal(restored.heights, window.heights)
+            np.testing.assert_array_equal(restored.measured, window.measured)
         assert windows.get(3) is None

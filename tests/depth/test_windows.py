@@ -24,15 +24,15 @@ def test_windows_come_back_as_they_were(rng):
         8: Window(0, 0, np.zeros((4, 5), np.uint8), np.zeros((4, 5), bool)),
     }
     with Windows(10) as windows:
-        for frame, one in kept.items():
-            windows.put(frame, one)
+        for frame, original in kept.items():
+            windows.put(frame, original)
         for frame in range(10):
-            found = windows.get(frame)
+            restored = windows.get(frame)
             if frame not in kept:
-                assert found is None
+                assert restored is None
                 continue
-            assert found[:2] == kept[frame][:2]
-            for left, right in zip(found[2:], kept[frame][2:], strict=True):
+            assert restored[:2] == kept[frame][:2]
+            for left, right in zip(restored[2:], kept[frame][2:], strict=True):
                 assert_array_equal(left, right)
 
 

@@ -44,7 +44,7 @@ def whiten(recordings):
 
 def predict(first, rows, weights, noise, latents, observed, lags):
     """Log p(x_t | x_<t), frame by frame in plain probabilities; 0 where a frame is no evidence."""
-    belief, found = first, []
+    belief, means = first, []
     for t in range(len(latents)):
         if t:
             belief = belief @ rows
@@ -57,5 +57,5 @@ def predict(first, rows, weights, noise, latents, observed, lags):
             ]
             joint = belief * np.array(like)
             log_density, belief = np.log(joint.sum()), joint / joint.sum()
-        found.append(log_density)
-    return np.array(found)
+        means.append(log_density)
+    return np.array(means)

@@ -93,7 +93,9 @@ def sticky_chain(rng, T, K, *, stay=0.95, separation=6.0):
     states, uniform = np.zeros(T, np.int64), rng.random(T)
     for t in range(1, T):
         states[t] = min(np.searchsorted(sums[states[t - 1]], uniform[t]), K - 1)
-    potential = places[states] + rng.standard_normal((T, 4))
-    # −½ |seen − place|², expanded: what cancels is what all states share.
-    evidence = potential @ places.T - 0.5 * (places**2).sum(1) - 0.5 * (potential**2).sum(1)[:, None]
+    observations = places[states] + rng.standard_normal((T, 4))
+    # −½ |observation − place|², expanded: what cancels is what all states share.
+    evidence = (
+        observations @ places.T - 0.5 * (places**2).sum(1) - 0.5 * (observations**2).sum(1)[:, None]
+    )
     return np.full(K, -np.log(K)), np.log(rows), evidence - 2 * np.log(2 * np.pi)

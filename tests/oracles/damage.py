@@ -25,9 +25,9 @@ def damaged(whole: dict[str, Path], folder: Path, seed: int, count: int) -> Iter
     Every damage is done to every format it can befall, as often as the count allows.
     """
     rng = np.random.default_rng(seed)
-    kinds = [(name, damage) for damage, names in DAMAGES.items() for name in names]
+    damages = [(name, damage) for damage, names in DAMAGES.items() for name in names]
     for i in range(count):
-        name, damage = kinds[i % len(kinds)]
+        name, damage = damages[i % len(damages)]
         source = whole[name]
         place = folder / f"{i:04d}"
         root = source if source.is_dir() else source.parent
@@ -83,7 +83,7 @@ def bytes_flipped(path: Path, rng: np.random.Generator) -> None:
     file.write_bytes(content)
 
 
-def a_stretch_of_zeros(path: Path, rng: np.random.Generator) -> None:
+def a_block_of_zeros(path: Path, rng: np.random.Generator) -> None:
     file = _any_file(path, rng)
     content = bytearray(file.read_bytes())
     start = rng.integers(len(content))
@@ -91,7 +91,7 @@ def a_stretch_of_zeros(path: Path, rng: np.random.Generator) -> None:
     file.write_bytes(content)
 
 
-def a_stretch_of_ones(path: Path, rng: np.random.Generator) -> None:
+def a_block_of_ones(path: Path, rng: np.random.Generator) -> None:
     file = _any_file(path, rng)
     content = bytearray(file.read_bytes())
     start = rng.integers(min(len(content), 2000))
@@ -103,7 +103,7 @@ def noise(path: Path, rng: np.random.Generator) -> None:
     _any_file(path, rng).write_bytes(rng.bytes(5000))
 
 
-def garbage_behind(path: Path, rng: np.random.Generator) -> None:
+def garbage_at_the_end(path: Path, rng: np.random.Generator) -> None:
     with _any_file(path, rng).open("ab") as file:
         file.write(rng.bytes(rng.integers(1, 3000)))
 
@@ -176,13 +176,13 @@ def nothing_measured(path: Path, rng: np.random.Generator) -> None:
 
 def odd_frames(path: Path, rng: np.random.Generator) -> None:
     shape = (COUNT, ROWS, COLUMNS)
-    kinds = [
+    dtypes = [
         *(np.full(shape, depth) for depth in (1, 600, 65535)),
         *(rng.integers(low, high, shape) for low, high in ((0, 65536), (590, 610))),
         np.where(rng.random(shape) < 0.5, 0, 600),
         np.indices(shape)[2] * 20 + 400,
     ]
-    kinds[rng.integers(len(kinds))].astype("<u2").tofile(path / "depth.dat")
+    dtypes[rng.integers(len(dtypes))].astype("<u2").tofile(path / "depth.dat")
 
 
 def few_frames(path: Path, rng: np.random.Generator) -> None:
@@ -208,9 +208,9 @@ def members_that_leave(path: Path, rng: np.random.Generator) -> None:
 
 
 def links_and_devices(path: Path, rng: np.random.Generator) -> None:
-    kinds = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE]
+    types = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE]
     member = tarfile.TarInfo("rgb.mp4")
-    member.type, member.linkname = kinds[rng.integers(len(kinds))], "../../../etc/passwd"
+    member.type, member.linkname = types[rng.integers(len(types))], "../../../etc/passwd"
     _add(path, member, b"")
 
 
@@ -280,10 +280,10 @@ def a_100_gb_claim_in_hdf5(path: Path, rng: np.random.Generator) -> None:
         h5.create_dataset("frames", shapes[rng.integers(len(shapes))], "u2", chunks=(1, 60, 80))
 
 
-def a_piece_damaged(path: Path, rng: np.random.Generator) -> None:
+def a_chunk_damaged(path: Path, rng: np.random.Generator) -> None:
     with h5py.File(path, "r+") as h5:
-        piece = h5["frames"].id.get_chunk_info(0)
-        start, size = piece.byte_offset, piece.size
+        chunk = h5["frames"].id.get_chunk_info(0)
+        start, size = chunk.byte_offset, chunk.size
     content = bytearray(path.read_bytes())
     content[start + rng.integers(size)] ^= 0xFF
     path.write_bytes(content)
@@ -303,10 +303,10 @@ DAMAGES: dict[Damage, tuple[str, ...]] = {
     header_bytes_flipped: (*FILES[1:] * 3, "session", "session"),
     header_bytes_drawn: (*FILES[1:] * 2, "session"),
     bytes_flipped: (*FILES[1:], "session"),
-    a_stretch_of_zeros: (*FILES[1:], "session"),
-    a_stretch_of_ones: FILES[1:],
+    a_block_of_zeros: (*FILES[1:], "session"),
+    a_block_of_ones: FILES[1:],
     noise: FILES,
-    garbage_behind: (*FILES, "session"),
+    garbage_at_the_end: (*FILES, "session"),
     a_part_missing: FILES,
     wrong_metadata: ("session",) * 16,
     wrong_timestamps: ("session",) * 12,
@@ -322,5 +322,5 @@ DAMAGES: dict[Damage, tuple[str, ...]] = {
     zeros_without_end: ("packed",),
     wrong_dataset: HDF5 * 10,
     a_100_gb_claim_in_hdf5: HDF5 * 2,
-    a_piece_damaged: HDF5,
+    a_chunk_damaged: HDF5,
 }

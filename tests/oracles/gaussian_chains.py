@@ -107,7 +107,7 @@ def dense_exactly(precision, lower, precision_mean, digits=60):
 def dynamics_chain(weights, noise_precision, evidence_precision, observed):
     """Potentials of x_{t+1} = A_t x_t + noise, x_1 ~ N(0, I), and independent readings of the latents.
 
-    ``weights`` and ``noise_precision`` (T - 1, D, D), ``evidence_precision`` and ``observed`` (T, D).
+    ``weights`` and ``noise_precision`` (T - 1, D, D), ``evidence_precision`` and ``seen`` (T, D).
     """
     size = observed.shape[1]
     precision = evidence_precision[:, :, None] * np.eye(size)
@@ -123,9 +123,9 @@ def switching_chain(rng, T, D, *, states=5, noise=1e-2, evidence=(100.0, 1000.0)
 
     Latents have a variance of about 1 and the noise of a step the variance ``noise``.
     """
-    rotation = rng.standard_normal((states, D, D))
+    rotations = rng.standard_normal((states, D, D))
     slow = 1 - noise / 2
-    choices = slow * (np.eye(D) + 0.05 * (rotation - rotation.swapaxes(-1, -2)) / np.sqrt(2 * D))
+    choices = slow * (np.eye(D) + 0.05 * (rotations - rotations.swapaxes(-1, -2)) / np.sqrt(2 * D))
     choices = choices / np.maximum(np.linalg.norm(choices, 2, axis=(1, 2)) / slow, 1)[:, None, None]
     spread = np.sqrt(noise * rng.uniform(0.5, 2, (states, D)))
     which = np.repeat(rng.integers(states, size=T // 10 + 1), 10)[: T - 1]

@@ -1,4 +1,4 @@
-"""Log likelihood of switching processes seen through a linear decoder: all paths, one by one."""
+"""Log likelihood of switching processes entries through a linear decoder: all paths, one by one."""
 
 import itertools
 
@@ -33,21 +33,23 @@ def dense_prior(path, weights, offsets, noise, start):
     return constant.ravel(), whole @ sources @ whole.T
 
 
-def path_likelihoods(process, y, observed, decoder, mean, variance):
+def path_likelihoods(generative, y, observed, decoder, mean, variance):
     """Log p(path) + log p(y | path) for every path; y (T, P) where observed, decoder (P, D)."""
-    first, rows, weights, offsets, noise, start = process
+    first, rows, weights, offsets, noise, start = generative
     T, K = len(y), len(first)
-    found = {}
+    likelihoods = {}
     for path in itertools.product(range(K), repeat=T):
         center, spread = dense_prior(path, weights, offsets, noise, start)
-        seen = observed.ravel()
-        lift = np.kron(np.eye(T), decoder)[seen]
-        expected = (lift @ center) + np.tile(mean, T)[seen]
-        covariance = lift @ spread @ lift.T + np.diag(np.tile(variance, T)[seen])
+        entries = observed.ravel()
+        lift = np.kron(np.eye(T), decoder)[entries]
+        expected = (lift @ center) + np.tile(mean, T)[entries]
+        covariance = lift @ spread @ lift.T + np.diag(np.tile(variance, T)[entries])
         log_path = np.log(first[path[0]]) + sum(np.log(rows[a, b]) for a, b in itertools.pairwise(path))
-        log_y = multivariate_normal.logpdf(y.ravel()[seen], expected, covariance) if seen.any() else 0.0
-        found[path] = log_path + log_y
-    return found
+        log_y = 0.0
+        if entries.any():
+            log_y = multivariate_normal.logpdf(y.ravel()[entries], expected, covariance)
+        likelihoods[path] = log_path + log_y
+    return likelihoods
 
 
 def log_likelihood(*problem):

@@ -28,13 +28,13 @@ class Problem(NamedTuple):
     transition: np.ndarray | None
     start: Regression | None
     regression: Regression
-    seen: np.ndarray
+    observed: np.ndarray
     trust: np.ndarray
 
 
-def positive(rng, *shape, least=0.1):
+def positive(rng, *shape, min_eigenvalue=0.1):
     factor = rng.standard_normal((*shape, shape[-1]))
-    return factor @ factor.swapaxes(-1, -2) / shape[-1] + least * np.eye(shape[-1])
+    return factor @ factor.swapaxes(-1, -2) / shape[-1] + min_eigenvalue * np.eye(shape[-1])
 
 
 def random_regression(rng, K, D, p, *, sure=False):
@@ -73,26 +73,26 @@ def log_density(regression, k, ss, xs, xx):
 
 def bordered(moments, first, t):
     """E ss', E xs', E xx' of frame t with s = [x_{t-1}; 1], from first and second raw moments."""
-    own, cross = moments
+    node, cross = moments
     width = first.shape[1] + 1
     ss = np.ones((width, width))
-    ss[:-1, :-1], ss[:-1, -1], ss[-1, :-1] = own[t - 1], first[t - 1], first[t - 1]
-    return ss, np.hstack([cross[t - 1], first[t][:, None]]), own[t]
+    ss[:-1, :-1], ss[:-1, -1], ss[-1, :-1] = node[t - 1], first[t - 1], first[t - 1]
+    return ss, np.hstack([cross[t - 1], first[t][:, None]]), node[t]
 
 
-def node_potentials(regression, first, own, cross, *, dynamic=True):
+def node_potentials(regression, first, node, cross, *, dynamic=True):
     """(T, K) of raw moments E x (T, D), E xx' (T, D, D) and E x_{t+1} x_t' (T - 1, D, D)."""
     T, K = len(first), len(regression.log_det)
-    found = np.zeros((T, K))
+    potentials = np.zeros((T, K))
     for t in range(int(dynamic), T):
         for k in range(K):
             moments = (
-                bordered((own, cross), first, t)
+                bordered((node, cross), first, t)
                 if dynamic
-                else (np.ones((1, 1)), first[t][:, None], own[t])
+                else (np.ones((1, 1)), first[t][:, None], node[t])
             )
-            found[t, k] = log_density(regression, k, *moments)
-    return found
+            potentials[t, k] = log_density(regression, k, *moments)
+    return potentials
 
 
 def raw(means, covariances, cross):
@@ -109,23 +109,23 @@ def raw(means, covariances, cross):
 def latent_chain(problem, weights):
     """J (T, D, D), below it (T - 1, D, D) and h (T, D) of q(x) under states of these probabilities."""
     regression, start = problem.regression, problem.start
-    T, D = problem.seen.shape
+    T, D = problem.observed.shape
     precision, lower, linear = np.zeros((T, D, D)), np.zeros((max(T - 1, 0), D, D)), np.zeros((T, D))
     for t in range(T):
         precision[t] += np.diag(problem.trust[t])
-        linear[t] += problem.trust[t] * problem.seen[t]
+        linear[t] += problem.trust[t] * problem.observed[t]
         if t == 0 and start is not None:
             precision[t] += start.precision[0]
             linear[t] += start.precision[0] @ start.mean[0, :, 0]
             continue
         for k in range(weights.shape[1]):
-            mean, spread, own, _ = (part[k] for part in regression)
-            precision[t] += weights[t, k] * own
-            linear[t] += weights[t, k] * own @ mean[:, -1]
+            mean, spread, node, _ = (part[k] for part in regression)
+            precision[t] += weights[t, k] * node
+            linear[t] += weights[t, k] * node @ mean[:, -1]
             if start is not None:
-                gram = mean.T @ own @ mean + D * spread
+                gram = mean.T @ node @ mean + D * spread
                 precision[t - 1] += weights[t, k] * gram[:D, :D]
-                lower[t - 1] -= weights[t, k] * own @ mean[:, :D]
+                lower[t - 1] -= weights[t, k] * node @ mean[:, :D]
                 linear[t - 1] -= weights[t, k] * gram[:D, D]
     return precision, lower, linear
 
@@ -150,8 +150,8 @@ def turn(problem, weights):
     """Latents given the states' probabilities, states given them, and their bound term by term."""
     dynamic = problem.start is not None
     gaussian = dense(*latent_chain(problem, weights))
-    first, own, cross = raw(*gaussian[:3])
-    nodes = node_potentials(problem.regression, first, own, cross, dynamic=dynamic)
+    first, node, cross = raw(*gaussian[:3])
+    nodes = node_potentials(problem.regression, first, node, cross, dynamic=dynamic)
     initial, rows, _ = state_chain(problem, nodes)
     states = enumerate_paths(initial, rows, nodes)
     expected = 0.0
@@ -160,13 +160,13 @@ def turn(problem, weights):
         score += sum(rows[j, k] for j, k in pairwise(path))
         expected += share * (score - np.log(share)) if share > 0 else 0.0
     if dynamic:
-        expected += log_density(problem.start, 0, np.ones((1, 1)), first[0][:, None], own[0])
-    seen = 0.0
+        expected += log_density(problem.start, 0, np.ones((1, 1)), first[0][:, None], node[0])
+    observed = 0.0
     for t, trust in enumerate(problem.trust):
-        m = problem.seen[t]
-        seen -= 0.5 * (trust * (np.diag(own[t]) - 2 * m * first[t] + m**2)).sum()
+        m = problem.observed[t]
+        observed -= 0.5 * (trust * (np.diag(node[t]) - 2 * m * first[t] + m**2)).sum()
     expected += gaussian.entropy
-    return Turn(gaussian, states, nodes, expected + seen, -expected)
+    return Turn(gaussian, states, nodes, expected + observed, -expected)
 
 
 def log_evidence(problem):
@@ -175,7 +175,7 @@ def log_evidence(problem):
     The latents' joint mean and covariance are rolled forward; what is seen is one Gaussian vector.
     """
     (mean, _, precision, _), start = problem.regression, problem.start
-    T, D = problem.seen.shape
+    T, D = problem.observed.shape
     noise = np.linalg.inv(precision[0])
     center, spread = np.zeros((T, D)), np.zeros((T, D, T, D))
     for t in range(T):
@@ -194,7 +194,7 @@ def log_evidence(problem):
     joint = spread.reshape(T * D, T * D)[np.ix_(there, there)] + np.diag(
         1 / problem.trust.ravel()[there]
     )
-    apart = (problem.seen - center).ravel()[there]
+    apart = (problem.observed - center).ravel()[there]
     log_scale = 0.5 * np.log(problem.trust.ravel()[there] / (2 * np.pi)).sum()
     quadratic = apart @ np.linalg.solve(joint, apart)
     return -0.5 * (quadratic + np.linalg.slogdet(2 * np.pi * joint)[1]) - log_scale
@@ -232,7 +232,7 @@ def derivative(problem, weights, nodes, by_means, by_covariances, by_states, *, 
 
     def to_nodes(d_means, d_covariances, d_cross):
         means = gaussian.means
-        own = np.array(
+        node = np.array(
             [
                 d_covariances[t] + np.outer(d_means[t], means[t]) + np.outer(means[t], d_means[t])
                 for t in range(T)
@@ -244,13 +244,13 @@ def derivative(problem, weights, nodes, by_means, by_covariances, by_states, *, 
                 for t in range(T - 1)
             ]
         ).reshape(d_cross.shape)
-        return node_potentials(problem.regression, d_means, own, cross, dynamic=dynamic) - constant
+        return node_potentials(problem.regression, d_means, node, cross, dynamic=dynamic) - constant
 
     def to_chain(shares):
         moved = latent_chain(problem, shares)
         return tuple(a - b for a, b in zip(moved, nothing, strict=True))
 
-    def given():
+    def primal():
         d_precision = -(by_covariances + by_covariances.swapaxes(-1, -2))
         d_linear = by_means + np.einsum("tij,tj->ti", d_precision, gaussian.means)
         return d_precision, np.zeros((max(T - 1, 0), *d_precision.shape[1:])), d_linear
@@ -259,7 +259,7 @@ def derivative(problem, weights, nodes, by_means, by_covariances, by_states, *, 
     units = np.eye(size).reshape(size, T, K)
     of_states = np.stack([enumerate_tangent(initial, rows, nodes, unit)[0].ravel() for unit in units], 1)
     linked = np.stack([to_nodes(*of_latents(*to_chain(unit))).ravel() for unit in units], 1)
-    direct = given()
+    direct = primal()
     right = by_states + to_nodes(*of_latents(*direct))
     system = np.eye(size) - linked @ of_states
     if terms is None:

@@ -146,7 +146,7 @@ def test_the_filter_of_one_state_is_the_exact_one(rng):
         found = lds.filter(parameters, one)
         joint = [0.0]
         for t in range(1, len(one.mean) + 1):
-            part = problem._replace(seen=problem.seen[:t], trust=problem.trust[:t])
+            part = problem._replace(observed=problem.observed[:t], trust=problem.trust[:t])
             there = part.trust[part.trust > 0]
             scale = 0.5 * np.log(there / (2 * np.pi)).sum()
             joint.append(switching.log_evidence(part) + scale if len(there) else 0.0)

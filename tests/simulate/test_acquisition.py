@@ -105,8 +105,8 @@ def test_truth_is_where_a_clean_image_shows_the_mouse():
     off, turned, too_low = [], [], []
     for subject in "abcdef":
         performed = motion.perform(settings, recording="r", subject=subject, group="control", seed=5)
-        seen = motion.footprints(performed)
-        where = truth.in_arena(performed, 0, seen.center)
+        visible = motion.footprints(performed)
+        where = truth.in_arena(performed, 0, visible.center)
         none = np.zeros(settings.ticks, bool)
         shots = acquisition.frames(performed, settings, none, np.random.default_rng(0))
         for tick, frame in enumerate(shots):
@@ -121,7 +121,7 @@ def test_truth_is_where_a_clean_image_shows_the_mouse():
             spread = np.cov(x, y)
             axis = 0.5 * np.arctan2(2 * spread[0, 1], spread[0, 0] - spread[1, 1])
             turned.append(abs((axis - performed.heading_rad[tick] + np.pi / 2) % np.pi - np.pi / 2))
-            too_low.append(seen.top_mm[tick] - (673 - z).max())
+            too_low.append(visible.top_mm[tick] - (673 - z).max())
     assert len(off) > 60
     # A bent or rearing animal has no one axis: the middle of the sessions, not their extremes.
     assert np.median(off) < 3
@@ -131,6 +131,6 @@ def test_truth_is_where_a_clean_image_shows_the_mouse():
 
 
 def test_provenance_is_in_the_truth(session):
-    found = tables.provenance_of(session / "truth.parquet")
-    assert isinstance(found, Provenance)
-    assert found.step == "simulate"
+    provenance = tables.provenance_of(session / "truth.parquet")
+    assert isinstance(provenance, Provenance)
+    assert provenance.step == "simulate"

@@ -48,25 +48,25 @@ def test_its_direction_stays_when_the_animal_turns(rng):
 def pair(tmp_path_factory, short, made):
     """Crops of one session without and with a cable."""
     folder = tmp_path_factory.mktemp("cable")
-    found = []
+    sessions = []
     for name, settings in (("without", short), ("with", short.model_copy(update={"cable": ON}))):
         crops.render(
             folder / f"{name}.h5", folder / f"{name}.parquet", settings,
             recording="r1", subject="m1", group="control", seed=5, provenance=made,
         )  # fmt: skip
-        with Crops(folder / f"{name}.h5") as one:
-            found.append((one.heights().astype(int), tables.read(folder / f"{name}.parquet")))
-    return found
+        with Crops(folder / f"{name}.h5") as crops_file:
+            sessions.append((crops_file.heights().astype(int), tables.read(folder / f"{name}.parquet")))
+    return sessions
 
 
 def test_it_only_adds_higher_pixels_up_to_the_border(pair):
     (bare, before), (tethered, after) = pair
     assert before.equals(after)
-    seen = ~before["dropped"].to_numpy()
-    gain = (tethered - bare)[seen]
+    visible = ~before["dropped"].to_numpy()
+    gain = (tethered - bare)[visible]
     assert (gain > 10).any((1, 2)).all()
     # Noise of an outline moves; nothing else gets lower.
     assert (gain < -10).mean() < 2e-3
     border = np.ones((80, 80), bool)
     border[1:-1, 1:-1] = False
-    assert ((tethered[seen] > 10) & border).any((1, 2)).mean() > 0.9
+    assert ((tethered[visible] > 10) & border).any((1, 2)).mean() > 0.9

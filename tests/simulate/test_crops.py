@@ -32,24 +32,24 @@ def test_same_bytes(rendered, short, made, tmp_path):
 def test_lost_frames_are_missing_rows(rendered, short):
     table = tables.read(rendered[1])
     lost = table["dropped"].to_numpy()
-    with Crops(rendered[0]) as found:
-        assert len(found) == short.ticks
-        assert np.array_equal(found.frame, table["frame"])
-        heights, observed = found.heights(), found.observed()
+    with Crops(rendered[0]) as crops:
+        assert len(crops) == short.ticks
+        assert np.array_equal(crops.frame, table["frame"])
+        heights, observed = crops.heights(), crops.observed()
         assert (heights[lost] == 0).all()
         assert not observed[lost].any()
         assert observed[~lost].mean() > 0.99
-        assert np.isnan(found.scalars["x_mm"][lost]).all()
-        assert np.isfinite(found.scalars[~lost]).all(axis=None)
-        assert np.array_equal(found.tracking["detected"], ~lost)
+        assert np.isnan(crops.scalars["x_mm"][lost]).all()
+        assert np.isfinite(crops.scalars[~lost]).all(axis=None)
+        assert np.array_equal(crops.tracking["detected"], ~lost)
 
 
 def test_mouse_is_upright_in_the_middle(rendered):
     table = tables.read(rendered[1])
-    with Crops(rendered[0]) as found:
-        heights = found.heights()[~table["dropped"].to_numpy()].astype(float)
-        scalars = found.scalars[~table["dropped"].to_numpy()]
-        assert (found.size, found.pixel_mm) == ((80, 80), 1.85)
+    with Crops(rendered[0]) as crops:
+        heights = crops.heights()[~table["dropped"].to_numpy()].astype(float)
+        scalars = crops.scalars[~table["dropped"].to_numpy()]
+        assert (crops.size, crops.pixel_mm) == ((80, 80), 1.85)
     mask = heights > 0
     area = mask.sum((1, 2))
     assert 380 < np.median(area) < 800
@@ -67,12 +67,12 @@ def test_mouse_is_upright_in_the_middle(rendered):
 def test_pose_is_seen_not_place(rendered):
     # The crop is aligned by the truth: heading changes, the picture does not turn.
     table = tables.read(rendered[1])
-    with Crops(rendered[0]) as found:
-        mask = found.heights()[~table["dropped"].to_numpy()] > 0
+    with Crops(rendered[0]) as aligned:
+        mask = aligned.heights()[~table["dropped"].to_numpy()] > 0
     row, column = np.mgrid[:80, :80] - 39.5
     turned = []
-    for one in mask:
-        spread = np.cov(column[one], row[one])
+    for silhouette in mask:
+        spread = np.cov(column[silhouette], row[silhouette])
         turned.append(0.5 * np.arctan2(2 * spread[0, 1], spread[0, 0] - spread[1, 1]))
     assert abs(np.rad2deg(np.median(turned))) < 6
 
@@ -86,13 +86,13 @@ def test_errors_of_tracking_move_the_crop_and_the_path_together(rendered, short,
     crops.render(path, tmp_path / "truth.parquet", off, **who)
     assert tables.read(tmp_path / "truth.parquet").equals(tables.read(rendered[1]))
     with Crops(path) as moved, Crops(rendered[0]) as still:
-        seen = still.tracking["detected"].to_numpy()
-        shift = (moved.scalars - still.scalars)[seen]
+        detected = still.tracking["detected"].to_numpy()
+        shift = (moved.scalars - still.scalars)[detected]
         assert 1.5 < shift["x_mm"].std() < 2.5
         turned = np.angle(np.exp(1j * shift["heading_rad"]))
         assert 2 < np.degrees(turned.std()) < 4
         middles = []
-        for found in (moved, still):
-            mask = found.heights()[seen] > 0
+        for session in (moved, still):
+            mask = session.heights()[detected] > 0
             middles.append((mask * np.arange(80)).sum((1, 2)) / mask.sum((1, 2)) * 1.85)
         assert 1.5 < np.std(middles[0] - middles[1]) < 2.5

@@ -22,8 +22,8 @@ def rendered(tmp_path_factory, made):
 
 
 def test_crops_are_linear_in_as_many_latents(rendered):
-    with Crops(rendered / "r1.h5") as found:
-        heights = found.heights()[found.frame >= 0].astype(float)
+    with Crops(rendered / "r1.h5") as crops:
+        heights = crops.heights()[crops.frame >= 0].astype(float)
     moves = linear.find_appearance(linear.DIMS, NOISE_MM).moves
     assert not heights[:, ~moves].any()
     assert heights[:, moves].min() > 0
@@ -41,17 +41,17 @@ def test_truth_knows_states_and_no_place(rendered):
     assert set(table["syllable"]) == set(range(5))
     assert (table["behavior"] == "state " + table["syllable"].astype(str)).all()
     assert table[["x_mm", "y_mm", "heading_rad"]].isna().all(axis=None)
-    with Crops(rendered / "r1.h5") as found:
-        assert np.array_equal(found.frame, table["frame"])
-        assert found.scalars.isna().all(axis=None)
-        lost = found.frame < 0
+    with Crops(rendered / "r1.h5") as session:
+        assert np.array_equal(session.frame, table["frame"])
+        assert session.scalars.isna().all(axis=None)
+        lost = session.frame < 0
         assert 0.2 < lost.mean() < 0.4
-        assert not found.observed()[lost].any()
+        assert not session.observed()[lost].any()
 
 
 def test_recordings_share_parameters_not_draws(rendered):
-    one, other = (tables.read(rendered / f"{name}.parquet") for name in ("r1", "r2"))
-    assert (one["syllable"] != other["syllable"]).any()
+    draw, other = (tables.read(rendered / f"{name}.parquet") for name in ("r1", "r2"))
+    assert (draw["syllable"] != other["syllable"]).any()
     first, second = linear.chain(3, 5), linear.chain(3, 5)
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 

@@ -8,7 +8,7 @@ from syllabary.simulate.movements import MOVEMENTS
 from syllabary.simulate.settings import SimulateSettings
 
 NAMES = list(MOVEMENTS)
-ASKED = {
+WANTED = {
     "rear_up", "rear_down", "groom", "walk", "dart", "turn_left", "turn_right", "sniff", "pause",
     "freeze", "stretch", "scratch",
 }  # fmt: skip
@@ -21,7 +21,7 @@ def performed():
 
 
 def test_every_behavior_has_a_template():
-    assert {template.behavior for template in MOVEMENTS.values()} == ASKED
+    assert {template.behavior for template in MOVEMENTS.values()} == WANTED
 
 
 def test_stays_inside_the_wall(performed):

@@ -56,14 +56,14 @@ def test_overlap_is_never_deeper_than_the_nearest_solid(camera):
     centers = np.array([[0.0, 0, 640], [12.0, 0, 642]])
     shapes = np.array([400 * np.eye(3), 300 * np.eye(3)])
     parts = []
-    for one in ([0], [1], [0, 1]):
+    for single in ([0], [1], [0, 1]):
         depth = np.zeros((camera.rows, camera.columns), np.float32)
-        rendering.depth_of(centers[one], shapes[one], camera, depth, blend_mm=2.0)
+        rendering.depth_of(centers[single], shapes[single], camera, depth, blend_mm=2.0)
         parts.append(np.where(depth > 0, depth, np.inf))
     nearest = np.minimum(parts[0], parts[1])
     assert (parts[2] <= nearest + 1e-3).all()
-    seen = np.isfinite(nearest)
-    assert (nearest[seen] - parts[2][seen]).max() <= 2.0 * np.log(2) + 1e-3
+    visible = np.isfinite(nearest)
+    assert (nearest[visible] - parts[2][visible]).max() <= 2.0 * np.log(2) + 1e-3
 
 
 def test_out_of_view_draws_nothing(camera):
@@ -79,9 +79,9 @@ def test_project_agrees_with_to_camera():
         np.array([[10.0, 0, 30]]), np.eye(3)[None], 50, 60, np.pi / 2, camera
     )
     # Facing +y, ten mm forward is +y.
-    found = rendering.project(np.array([50.0, 70.0, 30.0]), camera)
+    pixels = rendering.project(np.array([50.0, 70.0, 30.0]), camera)
     expected = [256 + 365.5 * center[0, 0] / center[0, 2], 212 + 365.5 * center[0, 1] / center[0, 2]]
-    assert_allclose(found, expected)
+    assert_allclose(pixels, expected)
 
 
 def test_tilt_has_the_sign_it_says():

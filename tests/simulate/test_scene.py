@@ -26,28 +26,28 @@ def empty(**camera):
 def points_of(depth, mask, view):
     row, column = np.nonzero(mask)
     z = depth[row, column].astype(float)
-    seen = np.stack([(column - 256) / 365.5 * z, (row - 212) / 365.5 * z, z], axis=1)
-    return (seen - view.origin) @ view.rotation
+    points = np.stack([(column - 256) / 365.5 * z, (row - 212) / 365.5 * z, z], axis=1)
+    return (points - view.origin) @ view.rotation
 
 
 @pytest.mark.parametrize("tilt", [0.0, 1.5])
 def test_floor_is_a_disc_at_height_zero(tilt):
-    settings, view, found = empty(tilt_x_deg=tilt, tilt_y_deg=-tilt)
-    points = points_of(found.depth, found.floor, view)
+    settings, view, measured = empty(tilt_x_deg=tilt, tilt_y_deg=-tilt)
+    points = points_of(measured.depth, measured.floor, view)
     assert_allclose(points[:, 2], 0, atol=1e-3)  # float32
     assert np.hypot(points[:, 0], points[:, 1]).max() <= settings.arena.radius_mm + 1e-3
     # A disc of radius R at this distance has so many pixels.
     expected = np.pi * (settings.arena.radius_mm * 365.5 / 673) ** 2
-    assert found.floor.sum() == pytest.approx(expected, rel=0.01)
+    assert measured.floor.sum() == pytest.approx(expected, rel=0.01)
 
 
 def test_wall_is_a_cone():
-    settings, view, found = empty(tilt_x_deg=0, tilt_y_deg=0)
+    settings, view, measured = empty(tilt_x_deg=0, tilt_y_deg=0)
     lean = np.tan(np.deg2rad(settings.arena.wall_slant_deg))
     rows, columns = np.mgrid[:424, :512]
     away = np.hypot(columns - 256 - 10 * 365.5 / 673, rows - 212 + 5 * 365.5 / 673)
     ring = (away > 115) & (away < 140)
-    points = points_of(found.depth, ring, view)
+    points = points_of(measured.depth, ring, view)
     expected = settings.arena.radius_mm + lean * points[:, 2]
     assert_allclose(np.hypot(points[:, 0], points[:, 1]), expected, atol=0.01)
     assert points[:, 2].min() > 0
@@ -57,14 +57,14 @@ def test_an_upright_wall_and_none_work():
     for wall in ({"wall_slant_deg": 0.0}, {"wall_height_mm": 0.0}):
         settings = SimulateSettings(arena=RoundArenaSettings(**wall))
         view = rendering.camera_of(settings.camera, settings.arena)
-        found = scene.build(settings, view, np.random.default_rng(0))
-        assert np.isfinite(found.depth).all()
-        assert (found.depth >= 0).all()
+        empty = scene.build(settings, view, np.random.default_rng(0))
+        assert np.isfinite(empty.depth).all()
+        assert (empty.depth >= 0).all()
 
 
 def test_noise_grows_away_from_the_axis():
-    _, _, found = empty()
-    inside = found.spread[found.floor]
+    _, _, measured = empty()
+    inside = measured.spread[measured.floor]
     assert np.median(inside) == pytest.approx(1.7, abs=0.1)
-    assert found.spread[212, 256] < inside.max()
-    assert np.median(found.spread[~found.floor]) > 1.5 * np.median(inside)
+    assert measured.spread[212, 256] < inside.max()
+    assert np.median(measured.spread[~measured.floor]) > 1.5 * np.median(inside)

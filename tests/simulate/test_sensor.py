@@ -9,10 +9,10 @@ from syllabary.simulate.settings import DropSettings, PinholeSettings
 
 @pytest.fixture(scope="module")
 def fields():
-    found = np.empty((30, 120, 160), np.float32)
-    for i, field in enumerate(found):
+    stack = np.empty((30, 120, 160), np.float32)
+    for i, field in enumerate(stack):
         sensor.noise_field(np.uint64(1000 + i), field)
-    return found.astype(float)
+    return stack.astype(float)
 
 
 def test_noise_is_standard(fields):

@@ -15,7 +15,7 @@ def test_defaults_are_a_minute_of_kinect():
 
 
 @pytest.mark.parametrize(
-    ("values", "says"),
+    ("values", "message"),
     [
         ({"duration_s": 0}, "simulate.duration_s = 0"),
         ({"noise": {"dropout": 2}}, "simulate.noise.dropout = 2"),
@@ -27,6 +27,6 @@ def test_defaults_are_a_minute_of_kinect():
         ({"arena": {"radius_mm": 105}}, "raise arena.radius_mm"),
     ],
 )
-def test_out_of_range(values, says):
-    with pytest.raises(BadSetting, match=says.replace("[", r"\[")):
+def test_out_of_range(values, message):
+    with pytest.raises(BadSetting, match=message.replace("[", r"\[")):
         read(SimulateSettings, values, "simulate")

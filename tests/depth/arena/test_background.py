@@ -65,8 +65,8 @@ def test_two_resting_places(rng, overlap):
             frames[t, top : top + 20, left : left + 20] -= 30
     frames[rng.random(frames.shape) < 0.02] = 0
     video = Frames(frames.astype(np.uint16))
-    found = background.estimate(video, BackgroundSettings()).astype(int)
+    floor = background.estimate(video, BackgroundSettings()).astype(int)
     plain = np.median(video.frames, axis=0)
     assert (plain[first] < floor_mm - 20).mean() > 0.9
-    assert np.abs(found - floor_mm).max() <= 4
-    assert abs(found[first].mean() - floor_mm) < 1.5
+    assert np.abs(floor - floor_mm).max() <= 4
+    assert abs(floor[first].mean() - floor_mm) < 1.5

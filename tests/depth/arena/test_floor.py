@@ -34,8 +34,8 @@ FLOOR = box(60, 260, 30, 210)
 WALLS = box(54, 266, 24, 216) & ~FLOOR
 
 
-def scene(rng, normal=(0.0, 0.0, 1.0), *, floor=600.0, room=1100.0):
-    depth = np.where(FLOOR, plane(floor, normal), plane(room))
+def scene(rng, normal=(0.0, 0.0, 1.0), *, floor=600.0, surroundings_mm=1100.0):
+    depth = np.where(FLOOR, plane(floor, normal), plane(surroundings_mm))
     depth = np.where(WALLS, 420, depth)
     return depth + rng.normal(0, 1.5, SHAPE)
 
@@ -81,13 +81,13 @@ def test_a_raised_arena_is_not_the_room_around_it(rng, maze, settings):
 
 
 @pytest.mark.parametrize("tilt", [0.0, 0.2])
-@pytest.mark.parametrize("room", [470.0, 560.0, 660.0, 800.0])
-def test_a_table_three_times_as_large_around_the_arena(rng, room, tilt):
+@pytest.mark.parametrize("table_mm", [470.0, 560.0, 660.0, 800.0])
+def test_a_table_three_times_as_large_around_the_arena(rng, table_mm, tilt):
     """As most of the image shows it, also near the center; the animal is on neither of its sides."""
     arena_px = box(110, 215, 75, 180)
     wall = box(104, 221, 69, 186) & ~arena_px
     normal = np.array([tilt, tilt / 2, 1.0])
-    depth = np.where(arena_px, plane(600.0, normal), plane(room))
+    depth = np.where(arena_px, plane(600.0, normal), plane(table_mm))
     depth = np.where(wall, 420, depth) + rng.normal(0, 1.5, SHAPE)
     depth[rng.random(SHAPE) < 0.05] = 0
     result = find(depth)
@@ -112,10 +112,10 @@ def test_planes_of_patches_are_planes_of_the_scene(rng):
     normals = np.array([[0.2, 0.1, 1.0], [-0.1, 0.05, 1.0]])
     depth = np.where(left, plane(600.0, normals[0]), plane(750.0, normals[1]))
     weight = np.where(left, 1.0, 0.5)
-    found = planes.propose(LENS.rays(SHAPE), depth, weight, 5.0, max_tilt_deg=45, max_planes=4)
-    assert len(found) == 2
-    for one, normal, distance in zip(found, normals, (600, 750), strict=True):
-        assert_allclose(one, np.append(normal / np.linalg.norm(normal), distance), rtol=1e-6)
+    proposed = planes.propose(LENS.rays(SHAPE), depth, weight, 5.0, max_tilt_deg=45, max_planes=4)
+    assert len(proposed) == 2
+    for candidate, normal, distance in zip(proposed, normals, (600, 750), strict=True):
+        assert_allclose(candidate, np.append(normal / np.linalg.norm(normal), distance), rtol=1e-6)
 
 
 def test_a_wall_that_leans_into_the_arena(rng):

@@ -23,13 +23,13 @@ def tilted(rng, normal=(0.06, -0.04, 1.0), distance=600.0, noise=1.5):
     return np.rint(depth).astype(np.uint16), n, inside
 
 
-def found(background, **settings):
+def arena_of(background, **settings):
     return geometry.find(background, LENS, ArenaSettings.model_validate(settings), where="m1")
 
 
 def test_a_tilted_floor_is_found(rng):
     background, normal, inside = tilted(rng)
-    result = found(background)
+    result = arena_of(background)
     assert_allclose(result.floor_plane[:3], normal, atol=5e-4)
     assert_allclose(result.floor_plane[3], 600, atol=0.2)
     assert (result.mask != inside).mean() < 0.002
@@ -37,38 +37,38 @@ def test_a_tilted_floor_is_found(rng):
 
 def test_same_background_same_plane(rng):
     background, _, _ = tilted(rng)
-    assert found(background).floor_plane.tobytes() == found(background).floor_plane.tobytes()
+    assert arena_of(background).floor_plane.tobytes() == arena_of(background).floor_plane.tobytes()
 
 
 def test_a_house_in_the_arena_is_part_of_its_mask(rng):
     background, normal, _ = tilted(rng)
     background[100:120, 150:170] -= 80
-    result = found(background)
+    result = arena_of(background)
     assert result.mask[110, 160]
     assert_allclose(result.floor_plane[:3], normal, atol=5e-4)
 
 
 def test_origin_is_on_the_floor_and_does_not_follow_the_image(rng):
     background, _, _ = tilted(rng)
-    result = found(background)
+    result = arena_of(background)
     assert_allclose(result.floor_plane[:3] @ result.origin_mm, result.floor_plane[3], atol=1e-3)
     assert_allclose(result.pixels(np.zeros(3)), [170, 110], atol=2)
 
 
 def test_arena_frame_is_right_down_up(rng):
-    result = found(tilted(rng, normal=(0.0, 0.0, 1.0))[0])
+    result = arena_of(tilted(rng, normal=(0.0, 0.0, 1.0))[0])
     assert_allclose(result.rotation, [[1, 0, 0], [0, 1, 0], [0, 0, -1]], atol=1e-3)
     assert_allclose(result.place(result.origin_mm + np.array([3, 5, -7])), [3, 5, 7], atol=0.02)
 
 
 def test_pixels_undo_place(rng):
-    result = found(tilted(rng)[0])
+    result = arena_of(tilted(rng)[0])
     points = LENS.points(rng.uniform(0, 320, 9), rng.uniform(0, 240, 9), rng.uniform(400, 600, 9))
     assert_allclose(result.pixels(result.place(points)), LENS.pixels(points), atol=1e-9)
 
 
 def test_floor_scale_is_the_derivative_of_pixels(rng):
-    result = found(tilted(rng)[0])
+    result = arena_of(tilted(rng)[0])
     place = np.array([40.0, -25.0, 0.0])
     x, y = result.pixels(place)
     step = 1e-3
@@ -78,7 +78,7 @@ def test_floor_scale_is_the_derivative_of_pixels(rng):
 
 def test_the_mouse_is_sought_beyond_the_floor_edge_by_the_margin(rng):
     background, _, inside = tilted(rng, normal=(0.0, 0.0, 1.0))
-    tight, wide = found(background, margin_mm=0), found(background, margin_mm=25)
+    tight, wide = arena_of(background, margin_mm=0), arena_of(background, margin_mm=25)
     assert (tight.search == tight.mask).all()
     # 25 mm at 600 mm are 10 px.
     assert np.count_nonzero(wide.search[110]) - np.count_nonzero(inside[110]) == pytest.approx(20, abs=3)
@@ -89,27 +89,27 @@ def test_the_mouse_is_sought_beyond_the_floor_edge_by_the_margin(rng):
 def test_too_tilted_is_a_sentence(rng):
     background, _, _ = tilted(rng)
     with pytest.raises(NoFloor, match="tilted by 4 degrees"):
-        found(background, max_tilt_deg=2)
+        arena_of(background, max_tilt_deg=2)
 
 
 def test_a_floor_out_of_range_is_a_sentence(rng):
     with pytest.raises(NoFloor, match="no plane between 900 and 2000 mm"):
-        found(tilted(rng)[0], floor_range_mm=(900, 2000))
+        arena_of(tilted(rng)[0], floor_range_mm=(900, 2000))
 
 
 def test_lens_is_above_the_floor(rng):
-    result = found(tilted(rng)[0])
+    result = arena_of(tilted(rng)[0])
     assert result.lens_mm[2] == pytest.approx(600, abs=0.2)
 
 
 def test_covered_lens_is_a_sentence():
     with pytest.raises(NoFloor, match=r"m1: no plane between 300 and 2000 mm \(median depth 0 mm\)"):
-        found(np.zeros((240, 320), np.uint16))
+        arena_of(np.zeros((240, 320), np.uint16))
 
 
 def test_nothing_flat_is_a_sentence(rng):
     with pytest.raises(NoFloor, match="no flat floor"):
-        found(rng.integers(300, 2000, (240, 320)).astype(np.uint16))
+        arena_of(rng.integers(300, 2000, (240, 320)).astype(np.uint16))
 
 
 def test_an_outlined_arena_keeps_its_outline(rng):

@@ -35,12 +35,12 @@ DESCRIPTION = 270  # of a TIFF
 def background(real_data, name):
     """The stored background in mm, not rounded."""
     with Image.open(real_data / f"bground_{name}.tiff") as image:
-        said = json.loads(image.tag_v2[DESCRIPTION])["scale_factor"]
+        scale_factor = json.loads(image.tag_v2[DESCRIPTION])["scale_factor"]
         counts = np.array(image).astype(float)
-    return counts / float(said)
+    return counts / float(scale_factor)
 
 
-def found(depth_mm, name):
+def arena_of(depth_mm, name):
     whole = np.rint(depth_mm).astype(np.uint16)
     lens = camera.from_settings(CameraSettings(), whole.shape)
     return geometry.find(whole, lens, ArenaSettings(), where=name)
@@ -56,14 +56,14 @@ def outlined(name, shape):
 @pytest.mark.parametrize("name", OUTLINES)
 def test_mask_is_what_a_person_outlines(real_data, name):
     depth = background(real_data, name)
-    drawn, mask = outlined(name, depth.shape), found(depth, name).mask
+    drawn, mask = outlined(name, depth.shape), arena_of(depth, name).mask
     assert (drawn & mask).sum() / (drawn | mask).sum() >= 0.95
 
 
 @pytest.mark.parametrize("name", OUTLINES)
 def test_floor_is_near_its_plane(real_data, name):
     depth = background(real_data, name)
-    result = found(depth, name)
+    result = arena_of(depth, name)
     off = (depth * result.slant - result.floor_plane[3])[result.mask & (depth > 0)]
     assert np.sqrt(np.mean(off**2)) <= 4
 
@@ -72,10 +72,10 @@ def test_floor_is_near_its_plane(real_data, name):
 def test_other_frames_find_the_same_mask(real_data, name):
     """The fit draws nothing at random: only the frames that made the background can change it."""
     depth = background(real_data, name)
-    mask = found(depth, name).mask
+    mask = arena_of(depth, name).mask
     # The median of n normal numbers spreads sqrt(pi / 2 n) as much as one of them.
     spread_mm = NOISE_MM * np.sqrt(np.pi / 2 / FRAMES)
     for seed in range(5):
         noise = np.random.default_rng(seed).normal(0, spread_mm, depth.shape)
-        other = found(np.where(depth > 0, depth + noise, 0), name).mask
+        other = arena_of(np.where(depth > 0, depth + noise, 0), name).mask
         assert (other != mask).sum() <= 0.001 * mask.sum()

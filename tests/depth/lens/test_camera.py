@@ -80,13 +80,13 @@ class TestDistortion:
 
 
 def test_a_calibration_in_the_recording_wins_over_the_preset_and_settings_over_both():
-    own = Intrinsics(505.0, 506.0, 320.0, 331.0, (0.1,) * 8)
-    assert camera.from_settings(CameraSettings(), (576, 640), own) == own
-    given = read(
+    calibration = Intrinsics(505.0, 506.0, 320.0, 331.0, (0.1,) * 8)
+    assert camera.from_settings(CameraSettings(), (576, 640), calibration) == calibration
+    chosen = read(
         CameraSettings, {"fx_px": 1, "fy_px": 2, "cx_px": 3, "cy_px": 4, "distortion": [0.1, 0.2]}, ""
     )
-    found = camera.from_settings(given, (576, 640), own)
-    assert found == (1, 2, 3, 4, (0.1, 0.2, 0, 0, 0, 0, 0, 0))
+    lens = camera.from_settings(chosen, (576, 640), calibration)
+    assert lens == (1, 2, 3, 4, (0.1, 0.2, 0, 0, 0, 0, 0, 0))
 
 
 def view_deg(preset, shape):

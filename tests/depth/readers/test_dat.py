@@ -40,8 +40,8 @@ def test_counts_become_whole_mm_and_saturate(tmp_path):
 
 
 def test_what_metadata_says_of_pixels(session, frames):
-    said = {"DepthResolution": [20, 12], "DepthDataType": "Int16[]", "IsLittleEndian": False}
-    (session / "metadata.json").write_text(json.dumps(said))
+    metadata = {"DepthResolution": [20, 12], "DepthDataType": "Int16[]", "IsLittleEndian": False}
+    (session / "metadata.json").write_text(json.dumps(metadata))
     signed = (frames // 3).astype(">i2")
     signed.tofile(session / "depth.dat")
     with opened(session) as video:

@@ -15,16 +15,16 @@ def ellipse(angle, a=40.0, b=15.0, step=0.5):
 @pytest.mark.parametrize("angle", [-1.2, 0.0, 0.7, 1.5])
 def test_axes_of_an_ellipse(angle):
     x, y, patch = ellipse(angle)
-    found = measure(x, y, np.full(len(x), 20.0), patch)
-    assert_allclose([found.x_mm, found.y_mm], [100, -30], atol=0.3)
-    assert_allclose(found.axis_rad, angle, atol=0.01)
-    assert_allclose([found.length_mm, found.width_mm], [80, 30], rtol=0.01)
-    assert_allclose(found.area_mm2, np.pi * 40 * 15, rtol=0.01)
-    assert found.height_max_mm == 20
-    assert_allclose(found.height_mm, 20)
+    shape = measure(x, y, np.full(len(x), 20.0), patch)
+    assert_allclose([shape.x_mm, shape.y_mm], [100, -30], atol=0.3)
+    assert_allclose(shape.axis_rad, angle, atol=0.01)
+    assert_allclose([shape.length_mm, shape.width_mm], [80, 30], rtol=0.01)
+    assert_allclose(shape.area_mm2, np.pi * 40 * 15, rtol=0.01)
+    assert shape.height_max_mm == 20
+    assert_allclose(shape.height_mm, 20)
 
 
 def test_one_point_has_a_place_and_no_size():
-    found = measure(np.array([3.0]), np.array([4.0]), np.array([12.0]), np.array([2.0]))
-    assert (found.x_mm, found.y_mm, found.area_mm2, found.elongation) == (3, 4, 2, 0)
-    assert found.length_mm == found.width_mm == 0
+    shape = measure(np.array([3.0]), np.array([4.0]), np.array([12.0]), np.array([2.0]))
+    assert (shape.x_mm, shape.y_mm, shape.area_mm2, shape.elongation) == (3, 4, 2, 0)
+    assert shape.length_mm == shape.width_mm == 0

@@ -22,10 +22,10 @@ def drawn(*, cable_px):
 
 def test_a_cable_is_cut_off_the_body():
     mask, body = drawn(cable_px=10)
-    found = tether.cut(mask, 1.0, 150.0)
-    assert (found <= mask).all()
-    assert found[body].all()
-    assert (found.astype(bool) & ~body).sum() < 0.3 * (mask.astype(bool) & ~body).sum()
+    remaining = tether.cut(mask, 1.0, 150.0)
+    assert (remaining <= mask).all()
+    assert remaining[body].all()
+    assert (remaining.astype(bool) & ~body).sum() < 0.3 * (mask.astype(bool) & ~body).sum()
 
 
 def test_what_is_no_longer_than_a_mouse_stays_whole():
@@ -43,12 +43,12 @@ def test_the_tracker_lets_go_of_a_thick_cable(place):
         cable = np.where((across > 0) & (across < 190) & (np.abs(along - 15) < 8), 60.0, 0.0)
         return np.maximum(pear(along, across), cable)
 
-    def found(longest):
+    def mouse(longest):
         tracker = Tracker(empty, TrackingSettings(max_length_mm=longest))
         shape = tracker.find(render(*place, 0.4, body=tethered), 0.0).shape
         return np.array([shape.x_mm, shape.y_mm])
 
     bare = Tracker(empty, TrackingSettings()).find(render(*place, 0.4), 0.0).shape
     bare = np.array([bare.x_mm, bare.y_mm])
-    assert np.hypot(*(found(1000.0) - bare)) > 15
-    assert_allclose(found(150.0), bare, atol=10)
+    assert np.hypot(*(mouse(1000.0) - bare)) > 15
+    assert_allclose(mouse(150.0), bare, atol=10)

@@ -34,14 +34,14 @@ def center_of_ground(x, y, heading):
     return x + s * np.cos(heading) - w * np.sin(heading), y + s * np.sin(heading) + w * np.cos(heading)
 
 
-@pytest.mark.parametrize("place", [(0, 0), (130, 0), (-120, 90), (20, -150)])
-def test_position_does_not_lean_toward_the_camera(empty, place):
-    x, y = place
+@pytest.mark.parametrize("position", [(0, 0), (130, 0), (-120, 90), (20, -150)])
+def test_position_does_not_lean_toward_the_camera(empty, position):
+    x, y = position
     mouse = find(empty, render(x, y, 0.7))
     origin = empty.origin_mm  # the camera's axis meets the scene's floor at its own (0, 0)
-    found = mouse.shape.x_mm + origin[0], mouse.shape.y_mm + origin[1]
+    place = mouse.shape.x_mm + origin[0], mouse.shape.y_mm + origin[1]
     # A pixel has 2.5 mm; without correction, the far places would be more than 4 mm off.
-    assert_allclose(found, center_of_ground(x, y, 0.7), atol=2.5)
+    assert_allclose(place, center_of_ground(x, y, 0.7), atol=2.5)
 
 
 @pytest.mark.parametrize("heading", np.linspace(-1.5, 1.5, 7))
@@ -79,10 +79,10 @@ def test_an_empty_arena_has_no_mouse(empty, rng):
 
 
 def test_among_two_things_the_mouse_is_the_one_it_can_have_become(empty):
-    one, two = render(-100, 0, 0.0), render(120, 80, 0.5)
-    both = np.minimum(one, two)
-    both[two < one] = np.minimum(both, render(121, 80, 0.5))[two < one]  # a little larger
-    for first, x in ((one, -100), (two, 120)):
+    near, far = render(-100, 0, 0.0), render(120, 80, 0.5)
+    both = np.minimum(near, far)
+    both[far < near] = np.minimum(both, render(121, 80, 0.5))[far < near]  # a little larger
+    for first, x in ((near, -100), (far, 120)):
         tracker = Tracker(empty, TrackingSettings(max_speed_mm_s=500))
         tracker.find(first, 0.0)
         assert tracker.find(both, 0.03).shape.x_mm + empty.origin_mm[0] == pytest.approx(x, abs=8)
