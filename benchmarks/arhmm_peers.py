@@ -1,11 +1,11 @@
-"""Is our AR-HMM as good as another library's on the same data?
+"""Is our AR-HMM as good as that of another library on the same data?
 
-The same latents, the same split and the same scores for ours (variational, K = 50 at most, kappa
-from the target duration, four restarts) and for dynamax's LinearAutoregressiveHMM (EM, the best
-of four k-means starts by training likelihood): log likelihood per held-out frame, one step ahead,
-both with point parameters (posterior means, maximum likelihood), and frame AMI of the most
-probable paths. Two kinds of data: a latent AR-HMM with 12 known states, and principal components
-of simulated mice, where whole animals are held out.
+Both get the same latents, split and scores. Ours is variational, with K = 50 at most, kappa from the
+target duration and four restarts. The peer is dynamax's LinearAutoregressiveHMM, fitted by EM, the
+best of four k-means starts by training likelihood. Scores are the log likelihood per held-out frame
+one step ahead, with point parameters (posterior means, maximum likelihood), and the AMI of the most
+probable paths. The data are a latent AR-HMM with 12 known states, and principal components of
+simulated mice, of which whole animals are held out.
 
     python benchmarks/arhmm_peers.py --seeds 1 2 3
 
@@ -47,12 +47,12 @@ def main() -> None:
     except ImportError:
         sys.exit("arhmm_peers: dynamax is missing; install the extra: pip install -e '.[peers]'")
     for seed in arguments.seeds:
-        for case, data in (("12 known states", known_states(seed)), ("simulated mice", mice(seed))):
+        for case, data in (("12 known states", autoregression(seed)), ("simulated mice", mice(seed))):
             compare(f"{case}, seed {seed}", *data, arguments.states, arguments.iterations)
 
 
-def known_states(seed: int) -> tuple[list[np.ndarray], list[np.ndarray], list[int], float]:
-    """Six sequences of one AR-HMM, whitened; the last two are held out."""
+def autoregression(seed: int) -> tuple[list[np.ndarray], list[np.ndarray], list[int], float]:
+    """Return six whitened sequences of one AR-HMM; the last two are held out."""
     rng = generator(seed, "arhmm_peers")
     drawn = latent.arhmm(rng, states=12, dims=10, lags=LAGS, frames=6 * 2000, duration_frames=12)
     whole = (drawn.x - drawn.x.mean(0)) / drawn.x.std(0)
@@ -62,14 +62,14 @@ def known_states(seed: int) -> tuple[list[np.ndarray], list[np.ndarray], list[in
 
 
 def mice(seed: int) -> tuple[list[np.ndarray], list[np.ndarray], list[int], float]:
-    """Principal components of eight simulated minutes; components and models see six animals."""
+    """Return principal components of eight animals; the last two are held out."""
     with tempfile.TemporaryDirectory() as scratch:
         study = studies.simulate("aligned", seed, 8, 1.0, Path(scratch))
         _, (series, target_s, _) = recovery.of_pca(study, seed)
         truths = [study.truth(name) for name in study.recordings]
     latents, states = [], []
-    for one, truth in zip(series.values(), truths, strict=True):
-        values = one.values.copy()
+    for latent_series, truth in zip(series.values(), truths, strict=True):
+        values = latent_series.values.copy()
         for column in values.T:
             gap = np.isnan(column)
             column[gap] = np.interp(np.flatnonzero(gap), np.flatnonzero(~gap), column[~gap])
@@ -126,7 +126,7 @@ def peer(
     model = LinearAutoregressiveHMM(states, latents[0].shape[1], num_lags=LAGS)
     shortest = min(len(latents[i]) for i in kept)
     together = jnp.asarray(np.concatenate([latents[i] for i in kept]))
-    # A frame is predicted from its predecessors alone, as ours is: the first ones are left out.
+    # A frame is predicted from its predecessors only, as in ours, so that the first are left out.
     frames = jnp.stack([jnp.asarray(latents[i][:shortest]) for i in kept])
     inputs = jax.vmap(model.compute_inputs)(frames)
     best, parameters = -np.inf, None
@@ -143,11 +143,11 @@ def peer(
     total, count, paths = 0.0, 0, []
     for i, values in enumerate(latents):
         frame = jnp.asarray(values)
-        given = model.compute_inputs(frame)[LAGS:]
+        frame_inputs = model.compute_inputs(frame)[LAGS:]
         if i in held_out:
-            total += float(model.marginal_log_prob(parameters, frame[LAGS:], given))
+            total += float(model.marginal_log_prob(parameters, frame[LAGS:], frame_inputs))
             count += len(values) - LAGS
-        path = np.asarray(model.most_likely_states(parameters, frame[LAGS:], given))
+        path = np.asarray(model.most_likely_states(parameters, frame[LAGS:], frame_inputs))
         paths.append(np.concatenate([path[:1].repeat(LAGS), path]))
     return total / count, paths, spent
 
@@ -161,12 +161,12 @@ def report(
     states: list[np.ndarray],
     held_out: list[int],
 ) -> None:
-    found, true = np.concatenate(paths), np.concatenate(states)
-    ami = adjusted_mutual_info_score(true, found)
+    labels, true = np.concatenate(paths), np.concatenate(states)
+    ami = adjusted_mutual_info_score(true, labels)
     ahead = adjusted_mutual_info_score(
         np.concatenate([states[i] for i in held_out]), np.concatenate([paths[i] for i in held_out])
     )
-    used = int((np.bincount(found) > 0.005 * len(found)).sum())
+    used = int((np.bincount(labels) > 0.005 * len(labels)).sum())
     print(
         f"{case}: {method}: {log_likelihood:.4f} nats per held-out frame, AMI {ami:.3f} "
         f"(held out {ahead:.3f}), {used} states, {spent_s:.0f} CPU s",

@@ -1,11 +1,11 @@
-"""What do the kernels ask of a GPU: registers, spilled bytes, shared memory?
+"""How many registers, spilled bytes and shared memory do the kernels need on a GPU?
 
     pip install -c constraints.txt -e ".[gpu]" nvidia-cuda-nvcc
     python benchmarks/cuda_kernels.py
 
-No GPU is needed: every kernel that a backend function launches is compiled for two generations
-by NVVM and ptxas, whose reports are rows of results.csv. The functions themselves are called, on
-tensors of the processor, with a launch that takes notes: so no list of kernels can be out of date.
+No GPU is needed. Every kernel that a backend function launches is compiled for two generations of
+GPUs by NVVM and ptxas, whose reports are rows of results.csv. The functions are called with tensors
+of the CPU and a launch that records kernels, so that no list of kernels can be outdated.
 """
 
 import argparse
@@ -31,12 +31,12 @@ from syllabary.messages.backends.cuda.lds import calls as lds_calls
 from syllabary.messages.regression import ar_log_likelihood
 
 ARCHITECTURES = {"sm_80": (8, 0), "sm_90": (9, 0)}
-# Sizes of chains, the largest that kernels are meant for first: a kernel is compiled for some of them.
+# Sizes of chains, largest first; a kernel is compiled for some of them.
 SIZES, FRAMES = ((128, 32), (64, 16), (25, 10)), 3
 
 
 def launches(dtype: torch.dtype) -> dict:
-    """Every kernel that is launched: the types of its arguments, threads, bytes."""
+    """Return every launched kernel with the types of its arguments, threads and bytes."""
     kernels = {}
 
     def note(kernel, spec, *arguments):
@@ -79,9 +79,9 @@ def call_everything(dtype: torch.dtype, states: int, dimensions: int) -> None:
 
 
 def report(kernel, types: tuple, architecture: str) -> dict[str, int]:
-    """What ptxas says of one kernel."""
+    """Return the report of ptxas on one kernel."""
     capability = ARCHITECTURES[architecture]
-    # Device functions ask which device is there; here it is the one that is compiled for.
+    # Device functions look up the device; here it is the one of the architecture.
     numba.cuda.dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
     bounds = kernel.targetoptions.get("launch_bounds")
     code, _ = compiler.compile_ptx(kernel.py_func, types, cc=capability, launch_bounds=bounds)
@@ -104,13 +104,13 @@ def report(kernel, types: tuple, architecture: str) -> dict[str, int]:
 
 
 def number_types(types: tuple) -> list:
-    """Types of the numbers in arguments, some of which are tuples."""
+    """Return the types of the numbers in arguments, some of which are tuples."""
     parts = [number_types(kind) if isinstance(kind, BaseTuple) else [kind] for kind in types]
     return [getattr(kind, "dtype", kind) for part in parts for kind in part]
 
 
 def ptxas() -> Path:
-    """The assembler; it must be of the same release as NVVM."""
+    """Return the assembler, which must be of the same release as NVVM."""
     import nvidia
 
     places = [path for place in nvidia.__path__ for path in Path(place).glob("cu*/bin/ptxas")]

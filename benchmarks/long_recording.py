@@ -1,9 +1,9 @@
-"""Is a one-hour recording segmented in one piece, in how much time and memory?
+"""How much time and memory does the segmentation of a one-hour recording take?
 
-The shipped default learns syllables of simulated latents, in few sweeps. Then a recording of 108,000
-ticks, three in ten of them missing, is segmented after encoding: its network of crops is that of the
-PCA. All states in use stay syllables. Once the recognizer's word counts, once the teacher's. Peak memory
-is that of the whole process, of which importing takes about 0.4 GB.
+The shipped default learns syllables of simulated latents in few iterations. A recording of 108,000
+ticks, of which 30 % are missing, is then segmented. Its network of crops is that of the PCA, so that
+encoding is left out. Labels are made once by the classifier and once by the teacher. Peak memory is
+that of the whole process; imports take about 0.4 GB.
 
     python benchmarks/long_recording.py [--ticks 108000] [--states 50]
 """
@@ -36,16 +36,16 @@ def peak_gb() -> float:
 
 
 def latents(rng: np.random.Generator, ticks: int, size: int) -> np.ndarray:
-    """Smooth motion that changes its target every few hundred milliseconds."""
+    """Return smooth motion (ticks, size) whose target changes every few hundred milliseconds."""
     targets = np.repeat(rng.standard_normal((ticks // 10 + 1, size)), 10, axis=0)[:ticks]
-    found = np.zeros((ticks, size))
+    values = np.zeros((ticks, size))
     for t in range(1, ticks):
-        found[t] = found[t - 1] + 0.2 * (targets[t] - found[t - 1]) + 0.03 * rng.standard_normal(size)
-    return found / found.std(0)
+        values[t] = values[t - 1] + 0.2 * (targets[t] - values[t - 1]) + 0.03 * rng.standard_normal(size)
+    return values / values.std(0)
 
 
 def recording(rng: np.random.Generator, ticks: int) -> LatentSeries:
-    """Latents of a recording, three in ten of its ticks missing."""
+    """Return latents of a recording; 30 % of its ticks are missing."""
     values = latents(rng, ticks, POSE + MOTION)
     observed = np.repeat(rng.random(ticks // 5 + 1) > 0.3, 5)[:ticks]
     information = np.where(observed[:, None], 300.0, 0.0) * np.ones(POSE + MOTION)
@@ -55,7 +55,7 @@ def recording(rng: np.random.Generator, ticks: int) -> LatentSeries:
 
 
 def model_of(states: int, rng: np.random.Generator) -> Model:
-    """The shipped default but for its network of crops, trained a little."""
+    """Return the shipped default with the network of the PCA, after short training."""
     shipped = Config().models["slds"]
     assert shipped.discovery is not None
     short = shipped.discovery.model_copy(
@@ -69,41 +69,41 @@ def model_of(states: int, rng: np.random.Generator) -> Model:
     )
     settings = shipped.model_copy(update={"network": "pca", "discovery": short})
     series = {name: recording(rng, 5000) for name in ("a", "b")}
-    found = discovery.find(series, short, target_duration_s=0.4, fps=30.0, seed=1)
-    said = {name: torch.from_numpy(one) for name, one in found.evidence.items()}
-    fitted = clamped.fit(series, said, settings, fps=30.0, seed=1)
-    found = found._replace(labeler=found.labeler.reorder(fitted.order))
+    discovered = discovery.find(series, short, target_duration_s=0.4, fps=30.0, seed=1)
+    state_logits = {name: torch.from_numpy(logits) for name, logits in discovered.evidence.items()}
+    fitted = clamped.fit(series, state_logits, settings, fps=30.0, seed=1)
+    discovered = discovered._replace(labeler=discovered.labeler.reorder(fitted.order))
     blank = pca.Pca(
         mean=np.zeros((80, 80)), components=np.zeros((POSE, 80, 80)), scale=np.ones(POSE),
         explained_variance_ratio=np.ones(POSE) / POSE, noise_variance_mm2=np.asarray(1.0),
         pixel_variance_mm2=np.ones((80, 80)), used=np.ones((80, 80), bool),
         pixel_mm=np.asarray(1.85), min_observed_fraction=np.asarray(0.5),
     )  # fmt: skip
-    return Model.of(settings, fitted, blank, fps=30.0, discovered=found)
+    return Model.of(settings, fitted, blank, fps=30.0, discovered=discovered)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--ticks", type=int, default=108_000)
     parser.add_argument("--states", type=int, default=50)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     rng = np.random.default_rng(1)
     torch.set_num_threads(1)
-    learned = model_of(asked.states, rng)
-    series = recording(rng, asked.ticks)
+    learned = model_of(options.states, rng)
+    series = recording(rng, options.ticks)
     start = LatentSeries(*(part[:100] for part in series[:3]), motion=MOTION)
     size = POSE + MOTION
     for whose, use_teacher in (("the recognizer's word", False), ("the teacher's word", True)):
-        heard = {**learned.labeler_tensors, "use_teacher": torch.tensor(use_teacher)}
-        model = dataclasses.replace(learned, labeler_tensors=heard)
+        labeler = {**learned.labeler_tensors, "use_teacher": torch.tensor(use_teacher)}
+        model = dataclasses.replace(learned, labeler_tensors=labeler)
         segmentation.segment(model, start)  # compile
         before, begun = peak_gb(), time.process_time()
-        found = segmentation.segment(model, series)
-        seconds, states = time.process_time() - begun, found.states.shape[1]
-        case = f"{asked.ticks} ticks, K = {states}, D = {size}, 30 % missing, {whose}"
+        result = segmentation.segment(model, series)
+        seconds, states = time.process_time() - begun, result.states.shape[1]
+        case = f"{options.ticks} ticks, K = {states}, D = {size}, 30 % missing, {whose}"
         print(
             f"{case}: {seconds:.1f} s of one core, peak memory {peak_gb():.2f} GB ({before:.2f} GB "
-            f"before); {len(np.unique(found.path))} states in the path",
+            f"before); {len(np.unique(result.path))} states in the path",
             flush=True,
         )
         add("long_recording", case, "segment", round(seconds, 1), "s")

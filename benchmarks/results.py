@@ -1,4 +1,4 @@
-"""Keep every answer: rows of benchmarks/results.csv."""
+"""Rows of benchmarks/results.csv."""
 
 import csv
 from pathlib import Path
@@ -10,7 +10,7 @@ COLUMNS = ("benchmark", "case", "measure", "value", "unit", "peer", "version")
 
 
 def add(benchmark: str, case: str, measure: str, value: float, unit: str = "", peer: str = "") -> None:
-    """Add a row; the file is made with its header where there is none."""
+    """Add a row to the file, which is made if it is missing."""
     fresh = not PATH.exists()
     with PATH.open("a", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")

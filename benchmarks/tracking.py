@@ -1,17 +1,17 @@
-"""How far from the truth is the first pass: place, heading, head end, lost frames, heights?
+"""How accurate are position, heading, head end, lost frames and heights of the first pass?
 
-Raw recordings of simulated mice, young to large, without and with a cable, with lost frames, are read,
-tracked and given headings; what comes out is compared with what was simulated. Each line is a recording:
+Raw recordings of simulated mice are tracked, and the results are compared with the simulation. The mice
+are young to large, without and with a cable, and frames are lost. Each line is a recording:
 
-    centroid   median distance from the center of the ground that trunk and head cover, mm: their outline
-               from straight above, drawn at 1 mm a pixel (every 10th frame)
+    centroid   median distance from the center of the ground that trunk and head cover, mm, by their
+               outline from straight above, drawn at 1 mm per pixel (every 10th frame)
     heading    median angle from the true heading, degrees, up to the head end
-    wrong      share of frames in which head and tail are exchanged, %
-    sure       share of frames with confidence >= 0.9, %, and how many of these are wrong
-    found      share of frames with a mouse, %
-    drops      share of lost frames that were found, %, and ticks called lost that were not
-    heights    root mean square of height in the crop less height of the noiseless surface, mm, over crop
-               pixels whose whole neighborhood in the image is the true mouse, no cable in front of it
+    wrong      share of frames with head and tail exchanged, %
+    sure       share of frames with confidence >= 0.9, %, and share of these that are wrong, %
+    found      share of frames with a detected mouse, %
+    drops      share of lost frames that were detected, %, and number of other ticks called lost
+    heights    root mean square of height in the crop minus height of the noiseless surface, mm, over
+               crop pixels whose neighborhood in the image is the true mouse without a cable in front
                (every 10th frame)
 
     python benchmarks/tracking.py [--fresh] [--seconds 60] [--seeds 1 2 3] [--scratch DIR] [--keep]
@@ -44,7 +44,7 @@ from syllabary.simulate import acquisition, body, motion, rendering
 from syllabary.simulate.settings import SimulateSettings
 
 DEVELOPMENT, FRESH = (1, 2, 3), (601, 602, 603, 604, 605, 606)
-# From a weanling to a large male: length, width, height and tail of an average adult times these.
+# Factors of length, width, height and tail of an average adult, from a weanling to a large male.
 SMALLEST, LARGEST = 0.72, 1.2
 ADULT = {"length_mm": 84.0, "width_mm": 33.0, "height_mm": 34.0, "tail_mm": 70.0}
 CABLE = {"diameter_mm": 4.0}
@@ -53,7 +53,7 @@ EVERY = 10
 
 
 def cases(seeds: tuple[int, ...], seconds: float) -> list[tuple[int, float, bool, SimulateSettings]]:
-    """Every seed has a size of its own, without and with cable."""
+    """Return cases: each seed has a different size, without and with a cable."""
     sizes = np.linspace(SMALLEST, LARGEST, len(seeds)) if len(seeds) > 1 else [1.0]
     return [
         (seed, float(size), cable, simulated(float(size), cable, seconds))
@@ -72,7 +72,7 @@ def simulated(size: float, cable: bool, seconds: float) -> SimulateSettings:
 
 
 def calibrated(settings: SimulateSettings) -> ExtractSettings:
-    """Default settings, with the simulated camera's calibration."""
+    """Return default settings with the calibration of the simulated camera."""
     lens = settings.camera
     return ExtractSettings.model_validate({
         "camera": {
@@ -85,7 +85,7 @@ def calibrated(settings: SimulateSettings) -> ExtractSettings:
 def measure(
     settings: SimulateSettings, seed: int, folder: Path
 ) -> tuple[dict[str, float], pd.DataFrame]:
-    """Simulate, track, compare; the second value has a row per frame."""
+    """Simulate, track and compare; the second value has a row per frame."""
     who = {"recording": f"m{seed}", "subject": f"s{seed}", "group": "control", "seed": seed}
     acquisition.record(folder, settings, **who, provenance=Provenance("simulate", {}, seed, {}, ""))
     truth = tables.read(folder / "truth.parquet", tables.TRUTH)
@@ -135,10 +135,10 @@ def measure(
 
 
 def ground(performed: motion.Motion, tick_of: np.ndarray) -> np.ndarray:
-    """Center of the ground that trunk and head cover, (F, 2) mm; NaN but in every 10th frame.
+    """Return the center of the ground that trunk and head cover, (F, 2) mm, in every 10th frame.
 
-    Seen from so far above that there is no perspective. The simulator's own truth approximates it by
-    ellipses and is 1 mm off.
+    The camera is so far above that there is no perspective. The truth of the simulator approximates
+    the center by ellipses, with an error of 1 mm.
     """
     side, far = 200, 1e6
     above = rendering.Pinhole(
@@ -168,7 +168,7 @@ def ground(performed: motion.Motion, tick_of: np.ndarray) -> np.ndarray:
 
 
 def heights(settings, chosen, video, arena, track, heading_rad, performed, tick_of) -> float:
-    """Compare crops with the noiseless surface; where the cable hides the mouse there is none."""
+    """Compare crops with the noiseless surface, except where the cable hides the mouse."""
     lens = rendering.camera_of(settings.camera, settings.arena)
     cutter = Cutter(arena, chosen.tracking, chosen.crop)
     row, column = np.mgrid[: lens.rows, : lens.columns]
@@ -192,10 +192,9 @@ def heights(settings, chosen, video, arena, track, heading_rad, performed, tick_
                 centers[0, body.SOLIDS :], shapes[0, body.SOLIDS :], *place, lens
             )
             rendering.depth_of(*parts, lens, cable)
-            # A pixel beside it is a mixture of both.
+            # Pixels beside the cable mix both.
             mouse &= cv2.dilate((cable > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
-        # Where every crop pixel looks, by the true camera: through the crop's center onto the floor, and
-        # on from there.
+        # Image pixel of each crop pixel by the true camera, from the crop's center on the floor.
         x_px, y_px, heading = track.x_px[frame], track.y_px[frame], heading_rad[frame]
         way = lens.rotation.T @ [
             (x_px - lens.center_x_px) / lens.focal_px,
@@ -228,11 +227,13 @@ def heights(settings, chosen, video, arena, track, heading_rad, performed, tick_
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--fresh", action="store_true", help="the seeds that claims rest on")
+    parser.add_argument("--fresh", action="store_true", help="the seeds of published results")
     parser.add_argument("--seeds", type=int, nargs="+")
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--scratch", type=Path, help="where raw recordings go; they are deleted at once")
-    parser.add_argument("--keep", action="store_true", help="add the answers to results.csv")
+    parser.add_argument(
+        "--scratch", type=Path, help="folder of raw recordings, which are deleted after use"
+    )
+    parser.add_argument("--keep", action="store_true", help="add the results to results.csv")
     arguments = parser.parse_args()
     seeds = tuple(arguments.seeds or (FRESH if arguments.fresh else DEVELOPMENT))
     rows = []

@@ -1,17 +1,17 @@
-"""How fast are networks trained under the prior, against the same networks as a plain VAE?
+"""How fast are networks trained under the prior, compared with the same networks as a plain VAE?
 
-A study is simulated as crops; the shipped default finds its syllables and settles, then an epoch of its
-joint training (the pass over whole recordings, and the steps) takes turns with an epoch of a plain VAE:
-the same crops, networks, pieces and optimizer, the latents of each frame independent N(0, I), no
-messages. The VAE has no need of the frames around a piece and does not see them; its own pass over
-whole recordings encodes, draws and scores as ours does. Once with discovery, whose recognizer tells the
-states, and once without, where mean field finds them.
+A study is simulated as crops, and the shipped default is trained until joint training begins. Epochs
+of joint training (a pass over whole recordings, and the steps) then alternate with epochs of a plain
+VAE. It has the same crops, networks, windows and optimizer, independent latents N(0, I) and no
+messages. It does not need the frames around a window; its pass over whole recordings encodes, samples
+and scores as ours does. The comparison is made with discovery, whose classifier gives state evidence,
+and without, where mean field infers the states.
 
-Only speed counts: discovery and the training before the first epoch have few sweeps and restarts, so
-that the syllables are poor, and their number is what this leaves. Process CPU time of one thread, a
-frame counted once an epoch, the median over turns; the first turn, which compiles, is left out.
+Only speed counts. Discovery and the training before the first epoch have few iterations and restarts,
+so that the syllables are poor. Times are CPU times of one thread, medians over repeats; a frame counts
+once per epoch. The first repeat compiles and is left out.
 
-    python benchmarks/training.py [--animals 4] [--minutes 1] [--turns 5]
+    python benchmarks/training.py [--animals 4] [--minutes 1] [--repeats 5]
 
 Rows are added to benchmarks/results.csv.
 """
@@ -50,7 +50,7 @@ from syllabary.svae.training.schedule import learning_rate
 
 SEED = 1
 TARGET_S = 0.4
-# Of what passes messages: of the prior, and of the pieces.
+# Functions with messages: of the prior, and of windows.
 PRIOR, BORDERS = (
     ("infer", "tangent", "update", "update_hyperparameters", "divergence"),
     ("boundary_of", "join"),
@@ -58,7 +58,7 @@ PRIOR, BORDERS = (
 
 
 class Clock:
-    """CPU seconds by name; what is timed inside something timed counts for the outer one alone."""
+    """CPU seconds by name; nested timings count for the outer one only."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -77,15 +77,15 @@ class Clock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - begun
 
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*given: Any, **options: Any) -> Any:
+        def run(*arguments: Any, **options: Any) -> Any:
             with self.of(name):
-                return function(*given, **options)
+                return function(*arguments, **options)
 
         return run
 
 
 class Structured:
-    """Joint training as it is shipped, an epoch at a time."""
+    """Joint training of the shipped default, one epoch per call."""
 
     def __init__(self, trainer: JointTrainer, fitted: Fitted):
         self.trainer = trainer
@@ -97,9 +97,9 @@ class Structured:
         clock, check, prior = Clock(), Clock(), self.trainer.prior
         through = gradients.through_optimum
 
-        def watched(*given: Any, exact: bool = False, **options: Any) -> gradients.Gradient:
+        def watched(*arguments: Any, exact: bool = False, **options: Any) -> gradients.Gradient:
             with check.of("check" if exact else "steps"):
-                return through(*given, exact=exact, **options)
+                return through(*arguments, exact=exact, **options)
 
         with (
             mock.patch.multiple(prior, **{n: clock.timed("messages", getattr(prior, n)) for n in PRIOR}),
@@ -115,7 +115,7 @@ class Structured:
 
 
 class Plain:
-    """The same networks, without a prior on how latents move."""
+    """The same networks without a prior on the dynamics of latents."""
 
     def __init__(self, trainer: JointTrainer):
         self.trainer, self.turn, self.steps = trainer, 0, 0
@@ -139,7 +139,7 @@ class Plain:
 
     @torch.no_grad()
     def _score(self, index: int) -> float:
-        """The bound of a whole recording, of one draw."""
+        """Return the bound of a whole recording, from one sample."""
         trainer, (encoder, decoder) = self.trainer, self.trainer.networks
         crops, rng = trainer.recordings.open(index), generator(SEED, "plain", "score", index)
         values, information = trainer.recordings.reduced[index][:2]
@@ -147,41 +147,48 @@ class Plain:
         for start, heights, observed in crops.blocks(latent_evidence.BLOCK):
             rows = slice(start, start + len(heights))
             image = torch.from_numpy(heights).float() * crops.height_step_mm
-            seen = torch.from_numpy(observed)
-            given = encoder(image, seen, values[rows], information[rows])
+            observed_pixels = torch.from_numpy(observed)
+            potential = encoder(image, observed_pixels, values[rows], information[rows])
             total += float(
                 _bound(
-                    decoder, image, seen, *given, trainer.recordings.subject_offsets[index], rng
+                    decoder,
+                    image,
+                    observed_pixels,
+                    *potential,
+                    trainer.recordings.subject_offsets[index],
+                    rng,
                 ).sum()
             )
         return total
 
     def _step(self, group: list[windows.Window], total: int, rng: np.random.Generator) -> None:
         trainer, (encoder, decoder) = self.trainer, self.trainer.networks
-        images, seens, values, information, subject_offset = [], [], [], [], []
-        for piece in group:
-            crops, rows = trainer.recordings.open(piece.recording), slice(*piece.scored)
+        images, observed, values, information, subject_offset = [], [], [], [], []
+        for window in group:
+            crops, rows = trainer.recordings.open(window.recording), slice(*window.scored)
             raw = crops.heights(rows.start, rows.stop)
             images.append(torch.from_numpy(raw).float() * crops.height_step_mm)
-            seens.append(torch.from_numpy(crops.observed(rows.start, rows.stop)))
-            values.append(trainer.recordings.reduced[piece.recording][0][rows])
-            information.append(trainer.recordings.reduced[piece.recording][1][rows])
+            observed.append(torch.from_numpy(crops.observed(rows.start, rows.stop)))
+            values.append(trainer.recordings.reduced[window.recording][0][rows])
+            information.append(trainer.recordings.reduced[window.recording][1][rows])
             subject_offset.append(
-                trainer.recordings.subject_offsets[piece.recording].expand_as(values[-1])
+                trainer.recordings.subject_offsets[window.recording].expand_as(values[-1])
             )
-        whole = [torch.cat(part) for part in (images, seens, values, information, subject_offset)]
+        whole = [torch.cat(part) for part in (images, observed, values, information, subject_offset)]
         trainer.optimizer.zero_grad(set_to_none=True)
         scale = -1 / max(int(likelihood.scored_pixels(whole[1], decoder.used).sum()), 1)
-        # As many frames at once as in ours.
-        for image, seen, center, told, own in zip(
+        # The same number of frames at once as in joint training.
+        for image, pixels, center, precision, offset in zip(
             *(part.split(gradients.AT_ONCE) for part in whole), strict=True
         ):
-            bound = _bound(decoder, image, seen, *encoder(image, seen, center, told), own, rng)
+            bound = _bound(
+                decoder, image, pixels, *encoder(image, pixels, center, precision), offset, rng
+            )
             (scale * bound.sum()).backward()
-        weights = [w for one in trainer.optimizer.param_groups for w in one["params"]]
+        weights = [w for weight_group in trainer.optimizer.param_groups for w in weight_group["params"]]
         nn.utils.clip_grad_norm_(weights, trainer.training.gradient_norm)
-        for one in trainer.optimizer.param_groups:
-            one["lr"] = trainer.training.learning_rate * learning_rate(self.steps, total)
+        for weight_group in trainer.optimizer.param_groups:
+            weight_group["lr"] = trainer.training.learning_rate * learning_rate(self.steps, total)
         trainer.optimizer.step()
         self.steps += 1
 
@@ -189,7 +196,7 @@ class Plain:
 def _bound(
     decoder: nn.Module,
     image: torch.Tensor,
-    seen: torch.Tensor,
+    observed: torch.Tensor,
     mean: torch.Tensor,
     precision: torch.Tensor,
     subject_offset: torch.Tensor,
@@ -203,21 +210,21 @@ def _bound(
     center = precision * mean / whole
     drawn = center + torch.from_numpy(rng.standard_normal(tuple(mean.shape))) / whole.sqrt()
     divergence = 0.5 * (1 / whole + center.square() - 1 + whole.log()).sum(-1)
-    found = likelihood.log_likelihood(
+    log_density = likelihood.log_likelihood(
         image,
-        seen,
+        observed,
         decoder(drawn + subject_offset),
         decoder.log_variance(),
         decoder.used,
         decoder.outliers,
     )
-    return found - divergence
+    return log_density - divergence
 
 
 def prepare(
     settings: ModelSettings, series: Mapping[str, LatentSeries], fps: float
 ) -> tuple[Fitted, dict[str, torch.Tensor] | None]:
-    """What joint training begins with, by few sweeps."""
+    """Return the start of joint training and the state evidence, after few iterations."""
     few = {"restarts": 1, "iterations": 5}
     if settings.discovery is None:
         short = settings.training.model_copy(
@@ -227,40 +234,42 @@ def prepare(
         return em.fit(series, chosen, target_duration_s=TARGET_S, fps=fps, seed=SEED), None
     learner = settings.discovery.classifier.model_copy(update={"epochs": 1})
     short = settings.discovery.model_copy(update={**few, "rounds": 0, "classifier": learner})
-    found = discovery.find(series, short, target_duration_s=TARGET_S, fps=fps, seed=SEED)
-    state_logits = {name: torch.from_numpy(one) for name, one in found.evidence.items()}
+    discovered = discovery.find(series, short, target_duration_s=TARGET_S, fps=fps, seed=SEED)
+    state_logits = {name: torch.from_numpy(logits) for name, logits in discovered.evidence.items()}
     fitted = clamped.fit(series, state_logits, settings, fps=fps, seed=SEED)
-    return fitted, {name: one[:, fitted.order] for name, one in state_logits.items()}
+    return fitted, {name: logits[:, fitted.order] for name, logits in state_logits.items()}
 
 
 def compare(
     title: str,
     settings: ModelSettings,
     study: studies.Study,
-    way: reduction.Reduction,
+    chosen_reduction: reduction.Reduction,
     series: Mapping[str, LatentSeries],
-    turns: int,
+    repeats: int,
 ) -> None:
     fitted, state_logits = prepare(settings, series, study.fps)
     paths = {name: study.path(name) for name in study.trained}
-    # So many epochs that the generator never ends.
-    longer = settings.training.model_copy(update={"epochs": turns + 2})
+    # Two more epochs than needed, so that the generator does not end.
+    longer = settings.training.model_copy(update={"epochs": repeats + 2})
     chosen = settings.model_copy(update={"training": longer})
 
-    def trainer(told: Mapping[str, torch.Tensor] | None) -> JointTrainer:
-        networks = create(chosen, way.pca, generator(SEED, "benchmark", "networks"))
-        width = len(way.pca.scale)
-        recordings = TrainingRecordings(paths, series, told, networks.encoder.max_precision, width)
+    def trainer(state_logits: Mapping[str, torch.Tensor] | None) -> JointTrainer:
+        networks = create(chosen, chosen_reduction.pca, generator(SEED, "benchmark", "networks"))
+        width = len(chosen_reduction.pca.scale)
+        recordings = TrainingRecordings(
+            paths, series, state_logits, networks.encoder.max_precision, width
+        )
         return JointTrainer(networks, recordings, chosen, study.fps, SEED)
 
     ours, plain = Structured(trainer(state_logits), fitted), Plain(trainer(None))
-    found = []
-    for turn in range(turns + 1):
+    times = []
+    for repeat in range(repeats + 1):
         pair = ours.epoch(), plain.epoch()
-        if turn:
-            found.append(pair)
-        print(f"  turn {turn}: ours {pair[0]}, plain {pair[1]}", flush=True)
-    frames = sum(len(one.observed) for one in series.values())
+        if repeat:
+            times.append(pair)
+        print(f"  turn {repeat}: ours {pair[0]}, plain {pair[1]}", flush=True)
+    frames = sum(len(item.observed) for item in series.values())
     states = len(fitted.parameters.weights)
     case = f"{title}, K = {states}, D = {ours.trainer.recordings.series[0].values.shape[1]}"
 
@@ -269,12 +278,12 @@ def compare(
         print(f"{case}: {measure} {value:.3g} {unit}", flush=True)
         add("training", case, measure, value, unit)
 
-    put("throughput of the structured VAE", [frames / a["epoch"] for a, _ in found], "frames/s")
-    put("throughput of the plain VAE", [frames / b["epoch"] for _, b in found], "frames/s")
-    put("ratio", [b["epoch"] / a["epoch"] for a, b in found])
-    put("ratio, plain VAE without its pass", [b["steps"] / a["epoch"] for a, b in found])
-    put("share of the check of the gradient, once an epoch", [a["check"] / a["epoch"] for a, _ in found])
-    put("messages' share of an epoch", [a["messages"] / a["epoch"] for a, _ in found])
+    put("throughput of the structured VAE", [frames / a["epoch"] for a, _ in times], "frames/s")
+    put("throughput of the plain VAE", [frames / b["epoch"] for _, b in times], "frames/s")
+    put("ratio", [b["epoch"] / a["epoch"] for a, b in times])
+    put("ratio, plain VAE without its pass", [b["steps"] / a["epoch"] for a, b in times])
+    put("share of the check of the gradient, once an epoch", [a["check"] / a["epoch"] for a, _ in times])
+    put("messages' share of an epoch", [a["messages"] / a["epoch"] for a, _ in times])
     put("turns of mean field, mean of steps", [ours.row["turns"]])
 
 
@@ -282,26 +291,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--animals", type=int, default=4)
     parser.add_argument("--minutes", type=float, default=1.0)
-    parser.add_argument("--turns", type=int, default=5)
-    asked = parser.parse_args()
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
     torch.set_num_threads(1)
     shipped = Config().models["slds"]
     with tempfile.TemporaryDirectory() as scratch:
         study = studies.simulate(
-            "nonlinear", SEED, asked.animals, asked.minutes, Path(scratch), held_out=0
+            "nonlinear", SEED, options.animals, options.minutes, Path(scratch), held_out=0
         )
         paths = [study.path(name) for name in study.trained]
-        found = reduction.fit(paths, ReduceSettings(), seed=SEED)
-        way = found[reduction.REGISTERED].of_model(shipped)
+        reductions = reduction.fit(paths, ReduceSettings(), seed=SEED)
+        chosen_reduction = reductions[reduction.REGISTERED].of_model(shipped)
         series = {}
         for name in study.trained:
             with study.crops(name) as recording:
-                series[name] = way.latents(recording)
-        print(f"registered: {way.template is not None}", flush=True)
+                series[name] = chosen_reduction.latents(recording)
+        print(f"registered: {chosen_reduction.template is not None}", flush=True)
         with one_thread("torch"):
             for title, change in (("shipped default", {}), ("without discovery", {"discovery": None})):
                 compare(
-                    title, shipped.model_copy(update=change), study, way, series, asked.local_iterations
+                    title,
+                    shipped.model_copy(update=change),
+                    study,
+                    chosen_reduction,
+                    series,
+                    options.repeats,
                 )
 
 

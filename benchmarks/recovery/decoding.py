@@ -1,10 +1,10 @@
-"""Posterior to path: as the method says, and smoothed at a chosen duration.
+"""Posterior to path: the path of the method, and paths smoothed at a chosen duration.
 
-``smoothed``: probabilities averaged over time by a Gaussian of 1.5 ticks, then the most probable path
-of a chain in which every state stays with the same probability, its evidence being their logarithm.
-The probability of staying is the one that brings the median bout of the training animals nearest to
-that of the method's own path. ``matched``: the same, nearest to the true median bout. It looks at the
-truth, for every method alike, so that scores can be compared at equal duration.
+``smoothed``: probabilities are averaged over time by a Gaussian of 1.5 ticks, and their logarithm is
+the evidence of a chain in which every state has the same probability of staying. That probability is
+chosen so that the median bout of the training animals is nearest to that of the method's path.
+``matched``: the same, but nearest to the true median bout. It uses the truth for all methods, so that
+scores can be compared at equal duration.
 """
 
 from collections.abc import Mapping
@@ -20,48 +20,48 @@ from syllabary.messages import hmm
 Ints = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.floating]
 SMOOTH_TICKS = 1.5
-LEAST = 1e-4
-MOST_STAY = 1 - 1e-12
+MIN_PROBABILITY = 1e-4
+MAX_STAY = 1 - 1e-12
 STEPS = 16
 
 
 def smooth(states: Floats) -> Floats:
-    """Average the probabilities (T, K) over time."""
+    """Return the probabilities (T, K) averaged over time."""
     return gaussian_filter1d(states, SMOOTH_TICKS, axis=0, mode="nearest")
 
 
 def path(states: Floats, stay: float) -> Ints:
-    """Best path (T,) of states that stay with probability ``stay``, given probabilities (T, K)."""
+    """Return the best path (T,) of probabilities (T, K), if states stay with probability ``stay``."""
     count = states.shape[1]
     if count == 1:
         return np.zeros(len(states), int)
     used = np.flatnonzero(states.max(0) > 1 / count)
     transition = np.full((count, count), np.log1p(-stay) - np.log(count - 1))
     np.fill_diagonal(transition, np.log(stay))
-    found = hmm.path(
+    best = hmm.path(
         torch.zeros(len(used), dtype=torch.float64),
         torch.from_numpy(transition[np.ix_(used, used)]),
-        torch.from_numpy(np.log(states[:, used] + LEAST)),
+        torch.from_numpy(np.log(states[:, used] + MIN_PROBABILITY)),
     )
-    return used[found.numpy()]
+    return used[best.numpy()]
 
 
 def median_bout(paths: list[Ints]) -> float:
-    """Median duration, ticks, of the bouts of all paths."""
-    runs = [np.diff([0, *(np.flatnonzero(np.diff(one)) + 1), len(one)]) for one in paths]
+    """Return the median duration of the bouts of all paths, ticks."""
+    runs = [np.diff([0, *(np.flatnonzero(np.diff(path)) + 1), len(path)]) for path in paths]
     return float(np.median(np.concatenate(runs)))
 
 
 def at_duration(
     states: Mapping[str, Floats], trained: list[str], ticks: float
 ) -> tuple[dict[str, Ints], float]:
-    """Paths of every recording, with the least stay that comes nearest to a median bout; and it.
+    """Return paths whose median bout is nearest to ``ticks``, and their probability of staying.
 
-    No path is more restless than the most probable state of each tick.
+    No path has more changes than the most probable states of ticks.
     """
-    smoothed = {name: smooth(one) for name, one in states.items()}
+    smoothed = {name: smooth(marginals) for name, marginals in states.items()}
     count = next(iter(states.values())).shape[1]
-    low, high = logit(1 / max(count, 2)), logit(MOST_STAY)
+    low, high = logit(1 / max(count, 2)), logit(MAX_STAY)
     tried = {}
 
     def off(x: float) -> float:
@@ -74,20 +74,20 @@ def at_duration(
             middle = (low + high) / 2
             low, high = (middle, high) if off(middle) < 0 else (low, middle)
     stay = float(expit(min(tried, key=lambda x: (abs(tried[x]), x))))
-    return {name: path(one, stay) for name, one in smoothed.items()}, stay
+    return {name: path(marginals, stay) for name, marginals in smoothed.items()}, stay
 
 
 def paths(
-    said: Mapping[str, tuple[Ints, Floats]], trained: list[str], true_ticks: float | None
+    predicted: Mapping[str, tuple[Ints, Floats]], trained: list[str], true_ticks: float | None
 ) -> dict[str, tuple[dict[str, Ints], float | None]]:
-    """Paths of every recording by decoding, and the stay probability that each was made with.
+    """Return paths of every recording by decoding, and their probability of staying.
 
-    ``true_ticks`` is the true median bout; None leaves ``matched`` out.
+    ``true_ticks`` is the true median bout; without it ``matched`` is left out.
     """
-    plain = {name: one for name, (one, _) in said.items()}
-    states = {name: one for name, (_, one) in said.items()}
-    own = median_bout([plain[name] for name in trained])
-    found = {"plain": (plain, None), "smoothed": at_duration(states, trained, own)}
+    plain = {name: part for name, (part, _) in predicted.items()}
+    states = {name: part for name, (_, part) in predicted.items()}
+    bout_ticks = median_bout([plain[name] for name in trained])
+    decoded = {"plain": (plain, None), "smoothed": at_duration(states, trained, bout_ticks)}
     if true_ticks is not None:
-        found["matched"] = at_duration(states, trained, true_ticks)
-    return found
+        decoded["matched"] = at_duration(states, trained, true_ticks)
+    return decoded

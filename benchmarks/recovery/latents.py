@@ -2,8 +2,8 @@
 
     python -m recovery.latents pca|reduction|autoencoder STUDY SEED
 
-writes ``NAME.npz`` (and ``pca.h5``) into the study's folder. All is fitted to the training animals and
-applied to every animal.
+writes ``NAME.npz`` (and ``pca.h5``) to the folder of the study. Latents are fitted to the training
+animals and applied to all animals.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from syllabary.svae.settings import ModelSettings
 from syllabary.syllables import changepoints
 from syllabary.syllables.settings import ChangepointSettings
 
-# Of the autoencoder: as often as shipped networks see a frame, in pieces as they are stored.
-EPOCHS, PIECE, PIECES, LEARNING_RATE = 8, 16, 8, 1e-3
+# Training of the autoencoder: epochs as for shipped networks, windows as they are stored.
+EPOCHS, WINDOW_TICKS, BATCH_WINDOWS, LEARNING_RATE = 8, 16, 8, 1e-3
 
 
 class Latents(NamedTuple):
-    """What a method starts from.
+    """Latents of a study.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Latents(NamedTuple):
     target_s : float
         Median duration between change points of the training animals, s.
     cpu_s : float
-        Time spent on all of this, s.
+        CPU time of the latents, s.
     """
 
     series: Mapping[str, LatentSeries]
@@ -63,14 +63,14 @@ def load(folder: Path, name: str) -> Latents:
         return Latents(series, float(stored["target_s"]), float(stored["cpu_s"]))
 
 
-def save(folder: Path, name: str, found: Latents) -> None:
+def save(folder: Path, name: str, latents: Latents) -> None:
     arrays = {
         f"{field}/{recording}": value
-        for recording, one in found.series.items()
-        for field, value in one._asdict().items()
+        for recording, recording_series in latents.series.items()
+        for field, value in recording_series._asdict().items()
         if value is not None
     }
-    arrays |= {"target_s": np.asarray(found.target_s), "cpu_s": np.asarray(found.cpu_s)}
+    arrays |= {"target_s": np.asarray(latents.target_s), "cpu_s": np.asarray(latents.cpu_s)}
 
     def to(path: Path) -> None:
         with path.open("wb") as file:
@@ -80,7 +80,7 @@ def save(folder: Path, name: str, found: Latents) -> None:
 
 
 def of_pca(study: Study, seed: int) -> tuple[pca.Pca, Latents]:
-    """Components of the training animals, and every animal's latents."""
+    """Return components of the training animals, and latents of all animals."""
     start = time.process_time()
     paths = [study.path(name) for name in study.trained]
     reduction = pca_fitting.fit(paths, ReduceSettings(), seed=seed)
@@ -93,78 +93,88 @@ def of_pca(study: Study, seed: int) -> tuple[pca.Pca, Latents]:
 
 
 def of_reduction(study: Study, seed: int) -> Latents:
-    """Both reductions of the shipped models, into ``reduction.h5``; latents are made of it."""
+    """Write both reductions of the shipped models to ``reduction.h5``; methods make the latents."""
     start = time.process_time()
-    found = reduction.fit([study.path(name) for name in study.trained], ReduceSettings(), seed=seed)
-    reduction.save(study.folder / "reduction.h5", found, MADE)
+    reductions = reduction.fit([study.path(name) for name in study.trained], ReduceSettings(), seed=seed)
+    reduction.save(study.folder / "reduction.h5", reductions, MADE)
     series = {}
     for name in study.trained:
         with study.crops(name) as recording:
-            series[name] = found[reduction.REGISTERED].latents(recording)
+            series[name] = reductions[reduction.REGISTERED].latents(recording)
     target_s = duration_s(study, series, seed)
     return Latents({}, target_s, time.process_time() - start)
 
 
 def of_autoencoder(study: Study, seed: int) -> Latents:
-    """Latents of an autoencoder of the shipped convolutions, whitened; no prior on how they move."""
+    """Return whitened latents of an autoencoder with the shipped convolutions and no prior."""
     start = time.process_time()
-    reduction, given = pca.load(study.folder / "pca.h5"), load(study.folder, "pca")
+    reduction, components = pca.load(study.folder / "pca.h5"), load(study.folder, "pca")
     networks = autoencoder.create(
         ModelSettings(network="conv"), reduction, generator(seed, "autoencoder", "networks")
     )
-    _train(networks, study, given, generator(seed, "autoencoder", "pieces"))
-    found = {}
+    _train(networks, study, components, generator(seed, "autoencoder", "pieces"))
+    latents = {}
     for name in study.recordings:
         with study.crops(name) as recording:
-            found[name] = latent_evidence.of_crops(networks.encoder, recording, given.series[name])[
-                0
-            ].numpy()
-    seen = np.concatenate([found[name][given.series[name].observed] for name in study.trained])
-    variance, turn = np.linalg.eigh(np.cov(seen.T))
-    whiten = turn / np.sqrt(variance)
+            latents[name] = latent_evidence.of_crops(
+                networks.encoder, recording, components.series[name]
+            )[0].numpy()
+    training = np.concatenate(
+        [latents[name][components.series[name].observed] for name in study.trained]
+    )
+    variance, rotation = np.linalg.eigh(np.cov(training.T))
+    whiten = rotation / np.sqrt(variance)
     series = {}
-    for name, one in given.series.items():
-        values = (found[name] - seen.mean(0)) @ whiten
-        series[name] = LatentSeries(np.where(one.observed[:, None], values, np.nan), one.observed)
-    return Latents(series, duration_s(study, series, seed), given.cpu_s + time.process_time() - start)
+    for name, component_series in components.series.items():
+        values = (latents[name] - training.mean(0)) @ whiten
+        series[name] = LatentSeries(
+            np.where(component_series.observed[:, None], values, np.nan), component_series.observed
+        )
+    return Latents(
+        series, duration_s(study, series, seed), components.cpu_s + time.process_time() - start
+    )
 
 
 def _train(
-    networks: autoencoder.Networks, study: Study, given: Latents, rng: np.random.Generator
+    networks: autoencoder.Networks, study: Study, components: Latents, rng: np.random.Generator
 ) -> None:
-    """Raise the likelihood of the measured pixels given their own frame's latents."""
+    """Train the networks to maximize the likelihood of pixels given the latents of their frame."""
     weights = [w for part in networks for w in part.parameters()]
     optimizer = torch.optim.Adam(weights, lr=LEARNING_RATE)
     files = {name: study.crops(name) for name in study.trained}
-    pieces = [(name, i) for name, crops in files.items() for i in range(0, len(crops), PIECE)]
-    steps = -(-len(pieces) // PIECES)
+    windows = [(name, i) for name, crops in files.items() for i in range(0, len(crops), WINDOW_TICKS)]
+    steps = -(-len(windows) // BATCH_WINDOWS)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: 0.505 + 0.495 * math.cos(math.pi * step / (EPOCHS * steps))
     )
     for _ in range(EPOCHS):
-        order = rng.permutation(len(pieces))
+        order = rng.permutation(len(windows))
         for chosen in np.array_split(order, steps):
             heights, observed, values, information = [], [], [], []
             for k in chosen:
-                name, first = pieces[k]
-                rows, crops, series = slice(first, first + PIECE), files[name], given.series[name]
-                known = series.observed[rows]
-                heights.append(crops.heights(first, first + PIECE)[known])
-                observed.append(crops.observed(first, first + PIECE)[known])
-                values.append(series.values[rows][known])
-                information.append(series.information[rows][known])
-            seen = torch.from_numpy(np.concatenate(observed))
+                name, first = windows[k]
+                rows, crops, series = (
+                    slice(first, first + WINDOW_TICKS),
+                    files[name],
+                    components.series[name],
+                )
+                has_frame = series.observed[rows]
+                heights.append(crops.heights(first, first + WINDOW_TICKS)[has_frame])
+                observed.append(crops.observed(first, first + WINDOW_TICKS)[has_frame])
+                values.append(series.values[rows][has_frame])
+                information.append(series.information[rows][has_frame])
+            pixels = torch.from_numpy(np.concatenate(observed))
             image, means, precisions = (
                 torch.from_numpy(np.concatenate(part)).float() for part in (heights, values, information)
             )
-            latents, _ = networks.encoder(image, seen, means, precisions)
+            latents, _ = networks.encoder(image, pixels, means, precisions)
             decoder = networks.decoder
             log_density = likelihood.log_likelihood(
-                image, seen, decoder(latents), decoder.log_variance(), decoder.used
+                image, pixels, decoder(latents), decoder.log_variance(), decoder.used
             )
             optimizer.zero_grad()
             # Nats per pixel.
-            (-log_density.sum() / likelihood.scored_pixels(seen, decoder.used).sum()).backward()
+            (-log_density.sum() / likelihood.scored_pixels(pixels, decoder.used).sum()).backward()
             optimizer.step()
             schedule.step()
     for crops in files.values():
@@ -172,18 +182,17 @@ def _train(
 
 
 def duration_s(study: Study, series: Mapping[str, LatentSeries], seed: int) -> float:
-    """Median time between change points of the training animals, s."""
-    found = []
+    """Return the median time between change points of the training animals, s."""
+    tables = []
     for name in study.trained:
         with study.crops(name) as recording:
-            one = series[name]
-            found.append(
+            pose, observed = series[name].values[:, : series[name].pose], series[name].observed
+            tables.append(
                 changepoints.find(
-                    one.values[:, : one.pose], one.observed, recording.time_s, ChangepointSettings(),
-                    recording=name, seed=seed,
+                    pose, observed, recording.time_s, ChangepointSettings(), recording=name, seed=seed
                 )
-            )  # fmt: skip
-    return changepoints.median_duration_s(changepoints.join(found))
+            )
+    return changepoints.median_duration_s(changepoints.join(tables))
 
 
 if __name__ == "__main__":
@@ -191,13 +200,13 @@ if __name__ == "__main__":
     parser.add_argument("name", choices=("pca", "reduction", "autoencoder"))
     parser.add_argument("study", type=Path)
     parser.add_argument("seed", type=int)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    if asked.name == "pca":
-        components, made = of_pca(Study(asked.study), asked.seed)
-        pca.save(asked.study / "pca.h5", components, MADE)
-    elif asked.name == "reduction":
-        made = of_reduction(Study(asked.study), asked.seed)
+    if options.name == "pca":
+        components, made = of_pca(Study(options.study), options.seed)
+        pca.save(options.study / "pca.h5", components, MADE)
+    elif options.name == "reduction":
+        made = of_reduction(Study(options.study), options.seed)
     else:
-        made = of_autoencoder(Study(asked.study), asked.seed)
-    save(asked.study, asked.name, made)
+        made = of_autoencoder(Study(options.study), options.seed)
+    save(options.study, options.name, made)

@@ -1,9 +1,9 @@
-"""Let one method with one setting label one study.
+"""Label one study by one method with one setting.
 
     python -m recovery.recover STUDY METHOD SETTING SEED OUT
 
-``OUT.npz`` holds ``path (T,)`` and ``states (T, K)`` of every recording, and ``cpu_s``, the latents'
-own time in it. Scores are made of it apart: a new score trains nothing again.
+``OUT.npz`` has ``path (T,)`` and ``states (T, K)`` of every recording, and ``cpu_s`` with the time of
+the latents. Scores are computed from this file, so that a new score needs no training.
 """
 
 import argparse
@@ -24,10 +24,10 @@ def recover(folder: Path, method: str, setting: str, seed: int, out: Path) -> No
     chosen = registry.find("recovery.methods", method)
     cpu_s = sum(latents.load(folder, name).cpu_s for name in chosen.LATENTS)
     start = time.process_time()
-    said = chosen.recover(folder, chosen.SETTINGS[setting], seed)
+    predicted = chosen.recover(folder, chosen.SETTINGS[setting], seed)
     arrays = {"cpu_s": np.asarray(cpu_s + time.process_time() - start)}
-    for name, (path, states) in said.items():
-        # Three digits of a probability are enough, and a study has millions of them.
+    for name, (path, states) in predicted.items():
+        # Three digits of a probability are enough and save space.
         arrays |= {f"path/{name}": path.astype(np.int16), f"states/{name}": states.astype(np.float16)}
 
     def to(place: Path) -> None:
@@ -38,13 +38,13 @@ def recover(folder: Path, method: str, setting: str, seed: int, out: Path) -> No
 
 
 def load(place: Path, study: Study) -> tuple[StatePrediction, float]:
-    """Read what ``recover`` wrote: path and states of every recording, and seconds."""
+    """Read path and states of every recording, and the CPU time, s."""
     with np.load(place) as stored:
-        said = {
+        predicted = {
             name: (stored[f"path/{name}"].astype(int), stored[f"states/{name}"].astype(float))
             for name in study.recordings
         }
-        return said, float(stored["cpu_s"])
+        return predicted, float(stored["cpu_s"])
 
 
 if __name__ == "__main__":
@@ -54,6 +54,6 @@ if __name__ == "__main__":
     parser.add_argument("setting")
     parser.add_argument("seed", type=int)
     parser.add_argument("out", type=Path)
-    given = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    recover(given.study, given.method, given.setting, given.seed, given.out)
+    recover(options.study, options.method, options.setting, options.seed, options.out)

@@ -1,8 +1,8 @@
-"""Score what one method said of one study.
+"""Score the labels of one method on one study.
 
-    python -m recovery.score STUDY SAID METHOD SETTING OUT
+    python -m recovery.score STUDY PREDICTED METHOD SETTING OUT
 
-``OUT.json`` has a row per decoding and pool of animals: those trained on, those held out, and all.
+``OUT.json`` has a row per decoding and pool of animals: training animals, held-out ones, and all.
 """
 
 import argparse
@@ -25,12 +25,14 @@ BEHAVIORS = ("rear", "groom")
 
 
 def rows(study: Study, place: Path, method: str, setting: str) -> list[dict[str, Any]]:
-    """All scores of one job, each with what it is of."""
-    said, cpu_s = load(place, study)
+    """Return all scores of one method, a row per decoding and pool."""
+    predicted, cpu_s = load(place, study)
     truths = {name: study.truth(name) for name in study.recordings}
     true_paths = [truths[name]["syllable"].to_numpy(int) for name in study.trained]
     one_state = len(np.unique(np.concatenate(true_paths))) == 1
-    found = decoding.paths(said, study.trained, None if one_state else decoding.median_bout(true_paths))
+    decoded = decoding.paths(
+        predicted, study.trained, None if one_state else decoding.median_bout(true_paths)
+    )
     about = {"study": study.kind, "seed": study.seed, "method": method, "setting": setting}
     pools = {
         "trained": study.trained,
@@ -38,31 +40,31 @@ def rows(study: Study, place: Path, method: str, setting: str) -> list[dict[str,
         "all": study.recordings,
     }
     result = []
-    for title, (paths, stay) in found.items():
-        labels = {name: labeled(study, name, paths[name], said[name][1]) for name in paths}
+    for title, (paths, stay) in decoded.items():
+        labels = {name: labeled(study, name, paths[name], predicted[name][1]) for name in paths}
         for pool, names in pools.items():
             row = about | {"decoding": title, "stay": stay, "pool": pool, "cpu_s": cpu_s}
             pairs = [(labels[name], truths[name]) for name in names]
-            posteriors = [(labels[name], said[name][1], truths[name]) for name in names]
-            sure = calibration.of_posteriors(posteriors, calibration.mapping(pairs))
-            result.append(row | score(pairs) | {"calibration_error": sure.expected_error})
+            posteriors = [(labels[name], predicted[name][1], truths[name]) for name in names]
+            reliability = calibration.of_posteriors(posteriors, calibration.mapping(pairs))
+            result.append(row | score(pairs) | {"calibration_error": reliability.expected_error})
     return result
 
 
 def score(pairs: list[tuple[Any, Any]]) -> dict[str, float | int | None]:
-    """Scores of a pool, flat."""
-    found = scores.score_many(pairs)
+    """Return the scores of a pool as one flat mapping."""
+    values = scores.score_many(pairs)
     usage = np.unique(np.concatenate([labels["syllable"] for labels, _ in pairs]), return_counts=True)[1]
     named = {
-        f"{name}_{measure}": found["behaviors"][name][measure]
+        f"{name}_{measure}": values["behaviors"][name][measure]
         for name in BEHAVIORS
         for measure in ("recall", "precision")
     }
-    return {name: found[name] for name in KEYS} | named | {"largest_share": usage.max() / usage.sum()}
+    return {name: values[name] for name in KEYS} | named | {"largest_share": usage.max() / usage.sum()}
 
 
 def labeled(study: Study, name: str, path: np.ndarray, states: np.ndarray) -> Any:
-    """The table of labels of a recording."""
+    """Return the table of labels of a recording."""
     with study.crops(name) as recording:
         return decode.labels(
             recording.frame,
@@ -76,10 +78,10 @@ def labeled(study: Study, name: str, path: np.ndarray, states: np.ndarray) -> An
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("study", type=Path)
-    parser.add_argument("said", type=Path)
+    parser.add_argument("predicted", type=Path)
     parser.add_argument("method")
     parser.add_argument("setting")
     parser.add_argument("out", type=Path)
-    given = parser.parse_args()
-    made = rows(Study(given.study), given.said, given.method, given.setting)
-    write(given.out, lambda path: path.write_text(json.dumps(made, indent=1) + "\n"))
+    options = parser.parse_args()
+    made = rows(Study(options.study), options.predicted, options.method, options.setting)
+    write(options.out, lambda path: path.write_text(json.dumps(made, indent=1) + "\n"))

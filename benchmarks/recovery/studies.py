@@ -2,10 +2,10 @@
 
     python -m recovery.studies KIND SEED ANIMALS MINUTES FOLDER
 
-Kinds: ``nonlinear``, the mouse with realistic errors of tracking; ``cable``, the same on a tether;
-``missing``, the same with 30 % of the frames lost; ``linear``, a switching linear system seen through
-linear components; ``single``, that system with one state. For other benchmarks: ``aligned``, the mouse
-without errors of tracking; ``raw``, through raw depth video and its whole chain.
+Kinds: ``nonlinear``, the mouse with realistic errors of tracking; ``cable``, the same with a cable;
+``missing``, the same with 30 % of the frames lost; ``linear``, a switching linear system observed
+through linear components; ``single``, that system with one state. For other benchmarks: ``aligned``,
+the mouse without errors of tracking; ``raw``, raw depth video that is then extracted.
 """
 
 import argparse
@@ -24,13 +24,18 @@ from syllabary.provenance import Provenance
 from syllabary.records import tables
 from syllabary.records.crops import Crops
 from syllabary.simulate import acquisition, crops, linear
-from syllabary.simulate.settings import CableSettings, DropSettings, SimulateSettings, TrackingSettings
+from syllabary.simulate.settings import (
+    CableSettings,
+    DropSettings,
+    SimulateSettings,
+    TrackingErrorSettings,
+)
 
 MADE = Provenance("benchmark", {}, None, {}, "")
 # One pixel along each axis.
-TRACKING = TrackingSettings(position_sd_mm=1.85, heading_sd_deg=3.0)
+TRACKING = TrackingErrorSettings(position_sd_mm=1.85, heading_sd_deg=3.0)
 LINEAR_STATES = 14
-# The last animals, one of each group, are never trained on.
+# The last animals, one of each group, are held out.
 HELD_OUT = 2
 
 
@@ -80,11 +85,11 @@ class Study:
 def simulate(
     kind: str, seed: int, animals: int, minutes: float, folder: Path, held_out: int = HELD_OUT
 ) -> Study:
-    """Write a study of two balanced groups; ``study.json`` comes last, when all the rest is there."""
+    """Write a study of two balanced groups; ``study.json`` is written last."""
     names = [f"m{i + 1}" for i in range(animals)]
     for name, group in zip(names, groups(animals), strict=True):
         (folder / name).mkdir(parents=True, exist_ok=True)
-        KINDS[kind](folder / name, 60 * minutes, name, group, seed)
+        STUDIES[kind](folder / name, 60 * minutes, name, group, seed)
     roles = ["train"] * (animals - held_out) + ["held_out"] * held_out
     about = {
         "kind": kind,
@@ -102,7 +107,7 @@ def groups(animals: int) -> list[str]:
 
 
 def write(path: Path, save: Callable[[Path], Any]) -> None:
-    """Save under another name, then rename: a file is whole or not there."""
+    """Write a file under a temporary name, then rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
     save(temporary)
@@ -119,22 +124,22 @@ def _mouse(
     raw: bool = False,
     **settings: Any,
 ) -> None:
-    """A simulated mouse; ``settings`` are sections of ``SimulateSettings``."""
+    """Simulate a mouse; ``settings`` are sections of ``SimulateSettings``."""
     chosen = SimulateSettings(duration_s=duration_s, **settings)
     who = {"recording": name, "subject": name, "group": group, "seed": seed, "provenance": MADE}
-    found = place / "crops.h5"
+    crops_path = place / "crops.h5"
     if not raw:
-        crops.render(found, place / "truth.parquet", chosen, **who)
+        crops.render(crops_path, place / "truth.parquet", chosen, **who)
         return
     acquisition.record(place, chosen, **who)
     extraction.extract(
-        place, found, place / "preview.mp4", ExtractSettings(), recording=name, provenance=MADE
+        place, crops_path, place / "preview.mp4", ExtractSettings(), recording=name, provenance=MADE
     )
     (place / "depth.dat").unlink()
 
 
 def _linear(place: Path, duration_s: float, name: str, group: str, seed: int, *, states: int) -> None:
-    """The group changes nothing here."""
+    """Simulate a switching linear system, which ignores the group."""
     linear.render(
         place / "crops.h5",
         place / "truth.parquet",
@@ -146,7 +151,7 @@ def _linear(place: Path, duration_s: float, name: str, group: str, seed: int, *,
     )
 
 
-KINDS: dict[str, Callable[[Path, float, str, str, int], None]] = {
+STUDIES: dict[str, Callable[[Path, float, str, str, int], None]] = {
     "nonlinear": partial(_mouse, tracking=TRACKING),
     "cable": partial(_mouse, tracking=TRACKING, cable=CableSettings(diameter_mm=4.0)),
     "missing": partial(_mouse, tracking=TRACKING, drops=DropSettings(single=0.3)),
@@ -159,12 +164,12 @@ KINDS: dict[str, Callable[[Path, float, str, str, int], None]] = {
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("kind", choices=STUDIES)
     parser.add_argument("seed", type=int)
     parser.add_argument("animals", type=int)
     parser.add_argument("minutes", type=float)
     parser.add_argument("folder", type=Path)
-    given = parser.parse_args()
-    if given.animals <= HELD_OUT:
+    options = parser.parse_args()
+    if options.animals <= HELD_OUT:
         parser.error(f"at least {HELD_OUT + 1} animals: {HELD_OUT} are held out")
-    simulate(given.kind, given.seed, given.animals, given.minutes, given.folder)
+    simulate(options.kind, options.seed, options.animals, options.minutes, options.folder)

@@ -31,21 +31,21 @@ COLUMNS = (
 )
 HEAD = """# Which known syllables does each method recover?
 
-Medians over seeds ({seeds}), of all animals unless a column says otherwise. `smoothed` is at the
-method's own duration, `matched` at the true one: it looks at the truth, for every method alike.
+Medians over seeds ({seeds}), of all animals unless a column names others. `smoothed` is at the
+duration of the method, `matched` at the true one; it uses the truth for all methods.
 """
 
 
 def medians(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row per case, a column per entry of ``COLUMNS``."""
-    found = rows.groupby([*CASE, "pool"])[sorted({measure for _, measure, _ in COLUMNS})].median()
-    columns = {title: found[measure].xs(pool, level="pool") for title, measure, pool in COLUMNS}
+    """Return a row per case and a column per entry of ``COLUMNS``."""
+    values = rows.groupby([*CASE, "pool"])[sorted({measure for _, measure, _ in COLUMNS})].median()
+    columns = {title: values[measure].xs(pool, level="pool") for title, measure, pool in COLUMNS}
     return pd.DataFrame(columns).reset_index()
 
 
 def best(table: pd.DataFrame) -> pd.DataFrame:
-    """The setting of highest AMI of each method, for every study and decoding."""
-    # Where the truth is one state every AMI is 0, and one label is what is wanted.
+    """Return the setting of highest AMI of each method, for every study and decoding."""
+    # If the truth is one state, every AMI is 0, and a single label is right.
     ordered = table.sort_values(["AMI", "largest share"], ascending=False, kind="stable")
     return ordered.groupby(["study", "method", "decoding"]).head(1)
 
@@ -81,7 +81,7 @@ if __name__ == "__main__":
     parser.add_argument("csv", type=Path)
     parser.add_argument("markdown", type=Path)
     parser.add_argument("scores", type=Path, nargs="+")
-    given = parser.parse_args()
-    everything = pd.DataFrame([row for path in given.scores for row in json.loads(path.read_text())])
-    write(given.csv, lambda path: everything.to_csv(path, index=False, float_format="%.6g"))
-    write(given.markdown, lambda path: path.write_text(text(everything)))
+    options = parser.parse_args()
+    everything = pd.DataFrame([row for path in options.scores for row in json.loads(path.read_text())])
+    write(options.csv, lambda path: everything.to_csv(path, index=False, float_format="%.6g"))
+    write(options.markdown, lambda path: path.write_text(text(everything)))

@@ -1,1 +1,1 @@
-"""Methods that are compared: a file a method, and ``_points``, which several of them are made of."""
+"""Compared methods, a file each; ``_points`` is shared by several."""

@@ -1,4 +1,4 @@
-"""An AR-HMM on latents taken as points: trained on the training animals, said of all."""
+"""An AR-HMM on latents as points: trained on the training animals, applied to all."""
 
 import math
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ from syllabary.svae.settings import ModelSettings
 from syllabary.svae.training import em
 
 StatePrediction = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]
-# Stickiness on both sides of what the duration of change points asks for.
+# Stickiness below and above the value that the duration of change points gives.
 KAPPAS = (1e3, 1e4, 1e5, 1e6, 1e7)
 
 
 def scan(kappas: tuple[float, ...] = KAPPAS, **common: Any) -> dict[str, dict[str, Any]]:
-    """Settings by name: the automatic stickiness, then fixed ones."""
-    found = {"auto": {"kappa": None, **common}}
-    return found | {
+    """Return settings by name: automatic stickiness, then fixed values."""
+    automatic = {"auto": {"kappa": None, **common}}
+    return automatic | {
         f"kappa-1e{round(math.log10(kappa))}": {"kappa": kappa, **common} for kappa in kappas
     }
 
@@ -32,12 +32,12 @@ def scan(kappas: tuple[float, ...] = KAPPAS, **common: Any) -> dict[str, dict[st
 def recover(study: Study, latents: Latents, setting: Mapping[str, Any], seed: int) -> StatePrediction:
     """Train an AR-HMM of ``kappa``; return path (T,) and states (T, K) of every recording.
 
-    With ``filled``, straight lines bridge missing latents; otherwise frames without all their
-    predecessors say nothing.
+    With ``filled``, missing latents are interpolated; otherwise frames with a missing predecessor
+    have no evidence.
     """
     series = latents.series
     if setting.get("filled"):
-        series = {name: filled(one) for name, one in series.items()}
+        series = {name: filled(recording_series) for name, recording_series in series.items()}
     chosen = ModelSettings(prior_settings={"kappa": setting["kappa"]})
     fitted = em.fit(
         {name: series[name] for name in study.trained},
@@ -48,15 +48,17 @@ def recover(study: Study, latents: Latents, setting: Mapping[str, Any], seed: in
     )
     prior, state_logits = registry.find("syllabary.priors", chosen.prior), {}
     with one_thread("torch"):
-        for name, one in series.items():
-            local = prior.infer(fitted.parameters, latent_evidence.points(one), paths=True)
+        for name, recording_series in series.items():
+            local = prior.infer(fitted.parameters, latent_evidence.points(recording_series), paths=True)
             state_logits[name] = local.path.numpy(), local.states.float().numpy()
     return state_logits
 
 
 def filled(series: LatentSeries) -> LatentSeries:
-    """Bridge gaps by straight lines; what is before the first frame and after the last stays put."""
+    """Interpolate gaps; before the first and after the last frame latents are constant."""
     tick = np.arange(len(series.values))
-    seen = series.observed
-    values = np.stack([np.interp(tick, tick[seen], column[seen]) for column in series.values.T], 1)
-    return LatentSeries(values, np.ones_like(seen))
+    observed = series.observed
+    values = np.stack(
+        [np.interp(tick, tick[observed], column[observed]) for column in series.values.T], 1
+    )
+    return LatentSeries(values, np.ones_like(observed))

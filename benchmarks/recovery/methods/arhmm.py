@@ -1,4 +1,4 @@
-"""Principal components and an AR-HMM: MoSeq's way."""
+"""Principal components and an AR-HMM, as in MoSeq."""
 
 from pathlib import Path
 from typing import Any

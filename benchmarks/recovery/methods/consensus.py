@@ -1,8 +1,8 @@
-"""Consensus of AR-HMMs with self-training, on crops as they are: the strongest recipe without a model.
+"""Consensus of AR-HMMs with self-training, on unregistered crops.
 
-AR-HMMs of two seeds, on components with and without how the animal moves; their smoothed probabilities
-are joined, reduced and clustered; then a recognizer learns the clusters, in two rounds of four parts,
-each asked about recordings that it did not learn from. The recognizer is that of the shipped model.
+AR-HMMs of two seeds are fitted to components with and without kinematics. Their smoothed
+probabilities are concatenated, reduced and clustered. The classifier of the shipped model then learns
+the clusters in two rounds of four folds, and predicts the recordings of the fold that it did not see.
 """
 
 from pathlib import Path
@@ -27,13 +27,13 @@ SEEDS, ROUNDS, FOLDS, COMPONENTS, BLUR_TICKS, STAY = 2, 2, 4, 30, 1.5, 0.8
 
 
 def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.StatePrediction:
-    study, given = Study(folder), latents.load(folder, "pca")
-    moving = kinematics.with_speeds(study, given, 1.5)
+    study, components = Study(folder), latents.load(folder, "pca")
+    moving = kinematics.with_speeds(study, components, 1.5)
     runs = []
     for i in range(SEEDS):
-        for one in (given, moving):
-            said = _points.recover(study, one, {"kappa": None, "filled": True}, seed + 100 * i)
-            runs.append({name: states for name, (_, states) in said.items()})
+        for data in (components, moving):
+            predicted = _points.recover(study, data, {"kappa": None, "filled": True}, seed + 100 * i)
+            runs.append({name: states for name, (_, states) in predicted.items()})
     joined = {
         name: np.concatenate(
             [np.sqrt(gaussian_filter1d(run[name].astype(float), BLUR_TICKS, axis=0)) for run in runs], 1
@@ -45,27 +45,27 @@ def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.StatePr
     clusters = KMeans(setting["clusters"], n_init=4, random_state=seed).fit(reduced.transform(trained))
     count = setting["clusters"]
     soft = {
-        name: np.eye(count, dtype=np.float32)[clusters.predict(reduced.transform(one))]
-        for name, one in joined.items()
+        name: np.eye(count, dtype=np.float32)[clusters.predict(reduced.transform(data))]
+        for name, data in joined.items()
     }
-    said = {}
+    predicted = {}
     with torch.no_grad():
-        seen = {name: classifier.features(moving.series[name]) for name in study.recordings}
-    own = ClassifierSettings()
-    for turn in range(ROUNDS):
-        found = {}
+        features = {name: classifier.features(moving.series[name]) for name in study.recordings}
+    settings = ClassifierSettings()
+    for round_ in range(ROUNDS):
+        updated = {}
         for fold in range(FOLDS):
             rest = [name for i, name in enumerate(study.trained) if i % FOLDS != fold]
-            rng = generator(seed, "consensus", turn, fold)
-            net = classifier.train([seen[n] for n in rest], [soft[n] for n in rest], own, rng)
+            rng = generator(seed, "consensus", round_, fold)
+            net = classifier.train([features[n] for n in rest], [soft[n] for n in rest], settings, rng)
             for i, name in enumerate(study.trained):
                 if i % FOLDS == fold:
-                    found[name] = np.exp(classifier.evidence(net, seen[name])).astype(np.float32)
-        soft |= found
+                    updated[name] = np.exp(classifier.evidence(net, features[name])).astype(np.float32)
+        soft |= updated
     rng = generator(seed, "consensus")
     names = study.trained
-    net = classifier.train([seen[n] for n in names], [soft[n] for n in names], own, rng)
+    net = classifier.train([features[n] for n in names], [soft[n] for n in names], settings, rng)
     for name in study.recordings:
-        states = np.exp(classifier.evidence(net, seen[name]))
-        said[name] = decoding.path(states, STAY), states.astype(np.float32)
-    return said
+        states = np.exp(classifier.evidence(net, features[name]))
+        predicted[name] = decoding.path(states, STAY), states.astype(np.float32)
+    return predicted

@@ -1,8 +1,8 @@
-"""Principal components and how the animal moves: more channels of one AR-HMM.
+"""Principal components and kinematics, as channels of one AR-HMM.
 
-Forward, sideways and turning speed are those between neighboring ticks in the frame of the animal,
-smoothed or not, each with variance 1 over the training animals. Where they are not known at all the
-components are alone.
+Forward, sideways and turning speed are differences between neighboring ticks in the frame of the
+animal, smoothed or not, each with variance 1 over the training animals. If a recording has no
+positions, only components are used.
 """
 
 from pathlib import Path
@@ -27,40 +27,42 @@ SETTINGS = _points.scan(smooth_ticks=1.5) | {
 
 def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.StatePrediction:
     study = Study(folder)
-    given = with_speeds(study, latents.load(folder, "pca"), setting["smooth_ticks"])
-    return _points.recover(study, given, setting, seed)
+    latents_with_speeds = with_speeds(study, latents.load(folder, "pca"), setting["smooth_ticks"])
+    return _points.recover(study, latents_with_speeds, setting, seed)
 
 
-def with_speeds(study: Study, given: latents.Latents, smooth_ticks: float) -> latents.Latents:
-    """Append whitened speeds to every recording's latents."""
+def with_speeds(study: Study, components: latents.Latents, smooth_ticks: float) -> latents.Latents:
+    """Return the latents of every recording with standardized speeds appended."""
     speeds = {}
     for name in study.recordings:
         with study.crops(name) as crops:
             speeds[name] = speeds_of(crops, smooth_ticks)
-    seen = np.concatenate([speeds[name] for name in study.trained])
+    training = np.concatenate([speeds[name] for name in study.trained])
     series = {
         name: LatentSeries(
-            np.hstack([one.values, (speeds[name] - seen.mean(0)) / seen.std(0)]), one.observed
+            np.hstack([recording_series.values, (speeds[name] - training.mean(0)) / training.std(0)]),
+            recording_series.observed,
         )
-        for name, one in given.series.items()
+        for name, recording_series in components.series.items()
     }
-    return given._replace(series=series)
+    return components._replace(series=series)
 
 
 def speeds_of(crops: Crops, smooth_ticks: float) -> npt.NDArray[np.float64]:
-    """Forward and sideways speed, mm a tick, and turning, rad a tick: (T, 3), or (T, 0) if unknown.
+    """Return forward and sideways speed, mm per tick, and turning, rad per tick.
 
-    Straight lines bridge ticks without a frame; ``smooth_ticks`` is the SD of a Gaussian.
+    The result is (T, 3), or (T, 0) without positions. Ticks without a frame are interpolated;
+    ``smooth_ticks`` is the SD of a Gaussian.
     """
     columns = crops.scalars[["x_mm", "y_mm", "heading_rad"]].to_numpy(np.float64, copy=True)
-    seen, tick = np.isfinite(columns).all(1), np.arange(len(columns))
-    if not seen.any():
+    has_frame, tick = np.isfinite(columns).all(1), np.arange(len(columns))
+    if not has_frame.any():
         return np.empty((len(columns), 0))
-    columns[seen, 2] = np.unwrap(columns[seen, 2])
-    x, y, heading = (np.interp(tick, tick[seen], column[seen]) for column in columns.T)
+    columns[has_frame, 2] = np.unwrap(columns[has_frame, 2])
+    x, y, heading = (np.interp(tick, tick[has_frame], column[has_frame]) for column in columns.T)
     dx, dy, turning = (np.diff(part, prepend=part[0]) for part in (x, y, heading))
     middle = heading - turning / 2
     forward = np.cos(middle) * dx + np.sin(middle) * dy
     sideways = np.cos(middle) * dy - np.sin(middle) * dx
-    found = np.stack([forward, sideways, turning], 1)
-    return gaussian_filter1d(found, smooth_ticks, axis=0) if smooth_ticks else found
+    speeds = np.stack([forward, sideways, turning], 1)
+    return gaussian_filter1d(speeds, smooth_ticks, axis=0) if smooth_ticks else speeds

@@ -1,4 +1,4 @@
-"""Models of the shipped configuration, trained and asked as the workflow does."""
+"""Models of the shipped configuration, trained and applied as in the workflow."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from syllabary.svae.model import Model
 from syllabary.svae.settings import ModelSettings
 
 LATENTS = ("reduction",)
-# These are rivals, and run as such.
+# The rivals are methods of their own.
 RIVALS = ("pca-arhmm", "pca-slds")
 SETTINGS = {name: {"model": name} for name in Config().models if name not in RIVALS}
 
@@ -32,12 +32,12 @@ def recover_with(
 ) -> StatePrediction:
     """Train a model of any settings; return path (T,) and states (T, K) of every recording."""
     model = learn(folder, settings, seed, labels)
-    study, said = Study(folder), {}
+    study, predicted = Study(folder), {}
     for name in study.recordings:
         with study.crops(name) as recording:
-            found = segmentation.segment(model, model.latents(recording), recording)
-            said[name] = found.path, found.states
-    return said
+            result = segmentation.segment(model, model.latents(recording), recording)
+            predicted[name] = result.path, result.states
+    return predicted
 
 
 def learn(
@@ -47,8 +47,8 @@ def learn(
     labels: Mapping[str, Annotations] | None = None,
 ) -> Model:
     """Train a model of any settings on the training animals."""
-    study, given = Study(folder), latents.load(folder, "reduction")
-    way = reduction.load(
+    study, stored = Study(folder), latents.load(folder, "reduction")
+    chosen = reduction.load(
         folder / "reduction.h5",
         registration=settings.registration,
         kinematics=settings.kinematics,
@@ -57,9 +57,9 @@ def learn(
     series = {}
     for name in study.trained:
         with study.crops(name) as recording:
-            series[name] = way.latents(recording)
+            series[name] = chosen.latents(recording)
     paths = {name: study.path(name) for name in study.trained}
     return fitting.learn(
-        series, paths, settings, way,
-        target_duration_s=given.target_s, fps=study.fps, seed=seed, labels=labels,
+        series, paths, settings, chosen,
+        target_duration_s=stored.target_s, fps=study.fps, seed=seed, labels=labels,
     )[0]  # fmt: skip

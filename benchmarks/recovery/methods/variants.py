@@ -1,7 +1,7 @@
-"""The shipped default with one thing changed, and with a minute of people's labels.
+"""The shipped default with one setting changed, and with a minute of people's labels.
 
-The networks of crops stay those of the PCA here: with a recognizer of states they change no label but
-through the counts of transitions, and take most of the time. ``shipped`` shows the whole model.
+The networks of crops are those of the PCA. With a classifier, other networks change labels only
+through the counts of transitions, and take most of the time. ``shipped`` has the whole model.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.StatePr
 
 
 def settings_of(changes: dict[str, Any]) -> ModelSettings:
-    """Shipped default, labels only, with settings changed."""
+    """Return the shipped default with the network of the PCA and with changed settings."""
     chosen = Config().models["slds"].model_dump(exclude_unset=True)
     chosen["network"] = "pca"
     discovery = dict(chosen["discovery"] or {})
@@ -45,15 +45,15 @@ def settings_of(changes: dict[str, Any]) -> ModelSettings:
 
 
 def labels_of(study: Study, seconds: float) -> dict[str, Annotations]:
-    """Label one stretch in the middle of every training recording, so many seconds in all."""
+    """Label an interval in the middle of every training recording, ``seconds`` in all."""
     truths = {name: study.truth(name) for name in study.trained}
-    known = sorted({int(k) for one in truths.values() for k in one["syllable"]})
+    classes = sorted({int(k) for table in truths.values() for k in table["syllable"]})
     each = round(seconds * study.fps / len(truths))
-    found = {}
+    labels = {}
     for name, truth in truths.items():
         syllable = truth["syllable"].to_numpy()
-        weights = np.zeros((len(syllable), len(known)), np.float32)
+        weights = np.zeros((len(syllable), len(classes)), np.float32)
         rows = np.arange(len(syllable) // 2, len(syllable) // 2 + each)
-        weights[rows, np.searchsorted(known, syllable[rows])] = 1
-        found[name] = Annotations(tuple(map(str, known)), weights)
-    return found
+        weights[rows, np.searchsorted(classes, syllable[rows])] = 1
+        labels[name] = Annotations(tuple(map(str, classes)), weights)
+    return labels
