@@ -107,7 +107,7 @@ def dense_exactly(precision, lower, precision_mean, digits=60):
 def dynamics_chain(weights, noise_precision, evidence_precision, observed):
     """Potentials of x_{t+1} = A_t x_t + noise, x_1 ~ N(0, I), and independent readings of the latents.
 
-    ``weights`` and ``noise_precision`` (T - 1, D, D), ``evidence_precision`` and ``seen`` (T, D).
+    ``weights`` and ``noise_precision`` (T - 1, D, D), ``evidence_precision`` and ``observed`` (T, D).
     """
     size = observed.shape[1]
     precision = evidence_precision[:, :, None] * np.eye(size)
