@@ -24,7 +24,7 @@ from results import add
 
 from syllabary.expfam import dirichlet, mniw, niw
 from syllabary.priors import arhmm, slds
-from syllabary.priors.interface import Cotangent, GaussianEvidence, Local, PointEvidence, total
+from syllabary.priors.types import Cotangent, GaussianEvidence, Local, PointEvidence, total
 from syllabary.reduction.pca import Pca
 from syllabary.svae.networks.base import capped
 

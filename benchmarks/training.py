@@ -284,7 +284,7 @@ def compare(
     put("ratio, plain VAE without its pass", [b["steps"] / a["epoch"] for a, b in times])
     put("share of the check of the gradient, once an epoch", [a["check"] / a["epoch"] for a, _ in times])
     put("messages' share of an epoch", [a["messages"] / a["epoch"] for a, _ in times])
-    put("turns of mean field, mean of steps", [ours.row["turns"]])
+    put("turns of mean field, mean of steps", [ours.row["mean_field_iterations"]])
 
 
 def main() -> None:

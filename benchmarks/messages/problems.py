@@ -14,7 +14,7 @@ import torch
 from syllabary.messages import hmm, lds
 from syllabary.messages.regression import ar_log_likelihood
 from syllabary.priors import arhmm, slds
-from syllabary.priors.interface import GaussianEvidence, PointEvidence
+from syllabary.priors.types import GaussianEvidence, PointEvidence
 
 Solver = Callable[[], list[np.ndarray]]
 # A batch whose sequences share one model has covariances that no data change: they are found once for

@@ -6,7 +6,7 @@ import torch
 
 from oracles import arhmm as oracle
 from syllabary import registry
-from syllabary.priors.interface import Cotangent, GaussianEvidence, PointEvidence, add, total
+from syllabary.priors.types import Cotangent, GaussianEvidence, PointEvidence, add, total
 
 PRIORS = registry.names("syllabary.priors")
 OFFERED = (

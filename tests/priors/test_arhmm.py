@@ -8,7 +8,7 @@ from syllabary.errors import BadInput, BadSetting
 from syllabary.expfam import dirichlet, mniw
 from syllabary.priors import arhmm
 from syllabary.priors.blocks import autoregression, global_parameters, initialization
-from syllabary.priors.interface import total
+from syllabary.priors.types import total
 from syllabary.settings import read
 
 SETTINGS = arhmm.Settings(states=6, lags=2, kappa=50.0)

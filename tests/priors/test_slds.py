@@ -11,7 +11,7 @@ from oracles import switching
 from oracles.chains import enumerate_filter
 from syllabary.expfam import dirichlet, mniw, niw
 from syllabary.priors import arhmm, hmm, lds, slds
-from syllabary.priors.interface import Cotangent, GaussianEvidence, PointEvidence, total
+from syllabary.priors.types import Cotangent, GaussianEvidence, PointEvidence, total
 from syllabary.simulate import latent
 
 SETTLED = {"max_iterations": 150, "tolerance": -np.inf}

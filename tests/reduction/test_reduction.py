@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reduction.registered import FPS, PIXEL_MM, PROVENANCE, animals, tracked, write
 from syllabary.errors import BadInput
 from syllabary.priors import slds
-from syllabary.priors.interface import GaussianEvidence
+from syllabary.priors.types import GaussianEvidence
 from syllabary.records.crops import Crops
 from syllabary.reduction import reduction
 from syllabary.reduction.latents import LatentSeries

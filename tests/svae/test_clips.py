@@ -8,7 +8,7 @@ from oracles import arhmm as oracle
 from svae.training.test_em import FPS, components
 from syllabary import registry
 from syllabary.expfam import mniw
-from syllabary.priors.interface import GaussianEvidence, PointEvidence, total
+from syllabary.priors.types import GaussianEvidence, PointEvidence, total
 from syllabary.svae import clips
 from syllabary.svae.model import Model
 from syllabary.svae.settings import ModelSettings

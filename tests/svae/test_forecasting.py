@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from syllabary.errors import BadInput
 from syllabary.expfam import mniw
 from syllabary.priors import slds
-from syllabary.priors.interface import GaussianEvidence
+from syllabary.priors.types import GaussianEvidence
 from syllabary.svae import forecasting
 from syllabary.svae.scores import chain, filtering
 from syllabary.svae.scores.process import process

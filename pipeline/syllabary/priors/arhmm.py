@@ -36,7 +36,7 @@ from .blocks.global_parameters import (
     update,
     with_kappa,
 )
-from .interface import Cotangent, Filtered, Local, PointEvidence, Sample, Tangent
+from .types import Cotangent, Filtered, Local, PointEvidence, Sample, Tangent
 
 __all__ = [
     "TAKES_POINTS",
@@ -122,8 +122,11 @@ def infer(
         (..., T, D); a frame with a missing regressor is no evidence of its state.
     lengths : (...) int, optional
         Frames that count in each sequence.
-    start, max_iterations, tolerance
-        Without influence: only models whose posterior is found by iteration use them.
+    start : (..., T, K), optional
+        Without influence, as are ``max_iterations`` and ``tolerance``: only models whose posterior
+        is found by iteration use them.
+    max_iterations, tolerance
+        See ``start``.
     paths : bool
         Return the most probable path of states too.
     cache : bool
@@ -257,17 +260,30 @@ def sample(
 def merge(
     parameters: Parameters, statistics: Statistics, settings: Settings, share: float = 1.0
 ) -> Parameters | None:
-    """Propose to join states that are copies of each other, or else to give up scraps of states.
+    """Propose parameters with redundant states merged, or else with nearly unused states dropped.
 
-    At most ``share`` of the states in use join. None where there is nothing to propose. The bound
-    of the proposal is known after the next ``infer``: keep what is higher.
+    The bound of the proposal is known after the next ``infer``; keep the higher one.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    statistics : Statistics
+        Of all the data.
+    settings : Settings
+    share : float
+        Upper limit of merges, as a share of the states in use.
+
+    Returns
+    -------
+    Parameters or None
+        None if there is nothing to propose.
     """
     rows = sticky.concentrations(parameters.weights, settings.alpha, parameters.kappa)
     counts = statistics.transition.concentration
-    into = merging.joins(counts, statistics.dynamics, rows, parameters.hyperprior, share)
+    into = merging.proposed_merges(counts, statistics.dynamics, rows, parameters.hyperprior, share)
     dropped = torch.zeros_like(into, dtype=torch.bool)
     if torch.equal(into, torch.arange(len(into))):
-        dropped = merging.scraps(statistics.dynamics)
+        dropped = merging.unused(statistics.dynamics)
         if not dropped.any():
             return None
     return update(parameters, Statistics(*merging.gather(*statistics, into, dropped)), settings)

@@ -25,7 +25,7 @@ from .blocks import (
     switching,
 )
 from .blocks.global_parameters import dimensions
-from .interface import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent, add
+from .types import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent, add
 
 __all__ = [
     "TAKES_POINTS",
@@ -114,7 +114,17 @@ def infer(
 ) -> Local[Statistics]:
     """Return the posterior of latents and components, each optimal given the other.
 
-    See ``slds.infer``.
+    Parameters
+    ----------
+    parameters : Parameters
+    evidence : GaussianEvidence
+        (..., T, D); messages run in its dtype.
+    lengths : (...) int, optional
+        Frames that count in each sequence.
+    start : (..., T, K), optional
+        Probabilities of the components to begin with.
+    max_iterations, tolerance, paths, cache
+        See ``slds.infer``.
     """
     potentials = switching.potentials(parameters.shares, None, None, parameters.dynamics)
     flat = switching.flatten(evidence, lengths, start)
@@ -151,7 +161,16 @@ def tangent(
 def filter(
     parameters: Parameters, evidence: GaussianEvidence, lengths: Tensor | None = None
 ) -> Filtered:
-    """Return the log density of every frame, the parameters at their means; frames are independent."""
+    """Return the log density of every frame, the parameters at their means; frames are independent.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    evidence : GaussianEvidence
+        (..., T, D)
+    lengths : (...) int, optional
+        Frames that count in each sequence.
+    """
     shares = sticky.mean(parameters.shares)
     rows = shares.expand(len(shares), -1)
     return filtering.filter(parameters.dynamics, None, shares, rows, evidence, lengths)
@@ -201,7 +220,14 @@ def update_hyperparameters(parameters: Parameters) -> Parameters:
 
 
 def reorder(parameters: Parameters, order: Tensor) -> Parameters:
-    """Renumber the components: the new component i is the old ``order[i]``, (K,) int64."""
+    """Renumber the components.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    order : (K,) int64
+        The new component i is the old ``order[i]``.
+    """
     return parameters._replace(
         shares=dirichlet.Natural(parameters.shares.concentration[order]),
         dynamics=mniw.Natural(*(part[order] for part in parameters.dynamics)),

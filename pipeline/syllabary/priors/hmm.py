@@ -23,7 +23,7 @@ from .blocks.global_parameters import (
     update,
     with_kappa,
 )
-from .interface import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent
+from .types import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent
 
 __all__ = [
     "TAKES_POINTS",
@@ -74,7 +74,20 @@ def infer(
     paths: bool = False,
     cache: bool = True,
 ) -> Local[Statistics]:
-    """Return the posterior of latents and states, each optimal given the other; see ``slds.infer``."""
+    """Return the posterior of latents and states, each optimal given the other.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    evidence : GaussianEvidence
+        (..., T, D); messages run in its dtype.
+    lengths : (...) int, optional
+        Frames that count in each sequence.
+    start : (..., T, K), optional
+        Probabilities of the states to begin with.
+    max_iterations, tolerance, paths, cache
+        See ``slds.infer``.
+    """
     potentials = switching.potentials(
         parameters.initial, parameters.transition, None, parameters.dynamics
     )
@@ -112,7 +125,16 @@ def tangent(
 def filter(
     parameters: Parameters, evidence: GaussianEvidence, lengths: Tensor | None = None
 ) -> Filtered:
-    """Predict the evidence of every frame from that of the frames before; see ``slds.filter``."""
+    """Predict the evidence of every frame from that of the frames before; see ``slds.filter``.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    evidence : GaussianEvidence
+        (..., T, D)
+    lengths : (...) int, optional
+        Frames that count in each sequence.
+    """
     first = sticky.mean(parameters.initial)
     rows = sticky.counted(parameters.transition, parameters.kappa)
     return filtering.filter(parameters.dynamics, None, first, rows, evidence, lengths)

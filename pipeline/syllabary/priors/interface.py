@@ -1,62 +1,46 @@
-"""The interface of a prior: what it is given, what it returns, and the functions that it offers.
+"""The interface of a prior: the functions that it offers, with their documentation.
 
 A prior is a module of this folder whose functions satisfy ``Prior``. A module that offers more
-satisfies ``Sticky``, ``Merging`` or ``NetworkPrior`` too, and those who need that ask with
-``isinstance``. The records are the same for all priors:
-
-- ``PointEvidence``, ``GaussianEvidence``: the latents of sequences, exact or with noise
-- ``Local``: the posterior of latents and states of sequences, given the global parameters
-- ``Cotangent``, ``Tangent``: a gradient by that posterior, and by what it was inferred from
-- ``Filtered``, ``Sample``: one-step predictions, and a drawn sequence
+satisfies ``Sticky``, ``Merging`` or ``NetworkPrior`` too, and callers that need that check it with
+``isinstance``. The records that pass through the functions are in ``types``.
 
 Parameters and statistics differ between priors. They are NamedTuples of tensors
 (``TensorRecord``), in the natural form of ``expfam``; ``GlobalParameters``, ``StickyParameters``,
 ``MixtureParameters`` and ``StartParameters`` name the fields that others may read.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
+from collections.abc import Iterable, Sequence
+from typing import Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from .. import settings as settings_module
 from ..expfam import dirichlet, mniw, niw
 from ..messages import meanfield
+from .types import (
+    Cotangent,
+    Evidence,
+    Filtered,
+    GaussianEvidence,
+    Local,
+    Sample,
+    Tangent,
+    TensorRecord,
+)
 
 __all__ = [
     "ChosenNetworkPrior",
     "ChosenPrior",
-    "Cotangent",
-    "Evidence",
-    "Filtered",
-    "GaussianEvidence",
     "GlobalParameters",
-    "Local",
     "Merging",
     "MixtureParameters",
     "NetworkPrior",
-    "PointEvidence",
     "Prior",
-    "Sample",
     "StartParameters",
     "Sticky",
     "StickyParameters",
-    "Tangent",
-    "TensorRecord",
-    "add",
-    "rebuilt",
-    "recordings",
-    "scaled",
-    "total",
 ]
-
-
-class TensorRecord(Protocol):
-    """A NamedTuple of tensors and of such records."""
-
-    def _asdict(self) -> "dict[str, Tensor | TensorRecord]": ...
 
 
 class GlobalParameters(TensorRecord, Protocol):
@@ -127,126 +111,11 @@ class StartParameters(Protocol):
 
 
 P = TypeVar("P", bound=GlobalParameters)
-P_contra = TypeVar("P_contra", bound=GlobalParameters, contravariant=True)
 S = TypeVar("S", bound=TensorRecord)
 S_contra = TypeVar("S_contra", bound=TensorRecord, contravariant=True)
 E = TypeVar("E")
 C = TypeVar("C", bound=settings_module.Settings)
 C_contra = TypeVar("C_contra", bound=settings_module.Settings, contravariant=True)
-R = TypeVar("R", bound=TensorRecord)
-
-
-class PointEvidence(NamedTuple):
-    """Latents that are exact where they are observed."""
-
-    latents: Tensor
-    """(..., T, D) float32 or float64; anything where not observed."""
-    observed: Tensor
-    """(..., T) bool."""
-
-    @property
-    def values(self) -> Tensor:
-        """(..., T, D) latents; anything where not observed."""
-        return self.latents
-
-
-class GaussianEvidence(NamedTuple):
-    """Latents with noise: a factor N(mean; x, 1 / precision) of each coordinate."""
-
-    mean: Tensor
-    """(..., T, D) float32 or float64; anything where the precision is zero."""
-    precision: Tensor
-    """(..., T, D) >= 0; zero is missing."""
-    states: Tensor | None = None
-    """(..., T, K) log evidence of the states, nats. If given, states follow from it alone."""
-
-    @property
-    def values(self) -> Tensor:
-        """(..., T, D) latents; anything where not observed."""
-        return self.mean
-
-    @property
-    def observed(self) -> Tensor:
-        """(..., T) bool: some coordinate is observed."""
-        return (self.precision > 0).any(-1)
-
-
-Evidence: TypeAlias = PointEvidence | GaussianEvidence
-
-
-class Local(NamedTuple, Generic[S]):
-    """Posterior of the latents and states of sequences, given the global parameters."""
-
-    means: Tensor
-    """(..., T, D) of the latents."""
-    covariances: Tensor | None
-    """(..., T, D, D), or None where the latents are points."""
-    cross: Tensor | None
-    """(..., T - 1, D, D) covariance of x_{t+1} with x_t, or None."""
-    states: Tensor
-    """(..., T, K) probabilities."""
-    statistics: S
-    """Expected sufficient statistics, summed over all sequences: input of ``update``."""
-    log_normalizer: Tensor
-    """(...) of the chain of states, nats."""
-    divergence: Tensor
-    """(...) of latents and states from the prior, nats; without their entropy for points."""
-    bound: Tensor
-    """(...) mean log density of the evidence minus the divergence, nats."""
-    converged: Tensor
-    """(...) bool."""
-    path: Tensor | None
-    """(..., T) int64, the most probable path of states if requested; -1 in padding."""
-    iterations: Tensor
-    """(...) iterations between latents and states."""
-    residual: Tensor
-    """(...) largest change of a state's probability in the last iteration."""
-    cache: object
-    """Intermediate results that the prior's own ``tangent`` and ``boundary_messages`` reuse."""
-
-
-class Cotangent(NamedTuple):
-    """Gradient of a scalar by the marginals of ``Local``, without the part through their bound."""
-
-    means: Tensor
-    """(..., T, D)"""
-    covariances: Tensor | None
-    """(..., T, D, D), symmetric, or None."""
-    states: Tensor | None = None
-    """(..., T, K), or None."""
-
-
-class Tangent(NamedTuple, Generic[E, S]):
-    """The same gradient by the evidence and the global parameters."""
-
-    evidence: E
-    """Evidence of cotangents: (..., T, D) each."""
-    statistics: S
-    """By the expected statistics of the global parameters: the cotangent of ``update``."""
-    iterations: Tensor
-    """(...) steps of the solver."""
-    residual: Tensor
-    """(...) relative residual of the solver's equation."""
-    indefinite: Tensor
-    """(...) bool: the marginals were no strict optimum, and the solver stopped early."""
-
-
-class Filtered(NamedTuple):
-    """One-step predictions."""
-
-    log_density: Tensor
-    """(..., T) log p(x_t | x_1..x_{t-1}), nats; 0 where a frame is no evidence."""
-    usable: Tensor
-    """(..., T) bool, frames that are evidence: observed, and so are all their regressors."""
-
-
-class Sample(NamedTuple):
-    """A sequence drawn from a prior."""
-
-    states: Tensor
-    """(T,) int64."""
-    latents: Tensor
-    """(T, D) float64."""
 
 
 @runtime_checkable
@@ -516,55 +385,3 @@ class NetworkPrior(Prior[P, S, GaussianEvidence, C], Protocol[P, S, C]):
 # statistics and evidence must be of the same prior.
 ChosenPrior: TypeAlias = Prior[GlobalParameters, TensorRecord, Evidence, settings_module.Settings]
 ChosenNetworkPrior: TypeAlias = NetworkPrior[GlobalParameters, TensorRecord, settings_module.Settings]
-
-
-def recordings(latents: Iterable[Tensor], lengths: Sequence[int] | Tensor | None) -> list[PointEvidence]:
-    """Return the evidence of each recording (T, D), cut to its length; NaN is missing.
-
-    Parameters
-    ----------
-    latents : iterable of (T, D), or (B, T, D)
-    lengths : (B,) int, optional
-    """
-    series = []
-    for index, values in enumerate(latents):
-        counted = values if lengths is None else values[: int(lengths[index])]
-        series.append(PointEvidence(counted, torch.isfinite(counted).all(-1)))
-    return series
-
-
-def rebuilt(kind: type[R], parts: "Iterable[Tensor | TensorRecord]") -> R:
-    """Return a record of a type, a NamedTuple, with these parts in the order of its fields."""
-    make: Callable[..., R] = kind
-    return make(*parts)
-
-
-def add(left: R, right: R) -> R:
-    """Add two records of tensors, and records inside them, field by field."""
-    pairs = zip(left._asdict().values(), right._asdict().values(), strict=True)
-    return rebuilt(type(left), (_sum(a, b) for a, b in pairs))
-
-
-def _sum(left: Tensor | TensorRecord, right: Tensor | TensorRecord) -> Tensor | TensorRecord:
-    if isinstance(left, Tensor) or isinstance(right, Tensor):
-        assert isinstance(left, Tensor) and isinstance(right, Tensor)
-        return left + right
-    return add(left, right)
-
-
-def scaled(record: R, factor: float) -> R:
-    """Multiply every tensor of a record, and of records inside it, by a number."""
-    parts = record._asdict().values()
-    return rebuilt(
-        type(record),
-        (factor * part if isinstance(part, Tensor) else scaled(part, factor) for part in parts),
-    )
-
-
-def total(parts: Iterable[R]) -> R:
-    """Add up records in their order; there is at least one."""
-    rest = iter(parts)
-    result = next(rest)
-    for part in rest:
-        result = add(result, part)
-    return result

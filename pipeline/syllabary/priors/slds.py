@@ -26,20 +26,13 @@ from .blocks import (
     global_parameters,
     initialization,
     natural_gradient,
+    rescaling,
     sticky,
     switching,
 )
 from .blocks.global_parameters import dimensions, kappa_of, learn, reorder, with_kappa
-from .interface import (
-    Cotangent,
-    Filtered,
-    GaussianEvidence,
-    GlobalParameters,
-    Local,
-    Sample,
-    Tangent,
-    add,
-)
+from .interface import GlobalParameters
+from .types import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent, add
 
 __all__ = [
     "TAKES_POINTS",
@@ -336,19 +329,7 @@ def update(
     rate: float = 1.0,
     cotangent: Statistics | None = None,
 ) -> Parameters:
-    """Step along the natural gradient; a full step is the conjugate posterior.
-
-    Parameters
-    ----------
-    parameters : Parameters
-    statistics : Statistics
-        Of all the data, or of a part scaled up to all.
-    settings : Settings
-    rate : float
-        0 stays, 1 is the whole step.
-    cotangent : Statistics, optional
-        Gradient of the rest of the objective by the expected statistics, from ``tangent``.
-    """
+    """Step along the natural gradient; a full step is the conjugate posterior. See ``Prior.update``."""
     current = Statistics(*parameters[:4])
     target = add(_prior(parameters, settings), statistics)
     posterior = natural_gradient.step(current, target, rate, cotangent)
@@ -392,39 +373,12 @@ def rescale_latents(parameters: Parameters, shift: Tensor, scale: Tensor) -> Par
     shift, scale : (D,) float64
         The scale is positive.
     """
-    size = len(shift)
-    affine = torch.eye(size + 1, dtype=torch.float64)
-    affine[:size, :size] = torch.diag(scale)
-    affine[:size, size] = -scale * shift
-    constant = torch.ones((1, 1), dtype=torch.float64)
-
-    def moved(natural: mniw.Natural, past: Tensor) -> mniw.Natural:
-        """Sums of [s; x] under x' = scale x − scale shift, s' = past s; 1 is the last of s."""
-        width = len(past)
-        both = torch.zeros((width + size, width + size), dtype=torch.float64)
-        both[:width, :width] = past
-        both[width:, width - 1] = -scale * shift
-        both[width:, width:] = torch.diag(scale)
-        top = torch.cat([natural.precision, natural.precision_mean.mT], -1)
-        low = torch.cat([natural.precision_mean, natural.scatter], -1)
-        gram = both @ torch.cat([top, low], -2) @ both.T
-        gram = (gram + gram.mT) / 2
-        return mniw.Natural(
-            gram[..., :width, :width],
-            gram[..., width:, :width],
-            gram[..., width:, width:],
-            natural.observations,
-        )
-
-    def moved_start(natural: niw.Natural) -> niw.Natural:
-        precision, mean, scatter, observations = moved(niw.as_regression(natural), constant)
-        return niw.Natural(precision[0, 0], mean[..., 0], scatter, observations)
-
+    past = rescaling.regressor_map(shift, scale)
     return parameters._replace(
-        start=moved_start(parameters.start),
-        dynamics=moved(parameters.dynamics, affine),
-        hyperprior=moved(parameters.hyperprior, affine),
-        start_hyperprior=moved_start(parameters.start_hyperprior),
+        start=rescaling.mean_and_noise(parameters.start, shift, scale),
+        dynamics=rescaling.regression(parameters.dynamics, past, shift, scale),
+        hyperprior=rescaling.regression(parameters.hyperprior, past, shift, scale),
+        start_hyperprior=rescaling.mean_and_noise(parameters.start_hyperprior, shift, scale),
     )
 
 

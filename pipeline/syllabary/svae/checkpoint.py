@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from ..errors import BadInput
-from ..priors.interface import TensorRecord, rebuilt
+from ..priors.types import TensorRecord, rebuilt
 from ..records import files
 
 __all__ = ["flatten", "load", "restore", "save"]

@@ -18,6 +18,7 @@ from .discovery import discovery
 from .model import Model
 from .settings import ModelSettings
 from .training import clamped, em, joint
+from .training.state import Checkpoint
 
 __all__ = ["learn"]
 
@@ -64,22 +65,22 @@ def learn(
         And the history of its training, a row per iteration.
     """
     require_choices(settings, "model")
-    places = {
-        name: None if folder is None else folder / f"{name}.safetensors"
+    alone, together = (
+        None if folder is None else Checkpoint(folder / f"{name}.safetensors", identity)
         for name in ("checkpoint", "joint")
-    }
+    )
     discovered = state_logits = None
     if settings.discovery is None:
         if labels:
             log.warning("labels of people are used by models with 'discovery' alone.")
         fitted = em.fit(
             latents, settings, target_duration_s=target_duration_s, fps=fps, seed=seed,
-            checkpoint=places["checkpoint"], identity=identity,
+            checkpoint=alone,
         )  # fmt: skip
     else:
         discovered = discovery.find(
             latents, settings.discovery, labels=labels, target_duration_s=target_duration_s, fps=fps,
-            seed=seed, checkpoint=places["checkpoint"], identity=identity,
+            seed=seed, checkpoint=alone,
         )  # fmt: skip
         state_logits = {name: torch.from_numpy(each) for name, each in discovered.evidence.items()}
         fitted = clamped.fit(latents, state_logits, settings, fps=fps, seed=seed)
@@ -88,7 +89,7 @@ def learn(
         fitted = fitted._replace(history=history)
     trained, networks = joint.fit(
         fitted, crops, latents, settings, reduction.pca, fps=fps, seed=seed, state_logits=state_logits,
-        checkpoint=places["joint"], identity=identity,
+        checkpoint=together,
     )  # fmt: skip
     if discovered is not None and state_logits is not None and trained is not fitted:
         discovered, state_logits = _renumbered(discovered, state_logits, trained.order)

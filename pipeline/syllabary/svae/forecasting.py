@@ -27,7 +27,8 @@ from ..expfam import mniw
 from ..machine import one_thread
 from ..messages import hmm, lds
 from ..priors.blocks import autoregression, global_parameters
-from ..priors.interface import GaussianEvidence, GlobalParameters, PointEvidence, total
+from ..priors.interface import GlobalParameters
+from ..priors.types import GaussianEvidence, PointEvidence, total
 from ..progress import track
 from ..records.crops import Crops
 from ..reduction.latents import LatentSeries
@@ -101,9 +102,10 @@ def refit(
         Of the latents of each recording.
     states : list of (T, K) float64
         Probabilities of its states.
-    lags, max_iterations : int
+    lags : int
     settings : Settings
         Of the prior.
+    max_iterations : int
 
     Raises
     ------

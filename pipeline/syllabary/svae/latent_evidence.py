@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from ..errors import ShapeError
-from ..priors.interface import GaussianEvidence, PointEvidence
+from ..priors.types import GaussianEvidence, PointEvidence
 from ..records.crops import Crops
 from ..reduction import registration
 from ..reduction.latents import LatentSeries

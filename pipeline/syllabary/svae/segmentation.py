@@ -9,8 +9,9 @@ import torch
 
 from ..errors import BadInput, ShapeError
 from ..machine import one_thread
-from ..priors.interface import ChosenPrior, Evidence, GaussianEvidence
+from ..priors.interface import ChosenPrior
 from ..priors.lookup import find_prior
+from ..priors.types import Evidence, GaussianEvidence
 from ..records.crops import Crops
 from ..reduction.latents import LatentSeries
 from . import latent_evidence

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from syllabary.priors.blocks import clusters
-from syllabary.priors.interface import PointEvidence
+from syllabary.priors.types import PointEvidence
 
 
 @pytest.mark.parametrize("window", [1, 3, 9])

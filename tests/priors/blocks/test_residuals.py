@@ -5,7 +5,7 @@ import torch
 
 from syllabary.expfam import mniw
 from syllabary.priors.blocks import residuals
-from syllabary.priors.interface import PointEvidence
+from syllabary.priors.types import PointEvidence
 
 DIMS, FRAMES = 3, 20000
 COEFFICIENTS = (0.9, -0.5)

@@ -19,6 +19,7 @@ from syllabary.svae.choices import prior_settings
 from syllabary.svae.model import Model
 from syllabary.svae.settings import ModelSettings
 from syllabary.svae.training import durations, em
+from syllabary.svae.training.state import Checkpoint
 
 FPS = 30.0
 
@@ -134,9 +135,9 @@ def test_stopped_training_goes_on_to_the_same_bits(tmp_path, iterations):
 
     path = tmp_path / "checkpoint.safetensors"
     with pytest.raises(Killed):
-        train(series, checkpoint=path, identity="a", progress=stop)
+        train(series, checkpoint=Checkpoint(path, "a"), progress=stop)
     resumed = []
-    again = train(series, checkpoint=path, identity="a", progress=resumed.append)
+    again = train(series, checkpoint=Checkpoint(path, "a"), progress=resumed.append)
     assert len(resumed) < len(whole.history)
     assert_same(again, whole)
 
@@ -145,32 +146,32 @@ def test_killed_training_goes_on_to_the_same_bits(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     code = (
         "import os, signal\nfrom pathlib import Path\n"
-        "from svae.training.test_em import study, train\n"
+        "from svae.training.test_em import Checkpoint, study, train\n"
         "count = [0]\n"
         "def stop(row):\n"
         "    count[0] += 1\n"
         "    if count[0] == 18: os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"train(study(4)[0], checkpoint=Path({str(path)!r}), identity='a', progress=stop)\n"
+        f"train(study(4)[0], checkpoint=Checkpoint(Path({str(path)!r}), 'a'), progress=stop)\n"
     )
     tests = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), *sys.path])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert_same(train(study(4)[0], checkpoint=path, identity="a"), train(study(4)[0]))
+    assert_same(train(study(4)[0], checkpoint=Checkpoint(path, "a")), train(study(4)[0]))
 
 
 def test_checkpoint_of_another_training_is_not_used(tmp_path, caplog):
     series = study(5)[0]
     path = tmp_path / "checkpoint.safetensors"
-    train(series, checkpoint=path, identity="a", seed=2)
+    train(series, checkpoint=Checkpoint(path, "a"), seed=2)
     rows = []
     with caplog.at_level(logging.WARNING):
-        train(series, checkpoint=path, identity="b", progress=rows.append)
+        train(series, checkpoint=Checkpoint(path, "b"), progress=rows.append)
     assert "of another training" in caplog.text and rows[0]["iteration"] == 0
     path.write_bytes(path.read_bytes()[:1000])
     caplog.clear()
     with caplog.at_level(logging.WARNING):
-        train(series, checkpoint=path, identity="b")
+        train(series, checkpoint=Checkpoint(path, "b"))
     assert "Training starts afresh" in caplog.text
 
 

@@ -7,7 +7,7 @@ import torch
 from oracles import arhmm as oracle
 from syllabary.errors import BadInput, BadSetting
 from syllabary.priors import slds
-from syllabary.priors.interface import GaussianEvidence
+from syllabary.priors.types import GaussianEvidence
 from syllabary.provenance import Provenance
 from syllabary.records.crops import SCALARS, TRACKING, Crops, CropsWriter
 from syllabary.reduction import pca, pca_fitting
@@ -18,6 +18,7 @@ from syllabary.svae.networks import likelihood
 from syllabary.svae.networks.autoencoder import create
 from syllabary.svae.settings import ModelSettings
 from syllabary.svae.training import em, gradients, joint, windows
+from syllabary.svae.training.state import Checkpoint
 
 MADE = Provenance("test", {}, None, {}, "")
 SIZE, FPS = (16, 16), 30.0
@@ -121,7 +122,7 @@ def test_the_first_pass_is_the_pca_with_its_prior(study, tmp_path):
 
 def test_the_same_seed_gives_the_same_weights_and_a_stop_changes_nothing(study, tmp_path):
     one, networks = train(study, settings())
-    kept = tmp_path / "joint.safetensors"
+    kept = Checkpoint(tmp_path / "joint.safetensors", "a")
 
     class Stop(Exception):
         pass
@@ -131,8 +132,8 @@ def test_the_same_seed_gives_the_same_weights_and_a_stop_changes_nothing(study, 
             raise Stop
 
     with pytest.raises(Stop):
-        train(study, settings(), checkpoint=kept, identity="a", progress=stop)
-    again, others = train(study, settings(), checkpoint=kept, identity="a")
+        train(study, settings(), checkpoint=kept, progress=stop)
+    again, others = train(study, settings(), checkpoint=kept)
     assert one.history.equals(again.history)
     for name, value in networks.tensors().items():
         assert torch.equal(value, others.tensors()[name]), name

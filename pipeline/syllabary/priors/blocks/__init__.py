@@ -1,20 +1,23 @@
-"""What the priors are made of.
+"""The parts of which the priors are made.
 
-``global_parameters`` (settings and parameters that the sticky models share), ``autoregression`` (a
-frame given its past), ``switching`` (latents and states at their optimum), ``population`` (what
-states have in common), ``sticky`` (transitions), ``natural_gradient`` (steps that keep parameters
-valid), ``initialization`` and ``clusters`` (first guess), ``merging`` (redundant states),
-``residuals`` (does the model leave autocorrelated residuals).
+``global_parameters`` (settings and parameters that the sticky models share), ``sticky``
+(transitions), ``population`` (the hyperprior of the dynamics), ``autoregression`` (a frame given its
+past), ``switching`` (latents and states at their optimum), ``filtering`` (one-step predictions),
+``natural_gradient`` (steps that keep parameters valid), ``rescaling`` (other units of latents),
+``initialization`` and ``clusters`` (first guess), ``merging`` (redundant states), ``residuals`` (a
+test for states that pool different movements).
 """
 
 __all__ = [
     "autoregression",
     "clusters",
+    "filtering",
     "global_parameters",
     "initialization",
     "merging",
     "natural_gradient",
     "population",
+    "rescaling",
     "residuals",
     "sticky",
     "switching",

@@ -8,13 +8,13 @@ from torch import Tensor
 from ...expfam import mniw
 from ...messages import moments
 from ...messages.regression import ar_log_likelihood
-from ..interface import PointEvidence, Sample
+from ..types import PointEvidence, Sample
 
 __all__ = ["draw", "features", "hyperprior", "noise", "pull", "scores", "sums", "usable"]
 
 
 def usable(observed: Tensor, lags: int, lengths: Tensor | None = None) -> Tensor:
-    """Tell which frames are evidence: themselves and all their ``lags`` predecessors observed.
+    """Return the frames that are evidence: they and all their ``lags`` predecessors are observed.
 
     Parameters
     ----------
@@ -29,17 +29,23 @@ def usable(observed: Tensor, lags: int, lengths: Tensor | None = None) -> Tensor
         Never the first ``lags`` frames.
     """
     frames = observed.shape[-1]
-    found = observed.clone()
-    found[..., :lags] = False
+    frames_used = observed.clone()
+    frames_used[..., :lags] = False
     for lag in range(1, min(lags, frames - 1) + 1):
-        found[..., lag:] &= observed[..., : frames - lag]
+        frames_used[..., lag:] &= observed[..., : frames - lag]
     if lengths is not None:
-        found &= torch.arange(frames, device=observed.device) < lengths[..., None]
-    return found
+        frames_used &= torch.arange(frames, device=observed.device) < lengths[..., None]
+    return frames_used
 
 
 def features(evidence: PointEvidence, lags: int) -> tuple[Tensor, Tensor]:
-    """Return the regressor of every frame, and the frame; zeros where nothing was observed.
+    """Return the regressor of every frame, and the frame; zeros where not observed.
+
+    Parameters
+    ----------
+    evidence : PointEvidence
+        (..., T, D)
+    lags : int
 
     Returns
     -------
@@ -47,7 +53,7 @@ def features(evidence: PointEvidence, lags: int) -> tuple[Tensor, Tensor]:
         ``[x_{t-1}, ..., x_{t-lags}, 1]``; zeros before the first frame.
     latents : (..., T, D)
     """
-    # NaN where nothing was observed must not reach any product.
+    # NaN of frames that are not observed must not reach any product.
     latents = torch.where(evidence.observed[..., None], evidence.latents, evidence.latents.new_zeros(()))
     frames = latents.shape[-2]
     columns = []
@@ -61,7 +67,17 @@ def features(evidence: PointEvidence, lags: int) -> tuple[Tensor, Tensor]:
 
 
 def sums(evidence: PointEvidence, usable: Tensor, states: Tensor, lags: int) -> mniw.Natural:
-    """Sums over usable frames, weighted by ``states`` (..., T, K), in float64."""
+    """Return sums over usable frames, weighted by the states' probabilities, in float64.
+
+    Parameters
+    ----------
+    evidence : PointEvidence
+        (..., T, D)
+    usable : (..., T) bool
+    states : (..., T, K)
+        Probabilities.
+    lags : int
+    """
     size = evidence.latents.shape[-1]
     regressor, latents = features(evidence, lags)
     joint = torch.where(usable[..., None], torch.cat([latents, regressor], -1), 0.0)
@@ -78,7 +94,7 @@ def sums(evidence: PointEvidence, usable: Tensor, states: Tensor, lags: int) -> 
 def hyperprior(
     pooled: mniw.Natural, *, coefficient_variance: float, extra_degrees: float, noise_floor: float
 ) -> mniw.Natural:
-    """Prior of every state's dynamics: stay where you are, with the noise of one regression.
+    """Return the prior of every state's dynamics: identity, with the noise of one regression.
 
     Parameters
     ----------
@@ -93,7 +109,7 @@ def hyperprior(
     """
     size, width = pooled.precision_mean.shape
     mean = torch.eye(size, width, dtype=torch.float64)
-    if width == 1:  # no past to stay at
+    if width == 1:  # there is no past
         mean = torch.zeros_like(mean)
     degrees = torch.tensor(size + extra_degrees, dtype=torch.float64)
     column_covariance = coefficient_variance * torch.eye(width, dtype=torch.float64)
@@ -110,7 +126,7 @@ def hyperprior(
 
 
 def noise(standard: mniw.Standard) -> Tensor:
-    """Mean of Q."""
+    """Return the mean of Q, (..., D, D)."""
     size = standard.scale.shape[-1]
     return standard.scale / (standard.degrees - size - 1)[..., None, None]
 
@@ -118,12 +134,21 @@ def noise(standard: mniw.Standard) -> Tensor:
 def scores(
     dynamics: mniw.Natural, evidence: PointEvidence, lags: int, *, at_mean: bool = False
 ) -> Tensor:
-    """Log density of every frame under every state, nats, whether usable or not.
+    """Return the log density of every frame under every state, nats, whether usable or not.
+
+    Parameters
+    ----------
+    dynamics : mniw.Natural
+        (K, ...)
+    evidence : PointEvidence
+        (..., T, D)
+    lags : int
+    at_mean : bool
+        Take the density at the means of W and Q, otherwise its mean over their distribution.
 
     Returns
     -------
     (..., T, K), dtype of the latents
-        Its mean over the law of W and Q, or with ``at_mean`` at their means.
     """
     standard = mniw.to_standard(dynamics)
     if at_mean:
@@ -140,7 +165,23 @@ def scores(
 def pull(
     dynamics: mniw.Natural, evidence: PointEvidence, usable: Tensor, states: Tensor, lags: int
 ) -> Tensor:
-    """Gradient of the scores by the latents, summed with the states' weights, (..., T, D)."""
+    """Return the gradient of the scores by the latents, summed with the states' weights.
+
+    Parameters
+    ----------
+    dynamics : mniw.Natural
+        (K, ...)
+    evidence : PointEvidence
+        (..., T, D)
+    usable : (..., T) bool
+    states : (..., T, K)
+        Weights.
+    lags : int
+
+    Returns
+    -------
+    (..., T, D)
+    """
     standard = mniw.to_standard(dynamics)
     precision, _ = mniw.expected_precision(standard)
     regressor, latents = features(evidence, lags)

@@ -1,14 +1,14 @@
-"""First guess of the states: k-means on how the latents move, or on where they are."""
+"""First guess of the states: k-means of the latents' motion, or of the latents."""
 
 import numpy as np
 import torch
 
-from ..interface import PointEvidence
+from ..types import PointEvidence
 
 __all__ = ["assign", "centers", "features", "motion", "points"]
 
 BLOCK = 65536
-# Mean squared step below which all is rest; latents have variance 1.
+# Mean squared step below which an animal rests; latents have variance 1.
 ENERGY_FLOOR = 1e-3
 
 
@@ -44,38 +44,56 @@ def centers(
         pick = int(torch.searchsorted(reach, rng.random() * total)) if total > 0 else 0
         chosen.append(min(pick, len(points) - 1))
         nearest = torch.minimum(nearest, ((points - points[chosen[-1]]) ** 2).sum(-1))
-    found = points[chosen].clone()
+    means = points[chosen].clone()
     labels = torch.full((len(points),), -1)
     for _ in range(rounds):
-        previous, labels = labels, assign(points, found)
+        previous, labels = labels, assign(points, means)
         if torch.equal(previous, labels):
             break
-        sums = torch.zeros_like(found).index_add_(0, labels, points)
+        sums = torch.zeros_like(means).index_add_(0, labels, points)
         sizes = torch.bincount(labels, minlength=count)
         filled = sizes > 0
-        found[filled] = sums[filled] / sizes[filled, None]
-    return found
+        means[filled] = sums[filled] / sizes[filled, None]
+    return means
 
 
-def assign(points: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-    """Return the nearest center of each point, (N,) int64."""
-    half = (found**2).sum(-1) / 2
-    parts = [(block @ found.T - half).argmax(-1) for block in torch.split(points, BLOCK)]
+def assign(points: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
+    """Return the nearest center of each point.
+
+    Parameters
+    ----------
+    points : (N, F) float64
+    centers : (K, F) float64
+
+    Returns
+    -------
+    (N,) int64
+    """
+    half = (centers**2).sum(-1) / 2
+    parts = [(block @ centers.T - half).argmax(-1) for block in torch.split(points, BLOCK)]
     return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int64)
 
 
 def features(evidence: PointEvidence, window: int) -> torch.Tensor:
-    """Return what frames are clustered by: their motion, or without a window where they are."""
+    """Return the features of frames for clustering: their motion, or without a window the latents.
+
+    Parameters
+    ----------
+    evidence : PointEvidence
+        (T, D), one recording.
+    window : int
+        Frames to average motion over, odd; 0 for the latents.
+    """
     if window:
         return motion(evidence, window)
     return torch.where(evidence.observed[:, None], evidence.latents, 0.0).double()
 
 
 def motion(evidence: PointEvidence, window: int) -> torch.Tensor:
-    """Return how the latents move about each frame: mean velocity and log mean squared step.
+    """Return the motion of the latents around each frame: mean velocity and log mean squared step.
 
-    Where the latents *are* differs between animals by build and posture, and clusters of it find
-    the animals; what they do in the next moment tells syllables apart.
+    The latents themselves differ between animals by size and posture, so their clusters would be
+    animals. Motion differs between syllables.
 
     Parameters
     ----------
@@ -102,7 +120,7 @@ def motion(evidence: PointEvidence, window: int) -> torch.Tensor:
     sums = running[window:] - running[:-window]
     count = sums[:, -1:].clamp(min=1)
     velocity, energy = (sums[:, :-1] / count).chunk(2, -1)
-    # Rounding of running sums must not become a logarithm.
+    # The floor keeps the rounding of running sums out of the logarithm.
     return torch.cat([velocity, torch.log(energy.clamp(min=0) + ENERGY_FLOOR)], -1)
 
 
@@ -113,30 +131,40 @@ def points(
     rng: np.random.Generator,
     window: int,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return the features of ``limit`` usable frames of all recordings, or of all there are.
+    """Return the features of usable frames, drawn from all recordings.
+
+    Parameters
+    ----------
+    series : list of PointEvidence (T, D)
+    usable : list of (T,) bool
+    limit : int
+        Frames to draw, at most.
+    rng : numpy Generator
+    window : int
+        See ``features``.
 
     Returns
     -------
     points : (N, F)
-        Standardized: velocities by one scale, all else each by its own.
-    mean, scale : (F)
-        What standardizes.
+        Standardized: velocities by one scale, each other feature by its own.
+    mean, scale : (F,)
+        Of the standardization.
     """
     sizes = [int(mask.sum()) for mask in usable]
     chosen = torch.zeros(sum(sizes), dtype=torch.bool)
     picked = rng.choice(sum(sizes), min(sum(sizes), limit), replace=False, shuffle=False)
     chosen[torch.from_numpy(picked)] = True
-    found = torch.cat(
+    drawn = torch.cat(
         [
-            features(e, window)[mask][own]
-            for e, mask, own in zip(series, usable, torch.split(chosen, sizes), strict=True)
+            features(evidence, window)[mask][rows]
+            for evidence, mask, rows in zip(series, usable, torch.split(chosen, sizes), strict=True)
         ]
     )
-    size = found.shape[1] // 2 if window else 0
-    mean = found.mean(0)
+    size = drawn.shape[1] // 2 if window else 0
+    mean = drawn.mean(0)
     mean[:size] = 0
-    scale = ((found - mean) ** 2).mean(0).sqrt()
+    scale = ((drawn - mean) ** 2).mean(0).sqrt()
     if window:
         scale[:size] = (scale[:size] ** 2).mean().sqrt()
     scale = torch.where(scale > 0, scale, 1.0)
-    return (found - mean) / scale, mean, scale
+    return (drawn - mean) / scale, mean, scale

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...expfam import mniw, niw
-from ..interface import Filtered, GaussianEvidence
+from ..types import Filtered, GaussianEvidence
 from . import autoregression
 
 __all__ = ["filter"]
@@ -74,17 +74,7 @@ def filter(
             moved = weights @ spread[:, None]
             center = (weights @ center[:, None, :, None])[..., 0] + offsets
             spread = moved @ weights.mT + noise
-        # With r = √R: (Q + 1/R)⁻¹ = r (1 + r Q r)⁻¹ r, which needs no inverse of R.
-        root = precisions[:, t].sqrt()[:, None]
-        innovation = root * (means[:, t, None] - center)
-        inner = root[..., :, None] * spread * root[..., None, :]
-        factor = torch.linalg.cholesky(inner + torch.eye(size, dtype=torch.float64))
-        whitened = torch.linalg.solve_triangular(
-            factor, torch.cat([innovation[..., None], root[..., None] * spread], -1), upper=False
-        )
-        surprise, gain = whitened[..., 0], whitened[..., 1:]
-        log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        score = -0.5 * surprise.square().sum(-1) - log_det
+        score, surprise, gain = _measure(means[:, t], precisions[:, t], center, spread)
         joint = torch.log(belief) + score
         total = torch.logsumexp(joint, -1)
         log_density[:, t] = total + log_scale[:, t]
@@ -100,3 +90,24 @@ def filter(
             center, spread = mean, (spread + spread.mT) / 2
     log_density = torch.where(usable, log_density, 0.0)
     return Filtered(log_density.reshape(*leading, frames), usable.reshape(*leading, frames))
+
+
+def _measure(
+    mean: Tensor, precision: Tensor, center: Tensor, spread: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Compare one frame's evidence (B, D) with its prediction under every state, (B, K, ...).
+
+    Returns the log density (B, K) up to a constant, the whitened surprise (B, K, D), and the
+    whitened gain (B, K, D, D).
+    """
+    # With r = √R: (Q + 1/R)⁻¹ = r (1 + r Q r)⁻¹ r, which needs no inverse of R.
+    root = precision.sqrt()[:, None]
+    innovation = root * (mean[:, None] - center)
+    inner = root[..., :, None] * spread * root[..., None, :]
+    factor = torch.linalg.cholesky(inner + torch.eye(mean.shape[-1], dtype=torch.float64))
+    whitened = torch.linalg.solve_triangular(
+        factor, torch.cat([innovation[..., None], root[..., None] * spread], -1), upper=False
+    )
+    surprise, gain = whitened[..., 0], whitened[..., 1:]
+    log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return -0.5 * surprise.square().sum(-1) - log_det, surprise, gain

@@ -1,4 +1,4 @@
-"""Settings and parameters that the sticky models share, and what can be done to them without data."""
+"""Settings and parameters that the sticky models share, and functions of them."""
 
 from typing import NamedTuple, TypeVar
 
@@ -6,10 +6,11 @@ import pydantic
 import torch
 from torch import Tensor
 
-from ... import settings as base_settings
+from ... import settings as settings_module
 from ...expfam import dirichlet, mniw
 from ...settings import Field
-from ..interface import GlobalParameters, StickyParameters, add
+from ..interface import GlobalParameters, StickyParameters
+from ..types import add
 from . import natural_gradient, population, sticky
 
 __all__ = [
@@ -31,10 +32,10 @@ AnyParameters = TypeVar("AnyParameters", bound=GlobalParameters)
 AnySticky = TypeVar("AnySticky", bound=StickyParameters)
 
 
-class Settings(base_settings.Settings):
+class Settings(settings_module.Settings):
     """Strengths of the prior; latents are whitened, so that none depends on their units."""
 
-    states: int = Field(50, ge=1, le=1000, description="most states K there can be")
+    states: int = Field(50, ge=1, le=1000, description="states K, at most")
     alpha: float = Field(5.7, gt=0, description="concentration of transitions from a state")
     gamma: float = Field(
         1000.0, gt=0, description="concentration of the states' shares, at least their number"
@@ -51,7 +52,7 @@ class Settings(base_settings.Settings):
         10.0, gt=0, description="prior variance of the coefficients, in units of the noise"
     )
     noise_floor: float = Field(
-        1e-4, gt=0, description="least noise variance expected before any data, latents having 1"
+        1e-4, gt=0, description="noise variance added before any data; latents have variance 1"
     )
 
     start_window: int = Field(
@@ -96,7 +97,18 @@ class Statistics(NamedTuple):
 
 
 def unseen(settings: Settings, weights: Tensor, kappa: Tensor, hyperprior: mniw.Natural) -> Parameters:
-    """Return parameters that have seen no data."""
+    """Return parameters without data: those of the prior.
+
+    Parameters
+    ----------
+    settings : Settings
+    weights : (K,) float64
+        beta, shares of the states.
+    kappa : () float64
+        Pseudo-count of staying.
+    hyperprior : mniw.Natural
+        Prior of every state's dynamics.
+    """
     states = len(weights)
     return Parameters(
         initial=dirichlet.Natural(torch.full_like(weights, settings.alpha / states)),
@@ -136,7 +148,14 @@ def dimensions(parameters: GlobalParameters) -> int:
 
 
 def reorder(parameters: AnySticky, order: Tensor) -> AnySticky:
-    """Renumber the states: the new state i is the old ``order[i]``, (K,) int64."""
+    """Renumber the states.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    order : (K,) int64
+        The new state i is the old ``order[i]``.
+    """
     return parameters._replace(
         initial=dirichlet.Natural(parameters.initial.concentration[order]),
         transition=dirichlet.Natural(parameters.transition.concentration[order][:, order]),
@@ -163,7 +182,7 @@ def lags(parameters: GlobalParameters) -> int:
 
 
 def divergence(parameters: Parameters, settings: Settings) -> Tensor:
-    """Return how far the global parameters are from their prior, () nats."""
+    """Return the divergence of the global parameters from their prior, () nats."""
     prior = unseen(settings, parameters.weights, parameters.kappa, parameters.hyperprior)
     return (
         dirichlet.divergence(parameters.initial, prior.initial)
@@ -201,12 +220,14 @@ def update(
     """
     prior = unseen(settings, parameters.weights, parameters.kappa, parameters.hyperprior)
     target = add(Statistics(*prior[:3]), statistics)
-    found = natural_gradient.step(Statistics(*parameters[:3]), target, rate, cotangent)
+    posterior = natural_gradient.step(Statistics(*parameters[:3]), target, rate, cotangent)
     weights = sticky.update_weights(
         parameters.weights,
-        dirichlet.expected_stats(found.transition).log_probability,
+        dirichlet.expected_stats(posterior.transition).log_probability,
         alpha=settings.alpha,
         gamma=settings.gamma,
         kappa=parameters.kappa,
     )
-    return Parameters(*found, weights=weights, kappa=parameters.kappa, hyperprior=parameters.hyperprior)
+    return Parameters(
+        *posterior, weights=weights, kappa=parameters.kappa, hyperprior=parameters.hyperprior
+    )

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from ...errors import BadInput
 from ...expfam import dirichlet, mniw
-from ..interface import PointEvidence, recordings, total
+from ..types import PointEvidence, recordings, total
 from . import autoregression, clusters
 from .global_parameters import Parameters, Settings, Statistics, unseen
 
 __all__ = ["guess", "labeled"]
 
 CLUSTERED_FRAMES = 200_000
-# Regressions of fewer frames fit these alone, and no other frame ever joins them.
+# A regression of fewer frames overfits: no other frame joins its state later.
 FRAMES_PER_COEFFICIENT = 5
 
 
@@ -32,18 +32,17 @@ def guess(
     ----------
     settings : Settings
     lags : int
-        Past frames that a frame is regressed on; 0 clusters where the latents are, not how they
-        move.
+        Past frames that a frame is regressed on; 0 clusters the latents, not their motion.
     latents : iterable of (T, D) float, or (B, T, D)
-        A recording each; NaN where missing. Iterated twice.
-    lengths : (B) int, optional
-        Frames that count in each.
+        One tensor per recording; NaN where missing. Iterated twice.
+    lengths : (B,) int, optional
+        Frames that count in each recording.
     rng : numpy Generator
 
     Returns
     -------
     Parameters, Statistics
-        Those that have seen nothing, and the sums of the clusters.
+        Those of the prior, and the sums of the clusters.
 
     Raises
     ------
@@ -76,8 +75,8 @@ def guess(
     enough = frames // (FRAMES_PER_COEFFICIENT * hyperprior.precision.shape[-1])
     centers = clusters.centers(points, min(states, max(2, enough)), rng)
 
-    def label(one: PointEvidence) -> Tensor:
-        features = clusters.features(one, window)
+    def label(evidence: PointEvidence) -> Tensor:
+        features = clusters.features(evidence, window)
         return clusters.assign((features - mean) / scale, centers)
 
     statistics = total(
@@ -89,7 +88,17 @@ def guess(
 def labeled(
     evidence: PointEvidence, usable: Tensor, labels: Tensor, states: int, lags: int
 ) -> Statistics:
-    """Return statistics of one recording as if its frames were surely of these states."""
+    """Return the statistics of one recording with certain states.
+
+    Parameters
+    ----------
+    evidence : PointEvidence
+        (T, D)
+    usable : (T,) bool
+    labels : (T,) int64
+        State of each frame.
+    states, lags : int
+    """
     certain = torch.nn.functional.one_hot(labels, states).double()
     pairs = (labels[:-1] * states + labels[1:])[usable[1:] & usable[:-1]]
     counts = torch.bincount(pairs, minlength=states**2).double()

@@ -1,8 +1,8 @@
-"""Join states that tell the same story: two copies of one syllable cost more than they explain.
+"""Merge redundant states: keeping two copies of a syllable lowers the bound.
 
-With the posterior of the paths held fixed, statistics of joined states add, and the bound has a
-closed form in them: ratios of normalizers. What is left out is the entropy of "which of the two",
-so a join is a proposal, kept where the next sweep finds a higher bound than before.
+With the posterior of the paths held fixed, statistics of merged states add, and the bound has a
+closed form in them: ratios of normalizers. It leaves out the entropy of the choice between the two,
+so a merge is a proposal. It is kept if the next iteration finds a higher bound.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...expfam import dirichlet, mniw
 
-__all__ = ["gather", "joins", "merge_states", "scraps"]
+__all__ = ["gather", "merge_states", "proposed_merges", "unused"]
 
 # Pairs of the best dynamics whose transitions are weighed too.
 CANDIDATES = 64
@@ -18,10 +18,10 @@ CANDIDATES = 64
 EMPTY = 0.5
 
 
-def joins(
+def proposed_merges(
     counts: Tensor, sums: mniw.Natural, rows: Tensor, hyperprior: mniw.Natural, share: float = 1.0
 ) -> Tensor:
-    """Join pairs one after the other, each time the one that raises the bound most.
+    """Merge pairs one after the other, each time the one that raises the bound most.
 
     Parameters
     ----------
@@ -34,12 +34,12 @@ def joins(
     hyperprior : mniw.Natural
         Prior of a regression.
     share : float
-        Joins at most, as a share of the states in use; one at least.
+        Upper limit of merges, as a share of the states in use; one is always allowed.
 
     Returns
     -------
     (K,) int64
-        The state each one becomes part of: itself, where nothing is gained.
+        The state that each state becomes part of: itself without a gain.
     """
     alive = [int(k) for k in torch.nonzero(sums.observations > EMPTY).flatten()]
     counts, sums = counts.clone(), mniw.Natural(*(part.clone() for part in sums))
@@ -61,14 +61,14 @@ def joins(
         best = sorted(gains, key=lambda pair: -gains[pair])[:CANDIDATES]
         now = _transitions(counts, rows)
         gain, pair = max(
-            (gains[pair] + float(_transitions(_joined(counts, *pair), rows) - now), pair)
+            (gains[pair] + float(_transitions(_merged(counts, *pair), rows) - now), pair)
             for pair in best
         )
         if gain <= 0:
             break
         keep, drop = pair
         into[into == drop] = keep
-        counts = _joined(counts, keep, drop)
+        counts = _merged(counts, keep, drop)
         for part in sums:
             part[keep] += part[drop]
             part[drop] = 0
@@ -80,11 +80,11 @@ def joins(
 
 
 def merge_states(sums: mniw.Natural, hyperprior: mniw.Natural, merge_threshold_nats: float) -> Tensor:
-    """Join states whose difference explains little, each time the pair that costs least.
+    """Merge states whose difference explains little, each time the pair that costs least.
 
-    A model of a body is never true, and with enough frames every nuance of a movement pays for a
-    state of its own. What a state is worth as a *syllable* is what it explains of the whole
-    recording: states join while that costs less than ``merge_threshold_nats`` per frame of all frames.
+    A model of a body is never exact, and with enough frames every nuance of a movement raises the
+    bound as a state of its own. As a *syllable*, a state is worth the log evidence that it adds to
+    the whole recording. States merge while that is below ``merge_threshold_nats`` per frame.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def merge_states(sums: mniw.Natural, hyperprior: mniw.Natural, merge_threshold_n
     Returns
     -------
     (K,) int64
-        The state each one becomes part of; states without frames go with the commonest.
+        The state that each state becomes part of; states without frames join the commonest.
     """
     sums = mniw.Natural(*(part.clone() for part in sums))
     frames = sums.observations
@@ -132,10 +132,10 @@ def merge_states(sums: mniw.Natural, hyperprior: mniw.Natural, merge_threshold_n
     return into
 
 
-def scraps(sums: mniw.Natural) -> Tensor:
-    """Tell which states are in use for fewer frames than their regression has coefficients.
+def unused(sums: mniw.Natural) -> Tensor:
+    """Return the states (K,) bool with fewer frames than their regression has coefficients.
 
-    They hold what fitted nowhere at some time, of several syllables, and so join none.
+    Their few frames are outliers of several syllables, so no merge raises the bound.
     """
     return (sums.observations > EMPTY) & (sums.observations < sums.precision.shape[-1])
 
@@ -147,7 +147,16 @@ def gather(
     into: Tensor,
     dropped: Tensor,
 ) -> tuple[dirichlet.Natural, dirichlet.Natural, mniw.Natural]:
-    """Add up counts, steps and sums of states that become one; forget those of dropped ones."""
+    """Add up counts, steps and sums of states that merge, without those of dropped states.
+
+    Parameters
+    ----------
+    initial, transition, dynamics
+        Counts (K,), steps (K, K), and sums (K, ...).
+    into : (K,) int64
+        The state that each state becomes part of.
+    dropped : (K,) bool
+    """
 
     def rows(part: Tensor) -> Tensor:
         kept = part.clone()
@@ -162,22 +171,22 @@ def gather(
     )
 
 
-def _joined(counts: Tensor, keep: int, drop: int) -> Tensor:
-    found = counts.clone()
-    found[keep] += found[drop]
-    found[:, keep] += found[:, drop]
-    found[drop] = 0
-    found[:, drop] = 0
-    return found
+def _merged(counts: Tensor, keep: int, drop: int) -> Tensor:
+    merged = counts.clone()
+    merged[keep] += merged[drop]
+    merged[:, keep] += merged[:, drop]
+    merged[drop] = 0
+    merged[:, drop] = 0
+    return merged
 
 
 def _evidence(sums: mniw.Natural, hyperprior: mniw.Natural) -> Tensor:
     """Log marginal likelihood of regressions with these sums, up to a shared constant."""
-    seen = mniw.Natural(*(part + own for part, own in zip(hyperprior, sums, strict=True)))
-    return mniw.log_normalizer(seen) - mniw.log_normalizer(hyperprior)
+    posterior = mniw.Natural(*(a + b for a, b in zip(hyperprior, sums, strict=True)))
+    return mniw.log_normalizer(posterior) - mniw.log_normalizer(hyperprior)
 
 
 def _transitions(counts: Tensor, rows: Tensor) -> Tensor:
     """Log marginal likelihood of the steps."""
-    seen = dirichlet.log_normalizer(dirichlet.Natural(rows + counts))
-    return (seen - dirichlet.log_normalizer(dirichlet.Natural(rows))).sum()
+    posterior = dirichlet.log_normalizer(dirichlet.Natural(rows + counts))
+    return (posterior - dirichlet.log_normalizer(dirichlet.Natural(rows))).sum()

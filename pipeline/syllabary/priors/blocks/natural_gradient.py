@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...expfam import dirichlet, mniw, niw
-from ..interface import TensorRecord, rebuilt
+from ..types import TensorRecord, rebuilt
 
 __all__ = ["step"]
 

@@ -1,9 +1,9 @@
-"""What the states have in common: the prior of one state's dynamics, learned from all of them.
+"""The hyperprior of the states' dynamics, fitted to all states.
 
-Syllables are variations on one body's motion. A prior that knows how their regressions spread
-lets a state be told from the others by a few bouts; a vague one makes every state pay for
-coefficients that hardly differ, and few survive. Mean, spread and noise of the population are
-point estimates that raise the bound (empirical Bayes).
+Syllables are variations of one body's motion. With a prior that matches the spread of their
+regressions, a few bouts distinguish a state from the others. With a vague prior every state pays
+for coefficients that hardly differ, and few survive. Mean, spread and noise of the population
+are point estimates that raise the bound (empirical Bayes).
 
 References
 ----------
@@ -21,16 +21,24 @@ from ...expfam import mniw
 
 __all__ = ["evidence", "learn"]
 
-# A state of fewer frames says nothing of the population: its posterior is the prior.
-LEAST_FRAMES = 1.0
-LEAST_STATES = 2
+# The posterior of a state with fewer frames is the prior, so it is left out of the population.
+MIN_FRAMES = 1.0
+MIN_STATES = 2
 DEGREES_RANGE = (1.0, 1e4)
 
 
 def evidence(sums: mniw.Natural, hyperprior: mniw.Natural) -> Tensor:
-    """Log marginal likelihood of regressions (K, ...) under one prior, summed, nats."""
-    seen = mniw.Natural(*(own + shared for own, shared in zip(sums, hyperprior, strict=True)))
-    return (mniw.log_normalizer(seen) - mniw.log_normalizer(hyperprior)).sum()
+    """Return the log marginal likelihood of regressions under one prior, summed, nats.
+
+    Parameters
+    ----------
+    sums : mniw.Natural
+        (K, ...)
+    hyperprior : mniw.Natural
+        Unbatched.
+    """
+    posterior = mniw.Natural(*(a + b for a, b in zip(sums, hyperprior, strict=True)))
+    return (mniw.log_normalizer(posterior) - mniw.log_normalizer(hyperprior)).sum()
 
 
 def learn(hyperprior: mniw.Natural, dynamics: mniw.Natural) -> mniw.Natural:
@@ -46,10 +54,10 @@ def learn(hyperprior: mniw.Natural, dynamics: mniw.Natural) -> mniw.Natural:
     Returns
     -------
     mniw.Natural
-        ``hyperprior`` itself where fewer than two states have frames, or where it is no worse.
+        ``hyperprior`` itself if fewer than two states have frames, or if it is no worse.
     """
-    used = dynamics.observations - hyperprior.observations >= LEAST_FRAMES
-    if int(used.sum()) < LEAST_STATES:
+    used = dynamics.observations - hyperprior.observations >= MIN_FRAMES
+    if int(used.sum()) < MIN_STATES:
         return hyperprior
     states = mniw.Natural(*(part[used] for part in dynamics))
     standard = mniw.to_standard(states)
@@ -61,7 +69,7 @@ def learn(hyperprior: mniw.Natural, dynamics: mniw.Natural) -> mniw.Natural:
     variance = spread.diagonal(dim1=-2, dim2=-1).sum(0) / (count * size)
     pooled = torch.linalg.inv(precision.mean(0))
     degrees = _degrees(torch.linalg.slogdet(pooled).logabsdet, log_det.mean(), size)
-    found = mniw.from_standard(
+    fitted = mniw.from_standard(
         mniw.Standard(
             mean=mean,
             column_covariance=torch.diag(variance),
@@ -69,12 +77,12 @@ def learn(hyperprior: mniw.Natural, dynamics: mniw.Natural) -> mniw.Natural:
             degrees=torch.tensor(degrees, dtype=torch.float64),
         )
     )
-    sums = mniw.Natural(*(own - shared for own, shared in zip(dynamics, hyperprior, strict=True)))
-    return found if bool(evidence(sums, found) > evidence(sums, hyperprior)) else hyperprior
+    sums = mniw.Natural(*(a - b for a, b in zip(dynamics, hyperprior, strict=True)))
+    return fitted if bool(evidence(sums, fitted) > evidence(sums, hyperprior)) else hyperprior
 
 
 def _degrees(log_scale: Tensor, log_det: Tensor, size: int) -> float:
-    """Degrees of freedom that make the states' noise most probable, its mean precision fixed."""
+    """Degrees of freedom that make the states' noise most probable at its mean precision."""
     half_dims = size / 2
 
     def cost(log_extra: float) -> float:
@@ -87,5 +95,5 @@ def _degrees(log_scale: Tensor, log_det: Tensor, size: int) -> float:
         return -float(density)
 
     low, high = (math.log(extra) for extra in DEGREES_RANGE)
-    found = minimize_scalar(cost, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
-    return size + 1 + math.exp(float(found.x))
+    optimum = minimize_scalar(cost, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    return size + 1 + math.exp(float(optimum.x))

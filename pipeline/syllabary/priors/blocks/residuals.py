@@ -1,21 +1,24 @@
-"""Does a switching autoregression know the movements it names? It asks whether surprises come in bursts.
+"""A test of a switching autoregression: the autocorrelation of its residuals.
 
-Where the model is right, the whitened residuals of successive frames are independent; their squared
-lengths q are too. Where a state stands for movements that it cannot tell, it is wrong for as long as
-the movement lasts, and q stays large, or small, for several frames. This is the autocorrelation of
-log q; of its logarithm, because single frames with large residuals would decide otherwise, and not at
-lag 1, because a border between states that is a frame off counts there.
+If the model is right, the whitened residuals of successive frames are independent, and so are their
+squared lengths q. If a state pools different movements, it is wrong for as long as a movement
+lasts, and q stays large, or small, for several frames. The test is the autocorrelation of log q.
+The logarithm keeps single frames with large residuals from dominating. Lag 1 would also count
+boundaries between states that are one frame off, so the lag is 2.
 
-Reference: doi:10.1111/j.1467-9892.1983.tb00373.x (autocorrelation of squared residuals as a test).
+References
+----------
+doi:10.1111/j.1467-9892.1983.tb00373.x (autocorrelation of squared residuals as a test).
 """
 
+import math
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from ...expfam import mniw
-from ..interface import PointEvidence
+from ..types import PointEvidence
 from . import autoregression
 
 __all__ = ["residual_autocorrelation"]
@@ -35,12 +38,12 @@ def residual_autocorrelation(
         Of K states, each a regression on ``lags`` frames.
     lags : int
     sequences : iterable of (PointEvidence (T, D), path (T,) int64)
-        What was seen, and in which state the model takes each frame to be.
+        Latents, and the most probable state of each frame.
 
     Returns
     -------
     float
-        Near 0 where the model is right; 0 where too little was seen to tell.
+        Near 0 if the model is right; 0 without usable frames.
     """
     standard = mniw.to_standard(dynamics)
     scale = torch.linalg.cholesky(autoregression.noise(standard))
@@ -51,13 +54,11 @@ def residual_autocorrelation(
         white = torch.linalg.solve_triangular(scale[path], residual[..., None], upper=False)
         logs.append(white.square().sum((-2, -1)).clamp(min=SMALLEST).log())
         usable.append(autoregression.usable(evidence.observed, lags))
-    if not any(bool(one.any()) for one in usable):
+    if not any(bool(mask.any()) for mask in usable):
         return 0.0
-    middle = torch.cat([log[known] for log, known in zip(logs, usable, strict=True)]).mean()
-    apart = [
-        torch.where(known, log - middle, torch.nan) for log, known in zip(logs, usable, strict=True)
-    ]
+    middle = torch.cat([log[mask] for log, mask in zip(logs, usable, strict=True)]).mean()
+    apart = [torch.where(mask, log - middle, torch.nan) for log, mask in zip(logs, usable, strict=True)]
     variance = torch.cat(apart).square().nanmean()
-    pairs = torch.cat([one[LAG:] * one[:-LAG] for one in apart]).nanmean()
-    found = float(pairs / variance)
-    return found if found == found else 0.0
+    pairs = torch.cat([part[LAG:] * part[:-LAG] for part in apart]).nanmean()
+    autocorrelation = float(pairs / variance)
+    return 0.0 if math.isnan(autocorrelation) else autocorrelation

@@ -15,7 +15,16 @@ __all__ = ["concentrations", "counted", "divergence", "log_prior", "mean", "upda
 
 
 def concentrations(weights: torch.Tensor, alpha: float, kappa: torch.Tensor) -> torch.Tensor:
-    """Return the Dirichlet concentrations of all rows, (K, K)."""
+    """Return the Dirichlet concentrations of all rows, (K, K).
+
+    Parameters
+    ----------
+    weights : (K,) float64
+        beta.
+    alpha : float
+    kappa : () float64
+        Pseudo-count of staying.
+    """
     states = weights.shape[-1]
     return (alpha * weights).expand(states, states) + kappa * torch.eye(states, dtype=weights.dtype)
 
@@ -26,10 +35,17 @@ def mean(rows: dirichlet.Natural) -> torch.Tensor:
 
 
 def counted(rows: dirichlet.Natural, kappa: torch.Tensor) -> torch.Tensor:
-    """Return mean transition probabilities without ``kappa``.
+    """Return mean transition probabilities without ``kappa``, (K, K).
 
-    Stickiness tells how long bouts are wanted to be: with it every border would be a surprise,
-    and samples would hardly change state. The counts tell how long bouts are.
+    Stickiness sets the target duration of bouts. With it every boundary would be a surprise, and
+    samples would hardly change state. The counts alone hold the durations of the data.
+
+    Parameters
+    ----------
+    rows : dirichlet.Natural
+        (K, K)
+    kappa : () float64
+        Pseudo-count of staying.
     """
     states = rows.concentration.shape[-1]
     return mean(dirichlet.Natural(rows.concentration - kappa * torch.eye(states, dtype=torch.float64)))
@@ -43,9 +59,20 @@ def divergence(
     gamma: float,
     kappa: torch.Tensor,
 ) -> torch.Tensor:
-    """Return how far the rows are from their prior, and beta from even shares, nats.
+    """Return the divergence of the rows from their prior, and of beta from even shares, nats.
 
-    The shares beta are a point: for them it is their log density below that of even shares.
+    The shares beta are a point estimate. Theirs is the log density of even shares minus their own.
+
+    Parameters
+    ----------
+    rows : dirichlet.Natural
+        (K, K)
+    weights : (K,) float64
+        beta.
+    alpha, gamma : float
+        Concentrations of the rows and of beta.
+    kappa : () float64
+        Pseudo-count of staying.
     """
     prior = dirichlet.Natural(concentrations(weights, alpha, kappa))
     even = torch.full_like(weights, 1 / len(weights))
@@ -53,7 +80,14 @@ def divergence(
 
 
 def log_prior(weights: torch.Tensor, gamma: float) -> torch.Tensor:
-    """Return log Dir(beta; gamma / K), nats."""
+    """Return log Dir(beta; gamma / K), nats.
+
+    Parameters
+    ----------
+    weights : (K,) float64
+        beta.
+    gamma : float
+    """
     states = weights.shape[-1]
     share = torch.as_tensor(gamma / states, dtype=weights.dtype)
     constant = torch.lgamma(share * states) - states * torch.lgamma(share)
@@ -79,15 +113,17 @@ def update_weights(
         beta, positive, summing to one.
     expected_log : (K, K) float64
         E log pi under the rows' posteriors.
-    alpha, gamma, kappa
-        Concentrations of the rows, of beta, and of staying.
+    alpha, gamma : float
+        Concentrations of the rows and of beta.
+    kappa : () float64
+        Pseudo-count of staying.
     steps : int
         Newton steps at most.
 
     Returns
     -------
     (K,) float64
-        A beta of no lower bound.
+        A beta whose bound is no lower.
     """
     states = len(weights)
     stay = kappa * torch.eye(states, dtype=weights.dtype)

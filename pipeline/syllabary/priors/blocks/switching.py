@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...expfam import dirichlet, mniw, niw
 from ...messages import hmm, meanfield
-from ..interface import Cotangent, GaussianEvidence, Local, Tangent, TensorRecord
+from ..types import Cotangent, GaussianEvidence, Local, Tangent, TensorRecord
 
 __all__ = [
     "Flat",

@@ -18,7 +18,6 @@ docs/decisions/016-discovery.md; cross-fitting and self-training: doi:10.48550/a
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +31,7 @@ from ...provenance import generator
 from ...records.annotations import Annotations
 from ...reduction.latents import LatentSeries
 from ..settings import DiscoverySettings
+from ..training.state import Checkpoint
 from . import classifier
 from .labeler import StateLabeler
 from .teacher import fit_teacher
@@ -101,8 +101,7 @@ def find(
     fps: float,
     seed: int,
     labels: Mapping[str, Annotations] | None = None,
-    checkpoint: Path | None = None,
-    identity: str = "",
+    checkpoint: Checkpoint | None = None,
 ) -> Discovered:
     """Find the syllables of the training recordings.
 
@@ -114,13 +113,13 @@ def find(
         Of the teacher, see ``training.em.fit``.
     labels : mapping of recording to Annotations, optional
         Labels of people for some of the ticks.
-    checkpoint, identity
+    checkpoint : Checkpoint, optional
         Of the teacher, see ``training.em.fit``.
     """
     names = sorted(latents)
     teacher = fit_teacher(
         latents, settings, target_duration_s=target_duration_s, fps=fps, seed=seed,
-        checkpoint=checkpoint, identity=identity,
+        checkpoint=checkpoint,
     )  # fmt: skip
     membership, soft_labels = teacher.membership, teacher.soft_labels
     classes: list[str] = [""] * soft_labels[0].shape[1]

@@ -10,7 +10,6 @@ that the animal's movements are not linear autoregressions (``priors.blocks.resi
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,11 +20,12 @@ from scipy.ndimage import gaussian_filter1d
 from ...machine import one_thread
 from ...priors import arhmm
 from ...priors.blocks import merging, residuals
-from ...priors.interface import total
+from ...priors.types import total
 from ...reduction.latents import LatentSeries
 from .. import latent_evidence
 from ..settings import DiscoverySettings, ModelSettings, TrainingSettings
 from ..training import em
+from ..training.state import Checkpoint
 
 __all__ = ["Teacher", "fit_teacher"]
 
@@ -70,8 +70,7 @@ def fit_teacher(
     target_duration_s: float,
     fps: float,
     seed: int,
-    checkpoint: Path | None = None,
-    identity: str = "",
+    checkpoint: Checkpoint | None = None,
 ) -> Teacher:
     """Fit the teacher and merge its states.
 
@@ -79,7 +78,7 @@ def fit_teacher(
     ----------
     latents : mapping of recording to LatentSeries
     settings : DiscoverySettings
-    target_duration_s, fps, seed, checkpoint, identity
+    target_duration_s, fps, seed, checkpoint
         See ``training.em.fit``.
     """
     model = ModelSettings(
@@ -90,7 +89,7 @@ def fit_teacher(
     )
     fitted = em.fit(
         latents, model, target_duration_s=target_duration_s, fps=fps, seed=seed,
-        checkpoint=checkpoint, identity=identity,
+        checkpoint=checkpoint,
     )  # fmt: skip
     parameters = fitted.parameters
     assert isinstance(parameters, arhmm.Parameters)

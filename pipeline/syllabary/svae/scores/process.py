@@ -7,12 +7,7 @@ from torch import Tensor
 
 from ...expfam import mniw, niw
 from ...priors.blocks import autoregression, sticky
-from ...priors.interface import (
-    GlobalParameters,
-    MixtureParameters,
-    StartParameters,
-    StickyParameters,
-)
+from ...priors.interface import GlobalParameters, MixtureParameters, StartParameters, StickyParameters
 
 __all__ = ["Law", "Process", "process", "stationary"]
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...priors.interface import GaussianEvidence
 from ...priors.lookup import find_prior
+from ...priors.types import GaussianEvidence
 from ...records.crops import Crops
 from ...reduction import registration
 from ...reduction.latents import LatentSeries

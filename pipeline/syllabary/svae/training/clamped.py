@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ...errors import BadSetting
 from ...machine import one_thread
-from ...priors.interface import total
 from ...priors.lookup import as_network_prior, find_prior
+from ...priors.types import total
 from ...progress import track
 from ...provenance import generator
 from ...reduction.latents import LatentSeries

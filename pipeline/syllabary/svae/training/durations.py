@@ -1,4 +1,4 @@
-"""How long bouts last, and which stickiness makes them last as long as wanted."""
+"""Durations of bouts, and the stickiness that gives them a target duration."""
 
 import math
 
@@ -8,12 +8,17 @@ import numpy.typing as npt
 __all__ = ["clip", "growth", "median", "next_kappa", "of_path"]
 
 KAPPA_RANGE = (1e-2, 1e10)
-# Growth of log duration with log kappa, until two probes have told.
+# Growth of log duration with log kappa before there are two probes.
 GROWTH = 0.1
 
 
 def of_path(path: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the lengths of the runs of a path, frames."""
+    """Return the lengths of the runs of a path, frames.
+
+    Parameters
+    ----------
+    path : (T,) int64
+    """
     if not len(path):
         return np.zeros(0, np.int64)
     borders = np.flatnonzero(np.diff(path)) + 1
@@ -37,16 +42,22 @@ def next_kappa(probes: list[list[float]]) -> float:
 
 
 def growth(probes: list[list[float]]) -> float:
-    """Return how fast log duration grows with log kappa, from the nearest probes."""
+    """Return the growth of log duration with log kappa, from the nearest probes."""
     near = sorted(probes, key=lambda probe: abs(probe[1]))[:2]
     if len(near) == 2 and near[0][0] != near[1][0]:
-        found = (near[1][1] - near[0][1]) / (near[1][0] - near[0][0])
-        return min(1.0, max(GROWTH / 4, found))
+        slope = (near[1][1] - near[0][1]) / (near[1][0] - near[0][0])
+        return min(1.0, max(GROWTH / 4, slope))
     return GROWTH
 
 
 def median(runs: npt.NDArray[np.int64]) -> float:
-    """Return the median of whole durations as of a continuous one: that many frames ± 1/2."""
+    """Return the median of durations as if each whole number n were spread over n ± 1/2.
+
+    Parameters
+    ----------
+    runs : (N,) int64
+        Durations, frames.
+    """
     if not len(runs):
         return math.nan
     middle = float(np.sort(runs)[(len(runs) - 1) // 2])
@@ -55,5 +66,5 @@ def median(runs: npt.NDArray[np.int64]) -> float:
 
 
 def clip(kappa: float) -> float:
-    """Keep a stickiness where counts beside it still have digits."""
+    """Clip a stickiness to the range in which counts beside it keep their digits."""
     return min(KAPPA_RANGE[1], max(KAPPA_RANGE[0], kappa))

@@ -15,7 +15,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +25,9 @@ from torch import Tensor
 from ...errors import BadInput, BadSetting
 from ...machine import one_thread
 from ...priors.blocks import global_parameters
-from ...priors.interface import GlobalParameters, Merging, Sticky, TensorRecord, add
+from ...priors.interface import GlobalParameters, Merging, Sticky
 from ...priors.lookup import as_network_prior
+from ...priors.types import TensorRecord, add
 from ...progress import track
 from ...provenance import generator
 from ...reduction.latents import LatentSeries
@@ -36,7 +36,7 @@ from ..settings import ModelSettings
 from . import durations
 from .fitted import COLUMNS, FIRST_ITERATIONS, START_TYPE, USED_SHARE, Fitted, Row, row
 from .stages import LATENTS, POINTS, stage_of, stages
-from .state import EMState, keep, resume
+from .state import Checkpoint, EMState
 
 __all__ = ["EMTrainer", "fit"]
 
@@ -80,8 +80,7 @@ def fit(
     target_duration_s: float,
     fps: float,
     seed: int,
-    checkpoint: Path | None = None,
-    identity: str = "",
+    checkpoint: Checkpoint | None = None,
     workers: int = 1,
     progress: Callable[[Row], None] | None = None,
 ) -> Fitted:
@@ -97,14 +96,12 @@ def fit(
         Ticks per second.
     seed : int
         The same seed and latents give the same parameters, bit for bit.
-    checkpoint : path, optional
+    checkpoint : Checkpoint, optional
         Where the state is kept; training that was stopped continues from there.
-    identity : str
-        Digest of all that decides the result; a checkpoint of another one is not used.
     workers : int
-        Threads over recordings; no influence on the result.
+        Threads over recordings; without influence on the result.
     progress : callable, optional
-        Gets every row of the history as it is made.
+        Called with every row of the history as it is made.
 
     Raises
     ------
@@ -114,7 +111,7 @@ def fit(
     if not latents:
         raise BadInput("there is no training recording; give at least one the role 'train'.")
     with one_thread("torch"), ThreadPoolExecutor(workers) as pool:
-        state = resume(checkpoint, identity, EMState)
+        state = None if checkpoint is None else checkpoint.resume(EMState)
         for stage in stages(settings):
             if state is not None and state.stage == LATENTS and stage == POINTS:
                 continue
@@ -126,7 +123,7 @@ def fit(
                 visits = pool.map(partial(trainer.visit, state), recordings)
                 values = trainer.advance(state, trainer.combine(state, visits))
                 if checkpoint is not None and (len(state.history) % SAVE_EVERY == 0):
-                    keep(checkpoint, identity, state)
+                    checkpoint.keep(state)
                 if progress is not None:
                     progress(values)
         assert state is not None

@@ -15,15 +15,8 @@ import torch
 from torch import Tensor
 
 from ...messages import meanfield
-from ...priors.interface import (
-    ChosenNetworkPrior,
-    Cotangent,
-    GaussianEvidence,
-    GlobalParameters,
-    Local,
-    Tangent,
-    TensorRecord,
-)
+from ...priors.interface import ChosenNetworkPrior, GlobalParameters
+from ...priors.types import Cotangent, GaussianEvidence, Local, Tangent, TensorRecord
 from ..networks import likelihood
 from ..networks.base import Decoder
 from ..settings import TrainingSettings

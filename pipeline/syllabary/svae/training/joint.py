@@ -31,16 +31,9 @@ from torch import Tensor, nn
 from ...errors import BadSetting
 from ...machine import one_thread
 from ...messages.meanfield import BoundaryMessages
-from ...priors.interface import (
-    ChosenNetworkPrior,
-    GaussianEvidence,
-    GlobalParameters,
-    Sticky,
-    TensorRecord,
-    scaled,
-    total,
-)
+from ...priors.interface import ChosenNetworkPrior, GlobalParameters, Sticky
 from ...priors.lookup import as_network_prior, find_prior
+from ...priors.types import GaussianEvidence, TensorRecord, scaled, total
 from ...progress import track
 from ...provenance import generator
 from ...reduction.latents import LatentSeries
@@ -54,7 +47,7 @@ from .fitted import COLUMNS, FIRST_ITERATIONS, START_TYPE, USED_SHARE, Fitted, R
 from .gradients import Gradient
 from .recordings import TrainingRecordings
 from .schedule import learning_rate
-from .state import JointState, keep, resume
+from .state import Checkpoint, JointState
 from .windows import Window
 
 __all__ = ["JointTrainer", "fit"]
@@ -63,7 +56,7 @@ log = logging.getLogger(__name__)
 PHASE = "joint"
 # Columns of the history that only this phase has.
 PIXELS = "pixel_nats_per_frame"
-MEASURES = ("solver_iterations", "solver_fallbacks", "turns", "gradient_error")
+MEASURES = ("solver_iterations", "solver_fallbacks", "mean_field_iterations", "gradient_error")
 
 
 class Pass(NamedTuple):
@@ -87,8 +80,7 @@ def fit(
     fps: float,
     seed: int,
     state_logits: Mapping[str, Tensor] | None = None,
-    checkpoint: Path | None = None,
-    identity: str = "",
+    checkpoint: Checkpoint | None = None,
     progress: Callable[[Row], None] | None = None,
 ) -> tuple[Fitted, Networks]:
     """Train networks and prior together, from a prior trained on the PCA's latents.
@@ -106,12 +98,10 @@ def fit(
         The same seed, crops and number of threads give the same weights, bit for bit.
     state_logits : mapping of recording to (T, K) float64, optional
         Log evidence of the states. If given, the states are clamped to it, and latents follow.
-    checkpoint : path, optional
+    checkpoint : Checkpoint, optional
         Where the state is kept after every epoch; training that was stopped continues from there.
-    identity : str
-        Digest of all that decides the result; a checkpoint of another one is not used.
     progress : callable, optional
-        Gets every row of the history as it is made.
+        Called with every row of the history as it is made.
 
     Returns
     -------
@@ -130,13 +120,14 @@ def fit(
     recordings = TrainingRecordings(crops, latents, state_logits, networks.encoder.max_precision, width)
     with one_thread("torch"):
         trainer = JointTrainer(networks, recordings, settings, fps, seed)
-        state = resume(checkpoint, identity, JointState) or trainer.begin(fitted)
+        state = None if checkpoint is None else checkpoint.resume(JointState)
+        state = state or trainer.begin(fitted)
         epochs = settings.training.epochs + 1
         passes = track(trainer.epochs(state), "fit: joint", total=epochs - state.epoch, unit="epochs")
         for cuts in passes:
             values = trainer.advance(state, cuts, trainer.infer_whole(state, cuts))
             if checkpoint is not None:
-                keep(checkpoint, identity, state)
+                checkpoint.keep(state)
             if progress is not None:
                 progress(values)
         networks.load(state.best_weights)
@@ -246,8 +237,8 @@ class JointTrainer:
             runs.append(durations.of_path(local.path.numpy()))
             usage += local.states[observed].double().sum(0)
             paths += torch.bincount(local.path[observed], minlength=states)
-            own_windows = [window for window in cuts if window.recording == index]
-            boundary |= windows.boundary_of(self.prior, local, own_windows)
+            of_recording = [window for window in cuts if window.recording == index]
+            boundary |= windows.boundary_of(self.prior, local, of_recording)
         state.starts = starts
         divergence += float(self.prior.divergence(state.parameters, self.settings))
         values = row(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...messages.meanfield import BoundaryMessages
-from ...priors.interface import GaussianEvidence, Local, TensorRecord
+from ...priors.types import GaussianEvidence, Local, TensorRecord
 from ...records.crops import Crops
 from ...reduction import registration
 from ...reduction.latents import LatentSeries

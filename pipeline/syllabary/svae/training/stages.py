@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ...errors import ShapeError
-from ...priors.interface import ChosenPrior, Evidence
+from ...priors.interface import ChosenPrior
 from ...priors.lookup import as_network_prior, find_prior
+from ...priors.types import Evidence
 from ...reduction.latents import LatentSeries
 from ...settings import Settings
 from .. import latent_evidence

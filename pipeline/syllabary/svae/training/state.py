@@ -1,10 +1,10 @@
-"""All that the next iteration or epoch of training depends on, and its file."""
+"""The state of training, on which the next iteration or epoch depends, and its file."""
 
 import dataclasses
 import logging
 import math
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from torch import Tensor
 
@@ -14,7 +14,7 @@ from ...priors.lookup import find_prior
 from .. import checkpoint
 from .fitted import Row
 
-__all__ = ["EMState", "JointState", "TrainingState", "keep", "resume"]
+__all__ = ["Checkpoint", "EMState", "JointState", "TrainingState"]
 
 log = logging.getLogger(__name__)
 Probe: TypeAlias = list[float]
@@ -83,59 +83,56 @@ class JointState(TrainingState):
 State = TypeVar("State", bound=TrainingState)
 
 
-def keep(path: Path, identity: str, state: TrainingState) -> None:
-    """Write the state whole or not at all.
+class Checkpoint(NamedTuple):
+    """The file in which the state of one training is kept."""
 
-    Parameters
-    ----------
-    path : path
-    identity : str
-        Digest of all that decides the result.
-    state : TrainingState
-    """
-    values = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
-    tensors = {f"starts.{i}": start for i, start in enumerate(values.pop("starts"))}
-    records = [name for name, value in values.items() if isinstance(value, tuple)]
-    groups = [name for name, value in values.items() if isinstance(value, dict)]
-    for name in records:
-        tensors |= checkpoint.flatten(values.pop(name), f"{name}.")
-    for name in groups:
-        tensors |= {f"{name}.{key}": tensor for key, tensor in values.pop(name).items()}
-    layout = {"kind": type(state).__name__, "records": records, "groups": groups, "values": values}
-    checkpoint.save(path, tensors, {"identity": identity, **layout})
+    path: Path
+    identity: str = ""
+    """Digest of all that decides the result; a file with another one is not used."""
 
+    def keep(self, state: TrainingState) -> None:
+        """Write the state whole or not at all."""
+        values = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+        tensors = {f"starts.{i}": start for i, start in enumerate(values.pop("starts"))}
+        records = [name for name, value in values.items() if isinstance(value, tuple)]
+        groups = [name for name, value in values.items() if isinstance(value, dict)]
+        for name in records:
+            tensors |= checkpoint.flatten(values.pop(name), f"{name}.")
+        for name in groups:
+            tensors |= {f"{name}.{key}": tensor for key, tensor in values.pop(name).items()}
+        layout = {"kind": type(state).__name__, "records": records, "groups": groups, "values": values}
+        checkpoint.save(self.path, tensors, {"identity": self.identity, **layout})
 
-def resume(path: Path | None, identity: str, kind: type[State]) -> State | None:
-    """Read the state of the same training if it was stopped, otherwise None.
+    def resume(self, kind: type[State]) -> State | None:
+        """Read the state of the same training if it was stopped, otherwise return None.
 
-    Parameters
-    ----------
-    path : path, optional
-    identity : str
-        Digest of all that decides the result; a file with another one is not used.
-    kind : subclass of TrainingState
-    """
-    if path is None or not path.is_file():
-        return None
-    try:
-        tensors, metadata = checkpoint.load(path)
-    except BadInput as error:
-        log.warning("%s Training starts afresh.", error)
-        return None
-    if metadata.get("identity") != identity or metadata.get("kind") != kind.__name__:
-        log.warning("%s is of another training (data, settings, code or seed differ): not used.", path)
-        return None
+        Parameters
+        ----------
+        kind : subclass of TrainingState
+        """
+        if not self.path.is_file():
+            return None
+        try:
+            tensors, metadata = checkpoint.load(self.path)
+        except BadInput as error:
+            log.warning("%s Training starts afresh.", error)
+            return None
+        if metadata.get("identity") != self.identity or metadata.get("kind") != kind.__name__:
+            log.warning(
+                "%s is of another training (data, settings, code or seed differ): not used.", self.path
+            )
+            return None
 
-    def group(name: str) -> dict[str, Tensor]:
-        prefix = f"{name}."
-        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        def group(name: str) -> dict[str, Tensor]:
+            prefix = f"{name}."
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
-    values, starts = metadata["values"], group("starts")
-    parameters = find_prior(values["prior"]).Parameters
-    values["starts"] = [starts[str(i)] for i in range(len(starts))]
-    values |= {name: group(name) for name in metadata["groups"]}
-    for name in metadata["records"]:
-        values[name] = checkpoint.restore(parameters, tensors, f"{name}.")
-    state = kind(**values)
-    log.info("training goes on after %s.", state.progress())
-    return state
+        values, starts = metadata["values"], group("starts")
+        parameters = find_prior(values["prior"]).Parameters
+        values["starts"] = [starts[str(i)] for i in range(len(starts))]
+        values |= {name: group(name) for name in metadata["groups"]}
+        for name in metadata["records"]:
+            values[name] = checkpoint.restore(parameters, tensors, f"{name}.")
+        state = kind(**values)
+        log.info("training goes on after %s.", state.progress())
+        return state

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from ...messages.meanfield import BoundaryMessages
-from ...priors.interface import ChosenNetworkPrior, Local, TensorRecord
+from ...priors.interface import ChosenNetworkPrior
+from ...priors.types import Local, TensorRecord
 
 __all__ = ["Window", "batches", "boundary_of", "cut", "join"]
 
