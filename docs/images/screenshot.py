@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-WIDTH, HEIGHT = 1180, 1262
+WIDTH, HEIGHT = 1180, 1284
 ROWS = 6
 LARGEST_KB = 300
 SCRIPT = f"""<script>{{
