@@ -112,8 +112,8 @@ def length(longest: int) -> None:
 def memory() -> None:
     for case in ("hmm-100", "hmm-100-sums", "smoother-10"):
         run = [sys.executable, __file__, "--inside", case]
-        process = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
-        peak, outputs = float(process[-2]), float(process[-1])
+        finished = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
+        peak, outputs = float(finished[-2]), float(finished[-1])
         report(f"{case}, 100000 frames", "peak above inputs", peak, "MB")
         if outputs:
             report(f"{case}, 100000 frames", "peak above inputs over outputs", peak / outputs)
@@ -213,7 +213,7 @@ def threads() -> None:
         begin = time.time() + 20
         run = [sys.executable, __file__, "--inside", f"throughput,{of},{begin}"]
         some = [subprocess.Popen(run, stdout=subprocess.PIPE, text=True) for _ in range(count)]
-        return np.array([[float(x) for x in process.communicate()[0].split()] for process in some])
+        return np.array([[float(x) for x in finished.communicate()[0].split()] for finished in some])
 
     shares = []
     for _ in range(3):
@@ -229,14 +229,14 @@ def start() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for case in ("empty cache", "full cache"):
             run = [sys.executable, __file__, "--inside", "start"]
-            process = subprocess.run(
+            finished = subprocess.run(
                 run,
                 capture_output=True,
                 text=True,
                 check=True,
                 env={**os.environ, "NUMBA_CACHE_DIR": scratch},
             )
-            report(f"first HMM and Gaussian chain, {case}", "time", float(process.stdout), "s")
+            report(f"first HMM and Gaussian chain, {case}", "time", float(finished.stdout), "s")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def test_float32_latents_are_within_1e_5(noise, rng):
         assert_allclose(value, other, rtol=0, atol=1e-6 * float(other.abs().max()))
 
 
-def test_where_frames_are_missing_the_sweeps_lose_no_more_than_the_rounding_of_their_input(rng):
+def test_where_frames_are_missing_passes_lose_no_more_than_the_rounding_of_their_input(rng):
     """Nine frames in ten unseen: a latent hangs on differences of blocks that nearly cancel.
 
     float32 potentials are then an answer's limit, whatever is done with them: rounding J moves

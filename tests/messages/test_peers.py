@@ -32,9 +32,9 @@ def jax():
 
 
 def test_hmmlearn_agrees(chain):
-    hmmlearn_base = pytest.importorskip("hmmlearn.base")
+    hmmlearn_module = pytest.importorskip("hmmlearn.base")
 
-    class FixedEvidence(hmmlearn_base.BaseHMM):
+    class FixedEvidence(hmmlearn_module.BaseHMM):
         """A model whose observations are the log evidence itself."""
 
         def _compute_log_likelihood(self, X):

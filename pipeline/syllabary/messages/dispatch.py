@@ -37,7 +37,7 @@ Array = Tensor | NDArray[np.generic]
 def as_tensor(array: Array) -> Tensor:
     """Return a tensor of float32 or float64 on the same memory where possible."""
     if isinstance(array, np.ndarray) and not array.flags.writeable:
-        array = array.copy()  # torch knows no read-only memory and warns
+        array = array.copy()  # torch has no read-only memory and warns
     tensor = torch.as_tensor(array)
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.double()
 
@@ -107,9 +107,18 @@ def zeros(
 ) -> Tensor:
     """Zeros on the device of ``like``; on the processor by NumPy.
 
-    Its large pages are ten times as fast to get; nor does it wake torch's threads, which would go on
-    to take time from ours. What is not ``padded``, so that kernels will write it all, may hold anything:
-    to set memory to zeros that is used again takes as long as a tenth of a sweep.
+    NumPy gets large pages, ten times as fast. It does not wake torch's threads either, which would take
+    time from ours. Setting memory to zeros that is used again takes a tenth of the time of a pass.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    like : (...)
+        Gives the device.
+    dtype : torch.dtype, optional
+        That of ``like`` by default.
+    padded : bool
+        If false the memory is left uninitialized, because the kernels overwrite all of it.
     """
     dtype = like.dtype if dtype is None else dtype
     if like.device.type != "cpu":
@@ -119,7 +128,7 @@ def zeros(
 
 
 def has_padding(lengths: Array | None, frames: int) -> bool:
-    """Whether a sequence has less than all frames; a GPU is not waited for, but taken to say yes."""
+    """Whether a sequence has less than all frames; true for lengths on a GPU, without waiting for it."""
     if lengths is None:
         return False
     result = torch.as_tensor(lengths)
@@ -129,7 +138,12 @@ def has_padding(lengths: Array | None, frames: int) -> bool:
 def sum_rows(array: Tensor) -> Tensor:
     """Sum over the last axis, (B, T) to (B); zeros at its end change no bit.
 
-    By NumPy, for the same reason; whose sums depend on how many there are, so a block at a time.
+    By NumPy, for the same reasons as ``zeros``. NumPy's order of addition depends on the number of
+    entries, so that blocks of a fixed size are summed first.
+
+    Parameters
+    ----------
+    array : (B, T)
     """
     if array.device.type != "cpu":
         return array.sum(-1)
@@ -141,7 +155,7 @@ def sum_rows(array: Tensor) -> Tensor:
 
 
 def name_of(sequence: int, leading: tuple[int, ...]) -> str:
-    """Return how a message begins that is about one flattened sequence."""
+    """Return the beginning of an error message about one flattened sequence."""
     if not leading:
         return ""
     return f"sequence {', '.join(str(int(i)) for i in np.unravel_index(sequence, leading))}, "
@@ -155,7 +169,8 @@ def backend_for(name: str, tensor: Tensor) -> ModuleType:
     name : str
         A name in ``backends/``. ``"auto"`` is the backend of the tensor's device, and ``reference``
         where that device has none.
-    tensor : Tensor of any shape
+    tensor : (...)
+        Only its device matters.
 
     Raises
     ------

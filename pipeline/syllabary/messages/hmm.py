@@ -40,7 +40,7 @@ __all__ = [
 
 
 class ChainPotentials(NamedTuple):
-    """What marginals were found from, but for the transitions."""
+    """Potentials that marginals were computed from, except the transitions."""
 
     initial: Tensor
     """(..., K) float64"""
@@ -49,7 +49,7 @@ class ChainPotentials(NamedTuple):
 
 
 class ChainMarginals(NamedTuple):
-    """What forward and backward sweeps leave behind; padding holds zeros.
+    """Results of the forward and backward pass; padding holds zeros.
 
     Attributes
     ----------
@@ -250,13 +250,15 @@ def entropy(
     ----------
     posterior : ChainMarginals
         Of ``marginals(initial, transition, evidence, lengths=lengths)``.
+    initial, transition, evidence, lengths
+        As they were for ``marginals``.
     """
     if posterior.states is None or posterior.transitions is None or posterior.initial is None:
         raise ShapeError('the entropy needs marginals found with keep="all".')
     chain = _checked(initial, transition, evidence, lengths)
 
     def mean(shares: Tensor, potential: Tensor) -> Tensor:
-        """Mean of a potential; what is impossible has no share."""
+        """Mean of a potential; impossible states have no share."""
         return torch.where(shares > 0, shares * potential.double(), 0.0)
 
     states = posterior.states.reshape(chain.evidence.shape).double()
@@ -320,10 +322,12 @@ def sample(
 
     Parameters
     ----------
-    initial, transition, evidence, lengths, backend
+    initial, transition, evidence
         As for ``marginals``.
     rng : numpy Generator
         Gives one number per frame, padding included.
+    lengths, backend
+        As for ``marginals``.
 
     Returns
     -------

@@ -52,7 +52,7 @@ class GaussianSums(NamedTuple):
 
 
 class GaussianMarginals(NamedTuple):
-    """What forward and backward sweeps leave behind; padding holds zeros."""
+    """Results of the forward and backward pass; padding holds zeros."""
 
     means: Tensor
     """(..., T, D) given all frames ("all", "sums"), or of the chain cut after each frame ("filter")."""
@@ -151,8 +151,11 @@ def marginals(
     _refuse(fault, chain.leading)
     dimensions = chain.lengths.double() * size
 
+    def unflatten(part: Tensor) -> Tensor:
+        return part.reshape(*chain.leading, *part.shape[1:])
+
     def shaped(part: Tensor | None) -> Tensor | None:
-        return None if part is None else part.reshape(*chain.leading, *part.shape[1:])
+        return None if part is None else unflatten(part)
 
     return GaussianMarginals(
         means=means.reshape(*chain.leading, frames, size),
@@ -162,7 +165,7 @@ def marginals(
             0.5 * (totals[:, 0] - totals[:, 1] + dimensions * math.log(2 * math.pi))
         ).reshape(chain.leading),
         entropy=(0.5 * (dimensions * (1 + math.log(2 * math.pi)) - totals[:, 1])).reshape(chain.leading),
-        sums=None if sums is None else GaussianSums(*(shaped(part) for part in sums.unbind(1))),  # type: ignore[arg-type]
+        sums=None if sums is None else GaussianSums(*map(unflatten, sums.unbind(1))),
         filtered=shaped(filtered),
         gain=shaped(gain),
     )
@@ -246,10 +249,12 @@ def sample(
 
     Parameters
     ----------
-    precision, lower, precision_mean, lengths, backend
+    precision, lower, precision_mean
         As for ``marginals``.
     rng : numpy Generator
         Gives D normal numbers per frame, padding included.
+    lengths, backend
+        As for ``marginals``.
 
     Returns
     -------

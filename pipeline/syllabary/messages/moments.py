@@ -1,4 +1,4 @@
-"""Sums over frames under each state's probability, of the second moments of what is known of a frame."""
+"""Sums of second moments over frames, weighted by the probability of each state."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from .dispatch import backend_for
 
 __all__ = ["NEGLIGIBLE", "weighted_moments"]
 
-# A smaller share of some frames than this cannot be seen in the bound.
+# A smaller share of some frames than this does not change the bound visibly.
 NEGLIGIBLE = 1e-12
 
 
@@ -23,22 +23,21 @@ def weighted_moments(
 ) -> Tensor:
     """Sum ``weights_tk E[joint_t joint_tᵀ]`` over frames and sequences.
 
-    Some tens of frames are summed in their own precision, and such sums in float64.
+    Short runs of frames are summed in their own precision, and these sums in float64.
 
     Parameters
     ----------
     joint : (B, N, W) float32 or float64
         Means. Finite, whatever their weight.
     weights : (B, T, K) float32 or float64
-        Of the first T − N frames none is counted.
+        The first T − N frames do not count.
     covariances : (B, T, D, D), optional
-        Of the first D numbers of ``joint``, which are certain without.
+        Of the first D numbers of ``joint``; they are certain by default.
     cross : (B, T - 1, D, D), optional
-        Of the first D numbers (rows) with the D behind them, which then are the first D of the frame
-        before, and N is T − 1.
+        Of the first D numbers (rows) with the next D, which then are the first D of the frame before;
+        N is T − 1.
     negligible : float
-        Frames whose weights are together no larger may be left out; what is left decides how much work
-        there is.
+        Frames whose weights are together no larger may be left out, which saves time.
     backend : str
         As for ``hmm.marginals``.
 

@@ -1,4 +1,4 @@
-"""Frames' rows times matrices, added up in place."""
+"""Rows of frames times matrices, added in place."""
 
 from typing import NamedTuple
 
@@ -11,20 +11,20 @@ __all__ = ["Term", "add_products"]
 
 
 class Term(NamedTuple):
-    """Rows of frames, and the matrix that each meets."""
+    """Rows of frames, and the matrix that multiplies each."""
 
     rows: Tensor
     """(B, T', ...), inner axes of W numbers."""
     matrix: Tensor
     """(W, F)"""
     skipped: tuple[int, int] = (0, 0)
-    """First frames of the sum and first rows that are left out; of what remains the shorter says how
-    many there are."""
+    """Numbers of frames of the sum and of rows that are left out at the beginning. Of the remaining
+    frames and rows, the smaller number is used."""
 
 
 @torch.no_grad()
 def add_products(out: Tensor, *terms: Term, backend: str = "auto") -> Tensor:
-    """Add ``rows @ matrix`` of three terms at most to ``out``, without a room for products.
+    """Add ``rows @ matrix`` of three terms at most to ``out``, without memory for products.
 
     Parameters
     ----------

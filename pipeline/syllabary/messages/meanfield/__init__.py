@@ -1,4 +1,4 @@
-"""Links between a chain of states and a chain of latents, and the optimum they settle at.
+"""A chain of states and a chain of latents coupled by cross potentials, and their joint optimum.
 
 Given its state k, a frame is a regression on the frame before it, x_t = W_k s_t + noise with
 s_t = [x_{t-1}; 1] ("dynamic"), or on nothing but the constant, s_t = [1] ("static"). In mean field
@@ -6,10 +6,10 @@ each chain receives potentials that are linear in the other's expected statistic
 products over all frames at once. They are written in residual form, which keeps digits where
 raw moments of latents far from zero would cancel.
 
-In reading order: ``types`` (what goes in and out), ``links`` (potentials, sums, and their
-derivatives), ``optimum`` (found by turns), ``implicit`` (its derivative, by conjugate gradients
-with the tangents of both chains), ``windows`` (what lies beyond the ends of a piece). Nothing here
-knows where the expected parameters come from.
+In reading order: ``types`` (inputs and results), ``cross_potentials`` (potentials that one chain gives
+the other, sums, and their derivatives), ``optimum`` (found by alternating updates), ``implicit`` (its
+derivative, by conjugate gradients with the tangents of both chains), ``windows`` (boundary messages at
+the ends of a window). The expected parameters are inputs; priors compute them.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""Links: potentials that one chain gives the other, sums of both, and derivatives of all."""
+"""Cross potentials: what one chain gives the other, sums over both, and derivatives of all."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -58,7 +58,22 @@ def node_potentials(regression: Regression, latents: Latents, *, dynamic: bool =
 def chain_potentials(
     potentials: Potentials, evidence: Evidence, weights: Tensor, boundary: BoundaryMessages | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Potentials of the chain of latents under the states' probabilities."""
+    """Potentials of the chain of latents under the probabilities of the states.
+
+    Parameters
+    ----------
+    potentials : Potentials
+    evidence : Evidence
+    weights : (B, T, K)
+        Probabilities of the states, zero in padding.
+    boundary : BoundaryMessages or None
+        For windows.
+
+    Returns
+    -------
+    (B, T, D, D), (B, T - 1, D, D) and (B, T, D)
+        Precision on the diagonal and below it, and precision times mean.
+    """
     mean, precision = evidence[:2]
     size = mean.shape[-1]
     dynamic = potentials.start is not None
@@ -105,10 +120,12 @@ def sums(
     Parameters
     ----------
     regression : Regression
-        Tells K, D and p alone.
+        Only its K, D and p are used.
     latents : Latents
     weights : (B, T, K)
         Zero in padding.
+    dynamic : bool
+        Whether a frame depends on the frame before.
     change : (Latents, (B, T, K)), optional
         Derivative of latents and of weights: then the derivative of the sums is returned.
 
@@ -175,10 +192,21 @@ def node_tangent(regression: Regression, latents: Latents, change: Latents, dyna
 def chain_tangent(
     regression: Regression, latents: Latents, weights: Tensor, dynamic: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Transpose of ``_node_tangent``: change of the latents' potentials along one of the weights.
+    """Transpose of ``node_tangent``: change of the latents' potentials along a change of the weights.
 
-    Returns (dJ, dJ below the diagonal, dh − dJ μ); the last is formed from residuals, in which
-    nothing large cancels.
+    Parameters
+    ----------
+    regression : Regression
+    latents : Latents
+    weights : (B, T, K)
+        The change.
+    dynamic : bool
+
+    Returns
+    -------
+    (B, T, D, D), (B, T - 1, D, D) and (B, T, D)
+        dJ on the diagonal and below it, and dh − dJ μ, which is formed from residuals, so that nothing
+        large cancels.
     """
     blocks = blocks_of(regression, weights.dtype, dynamic)
     targets, regressors = _frames(latents.means, dynamic)
@@ -207,7 +235,7 @@ def chain_tangent(
 
 
 class Blocks(NamedTuple):
-    """What covariances and latents meet in a link, (K, D, D) and (K, D) in the messages' dtype."""
+    """Factors of covariances (K, D, D) and latents (K, D) in cross potentials."""
 
     current: Tensor  # P
     cross: Tensor  # P M_x
@@ -217,7 +245,7 @@ class Blocks(NamedTuple):
 
 
 def blocks_of(regression: Regression, dtype: torch.dtype, dynamic: bool) -> Blocks:
-    """Return the means of the regressions' statistics that covariances and latents meet."""
+    """Return the means of the regressions' statistics that multiply covariances and latents."""
     mean, spread, precision, _ = (part.double() for part in regression)
     size = mean.shape[-2]
     weighted = precision @ mean
@@ -240,7 +268,7 @@ def blocks_of(regression: Regression, dtype: torch.dtype, dynamic: bool) -> Bloc
 def _frames(means: Tensor, dynamic: bool, *, whole: bool = False) -> tuple[Tensor, Tensor]:
     """Targets and regressors of all regressions, at the means.
 
-    Of a dynamic model those of the first frame are left out, or if ``whole`` stand for nothing.
+    For a dynamic model those of the first frame are left out, or if ``whole`` are placeholders.
     """
     if not dynamic:
         return means, means.new_ones((*means.shape[:-1], 1))
@@ -313,7 +341,13 @@ def _moments(latents: Latents, dynamic: bool, change: Latents | None = None) -> 
 
 
 def within(part: Tensor, lengths: Tensor | None) -> Tensor:
-    """Return (B, T, ...) with zeros in padding; where there is none, what was given."""
+    """Return an array with zeros in padding, or the array itself where there is no padding.
+
+    Parameters
+    ----------
+    part : (B, T, ...)
+    lengths : (B) int, or None
+    """
     if lengths is None:
         return part
     inside = torch.arange(part.shape[1], device=part.device) < lengths[:, None]

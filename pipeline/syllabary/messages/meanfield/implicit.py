@@ -1,5 +1,8 @@
 """Derivative of the optimum: a gradient by the marginals, sent back through the fixed point."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -8,6 +11,8 @@ from .cross_potentials import chain_tangent, node_tangent, within
 from .types import Cotangent, Derivative, Evidence, Latents, Optimum, Potentials
 
 __all__ = ["derivative"]
+
+Operator = Callable[[Tensor], Tensor]
 
 
 def derivative(
@@ -23,21 +28,23 @@ def derivative(
 ) -> Derivative:
     """Send a gradient by the marginals back through the optimum, by conjugate gradients.
 
-    With F_z and F_x the tangents of the two chains and B = M F_x Mᵀ, M being the link, it solves
+    With F_z and F_x the tangents of the two chains, M the cross potentials and B = M F_x Mᵀ, it solves
     (I − B F_z) a = g_w + M F_x g_x. In the inner product ⟨a, b⟩ = aᵀ F_z b the operator is
-    self-adjoint, and positive where ``optimum`` is a strict optimum.
+    self-adjoint, and positive where ``optimum`` is a strict one.
 
     Parameters
     ----------
-    potentials, evidence, lengths
+    potentials, evidence
         As they were for ``solve``.
     optimum : Optimum
     cotangent : Cotangent
-        Gradient by means and covariances *without* what runs through the objective itself.
+        Gradient by means and covariances, *without* the part through the objective itself.
+    lengths : (B) int, optional
+        As it was for ``solve``.
     tolerance : float
         Relative residual at which each sequence's iteration ends.
     iterations : int
-        Steps at most; 0 holds the states fixed ("frozen").
+        Largest number of steps; 0 holds the states fixed ("frozen").
     damping : float, optional
         For comparison: a ← (1 − d) a + d (right side + B F_z a) in place of conjugate gradients;
         one step with d = 1 is one Neumann term.
@@ -66,56 +73,20 @@ def derivative(
     def to_latents(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return chain_tangent(regression, latents, weights, dynamic)
 
-    def inner(left: Tensor, right: Tensor) -> Tensor:
-        return (left.double() * right.double()).sum((-2, -1))
+    def coupling(direction: Tensor) -> Tensor:
+        return to_states(chain_of_latents(to_latents(direction)))
 
     direct = chain_of_latents(direct_change)
     right_side = to_states(direct)
     if cotangent.states is not None:
         right_side = right_side + within(cotangent.states, lengths)
-    # Without a step, what the states would answer is left out.
-    solution = torch.zeros_like(right_side)
-    if evidence.states is not None:
-        # Said states are no function of the latents: nothing comes back from them.
-        iterations = 0
-    residual, covariant = right_side, chain_of_states(right_side)
-    step, stepped = residual, covariant
-    size = inner(residual, covariant).clamp(min=0)
-    whole = torch.where(size > 0, size, 1.0)
-    running = size > 0
-    indefinite = torch.zeros_like(running)
-    used = torch.zeros_like(size, dtype=torch.int64)
-    for _ in range(iterations):
-        if not bool(running.any()):
-            break
-        if damping is not None:
-            solution = solution + damping * residual
-            residual = (
-                right_side
-                - solution
-                + to_states(chain_of_latents(to_latents(chain_of_states(solution))))
-            )
-            used += running
-            size = inner(residual, chain_of_states(residual)).clamp(min=0)
-            running = running & (size > tolerance**2 * whole)
-            continue
-        image = step - to_states(chain_of_latents(to_latents(stepped)))
-        curvature = inner(stepped, image)
-        indefinite |= running & ~(curvature > 0)
-        running = running & (curvature > 0)
-        length = torch.where(running, size / torch.where(running, curvature, 1.0), 0.0)
-        length = length[:, None, None].to(solution.dtype)
-        solution = solution + length * step
-        residual = residual - length * image
-        used += running
-        covariant = chain_of_states(residual)
-        left = inner(residual, covariant).clamp(min=0)
-        turn = torch.where(running, left / torch.where(size > 0, size, 1.0), 0.0)
-        turn = turn[:, None, None].to(solution.dtype)
-        step, stepped = residual + turn * step, covariant + turn * stepped
-        size = torch.where(running, left, size)
-        running = running & (size > tolerance**2 * whole)
-    answer = tangent_of_states(potentials, marginals, solution, lengths)
+    # States that have evidence of their own do not depend on the latents: nothing comes back from them.
+    steps = 0 if evidence.states is not None else iterations
+    if damping is None:
+        solution = _conjugate_gradients(chain_of_states, coupling, right_side, tolerance, steps)
+    else:
+        solution = _damped(chain_of_states, coupling, right_side, tolerance, steps, damping)
+    answer = tangent_of_states(potentials, marginals, solution.value, lengths)
     back = to_latents(answer.states)
     total = (direct_change[0] + back[0], direct_change[1] + back[1], direct_change[2] + back[2])
     transitions = None if potentials.transition is None else answer.transitions.sum(0)
@@ -123,10 +94,86 @@ def derivative(
         latents=chain_of_latents(total),
         states=answer.states,
         transitions=transitions,
-        iterations=used,
-        residual=(size / whole).sqrt(),
-        indefinite=indefinite,
+        iterations=solution.iterations,
+        residual=solution.residual,
+        indefinite=solution.indefinite,
     )
+
+
+class _Solution(NamedTuple):
+    """Solution a of (I − B F_z) a = b, of which F_z is ``metric`` and B ``coupling``."""
+
+    value: Tensor
+    """(B, T, K)"""
+    iterations: Tensor
+    """(B) int64"""
+    residual: Tensor
+    """(B), relative."""
+    indefinite: Tensor
+    """(B) bool, whether the operator is not positive."""
+
+
+def _inner(left: Tensor, right: Tensor) -> Tensor:
+    return (left.double() * right.double()).sum((-2, -1))
+
+
+def _conjugate_gradients(
+    metric: Operator, coupling: Operator, right_side: Tensor, tolerance: float, iterations: int
+) -> _Solution:
+    """Solve by conjugate gradients in the inner product of ``metric``."""
+    solution = torch.zeros_like(right_side)
+    residual, covariant = right_side, metric(right_side)
+    step, stepped = residual, covariant
+    size = _inner(residual, covariant).clamp(min=0)
+    whole = torch.where(size > 0, size, 1.0)
+    running = size > 0
+    indefinite = torch.zeros_like(running)
+    used = torch.zeros_like(size, dtype=torch.int64)
+    for _ in range(iterations):
+        if not bool(running.any()):
+            break
+        image = step - coupling(stepped)
+        curvature = _inner(stepped, image)
+        indefinite |= running & ~(curvature > 0)
+        running = running & (curvature > 0)
+        length = torch.where(running, size / torch.where(running, curvature, 1.0), 0.0)
+        length = length[:, None, None].to(solution.dtype)
+        solution = solution + length * step
+        residual = residual - length * image
+        used += running
+        covariant = metric(residual)
+        remaining = _inner(residual, covariant).clamp(min=0)
+        share = torch.where(running, remaining / torch.where(size > 0, size, 1.0), 0.0)
+        share = share[:, None, None].to(solution.dtype)
+        step, stepped = residual + share * step, covariant + share * stepped
+        size = torch.where(running, remaining, size)
+        running = running & (size > tolerance**2 * whole)
+    return _Solution(solution, used, (size / whole).sqrt(), indefinite)
+
+
+def _damped(
+    metric: Operator,
+    coupling: Operator,
+    right_side: Tensor,
+    tolerance: float,
+    iterations: int,
+    damping: float,
+) -> _Solution:
+    """Solve by damped fixed-point iteration."""
+    solution, residual = torch.zeros_like(right_side), right_side
+    size = _inner(residual, metric(residual)).clamp(min=0)
+    whole = torch.where(size > 0, size, 1.0)
+    running = size > 0
+    used = torch.zeros_like(size, dtype=torch.int64)
+    for _ in range(iterations):
+        if not bool(running.any()):
+            break
+        solution = solution + damping * residual
+        residual = right_side - solution + coupling(metric(solution))
+        used += running
+        size = _inner(residual, metric(residual)).clamp(min=0)
+        running = running & (size > tolerance**2 * whole)
+    return _Solution(solution, used, (size / whole).sqrt(), torch.zeros_like(running))
 
 
 def tangent_of_states(

@@ -1,11 +1,9 @@
-"""Both posteriors, each the best given the other, found by turns.
+"""Both posteriors, each the best given the other, found by alternating updates.
 
-Where a recognizer speaks of the states themselves, their posterior is the chain under its word, and
-only the latents follow from the states: one turn is all there is. The divergence from the prior is
+Where the evidence holds potentials of the states, the posterior of the states follows from these alone,
+and the latents follow from the states: a single iteration is enough. The divergence from the prior is
 then that of this pair, larger than at the optimum.
 """
-
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,25 +26,25 @@ def solve(
     tolerance: float = 1e-4,
     cache: bool = True,
 ) -> Optimum:
-    """Update latents and states by turns until neither moves.
+    """Update latents and states in turn until the objective no longer rises.
 
     Parameters
     ----------
     potentials : Potentials
     evidence : Evidence
-        Messages run in its dtype.
+        Messages have its dtype.
     lengths : (B) int, optional
         Frames that count in each sequence.
     start : (B, T, K), optional
-        Probabilities of the states to begin with; without, those that the evidence's means give.
-    boundary : Edges, optional
-        Of windows, all of T frames.
+        Probabilities of the states at the start; by default those that fit the means of the evidence.
+    boundary : BoundaryMessages, optional
+        For windows, all of T frames.
     max_iterations : int
-        Turns at most, one at least.
+        Largest number of iterations; at least one is done.
     tolerance : float
-        Rise of the objective per frame in one turn, nats, below which it is settled.
+        Rise of the objective per frame in one iteration, nats, at which a sequence has converged.
     cache : bool
-        Keep what ``derivative`` and ``boundary_of`` need; half of the memory.
+        Keep the results that ``derivative`` and ``boundary_of`` need; half of the memory.
     """
     mean, precision = (within(part, lengths) for part in evidence[:2])
     if evidence.states is not None:
@@ -61,9 +59,9 @@ def solve(
     weights = within(start.to(evidence.mean.dtype), lengths)
     best: Optimum | None = None
     active = torch.arange(count, device=mean.device)
-    min_iterations = tolerance * (torch.full_like(active, frames) if lengths is None else lengths)
+    min_rise = tolerance * (torch.full_like(active, frames) if lengths is None else lengths)
     for _ in range(max(1, max_iterations)):
-        part = _turn(
+        part = _iterate(
             potentials,
             Evidence(_rows(mean, active), _rows(precision, active)),
             _rows(weights, active),
@@ -78,22 +76,22 @@ def solve(
             rise = part.objective - best.objective[active]
             part = part._replace(iterations=best.iterations[active] + 1)
             best = _put(best, part, active)
-        is_stable = rise <= min_iterations[active]
-        best.converged[active] = is_stable
+        has_converged = rise <= min_rise[active]
+        best.converged[active] = has_converged
         moved = part.states.states
         assert moved is not None
         if len(active) == count:
             weights = moved
         else:
             weights[active] = moved
-        active = active[~is_stable]
+        active = active[~has_converged]
         if not len(active) or not frames:
             break
     assert best is not None
     return best
 
 
-def _turn(
+def _iterate(
     potentials: Potentials,
     evidence: Evidence,
     weights: Tensor,
@@ -103,7 +101,7 @@ def _turn(
 ) -> Optimum:
     """Update the latents under these states, then the states."""
     dynamic = potentials.start is not None
-    # Of a pair that reaches into the padding nothing may come back.
+    # A pair that reaches into the padding must not contribute.
     share = within(weights, lengths)
     gaussian = lds.marginals(
         *chain_potentials(potentials, evidence, share, boundary), lengths=lengths, cache=cache
@@ -125,7 +123,7 @@ def _from_state_evidence(
     boundary: BoundaryMessages | None,
     cache: bool,
 ) -> Optimum:
-    """Find the states from what is said of them, and the latents from the states."""
+    """Infer the states from their own potentials, and the latents from the states."""
     assert evidence.states is not None
     states = _infer_states(potentials, evidence.states, boundary, lengths, cache)
     assert states.states is not None
@@ -136,11 +134,11 @@ def _from_state_evidence(
     assert gaussian.covariances is not None and gaussian.cross is not None
     latents = Latents(gaussian.means, gaussian.covariances, gaussian.cross)
     nodes = node_potentials(potentials.regression, latents, dynamic=potentials.start is not None)
-    # The log normalizer holds what was said; the model holds what the latents give.
+    # The log normalizer holds the given potentials; the model holds those that the latents give.
     swap = within(share * (evidence.states - nodes), lengths).double().sum((-2, -1))
     divergence = swap - gaussian.entropy - states.log_normalizer - _first(potentials, latents, boundary)
-    found = _optimum(evidence, gaussian, states, divergence, torch.zeros_like(divergence))
-    return found._replace(converged=torch.ones_like(found.converged))
+    optimum = _optimum(evidence, gaussian, states, divergence, torch.zeros_like(divergence))
+    return optimum._replace(converged=torch.ones_like(optimum.converged))
 
 
 def _optimum(
@@ -150,7 +148,7 @@ def _optimum(
     divergence: Tensor,
     residual: Tensor,
 ) -> Optimum:
-    """Both posteriors after one turn, and how they explain what is seen."""
+    """Both posteriors after one iteration, and how they explain the observations."""
     assert gaussian.covariances is not None
     variance = gaussian.covariances.diagonal(dim1=-2, dim2=-1)
     observed = evidence.precision * ((gaussian.means - evidence.mean) ** 2 + variance)
@@ -172,7 +170,7 @@ def _infer_states(
     lengths: Tensor | None,
     cache: bool,
 ) -> hmm.ChainMarginals:
-    """Posterior of the states; independent ones are chains of one frame, done in one stroke."""
+    """Posterior of the states; independent states are chains of one frame, computed at once."""
     if boundary is not None:
         nodes = nodes.clone()
         nodes[:, -1] += boundary.final.to(nodes)
@@ -189,10 +187,10 @@ def _infer_states(
 
 
 def _from_points(potentials: Potentials, evidence: Evidence) -> Tensor:
-    """Node potentials as if latents were where the evidence has its peak; none for missing frames.
+    """Node potentials for latents at the peak of the evidence; zero for missing frames.
 
-    What is seen jitters by its own noise beside that of the motion. Taken for motion, the jitter
-    would make the states of most motion look best, and turns do not find back from there.
+    Observations jitter by their own noise, beside that of the motion. Taken for motion, the jitter would
+    favor the states of most motion, and iterations do not recover from such a start.
     """
     mean, precision = evidence[:2]
     dynamic = potentials.start is not None
@@ -209,11 +207,11 @@ def _from_points(potentials: Potentials, evidence: Evidence) -> Tensor:
 
 
 def _jittery(regression: Regression, precision: Tensor, dynamic: bool) -> Regression:
-    """Regression of what is seen of one sequence, by the typical precision (T, D) of a frame."""
+    """Regression of the observations of one sequence; ``precision`` is (T, D)."""
     mean, _, noise_precision, log_det = (part.double() for part in regression)
     observed = precision > 0
     log_typical = torch.where(observed, precision, 1.0).log().sum(0) / observed.sum(0).clamp(min=1)
-    # Of a coordinate that is never seen nothing will be asked.
+    # A coordinate that is never observed is never compared.
     jitter = torch.where(observed.any(0), torch.exp(-log_typical), 0.0)
     noise = torch.cholesky_inverse(torch.linalg.cholesky(noise_precision))
     wide = noise + torch.diag(jitter)
@@ -228,7 +226,7 @@ def _jittery(regression: Regression, precision: Tensor, dynamic: bool) -> Regres
 def _first(
     potentials: Potentials, latents: Latents, boundary: BoundaryMessages | None
 ) -> Tensor | float:
-    """Mean log density of the first latent, or mean potential of a window's edges; (B) nats."""
+    """Mean log density of the first latent, or mean potential of boundary messages; (B) nats."""
     if potentials.start is None or not latents.means.shape[1]:
         return 0.0
     if boundary is None:
@@ -243,12 +241,12 @@ def _first(
 
 
 def _rows(part: Tensor, rows: Tensor) -> Tensor:
-    """Some of the sequences; where they are all, what was given."""
+    """Some of the sequences; ``part`` itself where they are all."""
     return part if len(rows) == len(part) else part[rows]
 
 
 def _pick(boundary: BoundaryMessages | None, rows: Tensor) -> BoundaryMessages | None:
-    """Edges of some of the sequences."""
+    """Boundary messages of some of the sequences."""
     if boundary is None:
         return None
     return BoundaryMessages(
@@ -260,17 +258,16 @@ def _pick(boundary: BoundaryMessages | None, rows: Tensor) -> BoundaryMessages |
 
 
 def _put(whole: Optimum, part: Optimum, rows: Tensor) -> Optimum:
-    """Write what some of the sequences found in their places."""
+    """Write the optimum of some of the sequences to their places."""
     if len(rows) == len(whole.objective):
         return part
 
-    def write(old: Any, new: Any) -> Any:
-        if isinstance(old, tuple):
-            return type(old)(*map(write, old, new))
-        if old is None:
-            return None
-        old[rows] = new
-        return old
+    def write(old: object, new: object) -> None:
+        if isinstance(old, tuple) and isinstance(new, tuple):
+            for target, source in zip(old, new, strict=True):
+                write(target, source)
+        elif isinstance(old, Tensor) and isinstance(new, Tensor):
+            old[rows] = new
 
-    found: Optimum = write(whole, part)
-    return found
+    write(whole, part)
+    return whole

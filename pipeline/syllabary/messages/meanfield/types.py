@@ -1,4 +1,4 @@
-"""What mean field is given, and what it finds."""
+"""Inputs and results of mean field."""
 
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ __all__ = [
 
 
 class Regression(NamedTuple):
-    """What the links need of K regressions: means under the posterior of weights and noise."""
+    """K regressions in cross potentials: means under the posterior of weights and noise."""
 
     mean: Tensor
     """(K, D, p) M, of the weights."""
@@ -32,38 +32,38 @@ class Regression(NamedTuple):
 
 
 class Potentials(NamedTuple):
-    """What both chains are given by the global parameters."""
+    """Potentials of both chains under the global parameters."""
 
     initial: Tensor
     """(K) log potential of the first state; of every state where ``transition`` is None."""
     transition: Tensor | None
     """(K, K) log potentials of the steps, or None: states are independent."""
     start: Regression | None
-    """Law of x_1, a regression of K = p = 1; None: no frame depends on another ("static")."""
+    """Distribution of x_1, a regression of K = p = 1; None if frames are independent ("static")."""
     regression: Regression
 
 
 class Evidence(NamedTuple):
-    """What is seen of the latents, −½ Σ_d R_d (x_d − m_d)², and perhaps what is said of the states."""
+    """Potentials of the latents, −½ Σ_d R_d (x_d − m_d)², and optionally of the states."""
 
     mean: Tensor
-    """(B, T, D) m; finite, also where nothing is seen."""
+    """(B, T, D) m; finite, also for missing entries."""
     precision: Tensor
     """(B, T, D) R ≥ 0; zero is missing."""
     states: Tensor | None = None
-    """(B, T, K) log potentials in place of those that the latents give, nats: states are found from
-    these alone, and latents follow."""
+    """(B, T, K) log potentials in place of those that the latents give, nats; the states are inferred
+    from these alone, and the latents follow."""
 
 
 class BoundaryMessages(NamedTuple):
-    """What lies beyond the two ends of a window, as constant potentials of its end frames."""
+    """Messages from beyond the two ends of a window, as constant potentials of its end frames."""
 
     initial: Tensor
     """(B, K) of the first frame's state, in place of ``Potentials.initial``."""
     final: Tensor
     """(B, K) of the last frame's state."""
     first: tuple[Tensor, Tensor]
-    """(B, D, D) precision and (B, D) precision times mean on the first latent, in place of its law."""
+    """(B, D, D) precision and (B, D) precision times mean on the first latent, in place of its prior."""
     last: tuple[Tensor, Tensor]
     """The same on the last latent."""
 
@@ -87,11 +87,11 @@ class Optimum(NamedTuple):
     divergence: Tensor
     """(B) of latents and states from the prior, nats."""
     objective: Tensor
-    """(B) mean log evidence −½ Σ R (x − m)² minus the divergence: what turns never lower, nats."""
+    """(B) mean log evidence −½ Σ R (x − m)² minus the divergence, nats; iterations never lower it."""
     residual: Tensor
-    """(B) largest change of a state's probability in the last turn."""
+    """(B) largest change of a state's probability in the last iteration."""
     iterations: Tensor
-    """(B) turns taken."""
+    """(B) iterations done."""
     converged: Tensor
     """(B) bool."""
 
@@ -120,12 +120,12 @@ class Derivative(NamedTuple):
     latents: Latents
     """dμ, dS and the cross part."""
     states: Tensor
-    """(B, T, K) dw, before the links send it on."""
+    """(B, T, K) dw, before cross potentials pass it on."""
     transitions: Tensor | None
     """(K, K) of the pair sums, summed over sequences: cotangent of the log transitions."""
     iterations: Tensor
     """(B) conjugate gradient steps."""
     residual: Tensor
-    """(B) what is left of the equation, relative."""
+    """(B) relative residual of the equation."""
     indefinite: Tensor
-    """(B) bool: the optimum is none (a saddle), and the solution was cut short."""
+    """(B) bool, whether the point is no optimum (a saddle); the solution stopped there."""

@@ -1,4 +1,4 @@
-"""Messages into a piece of a sequence from beyond its ends, of the optimum of the whole."""
+"""Messages into a window from beyond its ends, at the optimum of the whole sequence."""
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ def boundary_of(
     begin, stop : (n) int
         First frame of each window, and the frame after its last; two frames at least.
     fixed_states : bool
-        The states were found from evidence of their own, which the windows bring with them.
+        The states were inferred from evidence of their own, which the windows hold too.
     """
     start, transition = potentials.start, potentials.transition
     gaussian, filtered, states = optimum.gaussian, optimum.states.filtered, optimum.states.states

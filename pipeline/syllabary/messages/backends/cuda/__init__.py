@@ -1,10 +1,12 @@
-"""An NVIDIA GPU (extra ``gpu``): how tensors are handed to the kernels of ``_cuda_*`` beside this.
+"""An NVIDIA GPU (extra ``gpu``): how tensors are handed to kernels.
 
-A block of threads has a chain to itself and loops over its frames: states, or the entries of a
-matrix, are handed out to its threads, and what a frame passes to the next stays in shared
-memory. The arithmetic is that of ``cpu``: a discrete chain runs in probabilities, and the
-sequences of a batch that lost too much run again in float64 and, if that is not enough, in logs
-(a derivative's at once in logs, on the processor).
+In reading order: ``hmm`` and ``lds`` (the two chains), ``links`` (what links them), ``chunks`` (long
+sequences in chunks), ``strips`` (a vector times a matrix), ``block`` (sums and small matrices of the
+threads of a block) and ``launch``. A block of threads has a chunk of a chain and loops over its
+frames. States, or the entries of a matrix, are divided among its threads, and messages stay in shared
+memory. The arithmetic is that of ``cpu``: a discrete chain runs in probabilities, and sequences of a
+batch that lost too much run again in float64 and, if that is not enough, in logs (derivatives at once
+in logs, on the processor).
 
 Kernels run on torch's current stream and see the tensors' own memory. With
 ``NUMBA_ENABLE_CUDASIM=1`` they run in numba's simulator, on tensors of the processor.

@@ -11,16 +11,19 @@ Everything here is called by all threads of a block at once. ``scratch`` is a sh
 """
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
 
 from numba import config, cuda
 
-from ..compiled import Floats
+from ..compiled import Floats, Indices
 
 __all__ = [
     "SIMULATED",
     "WARPS",
     "WARP_SIZE",
+    "Kernel",
+    "Number",
     "block_argmax",
     "block_max",
     "block_sum",
@@ -34,6 +37,12 @@ __all__ = [
     "warp_sum",
 ]
 
+# A compiled kernel, or a function of the simulator; neither has types.
+Kernel: TypeAlias = Any
+# A float32 or float64, as the arrays of a call are.
+Number: TypeAlias = Any
+Function = TypeVar("Function", bound=Callable[..., object])
+
 SIMULATED = bool(config.ENABLE_CUDASIM)
 WARP_SIZE = 1 if SIMULATED else 32
 WARPS = 32
@@ -45,7 +54,7 @@ kernel = cuda.jit
 device = cuda.jit(device=True)
 
 
-def bounded(threads: int, blocks: int) -> Any:
+def bounded(threads: int, blocks: int) -> Callable[[Callable[..., None]], Kernel]:
     """Compile a kernel for so many threads, ``blocks`` of whose blocks share a multiprocessor."""
     return kernel if SIMULATED else cuda.jit(launch_bounds=(threads, blocks))
 
@@ -56,18 +65,18 @@ if SIMULATED:
     from numba.cuda.simulator.kernel import _get_kernel_context
 
     class _RunningBlock:
-        def __getattr__(self, name: str) -> Any:
+        def __getattr__(self, name: str) -> object:
             return getattr(_get_kernel_context(), name)
 
     cuda = _RunningBlock()
 
-    def device(function: Any) -> Any:
+    def device(function: Function) -> Function:
         """Leave a function as it is."""
         return function
 
 
 @device
-def warp_sum(value: Any) -> Any:
+def warp_sum(value: Number) -> Number:
     """Sum over a warp, in every one of its threads."""
     offset = WARP_SIZE // 2
     while offset > 0:
@@ -77,7 +86,7 @@ def warp_sum(value: Any) -> Any:
 
 
 @device
-def block_sum(value: Any, scratch: Floats) -> Any:
+def block_sum(value: Number, scratch: Floats) -> Number:
     """Sum over the block, in every thread."""
     value = warp_sum(value)
     cuda.syncthreads()
@@ -91,7 +100,7 @@ def block_sum(value: Any, scratch: Floats) -> Any:
 
 
 @device
-def block_max(value: Any, scratch: Floats) -> Any:
+def block_max(value: Number, scratch: Floats) -> Number:
     """Largest over the block, in every thread; no thread may bring NaN."""
     offset = WARP_SIZE // 2
     while offset > 0:
@@ -109,7 +118,7 @@ def block_max(value: Any, scratch: Floats) -> Any:
 
 
 @device
-def block_argmax(value: Any, index: int, scratch: Floats, places: Floats) -> Any:
+def block_argmax(value: Number, index: int, scratch: Floats, places: Indices) -> int:
     """Index of the largest over the block, the lowest of equals, in every thread.
 
     ``places`` is a second scratch, of integers.

@@ -1,28 +1,28 @@
-"""Long sequences in stretches on a GPU: a block of threads to each, and every seam checked.
+"""Long sequences in chunks on a GPU: a block of threads for each, and every chunk boundary compared.
 
-A stretch does not know the message its neighbor hands it. At first each gets one from an approach,
-frames outside that are swept from an arbitrary message. Then the message that it began with is
-compared to the one its neighbor has left, and where they differ by more than rounding it is swept
-again from that: some times all side by side, which is enough for a chain that forgets within a
-stretch or two, and at last in order, by one block of the sequence, from the first seam that still is
-wrong. So the answer is exact to rounding whatever the chain; a chain that never forgets costs a
-pass in order and ``1 + REPAIRS`` stretches of the time of one. Each is a launch, of which a call has the
-same number whatever happens; nobody waits for the device.
+The scheme is that of ``cpu.chunking``, in launches. First every chunk warms up over some frames
+outside it, from an arbitrary message, and runs. Then the message that each chunk began with is
+compared with the one that its neighbor left. Chunks for which the two differ by more than rounding run
+again: ``REPAIRS`` times all side by side, which is enough for a chain that forgets within a chunk or
+two; at last in order, in one block for each sequence, from the first boundary that is still wrong. So
+the answer is exact to rounding whatever the chain. A chain that never forgets costs a pass in order
+and ``1 + REPAIRS`` times the time of one chunk. The number of launches is fixed, and no launch waits
+for results of another on the host.
 
-Stretches are numbered in the direction of travel, and where they are depends on the length of a sequence
-alone. A message is a row of numbers; one that holds NaN has lost what it should say, and nothing behind
-it is swept again.
+Chunks are numbered in the direction of the pass, and their places depend on the length of a sequence
+alone. A message is a row of numbers. A message with NaN has lost too much, and no later chunk runs
+again.
 """
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..compiled import Floats
-from .block import block_max, cuda, device
+from .block import Kernel, block_max, cuda, device
 from .launch import launch
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Reruns",
     "boundaries_for",
     "checks",
+    "chunks_of_block",
     "forgotten",
     "frames_of",
     "in_chunks",
@@ -37,28 +38,29 @@ __all__ = [
     "number_of",
 ]
 
-# Frames from which a first message is found, and times that wrong stretches are swept side by side: an
-# even number, for messages go from one buffer to the other and end in the first.
+# Frames of a warm-up, and times that wrong chunks run again side by side: an even number, for messages
+# go from one buffer to the other and end in the first.
 WARM_UP, REPAIRS = 64, 2
-# Numbers of messages that a thread compares before the block looks whether one was wrong.
+# Numbers of messages that a thread compares before the block exchanges whether any was wrong.
 AT_ONCE = 8
 
 
 class Boundaries(NamedTuple):
-    """Messages of stretches; B sequences, S stretches at most, messages of M numbers."""
+    """Messages of chunks; B sequences, S chunks at most, messages of M numbers."""
 
     starts: Tensor
-    """(B, S, M), with which a stretch began; of the first of a sequence nothing is said."""
+    """(B, S, M), with which a chunk began; undefined for the first chunk of a sequence."""
     ends: Tensor
-    """(2, B, S, M), which it left."""
+    """(2, B, S, M), which a chunk left."""
     reruns: Tensor
-    """(B, S) int64, how often it was swept again."""
+    """(B, S) int64, how often a chunk ran again."""
 
     def launches(self) -> Iterator[tuple[int, tuple[Tensor, ...], int]]:
-        """Launches of a sweep, one where no sequence has a seam.
+        """Launches of a pass; a single one where no sequence has two chunks.
 
-        Blocks of each sequence, one for each stretch or one that goes in order; ``starts``, the messages
-        of neighbors, those that are left, and ``reruns``; and frames of approach, in the first.
+        Each is the number of blocks of a sequence (one for each chunk, or one in order); ``starts``,
+        the messages of neighbors, those that are left, and ``reruns``; and the frames of warm-up, 0
+        after the first launch.
         """
         number, ends = self.starts.shape[1], self.ends
         yield number, (self.starts, ends[0], ends[0], self.reruns), WARM_UP
@@ -69,25 +71,29 @@ class Boundaries(NamedTuple):
 
 
 class Reruns(NamedTuple):
-    """How often each stretch was swept again, (B, S), numbered in the direction of travel."""
+    """How often each chunk ran again, (B, S), numbered in the direction of the pass."""
 
     forward: Tensor
     backward: Tensor | None = None
 
 
 def boundaries_for(like: Tensor, numbers: int, longest: int) -> Boundaries:
-    """Room for messages of ``numbers``; sequences (B, T, ...) in stretches of ``longest`` frames."""
+    """Memory for messages of ``numbers``; sequences (B, T, ...) in chunks of ``longest`` frames."""
     shape = len(like), max_chunks(like.shape[1], longest)
     starts, ends = like.new_empty((*shape, numbers)), like.new_empty((2, *shape, numbers))
     return Boundaries(starts, ends, torch.zeros(shape, dtype=torch.int64, device=like.device))
 
 
 def in_chunks(
-    kernel: Any, layout: tuple[int, int, int, int], like: Tensor, inputs: Any, outputs: Any
+    kernel: Kernel,
+    layout: tuple[int, int, int, int],
+    like: Tensor,
+    inputs: tuple[object, ...],
+    outputs: tuple[object, ...],
 ) -> Boundaries:
-    """Launch a sweep over (B, T, ...) as often as its stretches may need.
+    """Launch a pass over (B, T, ...) as often as its chunks may need.
 
-    ``layout`` has threads, bytes of shared memory, numbers of a message, and frames of a stretch.
+    ``layout`` holds threads, bytes of shared memory, numbers of a message, and frames of a chunk.
     """
     threads, shared, numbers, longest = layout
     boundaries = boundaries_for(like, numbers, longest)
@@ -98,25 +104,25 @@ def in_chunks(
 
 
 def max_chunks(frames: int, longest: int) -> int:
-    """Stretches that a sequence may have, at least one."""
+    """Chunks that a sequence may have, at least one."""
     return max(1, -(-frames // longest))
 
 
 @device
 def number_of(length: int, longest: int) -> int:
-    """Stretches of a sequence, as equal as can be."""
+    """Chunks of a sequence, as equal as possible."""
     return (length + longest - 1) // longest
 
 
 @device
 def frames_of(length: int, number: int, k: int) -> tuple[int, int]:
-    """First frame of the stretch that is k-th from the left, and the first behind it."""
+    """First frame of the k-th chunk in time, and the first frame after it."""
     return length * k // number, length * (k + 1) // number
 
 
 @device
 def chunks_of_block(number: int, warm_up: int, source: Floats, target: Floats) -> tuple[int, int]:
-    """First stretch that a block may sweep, and the first behind the last; the messages that stay."""
+    """First chunk of a block and the first after its last; copies the messages that stay."""
     k = cuda.blockIdx.y
     if cuda.gridDim.y == 1:
         return 0, number
@@ -130,8 +136,8 @@ def chunks_of_block(number: int, warm_up: int, source: Floats, target: Floats) -
 def checks(agree: Callable[..., bool]) -> Callable[..., int]:
     """Make ``first_wrong(starts, ends, low, high, scratch)``, which all threads of a block call.
 
-    It is the first stretch from ``low`` on that began with a wrong message, or ``high``: ``agree(found,
-    true, m)`` compares number m of a message to what the neighbor left.
+    The result is the first chunk from ``low`` on that began with a wrong message, or ``high``.
+    ``agree(message, true, m)`` compares number m of a message with that of the neighbor.
     """
 
     @device
@@ -152,17 +158,18 @@ def checks(agree: Callable[..., bool]) -> Callable[..., int]:
 
 
 @device
-def is_valid(message: Any) -> bool:
-    """Whether a message says anything."""
+def is_valid(message: Floats) -> bool:
+    """Whether a message has lost nothing."""
+    # NaN differs from itself.
     return message[0] == message[0]
 
 
 @device
 def forgotten(ends: Floats, number: int) -> bool:
-    """Whether a stretch of a sequence lost what it should say; all threads of a block call it."""
-    forgot = 0
+    """Whether a chunk of a sequence lost too much; all threads of a block call it."""
+    is_lost = 0
     cuda.syncthreads()
     for k in range(cuda.threadIdx.x, number, cuda.blockDim.x):
         if not is_valid(ends[k]):
-            forgot = 1
-    return cuda.syncthreads_or(forgot) != 0
+            is_lost = 1
+    return cuda.syncthreads_or(is_lost) != 0

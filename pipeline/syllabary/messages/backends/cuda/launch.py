@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from numba.core.errors import NumbaPerformanceWarning
 from torch import Tensor
 
 from ....errors import BadInput
-from .block import SIMULATED, WARP_SIZE
+from .block import SIMULATED, WARP_SIZE, Kernel
 
 __all__ = ["NUMBERS", "THREADS", "available", "launch", "shared_memory", "threads_for"]
 
@@ -21,6 +20,7 @@ __all__ = ["NUMBERS", "THREADS", "available", "launch", "shared_memory", "thread
 THREADS = 2 if SIMULATED else 256
 # Shared memory that every device grants a block, less what the kernels' fixed arrays take, bytes.
 SHARED_BYTES = 48 * 1024 - 1024
+Grid = int | tuple[int, ...]
 NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}
 
 
@@ -30,7 +30,7 @@ def available() -> bool:
     return SIMULATED or (torch.cuda.is_available() and find_spec("numba_cuda") is not None)
 
 
-def launch(kernel: Any, spec: tuple[Any, int, int], *arguments: Any) -> None:
+def launch(kernel: Kernel, spec: tuple[Grid, int, int], *arguments: object) -> None:
     """Run a kernel on torch's current stream; ``spec`` is grid, threads, and bytes of shared memory."""
     grid, threads, shared = spec
     if SIMULATED:
@@ -46,7 +46,7 @@ def launch(kernel: Any, spec: tuple[Any, int, int], *arguments: Any) -> None:
         )
     stream = torch.cuda.current_stream(device).cuda_stream
     with cuda.gpus[device.index], warnings.catch_warnings():
-        # A grid of few chains is what was asked for.
+        # A grid of few chains is intended.
         warnings.simplefilter("ignore", NumbaPerformanceWarning)
         views = [_each(part, cuda.as_cuda_array) for part in arguments]
         kernel[grid, threads, cuda.external_stream(stream), shared](*views)
@@ -68,7 +68,7 @@ def shared_memory(dtype: torch.dtype, numbers: int) -> int:
     return wanted
 
 
-def _each(argument: Any, view: Callable[[Tensor], Any]) -> Any:
+def _each(argument: object, view: Callable[[Tensor], object]) -> object:
     """A kernel's argument, tensors in it as it sees them."""
     if isinstance(argument, tuple):
         return tuple(_each(part, view) for part in argument)

@@ -9,10 +9,10 @@ blocks of a multiprocessor share its cache.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..compiled import Floats
-from .block import SIMULATED, WARP_SIZE, cuda, device
+from .block import SIMULATED, WARP_SIZE, Number, cuda, device
 
 __all__ = ["Layout", "Strips", "layout", "strips"]
 
@@ -57,7 +57,7 @@ class Strips(NamedTuple):
     """(matrix, own): fill a thread's strip."""
     multiply: Callable[..., None]
     """(vector, matrix, own, sums): leave sums of strips; wait before and after."""
-    gather: Callable[..., tuple[Any, Any]]
+    gather: Callable[..., tuple[Number, Number]]
     """(sums, k): entry k of the product, and the sum of the vector."""
 
 
@@ -96,7 +96,7 @@ def strips(width: int, groups: int, rows: int) -> Strips:
             sums[groups * width + group] = total
 
     @device
-    def gather(sums: Floats, k: int) -> tuple[Any, Any]:
+    def gather(sums: Floats, k: int) -> tuple[Number, Number]:
         product, total = sums[k], sums[groups * width]
         for group in range(1, groups):
             product += sums[group * width + k]

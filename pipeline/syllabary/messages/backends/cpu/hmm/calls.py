@@ -10,10 +10,10 @@ logs at once, for it starts from the messages that lost the state.)
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import DTypeLike
 from torch import Tensor
 
 from ...compiled import Floats, Indices
@@ -36,20 +36,20 @@ class Chains:
         self._initial, self._transition = initial.numpy(), transition.numpy()
         self.shared = len(transition) == 1
         # The last that was used: sequences share it, or run one after the other.
-        self._steps: dict[Any, Chain] = {}
+        self._steps: dict[tuple[int, DTypeLike], Chain] = {}
 
     def logs(self, i: int) -> tuple[Floats, Floats]:
         """Initial and transition log potentials."""
         return self._initial[i % len(self._initial)], self._transition[i % len(self._transition)]
 
-    def initial(self, numbers: Indices, dtype: Any) -> tuple[Floats, Floats]:
+    def initial(self, numbers: Indices, dtype: DTypeLike) -> tuple[Floats, Floats]:
         """Potentials of first states of sequences, and the logs that were taken out."""
         logs = self._initial[numbers % len(self._initial)]
         shifts = logs.max(1)
         shifts[~np.isfinite(shifts)] = 0
         return np.exp(logs - shifts[:, None]).astype(dtype), shifts
 
-    def steps(self, i: int, dtype: Any) -> Chain:
+    def steps(self, i: int, dtype: DTypeLike) -> Chain:
         """Transitions."""
         key = i % len(self._transition), dtype
         chain = self._steps.get(key)
@@ -83,7 +83,7 @@ def hmm_marginals(
         None if part is None else part.numpy() for part in (states, filtered, transitions, first)
     )
 
-    def attempt(tasks: Tasks, dtype: Any, threads: int) -> Tasks:
+    def attempt(tasks: Tasks, dtype: DTypeLike, threads: int) -> Tasks:
         """Pass over sequences of one chain; return those in which too much was lost."""
         which, observed, passes = _begin(chains, frames, tasks, dtype, threads)
         size = observed.shape[-1]
@@ -141,7 +141,7 @@ def hmm_sample(
     chains = Chains(initial, transition)
     frames, numbers, paths, faults = (part.numpy() for part in (evidence, uniform, path, fault))
 
-    def attempt(tasks: Tasks, dtype: Any, threads: int) -> Tasks:
+    def attempt(tasks: Tasks, dtype: DTypeLike, threads: int) -> Tasks:
         _, observed, passes = _begin(chains, frames, tasks, dtype, threads)
         messages = np.empty_like(observed)
         _filter(passes, messages, np.empty(len(observed)))
@@ -230,9 +230,9 @@ def hmm_tangent(
 
 
 def _attempts(
-    attempt: Callable[[Tasks, Any, int], Tasks],
+    attempt: Callable[[Tasks, DTypeLike, int], Tasks],
     in_logs: Callable[[int, int], None],
-    dtype: Any,
+    dtype: DTypeLike,
     tasks: Tasks,
     *,
     shared: bool,
@@ -257,8 +257,8 @@ def _attempts(
 
 
 def _begin(
-    chains: Chains, frames: Floats, tasks: Tasks, dtype: Any, threads: int
-) -> tuple[Any, Floats, Passes]:
+    chains: Chains, frames: Floats, tasks: Tasks, dtype: DTypeLike, threads: int
+) -> tuple[tuple[slice, slice], Floats, Passes]:
     """Part of the arrays that holds the sequences, their frames (N, K), and passes over them."""
     (i, length), alone = tasks[0], len(tasks) == 1
     which = (slice(i, i + 1), slice(0, length)) if alone else (slice(None), slice(None))

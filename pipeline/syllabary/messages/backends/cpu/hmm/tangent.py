@@ -53,6 +53,22 @@ def tangent(
         Filled; ``moved`` holds f_t on the way.
     workspace : (WORKSPACE_ROWS, padded K)
     """
+    _forward(matrix, filtered, states, direction, floor, moved, ratio, workspace)
+    return _backward(transposed, filtered, states, direction, limit, moved, pairs, ratio, workspace)
+
+
+@kernel
+def _forward(
+    matrix: Floats,
+    filtered: Floats,
+    states: Floats,
+    direction: Floats,
+    floor: float,
+    moved: Floats,
+    ratio: Floats,
+    workspace: Floats,
+) -> None:
+    """Fill f_t into ``moved``, and the ratios."""
     frames, size = states.shape
     width, lanes, columns = matrix.shape[1], lanes_of(states), columns_of(size, workspace)
     for t in range(frames):
@@ -75,6 +91,23 @@ def tangent(
         mean = total(sums)
         for k in range(0, width, lanes):
             store(moved, t, k, size - k, load(workspace, 0, k, lanes, 0.0) - mean)
+
+
+@kernel
+def _backward(
+    transposed: Floats,
+    filtered: Floats,
+    states: Floats,
+    direction: Floats,
+    limit: float,
+    moved: Floats,
+    pairs: Floats,
+    ratio: Floats,
+    workspace: Floats,
+) -> bool:
+    """Turn f_t in ``moved`` into the derivative of w_t, and fill the sums of pairs."""
+    frames, size = states.shape
+    width, lanes, columns = transposed.shape[1], lanes_of(states), columns_of(size, workspace)
     pairs[:] = 0
     tiny = np.finfo(states.dtype).tiny
     block = (len(workspace) - 8) // 2

@@ -22,7 +22,7 @@ LONGEST = 384
 
 
 class Outputs(NamedTuple):
-    """Where sweeps over discrete chains leave what they find; zeros in padding."""
+    """Where passes over discrete chains leave their results; zeros in padding."""
 
     filtered: Tensor
     """(B, T, K)"""
@@ -94,7 +94,7 @@ def hmm_tangent(
         _add_pairs(before.double(), after.double(), lengths, step.double(), d_transitions)
     left = (lost > cpu_tangent.LOST * numbers.eps).nonzero()[:, 0]
     if len(left):
-        # So few, and so rarely, that the processor may do them: a launch in logs is not worth its text.
+        # They are so few and so rare that the processor runs them, instead of a kernel in logs.
         start, matrix = (part if len(part) == 1 else part[left] for part in (initial, transition))
         many = (part[left] for part in (evidence, *inputs, d_states, d_transitions))
         again = [part.cpu() for part in (start, matrix, *many)]
@@ -147,9 +147,9 @@ def _in_rising_precision(
     fault: Tensor,
     in_logs: bool = False,
 ) -> Reruns:
-    """Sweep in probabilities; what lost too much again in float64, and then in logs.
+    """Run in probabilities; run sequences that lost too much again in float64, and then in logs.
 
-    ``in_logs`` makes ``found.filtered`` logs, which hold what would underflow.
+    ``in_logs`` makes ``outputs.filtered`` logs, which do not underflow.
     """
     first, reruns = _scaled(initial, transition, evidence, lengths, outputs, in_logs)
     fault.copy_(first)
@@ -177,9 +177,9 @@ def _scaled(
     outputs: Outputs,
     in_logs: bool,
 ) -> tuple[Tensor, Reruns]:
-    """Sweep in probabilities; −1 for each sequence that lost too little to matter.
+    """Run in probabilities; −1 for each sequence that lost too little to matter.
 
-    The CPU's ``_sweep`` says what is lost, and why a filter's floor depends on the transitions.
+    ``_filter`` of ``cpu.hmm.calls`` explains why a filter's floor depends on the transitions.
     """
     count, dtype = len(evidence), evidence.dtype
     start, log_start = _exponential(initial, dtype)
@@ -218,7 +218,7 @@ def _logs(
     outputs: Outputs,
     in_logs: bool,
 ) -> tuple[Tensor, None]:
-    """Sweep in logs; the fault of each sequence, or −1."""
+    """Run in logs; the fault of each sequence, or −1."""
     messages, fault = torch.full_like(evidence, -math.inf), torch.full_like(lengths, -1)
     spec = _per_chain(evidence, logs.WORKSPACE)
     chain = (transition, evidence, lengths)
@@ -252,7 +252,7 @@ def _exponential(log: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
 
 
 def _padded(matrices: Tensor, width: int) -> Tensor:
-    """Flat matrices of so many rows and columns, with zeros behind."""
+    """Flat matrices of so many rows and columns, filled up with zeros."""
     more = width - matrices.shape[-1]
     return torch.nn.functional.pad(matrices, (0, more, 0, more)).flatten(1)
 

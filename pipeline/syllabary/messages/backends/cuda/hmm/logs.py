@@ -1,4 +1,4 @@
-"""Sweeps over a discrete chain in logs: slow, float64, and nothing underflows."""
+"""Passes over a discrete chain in logs: slow, in float64, and without underflow."""
 
 import math
 

@@ -1,28 +1,27 @@
-"""Sweeps over a discrete chain whose messages are probabilities, a block to a stretch of frames.
+"""Passes over a discrete chain whose messages are probabilities, a block for each chunk of frames.
 
 A step waits twice: for the vector that is multiplied and for the sums of strips. What normalizes a
-message is known one step later, with the next product, and what a frame leaves is written then.
+message is there one step later, with the next product, and the results of a frame are written then.
 """
 
 import math
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from ...compiled import Floats
-from ..block import WARP_SIZE, WARPS, bounded, cuda, device, warp_sum
+from ..block import WARP_SIZE, WARPS, Kernel, bounded, cuda, device, warp_sum
 from ..chunks import checks, chunks_of_block, forgotten, frames_of, number_of
 from ..strips import HELD, Layout, strips
 
 __all__ = ["passes"]
 
-# Roundings by which two messages may differ that are one.
+# Roundings by which two messages may differ and still agree.
 ROUNDINGS = 64
 
 
 @cache
-def passes(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
+def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel, Kernel]:
     """Make ``forward`` and ``backward`` for numbers of ``dtype`` and matrices of one layout."""
     width, _, rows = layout
     hold, multiply, gather = strips(*layout)
@@ -98,7 +97,7 @@ def passes(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
             cuda.syncthreads()
             for t in range(start_frame, end + 1):
                 likely = math.exp(coming - top)
-                if has_state:  # asked for a step ahead
+                if has_state:  # prefetched a step ahead
                     ahead = min(t + 1, end - 1)
                     coming, top = evidence[ahead * size + thread], peaks[ahead]
                 if t > 0:
@@ -151,7 +150,7 @@ def passes(layout: Layout, dtype: type[np.floating[Any]]) -> tuple[Any, Any]:
 
         With w_t = b_t β_t, r_t = P w_{t+1} and n_t = a_t · r_t: the marginal is a_t r_t / n_t, the
         pair's is a_t(j) P(j, k) w_{t+1}(k) / n_t, and β_t is r_t over the sum of w_{t+1}; entry t + 1
-        of ``weights`` receives w_{t+1} / n_t. Where too much was lost (see the CPU's sweep of the
+        of ``weights`` receives w_{t+1} / n_t. Where too much was lost (see the CPU's pass of the
         same name) ``first`` becomes 0. ``states`` may have fewer frames than there are; the rest are
         not wanted.
         """

@@ -1,11 +1,10 @@
 """Gaussian chains on a GPU: how tensors are handed to the kernels of the files beside this one."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from ..chunks import Reruns, in_chunks, max_chunks
+from ..block import Kernel
+from ..chunks import Boundaries, Reruns, in_chunks, max_chunks
 from ..launch import NUMBERS, launch, shared_memory, threads_for
 from . import passes, tangent
 
@@ -13,6 +12,8 @@ __all__ = ["lds_marginals", "lds_sample", "lds_tangent"]
 
 # Frames of a chunk at most: as many as fill a large GPU once with an hour of one recording.
 LONGEST = 128
+
+Tensors = tuple[Tensor, ...]
 
 
 def lds_marginals(
@@ -96,8 +97,10 @@ def lds_sample(
     launch(tangent.draw, _per_gaussian(samples), means, *flat, normals, lengths, fault, samples)
 
 
-def _filter(plan: passes.Kernels, chain: Any, partial: Any, totals: Tensor, fault: Tensor) -> Any:
-    """Leave P⁻¹, m and W of every frame; the seams."""
+def _filter(
+    plan: passes.Kernels, chain: Tensors, partial: Tensors, totals: Tensor, fault: Tensor
+) -> Boundaries:
+    """Fill P⁻¹, m and W of every frame; return the messages at chunk boundaries."""
     precision, lower, precision_mean, lengths = chain
     count, frames, _ = precision_mean.shape
     number = max_chunks(frames, LONGEST)
@@ -112,7 +115,9 @@ def _kernels(means: Tensor) -> passes.Kernels:
     return passes.passes(means.shape[2], NUMBERS[means.dtype])
 
 
-def _launch_passes(kernel: Any, plan: Any, like: Tensor, inputs: Any, partial: Any) -> Any:
+def _launch_passes(
+    kernel: Kernel, plan: passes.Kernels, like: Tensor, inputs: Tensors, partial: tuple[object, ...]
+) -> Boundaries:
     size, shared = like.shape[2], shared_memory(like.dtype, plan.numbers)
     layout = plan.threads, shared, size * (size + 1), LONGEST
     return in_chunks(kernel, layout, like, (inputs,), partial)

@@ -1,26 +1,37 @@
-"""Sweeps over a Gaussian chain, few threads to a stretch; ``_gaussian`` says what P and W are.
+"""Passes over a Gaussian chain, few threads for each chunk; ``cpu.lds.scalar`` defines P and W.
 
-A message is a covariance and a mean, flat, one behind the other. A thread has some entries of each
+A message is a covariance and a mean, flat, one after the other. A thread has some entries of each
 matrix, in registers; they are made for one D, so that a compiler knows which. Matrices are flat in their
-last axis, (B, T, D²), as in ``_block``.
+last axis, (B, T, D²), as in ``block``.
 """
 
 import math
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import float64
 
 from ...compiled import Floats
-from ..block import SIMULATED, WARP_SIZE, WARPS, block_max, block_sum, bounded, cuda, device
+from ..block import (
+    SIMULATED,
+    WARP_SIZE,
+    WARPS,
+    Kernel,
+    Number,
+    block_max,
+    block_sum,
+    bounded,
+    cuda,
+    device,
+)
 from ..chunks import checks, chunks_of_block, frames_of, number_of
 
 __all__ = ["Kernels", "passes"]
 
 # Entries of a matrix that a thread has, at most.
 PER_THREAD = 2 if SIMULATED else 5
-# Roundings by which two messages may differ that are one.
+# Roundings by which two messages may differ and still agree.
 ROUNDINGS = 64
 # Products of pivots are kept from here to its inverse.
 SMALL = 1e-250
@@ -29,14 +40,14 @@ SMALL = 1e-250
 class Kernels(NamedTuple):
     """Kernels for D dimensions, threads of a block, and numbers of its shared memory."""
 
-    filter_forward: Any
-    smooth_backward: Any
+    filter_forward: Kernel
+    smooth_backward: Kernel
     threads: int
     numbers: int
 
 
 @cache
-def passes(size: int, dtype: type[np.floating[Any]]) -> Kernels:
+def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
     """Make the kernels for ``size`` dimensions and numbers of ``dtype``."""
     side, square, numbers = size + 1, size**2, size * (size + 1)
     threads = -(-(side**2) // (PER_THREAD * WARP_SIZE)) * WARP_SIZE
@@ -56,7 +67,7 @@ def passes(size: int, dtype: type[np.floating[Any]]) -> Kernels:
     first_wrong = checks(agree)
 
     @device
-    def dot(left: Floats, across: int, right: Floats, down: int) -> Any:
+    def dot(left: Floats, across: int, right: Floats, down: int) -> Number:
         """Sum of products of numbers that lie so far apart."""
         total = left[0] * right[0]
         for m in range(1, size):
@@ -76,8 +87,8 @@ def passes(size: int, dtype: type[np.floating[Any]]) -> Kernels:
         """Sum frames out from the first to the last: P_{t+1} = J_{t+1,t+1} − W_t J_{t+1,t}ᵀ.
 
         Fills P_t⁻¹, W_t, the means of the chain cut after each frame, and ``totals`` with Σ h_t·m_t
-        and Σ log |P_t|; or ``fault``. ``parts`` are the totals and faults of stretches. Of the matrix
-        (P h; hᵀ 0) all pivots but the last are swept, which leaves −P⁻¹, P⁻¹ h and −h·P⁻¹ h.
+        and Σ log |P_t|; or ``fault``. ``parts`` are the totals and faults of chunks. Of the matrix
+        (P h; hᵀ 0) all pivots but the last are eliminated, which leaves −P⁻¹, P⁻¹ h and −h·P⁻¹ h.
         """
         b, thread = cuda.blockIdx.x, cuda.threadIdx.x
         precision, lower, vectors, length = chain[0][b], chain[1][b], chain[2][b], chain[3][b]
@@ -197,7 +208,7 @@ def passes(size: int, dtype: type[np.floating[Any]]) -> Kernels:
             k += 1
             cuda.syncthreads()
         if cuda.gridDim.y == 1:
-            # The first fault, for what lies behind it is void.
+            # The first fault, for later results are void.
             energy, volume, early = 0.0, 0.0, -math.inf
             ledger = cuda.shared.array(0, float64)  # the same memory
             cuda.syncthreads()
@@ -215,7 +226,7 @@ def passes(size: int, dtype: type[np.floating[Any]]) -> Kernels:
                     totals[b, 0], totals[b, 1] = energy, volume
 
     @device
-    def potential(precision: Floats, vector: Floats, i: int, j: int) -> Any:
+    def potential(precision: Floats, vector: Floats, i: int, j: int) -> Number:
         """Entry of (J h; hᵀ 0)."""
         left, right = max(i, j), min(i, j)
         if left < size:
@@ -232,11 +243,11 @@ def passes(size: int, dtype: type[np.floating[Any]]) -> Kernels:
         sums: Floats,
         fault: Floats,
     ) -> None:
-        """Smooth what the forward sweep left: marginals, or where they have no frames, their sums.
+        """Smooth the results of the forward pass: marginals, or where they have no frames, their sums.
 
         μ_t = m_t − W_tᵀ μ_{t+1};  S_{t+1,t} = −S_{t+1} W_t;  S_t = P_t⁻¹ + W_tᵀ S_{t+1} W_t, a sum of
         positive terms. ``sums`` (B, 4, D²) receives Σ_{t<T} S_t, Σ_{t>1} S_t, Σ S_{t+1,t}, and S_1;
-        ``parts`` (B, S, 2, D²) are sums of stretches, without the first and the last frame.
+        ``parts`` (B, S, 2, D²) are sums of chunks, without the first and the last frame.
         """
         b, thread = cuda.blockIdx.x, cuda.threadIdx.x
         before, centers, gains, length = filtered[0][b], filtered[1][b], filtered[2][b], filtered[3][b]

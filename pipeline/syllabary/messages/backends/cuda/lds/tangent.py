@@ -1,6 +1,6 @@
 """Drawn latents of a Gaussian chain, and derivatives of its marginals; a block to a chain.
 
-Matrices are flat in their last axis, (B, T, D²), as in ``_block``.
+Matrices are flat in their last axis, (B, T, D²), as in ``block``.
 """
 
 from ...compiled import Floats
@@ -8,7 +8,7 @@ from ..block import cholesky, cuda, kernel, multiply
 
 __all__ = ["MATRICES", "VECTORS", "draw", "tangent_backward", "tangent_forward"]
 
-# Shared memory of the hungriest: so many matrices D × D and vectors D.
+# Shared memory of the kernel that needs most: so many matrices D × D and vectors D.
 MATRICES, VECTORS = 2, 1
 
 
