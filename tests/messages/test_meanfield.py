@@ -1,4 +1,4 @@
-"""Links between states and latents, their optimum and its derivative: loops and dense algebra."""
+"""Cross potentials of states and latents, and their optimum: loops and dense algebra."""
 
 import numpy as np
 import pytest
@@ -6,67 +6,20 @@ import torch
 from numpy.testing import assert_allclose
 
 from oracles import switching
-from oracles.chains import enumerate_paths
-from oracles.gaussian_chains import assemble, dense
+from oracles.gaussian_chains import dense
+from oracles.meanfield_problems import (
+    MODELS,
+    batch,
+    cotangent,
+    draw,
+    inner,
+    potentials,
+    random_latents,
+    random_weights,
+    tensors,
+)
 from syllabary.messages import lds, meanfield
 from syllabary.messages.meanfield import cross_potentials, implicit
-
-MODELS = [(True, True), (False, True), (True, False), (False, False)]
-
-
-def tensors(parts):
-    return [torch.from_numpy(np.ascontiguousarray(part)) for part in parts]
-
-
-def potentials(shared):
-    """The oracle's global parameters as the package takes them."""
-    initial, transition, start, regression = shared
-    return meanfield.Potentials(
-        torch.from_numpy(initial),
-        None if transition is None else torch.from_numpy(transition),
-        None if start is None else meanfield.Regression(*tensors(start)),
-        meanfield.Regression(*tensors(regression)),
-    )
-
-
-def batch(problems):
-    """Evidence of sequences, padded with NaN, and their lengths."""
-    lengths = [len(problem.observed) for problem in problems]
-    size = problems[0].observed.shape[1]
-    parts = np.full((2, len(problems), max(lengths), size), np.nan)
-    for i, problem in enumerate(problems):
-        parts[0, i, : lengths[i]], parts[1, i, : lengths[i]] = problem.observed, problem.trust
-    return meanfield.Evidence(*tensors(parts)), torch.tensor(lengths)
-
-
-def draw(rng, lengths, K, D, *, dynamic=True, chain=True, sure=False, missing=0.2):
-    """Sequences that share their parameters."""
-    shared = switching.random_globals(rng, K, D, dynamic=dynamic, chain=chain, sure=sure)
-    return [
-        switching.Problem(*shared, *switching.random_evidence(rng, T, D, missing=missing))
-        for T in lengths
-    ]
-
-
-def random_weights(rng, *shape):
-    return rng.dirichlet(np.ones(shape[-1]), shape[:-1])
-
-
-def random_latents(rng, T, D):
-    means = rng.standard_normal((T, D))
-    covariances = switching.positive(rng, T, D)
-    return means, covariances, 0.2 * rng.standard_normal((max(T - 1, 0), D, D))
-
-
-def cotangent(rng, B, T, K, D):
-    covariances = rng.standard_normal((B, T, D, D))
-    parts = rng.standard_normal((B, T, D)), covariances + covariances.swapaxes(-1, -2)
-    return meanfield.Cotangent(*tensors([*parts, rng.standard_normal((B, T, K))]))
-
-
-def inner(left, right):
-    return sum(float((a * b).sum()) for a, b in zip(left, right, strict=True))
-
 
 # The links
 
@@ -100,7 +53,7 @@ def test_the_latents_given_the_states_match_loops_and_a_dense_inverse(dynamic, c
         assert_allclose(part[0], theirs, rtol=1e-10, atol=1e-12)
 
 
-def test_the_links_transpose_is_its_transpose(rng):
+def test_the_transpose_of_the_cross_potentials_is_their_transpose(rng):
     """⟨u, M dx⟩ = ⟨Mᵀ u, dx⟩, the pairing being that of potentials and moments."""
     for case in range(40):
         B, T, K, D = (int(rng.integers(low, 6)) for low in (1, 1, 1, 1))
@@ -127,7 +80,7 @@ def test_the_links_transpose_is_its_transpose(rng):
 
 
 @pytest.mark.parametrize(("dynamic", "chain"), MODELS)
-def test_both_tangents_are_symmetric_and_positive_through_the_link(dynamic, chain, rng):
+def test_both_tangents_are_symmetric_and_positive_through_the_cross_potentials(dynamic, chain, rng):
     T, K, D = 5, 3, 2
     (problem,) = draw(rng, [T], K, D, dynamic=dynamic, chain=chain)
     inputs, (evidence, _) = potentials(problem[:4]), batch([problem])
@@ -150,10 +103,7 @@ def test_both_tangents_are_symmetric_and_positive_through_the_link(dynamic, chai
         assert np.linalg.eigvalsh(matrix)[0] > -1e-12 * scale
 
 
-# The optimum
-
-
-def test_no_turn_lowers_the_objective_of_200_random_problems(rng):
+def test_no_iteration_lowers_the_objective_of_200_random_problems(rng):
     count = 0
     while count < 200:
         dynamic, chain = MODELS[count % 4]
@@ -255,7 +205,7 @@ def test_a_batch_of_ragged_sequences_is_its_loop_and_padding_is_invisible(dynami
             assert_allclose(sent.transitions, sum(transitions), rtol=1e-9, atol=1e-11)
 
 
-def test_turns_at_once_are_turns_one_by_one(rng):
+def test_iterations_at_once_are_iterations_in_calls_of_their_own(rng):
     problems = draw(rng, [12, 7], 3, 2)
     inputs, (evidence, spans) = potentials(problems[0][:4]), batch(problems)
     result = meanfield.solve(inputs, evidence, lengths=spans, max_iterations=5, tolerance=-np.inf)
@@ -266,290 +216,6 @@ def test_turns_at_once_are_turns_one_by_one(rng):
     assert_allclose(result.objective, single.objective, rtol=1e-14)
     assert_allclose(result.states.states, states, rtol=1e-12)
     assert result.iterations.tolist() == [5, 5] and not result.converged.any()
-
-
-def messages(initial, rows, nodes):
-    """Log messages of the discrete chain: what is before a frame and its own node, and what follows."""
-    T, K = nodes.shape
-    before, after = np.zeros((T, K)), np.zeros((T, K))
-    for t in range(T):
-        past = initial if t == 0 else np.logaddexp.reduce(before[t - 1][:, None] + rows, axis=0)
-        before[t] = past + nodes[t]
-    for t in range(T - 2, -1, -1):
-        after[t] = np.logaddexp.reduce(rows + nodes[t + 1] + after[t + 1], axis=1)
-    return before, after
-
-
-def dense_edges(problem, weights, nodes, begin, stop):
-    """What a window [begin, stop) is to know of the rest: Schur complements and messages."""
-    T, D = problem.observed.shape
-    precision, lower, linear = switching.latent_chain(problem, weights)
-    whole = assemble(precision, lower)
-    inside = np.zeros((T, D), bool)
-    inside[begin:stop] = True
-    inside, outside = np.flatnonzero(inside), np.flatnonzero(~inside)
-    gain = np.linalg.solve(whole[np.ix_(outside, outside)], whole[np.ix_(outside, inside)]).T
-    kept = whole[np.ix_(inside, inside)] - gain @ whole[np.ix_(outside, inside)]
-    pull = linear.ravel()[inside] - gain @ linear.ravel()[outside]
-    blank = problem.start._replace(precision=0 * problem.start.precision)
-    current = problem._replace(
-        observed=problem.observed[begin:stop], trust=problem.trust[begin:stop], start=blank
-    )
-    precision, lower, linear = switching.latent_chain(current, weights[begin:stop])
-    beyond = (kept - assemble(precision, lower)).reshape(stop - begin, D, stop - begin, D)
-    beyond_linear = pull.reshape(-1, D) - linear
-    before, after = messages(problem.initial, problem.transition, nodes)
-    parts = (
-        before[begin],
-        after[stop - 1],
-        (beyond[0, :, 0].copy(), beyond_linear[0]),
-        (beyond[-1, :, -1].copy(), beyond_linear[-1]),
-    )
-    # All that the rest says is said to the two ends.
-    beyond[0, :, 0] = beyond[-1, :, -1] = 0
-    assert np.abs(beyond).max() < 1e-9 and np.abs(beyond_linear[1:-1]).max(initial=0) < 1e-9
-    initial, final, first, last = parts
-    return meanfield.BoundaryMessages(
-        *(torch.from_numpy(part[None].copy()) for part in (initial, final)),
-        *(tuple(torch.from_numpy(part[None].copy()) for part in pair) for pair in (first, last)),
-    )
-
-
-@pytest.fixture
-def window(rng):
-    """A settled sequence, a window of it and its edges."""
-    T, K, D, begin, stop = 40, 3, 2, 13, 27
-    (problem,) = draw(rng, [T], K, D)
-    inputs, (evidence, _) = potentials(problem[:4]), batch([problem])
-    result = meanfield.solve(inputs, evidence, max_iterations=400, tolerance=-np.inf)
-    assert float(result.residual) < 1e-12
-    states = result.states.states[0].numpy()
-    moments = switching.raw(*(part[0].numpy() for part in result.latents))
-    nodes = switching.node_potentials(problem.regression, *moments)
-    rows = slice(begin, stop)
-    part = meanfield.Evidence(*(current[:, rows] for current in evidence[:2]))
-    return inputs, part, result, dense_edges(problem, states, nodes, begin, stop), rows
-
-
-def test_edges_are_schur_complements_and_messages(rng):
-    T, K, D = 30, 3, 2
-    (problem,) = draw(rng, [T], K, D)
-    inputs, (evidence, _) = potentials(problem[:4]), batch([problem])
-    # Of the states that the latents follow from, so settled.
-    result = meanfield.solve(inputs, evidence, max_iterations=400, tolerance=-np.inf)
-    assert float(result.residual) < 1e-12
-    moments = switching.raw(*(part[0].numpy() for part in result.latents))
-    nodes = switching.node_potentials(problem.regression, *moments)
-    cuts = [(0, 9), (9, 20), (14, 16), (20, T), (0, T)]
-    boundary = meanfield.boundary_of(
-        inputs, result, *(torch.tensor(ends) for ends in zip(*cuts, strict=True))
-    )
-    for i, (begin, stop) in enumerate(cuts):
-        expected = dense_edges(problem, result.states.states[0].numpy(), nodes, begin, stop)
-        for part, theirs in (
-            *zip(boundary.first, expected.first, strict=True),
-            *zip(boundary.last, expected.last, strict=True),
-        ):
-            assert_allclose(part[i], theirs[0], rtol=1e-8, atol=1e-9)
-        # Messages are known up to a factor.
-        for part, theirs in (
-            (boundary.initial[i], expected.initial[0]),
-            (boundary.final[i], expected.final[0]),
-        ):
-            apart = (part - theirs).numpy()
-            assert_allclose(apart, np.full(K, apart.mean()), rtol=0, atol=1e-8)
-
-
-def test_a_window_with_its_edges_gives_back_the_full_solution(window):
-    inputs, part, result, boundary, rows = window
-    full = result.states.states[:, rows]
-    for iterations in (1, 300):
-        inside = meanfield.solve(
-            inputs, part, boundary=boundary, start=full, max_iterations=iterations, tolerance=-np.inf
-        )
-        pairs = slice(rows.start, rows.stop - 1)
-        # What is left of 400 turns, and inverses by other routes.
-        options = {"rtol": 1e-8, "atol": 1e-10}
-        assert_allclose(inside.states.states, full, **options)
-        assert_allclose(inside.latents.means, result.latents.means[:, rows], **options)
-        assert_allclose(inside.latents.covariances, result.latents.covariances[:, rows], **options)
-        assert_allclose(inside.latents.cross, result.latents.cross[:, pairs], **options)
-        assert_allclose(inside.states.log_normalizer, result.states.log_normalizer, rtol=1e-10)
-
-
-@pytest.mark.parametrize(("dynamic", "chain"), MODELS)
-def test_said_states_come_from_what_is_said_alone_and_latents_from_them(dynamic, chain, rng):
-    problems = draw(rng, [7, 4, 1], 3, 2, dynamic=dynamic, chain=chain)
-    inputs, (evidence, spans) = potentials(problems[0][:4]), batch(problems)
-    state_evidence = torch.from_numpy(rng.standard_normal((3, 7, 3)))
-    for i, n in enumerate(spans):
-        state_evidence[i, n:] = torch.nan
-    result = meanfield.solve(inputs, evidence._replace(states=state_evidence), lengths=spans)
-    for i, problem in enumerate(problems):
-        n = int(spans[i])
-        states = enumerate_paths(*switching.state_chain(problem, state_evidence[i, :n].numpy()))
-        assert_allclose(result.states.states[i, :n], states.states, rtol=1e-9)
-        expected = switching.turn(problem, states.states)
-        assert_allclose(result.latents.means[i, :n], expected.gaussian.means, rtol=1e-8, atol=1e-12)
-
-
-def test_what_the_latents_would_say_said_by_hand_gives_the_same_optimum(window):
-    inputs, part, result, boundary, rows = window
-    nodes = cross_potentials.node_potentials(inputs.regression, result.latents)[:, rows]
-    # The step into the first frame is among the edges.
-    nodes[:, 0] = 0
-    inside = meanfield.solve(inputs, part._replace(states=nodes), boundary=boundary)
-    assert_allclose(inside.states.states, result.states.states[:, rows], rtol=1e-8, atol=1e-10)
-    optimum = meanfield.solve(
-        inputs,
-        part,
-        boundary=boundary,
-        start=result.states.states[:, rows],
-        max_iterations=300,
-        tolerance=-np.inf,
-    )
-    for name in ("objective", "divergence"):
-        assert_allclose(getattr(inside, name), getattr(optimum, name), rtol=1e-9)
-
-
-def test_a_window_of_said_states_gives_back_the_full_solution(rng):
-    (problem,) = draw(rng, [40], 3, 2)
-    inputs, (evidence, _) = potentials(problem[:4]), batch([problem])
-    evidence = evidence._replace(states=torch.from_numpy(rng.standard_normal((1, 40, 3))))
-    result = meanfield.solve(inputs, evidence)
-    for begin, stop in ((0, 12), (13, 27), (30, 40)):
-        ends = torch.tensor([begin]), torch.tensor([stop])
-        boundary = meanfield.boundary_of(inputs, result, *ends, fixed_states=True)
-        rows = slice(begin, stop)
-        part = meanfield.Evidence(*(current[:, rows] for current in evidence))
-        inside = meanfield.solve(inputs, part, boundary=boundary)
-        assert_allclose(inside.states.states, result.states.states[:, rows], rtol=1e-8)
-        assert_allclose(inside.latents.means, result.latents.means[:, rows], rtol=1e-7, atol=1e-10)
-        assert_allclose(inside.latents.covariances, result.latents.covariances[:, rows], rtol=1e-7)
-
-
-def test_the_derivative_under_said_states_is_that_of_the_latents_alone(rng):
-    (problem,) = draw(rng, [9], 3, 2)
-    inputs, (evidence, _) = potentials(problem[:4]), batch([problem])
-    evidence = evidence._replace(states=torch.from_numpy(rng.standard_normal((1, 9, 3))))
-    result = meanfield.solve(inputs, evidence)
-    wanted = cotangent(rng, 1, 9, 3, 2)
-    sent = meanfield.derivative(inputs, evidence, result, wanted)
-    assert int(sent.iterations.max()) == 0 and float(sent.states.abs().max()) == 0
-    way = torch.from_numpy(rng.standard_normal(evidence.mean.shape))
-
-    def scalar(step):
-        other = meanfield.solve(inputs, evidence._replace(mean=evidence.mean + step * way))
-        return inner(wanted, (other.latents.means, other.latents.covariances, other.states.states))
-
-    expected = (scalar(1e-5) - scalar(-1e-5)) / 2e-5
-    expected = float((evidence.precision * sent.latents.means * way).sum())
-    assert_allclose(expected, expected, rtol=1e-6)
-
-
-def test_edges_do_not_lower_the_objective_and_pass_the_gradient(window, rng):
-    inputs, part, _, boundary, _ = window
-    heights, states = [], None
-    for _ in range(20):
-        result = meanfield.solve(inputs, part, boundary=boundary, start=states, max_iterations=1)
-        heights.append(float(result.objective))
-        states = result.states.states
-    assert (np.diff(heights) >= -1e-10 * abs(heights[-1])).all()
-    options = {"boundary": boundary, "max_iterations": 300, "tolerance": -np.inf}
-    result = meanfield.solve(inputs, part, **options)
-    wanted = cotangent(rng, *part.mean.shape[:2], 3, 2)
-    sent = meanfield.derivative(inputs, part, result, wanted, tolerance=1e-13, iterations=100)
-    way = torch.from_numpy(rng.standard_normal(part.mean.shape))
-
-    def scalar(step):
-        moved = part._replace(mean=part.mean + step * way)
-        other = meanfield.solve(inputs, moved, start=result.states.states, **options)
-        marginals = (other.latents.means, other.latents.covariances, other.states.states)
-        return inner(wanted, marginals)
-
-    expected = (scalar(1e-5) - scalar(-1e-5)) / 2e-5
-    expected = float((part.precision * sent.latents.means * way).sum())
-    # Rounding over the step, and the step's square.
-    assert_allclose(expected, expected, rtol=1e-6)
-
-
-# Its derivative
-
-
-@pytest.fixture(params=MODELS, ids=lambda kind: f"dynamic={kind[0]},chain={kind[1]}")
-def optimum(request, rng):
-    dynamic, chain = request.param
-    T, K, D = 5, 3, 2
-    (problem,) = draw(rng, [T], K, D, dynamic=dynamic, chain=chain, missing=0.1)
-    inputs, (evidence, _) = potentials(problem[:4]), batch([problem])
-    result = meanfield.solve(inputs, evidence, max_iterations=300, tolerance=-np.inf)
-    wanted = cotangent(rng, 1, T, K, D)
-    weights = result.states.states[0].numpy()
-    moments = switching.raw(*(part[0].numpy() for part in result.latents))
-    nodes = switching.node_potentials(problem.regression, *moments, dynamic=dynamic)
-
-    def expected(**options):
-        parts = (part[0].numpy() for part in wanted)
-        return switching.derivative(problem, weights, nodes, *parts, **options)
-
-    return inputs, evidence, result, wanted, expected
-
-
-def assert_sent(sent, expected, chain, rtol=1e-9):
-    scale = max(np.abs(expected.means).max(), np.abs(expected.covariances).max())
-    for part, theirs in zip(sent.latents, expected[:3], strict=True):
-        assert_allclose(part[0], theirs, rtol=rtol, atol=rtol * scale)
-    assert_allclose(sent.states[0], expected.states, rtol=rtol, atol=rtol * scale)
-    if chain:
-        assert_allclose(sent.transitions, expected.transitions, rtol=rtol, atol=rtol * scale)
-
-
-def test_conjugate_gradients_solve_the_dense_system(optimum):
-    inputs, evidence, result, wanted, expected = optimum
-    sent = meanfield.derivative(inputs, evidence, result, wanted, tolerance=1e-14, iterations=60)
-    assert not bool(sent.indefinite) and float(sent.residual) < 1e-12
-    assert_sent(sent, expected(), inputs.transition is not None)
-
-
-def test_the_system_is_self_adjoint_and_positive_in_the_states_own_inner_product(optimum):
-    *_, expected = optimum
-    answer = expected()
-    product = answer.states_tangent @ answer.system
-    scale = np.abs(product).max()
-    assert_allclose(product, product.T, rtol=0, atol=1e-12 * scale)
-    assert np.linalg.eigvalsh(product)[0] > -1e-12 * scale
-    rho = np.linalg.eigvals(np.eye(len(product)) - answer.system)
-    assert np.abs(rho.imag).max() < 1e-7 and rho.real.min() > -1e-9 and rho.real.max() < 1
-
-
-def test_no_step_holds_the_states_and_one_whole_step_is_one_neumann_term(optimum):
-    inputs, evidence, result, wanted, expected = optimum
-    chain = inputs.transition is not None
-    frozen = meanfield.derivative(inputs, evidence, result, wanted, iterations=0)
-    assert (frozen.states == 0).all() and int(frozen.iterations) == 0
-    assert_sent(frozen, expected(terms=0), chain)
-    for terms in (1, 2, 4):
-        sent = meanfield.derivative(
-            inputs, evidence, result, wanted, iterations=terms, damping=1.0, tolerance=0
-        )
-        assert_sent(sent, expected(terms=terms), chain)
-    damped = meanfield.derivative(
-        inputs, evidence, result, wanted, iterations=3000, damping=0.5, tolerance=1e-13
-    )
-    assert_sent(damped, expected(), chain)
-
-
-def test_a_looser_tolerance_stops_earlier_and_is_kept(optimum):
-    inputs, evidence, result, wanted, _ = optimum
-    used = []
-    for tolerance in (1e-1, 1e-2, 1e-4, 1e-8):
-        sent = meanfield.derivative(inputs, evidence, result, wanted, tolerance=tolerance, iterations=60)
-        assert float(sent.residual) <= tolerance
-        used.append(int(sent.iterations))
-    assert used == sorted(used) and used[-1] <= 15
-
-
-# Sums
 
 
 @pytest.mark.parametrize("dynamic", [True, False])
@@ -593,9 +259,6 @@ def test_sums_and_their_derivative_match_loops(dynamic, rng):
     for expected, high, low in zip(result, above, below, strict=True):
         # Cubic in the step: its square is left.
         assert_allclose(expected, (high - low) / 2e-4, rtol=1e-6, atol=1e-6)
-
-
-# Extremes
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

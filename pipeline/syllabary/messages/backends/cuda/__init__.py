@@ -4,7 +4,7 @@ In reading order: ``hmm`` and ``lds`` (the two chains), ``links`` (what links th
 sequences in chunks), ``strips`` (a vector times a matrix), ``block`` (sums and small matrices of the
 threads of a block) and ``launch``. A block of threads has a chunk of a chain and loops over its
 frames. States, or the entries of a matrix, are divided among its threads, and messages stay in shared
-memory. The arithmetic is that of ``cpu``: a discrete chain runs in probabilities, and sequences of a
+memory. The arithmetic is the processor's: a discrete chain runs in probabilities, and sequences of a
 batch that lost too much run again in float64 and, if that is not enough, in logs (derivatives at once
 in logs, on the processor).
 

@@ -109,8 +109,7 @@ def _backward(
     frames, size = states.shape
     width, lanes, columns = transposed.shape[1], lanes_of(states), columns_of(size, workspace)
     pairs[:] = 0
-    tiny = np.finfo(states.dtype).tiny
-    block = (len(workspace) - 8) // 2
+    tiny, block = np.finfo(states.dtype).tiny, (len(workspace) - 8) // 2
     before, after, filled = 8, 8 + block, 0
     for t in range(frames - 1, -1, -1):
         # The newest of the block are w_{t+1} / prediction, and that times h_{t+1}.
@@ -132,8 +131,7 @@ def _backward(
                 store(workspace, before + filled, k, lanes, sure * ahead)
                 store(workspace, before + filled + 1, k, lanes, sure)
                 missed = state - sure * predicted
-                missed = larger(missed, missed * -1.0)
-                missing = missing + missed
+                missing = missing + larger(missed, missed * -1.0)
             store(workspace, 0, k, lanes, change)
             sums = sums + state * change
         if paired:
