@@ -22,6 +22,14 @@ RELATIONS = {
     *("prefetch", "manifest"),
 }
 
+PLACES = ("pipeline", "tests", "benchmarks", "workflow", "docs")
+CODE = [
+    path.relative_to(ROOT).as_posix()
+    for place in PLACES
+    for path in (ROOT / place).rglob("*")
+    if path.suffix in (".py", ".smk")
+]
+
 
 class Loads(HTMLParser):
     """Collect what a browser loads with a page."""
@@ -108,6 +116,13 @@ def test_links_lead_somewhere(path):
 def test_prose_is_wrapped(path):
     wide = [n for n, line in markdown.prose(path) if len(line) > WIDTH and " " in line.strip()]
     assert not wide
+
+
+@pytest.mark.parametrize("path", markdown.files(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_code_that_pages_name_exists(path):
+    named = re.findall(r"`([\w./]+\.(?:py|smk))`", path.read_text(encoding="utf-8"))
+    absent = {name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in CODE)}
+    assert not absent
 
 
 def test_the_readme_is_short():
