@@ -164,13 +164,13 @@ class Problem:
 
     def beside(self, local: Local, theta: torch.Tensor) -> torch.Tensor:
         """Return the part that the optimum does not maximize: likelihood minus mean potential, (B)."""
-        mean, precision = self.evidence(theta)
+        mean, precision, _ = self.evidence(theta)
         apart = local.means - mean
         spread = local.covariances.diagonal(dim1=-2, dim2=-1)
         return self.likelihood(local) + 0.5 * (precision * (apart**2 + spread)).sum((1, 2))
 
     def cotangent(self, local: Local, theta: torch.Tensor) -> Cotangent:
-        windows, (mean, precision) = self.windows, self.evidence(theta)
+        windows, (mean, precision, _) = self.windows, self.evidence(theta)
         gram = (windows.gram @ (local.means - windows.mean)[..., None])[..., 0]
         return Cotangent(
             windows.pull - gram - precision * (mean - local.means),
@@ -181,7 +181,7 @@ class Problem:
         """Return the gradient of each window (B, 2, F, D), and the solution of the solver."""
         sent = slds.tangent(self.parameters, local, self.cotangent(local, theta), **solver)
         theta = theta.clone().requires_grad_()
-        mean, precision = self.evidence(theta)
+        mean, precision, _ = self.evidence(theta)
         rows = sent.evidence.mean * mean + sent.evidence.precision * precision
         gradients = [torch.autograd.grad(row.sum(), theta, retain_graph=True)[0] for row in rows]
         return torch.stack(gradients), sent

@@ -301,7 +301,9 @@ def main() -> None:
         )
         paths = [study.path(name) for name in study.trained]
         reductions = reduction.fit(paths, ReduceSettings(), seed=SEED)
-        chosen_reduction = reductions[reduction.REGISTERED].of_model(shipped)
+        chosen_reduction = reductions[reduction.REGISTERED].of_model(
+            kinematics=shipped.kinematics, subject_offset=shipped.subject_offset
+        )
         series = {}
         for name in study.trained:
             with study.crops(name) as recording:
