@@ -44,7 +44,7 @@ SOLVERS = {
     "damped 0.5, 10 steps": {"iterations": 10, "damping": 0.5, "tolerance": 0.0},
     "damped 0.5, 20 steps": {"iterations": 20, "damping": 0.5, "tolerance": 0.0},
 }
-EXACT = {"tolerance": 1e-12, "max_iterations": 400}
+EXACT = {"tolerance": 1e-12, "iterations": 400}
 
 
 class Windows(NamedTuple):

@@ -1,0 +1,66 @@
+"""Movies that a model generates."""
+
+import av
+import numpy as np
+import pytest
+
+from syllabary.figures import decoded
+from syllabary.figures.colors import Colors, palette
+from syllabary.records.clips import Clips
+
+RED = (1.0, 0.0, 0.0)
+
+
+@pytest.fixture
+def clips():
+    rng = np.random.default_rng(1)
+    poses = rng.integers(0, 60, (2, 9, 12, 12)).astype(np.uint8)
+    drawn = rng.integers(0, 60, (3, 6, 12, 12)).astype(np.uint8)
+    states = np.array([[0, 0, 0, 4, 4, 4], [4] * 6, [0] * 6])
+    return Clips(
+        np.array([0, 4]), np.array([5, 9]), np.zeros((2, 9, 3)), poses, states, drawn, 30.0, 1.85
+    )
+
+
+def frames_of(path):
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def is_red(pixels):
+    return (np.abs(pixels.astype(int) - [255, 0, 0]) < 40).all(-1)
+
+
+def test_a_movement_is_framed_for_its_length_and_its_last_pose_is_held(clips, tmp_path):
+    paths = decoded.write(tmp_path, clips, 0, RED)
+    assert paths == {"decoded": tmp_path / "000-decoded.mp4"}
+    frames = frames_of(paths["decoded"])
+    assert frames.shape == (5 + 10, decoded.TILE_PX, decoded.TILE_PX, 3)
+    framed = is_red(frames[:, :2, 20:-20]).mean((1, 2)) > 0.9
+    assert framed.tolist() == [True] * 5 + [False] * 10
+    inner = frames[4:, 10:-10, 10:-10].astype(int)
+    assert np.abs(inner - inner[0]).mean() < 4, "the held pose does not move"
+
+
+def test_a_syllable_without_a_movie_writes_nothing(clips, tmp_path):
+    assert decoded.write(tmp_path, clips, 2, RED) == {}
+    assert not list(tmp_path.iterdir())
+
+
+def test_sampled_sequences_are_side_by_side_in_the_colors_of_their_syllables(clips, tmp_path):
+    path = decoded.simulated(tmp_path, clips, "slds", Colors(models={"slds": {0: RED}}))
+    frames = frames_of(path)
+    assert frames.shape == (6, decoded.SMALL_PX, 3 * decoded.SMALL_PX, 3)
+    tops = frames[:, :2].reshape(6, 2, 3, decoded.SMALL_PX, 3)
+    shown = is_red(tops[:, :, :, 20:-20]).mean((1, 3)) > 0.9
+    assert shown.T.tolist() == (clips.simulated_states == 0).tolist()
+    other = 255 * np.array(palette(5)[4])
+    assert np.abs(tops[0, :, 1, 20:-20] - other).mean() < 25
+
+
+def test_a_model_without_sequences_has_no_movie_of_them(clips, tmp_path):
+    empty = Clips(
+        clips.syllable, clips.length, clips.latents, clips.poses, np.zeros((0, 6), int),
+        np.zeros((0, 6, 12, 12), np.uint8), 30.0, 1.85,
+    )  # fmt: skip
+    assert decoded.simulated(tmp_path, empty, "slds", Colors()) is None
