@@ -29,8 +29,8 @@ def test_after_its_memory_little_is_left(rng):
 def test_courses_are_smooth(rng):
     """A course that were a random walk would have steps of variance proportional to their length."""
     course = wander(100_000, 2.0, INTERVAL_S, rng)
-    one, two = np.diff(course), course[2:] - course[:-2]
-    assert two.var() / one.var() > 3.5
+    step, double = np.diff(course), course[2:] - course[:-2]
+    assert double.var() / step.var() > 3.5
 
 
 def test_the_start_is_as_any_other_tick():

@@ -22,7 +22,7 @@ __all__ = [
 
 
 class CameraSettings(Settings):
-    """Camera: a preset, or the numbers of a calibration."""
+    """The depth camera: a model, or the numbers of a calibration."""
 
     preset: Literal[
         "auto",
@@ -34,8 +34,8 @@ class CameraSettings(Settings):
         "realsense_d435",
     ] = Field(
         "auto",
-        description="Camera whose usual calibration holds where neither settings nor recording have "
-        "one; auto takes the one that alone has images of that size.",
+        description="Camera model, for recordings that hold no calibration; auto = the only model with "
+        "images of that size.",
     )
     fx_px: float | None = Field(None, gt=0, description="Horizontal focal length, px.")
     fy_px: float | None = Field(None, gt=0, description="Vertical focal length, px.")
@@ -44,8 +44,8 @@ class CameraSettings(Settings):
     distortion: tuple[float, ...] = Field(
         (),
         max_length=8,
-        description="Distortion of the calibration: k1, k2, p1, p2, k3, k4, k5, k6, or the first of "
-        "them, as OpenCV orders them.",
+        description="Distortion coefficients k1, k2, p1, p2, k3, k4, k5, k6 in the order of OpenCV; "
+        "later ones may be left out.",
     )
 
     @model_validator(mode="after")
@@ -59,42 +59,48 @@ class CameraSettings(Settings):
 
 
 class SourceSettings(Settings):
-    """How raw recordings are read where they do not tell themselves."""
+    """How to read raw recordings that do not describe themselves."""
 
     timestamps: Literal["strict", "cut", "even"] = Field(
         "strict",
-        description="Where frames and timestamps do not fit: strict refuses the recording; cut pairs "
-        "them from the start and leaves out what is too many, or unfinished, at the end; even looks at "
-        "no timestamp and spaces frames by frames_per_second.",
+        description="If frames and timestamps do not match: strict refuses the recording; cut pairs "
+        "them from the start and drops the rest; even ignores timestamps and spaces frames "
+        "by frames_per_second.",
     )
     frames_per_second: float | None = Field(
-        None, gt=0, le=10_000, description="Rate of the camera, for timestamps: even."
+        None, gt=0, le=10_000, description="Frame rate of the camera, 1/s, for timestamps: even."
     )
     timestamp_unit: Literal["s", "ms"] | None = Field(
         None,
-        description="Unit of timestamps beside or in HDF5; null = ms in *_ts.txt, s in *timestamps.csv, "
-        "and what an HDF5 file says.",
+        description="Unit of timestamps; null = ms in *_ts.txt, s in *timestamps.csv, and the unit that "
+        "an HDF5 file names.",
     )
     rows: int | None = Field(
         None,
         ge=1,
         le=4096,
-        description="Rows of a .dat; null = as metadata.json says, or a Kinect v2's.",
+        description="Rows of a frame in a .dat file; null = from metadata.json, or 424.",
     )
-    columns: int | None = Field(None, ge=1, le=4096, description="Columns of a .dat; null as for rows.")
+    columns: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="Columns of a frame in a .dat file; null = from metadata.json, or 512.",
+    )
     dtype: Literal["uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"] | None = Field(
-        None, description="Type of a pixel of a .dat; null = as metadata.json says, or uint16."
+        None, description="Type of a pixel in a .dat file; null = from metadata.json, or uint16."
     )
     byte_order: Literal["little", "big"] | None = Field(
-        None, description="Which byte of a .dat's pixel comes first; null as for dtype, or little."
+        None, description="Byte order of a .dat file; null = from metadata.json, or little."
     )
-    unit_mm: float = Field(1.0, gt=0, description="Depth that one count stands for, mm.")
+    unit_mm: float = Field(1.0, gt=0, description="Depth of one count, mm.")
     hdf5_frames: str | None = Field(
-        None, description="Dataset of frames in HDF5 files; null = the only one of three axes."
+        None, description="Dataset of frames in HDF5 files; null = the only one with three axes."
     )
     hdf5_timestamps: str | None = Field(
         None,
-        description="Dataset of timestamps; null = the only one of one axis with 'time' in its name.",
+        description="Dataset of timestamps in HDF5 files; null = the only one with one axis and 'time' "
+        "in its name.",
     )
 
     @model_validator(mode="after")
@@ -111,11 +117,12 @@ class BackgroundSettings(Settings):
 
     method: Literal["median", "plane"] = Field(
         "median",
-        description="What the floor is: median takes each pixel's usual depth, without resting animals; "
-        "plane takes the floor's plane, for animals that hardly move and floors as flat as "
-        "tracking.min_height_mm asks. Things on the floor then count as animal.",
+        description="How the empty floor is estimated: median = usual depth of each pixel; plane = the "
+        "floor's plane, for animals that hardly move on a flat, empty floor.",
     )
-    frames: int = Field(100, ge=3, le=1000, description="Frames to look at, evenly spread.")
+    frames: int = Field(
+        100, ge=3, le=1000, description="Frames from which the background is estimated, evenly spread."
+    )
 
 
 class ArenaSettings(Settings):
@@ -125,7 +132,7 @@ class ArenaSettings(Settings):
         (300.0, 2000.0), description="Nearest and farthest depth of the floor, mm."
     )
     floor_tolerance_mm: float = Field(
-        15.0, gt=0, description="Pixels this near to the floor plane, mm, are floor."
+        15.0, gt=0, description="Largest distance of floor pixels from the floor plane, mm."
     )
     max_tilt_deg: float = Field(
         30.0, gt=0, lt=80, description="Largest angle between floor and image plane, degrees."
@@ -133,19 +140,21 @@ class ArenaSettings(Settings):
     which: int | None = Field(
         None,
         ge=1,
-        description="Which of several connected floors, 1 the first in reading order; null = the "
-        "one most in the image's center.",
+        description="Number of the arena in a frame that shows several, from 1 in reading order; null = "
+        "the most central one.",
     )
     mask: str | None = Field(
         None,
-        description="File (png, tiff, npy) of the size of a frame that outlines the floor, 0 outside; "
-        "null = look for it.",
+        description="Image of the floor (png, tiff, npy) with the size of a frame, 0 outside; null = "
+        "the floor is detected.",
     )
     polygon_px: tuple[tuple[float, float], ...] = Field(
-        (), description="Corners [column, row] of the floor, px, in order; none = look for it."
+        (), description="Corners [column, row] of the floor, px, in order; none = the floor is detected."
     )
     margin_mm: float = Field(
-        10.0, ge=0, description="The mouse is looked for this far beyond the floor's edge, mm."
+        10.0,
+        ge=0,
+        description="Distance beyond the floor's edge in which the mouse is still detected, mm.",
     )
 
     @model_validator(mode="after")
@@ -156,70 +165,98 @@ class ArenaSettings(Settings):
         if 0 < len(self.polygon_px) < 3:
             raise ValueError("polygon_px needs three corners or more")
         if sum((self.which is not None, self.mask is not None, bool(self.polygon_px))) > 1:
-            raise ValueError("give one of which, mask and polygon_px: each says where the floor is")
+            raise ValueError("give one of which, mask and polygon_px: each defines where the floor is")
         return self
 
 
 class TrackingSettings(Settings):
-    """What in a frame is the mouse."""
+    """Which pixels of a frame are the mouse."""
 
-    min_height_mm: int = Field(10, ge=1, le=100, description="Lower than this is floor noise, mm.")
-    max_height_mm: int = Field(200, ge=20, le=255, description="Higher than this is no mouse, mm.")
-    median_px: Literal[1, 3, 5] = Field(3, description="Spatial median filter, px; 1 is none.")
-    tail_width_mm: float = Field(
-        10.0, ge=0, description="Thinner parts (tail, cable) do not count as body, mm."
+    min_height_mm: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="Lowest height of the mouse, mm; lower pixels are noise of the floor.",
     )
-    min_area_mm2: float = Field(300.0, ge=0, description="A smaller thing is no mouse, mm².")
+    max_height_mm: int = Field(
+        200,
+        ge=20,
+        le=255,
+        description="Largest height of the mouse, mm; higher pixels are something else.",
+    )
+    median_px: Literal[1, 3, 5] = Field(
+        3, description="Width of the spatial median filter, px; 1 = no filter."
+    )
+    tail_width_mm: float = Field(
+        10.0, ge=0, description="Width below which parts (tail, cable) do not count as body, mm."
+    )
+    min_area_mm2: float = Field(300.0, ge=0, description="Smallest area of a mouse, mm².")
     max_length_mm: float = Field(
-        120.0, gt=0, description="From nose to tail base; what is longer carries a cable, mm."
+        120.0,
+        gt=0,
+        description="Largest length from nose to tail base, mm; a longer body is cut, as it carries a "
+        "cable.",
     )
     max_speed_mm_s: float = Field(
-        2000.0, gt=0, description="Among several things the mouse is one it could have reached, mm/s."
+        2000.0, gt=0, description="Largest speed of a mouse, mm/s; it chooses among several objects."
     )
     bridge_s: float = Field(
-        0.25, ge=0, description="Place and heading are filled in between sights this near, s; 0 = never."
+        0.25,
+        ge=0,
+        description="Longest loss of the mouse over which place and heading are interpolated, s; 0 = "
+        "never.",
     )
 
 
 class HeadingSettings(Settings):
-    """Which end is the head."""
+    """Which end of the mouse is the head."""
 
-    turn_rad_s: float = Field(
-        8.0, gt=0, description="Typical turning speed, rad/s: how far the heading may move in a tick."
-    )
+    turn_rad_s: float = Field(8.0, gt=0, description="Typical turning speed, rad/s.")
     switch_probability: float = Field(
-        1e-4, gt=0, lt=0.5, description="Probability per tick of a heading that follows no turn."
+        1e-4, gt=0, lt=0.5, description="Probability per frame that the heading jumps to any direction."
     )
     walking_speed_mm_s: float = Field(
-        40.0, gt=0, description="Speed along its axis, mm/s, that gives motion one nat of evidence."
+        40.0, gt=0, description="Speed along the body axis that is worth 1 nat of evidence, mm/s."
     )
     evidence_weight: float = Field(
-        0.2, gt=0, le=1, description="Weight of one frame: neighbors tell nearly the same."
+        0.2,
+        gt=0,
+        le=1,
+        description="Weight of one frame; below 1 because neighboring frames are nearly the same.",
     )
     weights: str | None = Field(
-        None, description="Network that train_heading taught (.safetensors); the shipped one by default."
+        None,
+        description="Weights of the heading network (.safetensors) from train_heading; null = the "
+        "shipped ones.",
     )
     learning_rounds: int = Field(
-        3, ge=0, le=20, description="Rounds in which moving frames teach how the head end looks."
+        3,
+        ge=0,
+        le=20,
+        description="Rounds in which frames of a moving mouse correct the network for this animal.",
     )
 
 
 class HeadingTrainingSettings(Settings):
-    """Step ``train_heading``: simulated mice teach which end is the head."""
+    """Step ``train_heading``: train the heading network on simulated mice."""
 
-    animals: int = Field(120, ge=2, le=1000, description="Simulated mice.")
-    seconds: float = Field(12.0, ge=1, le=600, description="Length of each one's recording, s.")
-    smallest: float = Field(0.65, ge=0.6, le=1, description="Size of the smallest, times an adult's.")
-    largest: float = Field(1.3, ge=1, le=1.5, description="Size of the largest, times an adult's.")
+    animals: int = Field(120, ge=2, le=1000, description="Number of simulated mice.")
+    seconds: float = Field(12.0, ge=1, le=600, description="Length of the recording of each mouse, s.")
+    smallest: float = Field(
+        0.65, ge=0.6, le=1, description="Size of the smallest mouse, relative to an adult."
+    )
+    largest: float = Field(
+        1.3, ge=1, le=1.5, description="Size of the largest mouse, relative to an adult."
+    )
     cable_share: float = Field(0.3, ge=0, le=1, description="Fraction of the mice that carry a cable.")
     units: int = Field(32, ge=1, le=256, description="Hidden units of the network.")
     epochs: int = Field(400, ge=1, le=10000, description="Steps of gradient descent.")
-    learning_rate: float = Field(0.01, gt=0, le=1, description="Size of each step.")
+    learning_rate: float = Field(0.01, gt=0, le=1, description="Learning rate.")
     feature_noise: float = Field(
-        0.5, ge=0, le=2, description="Noise laid over the features, in standard deviations of each."
+        0.5, ge=0, le=2, description="Noise added to the features, in standard deviations of each."
     )
     corrected_share: float = Field(
-        0.5, ge=0, lt=1, description="Weight of corrected crops in all, where there are any."
+        0.5, ge=0, lt=1, description="Weight of corrected crops among all examples, if there are any."
     )
 
 
@@ -232,16 +269,18 @@ class CropSettings(Settings):
         None,
         gt=0,
         le=1000,
-        description="Crops are scaled so that every animal's own median length_mm becomes this, for "
-        "models of animals of many sizes; heights stay as they are. null = true scale.",
+        description="Median body length to which every animal is scaled, mm; heights are not scaled. "
+        "null = true scale.",
     )
 
 
 class PreviewSettings(Settings):
-    """The movie to look at."""
+    """The preview movie."""
 
     fps: float = Field(10.0, gt=0, le=60, description="Frames per second of the movie.")
-    max_frames: int = Field(1800, ge=1, description="Longer recordings are shown faster.")
+    max_frames: int = Field(
+        1800, ge=1, description="Most frames in the movie; longer recordings are shown faster."
+    )
     height_px: int = Field(240, ge=80, le=1080, description="Height of the movie, px.")
 
 
@@ -259,25 +298,33 @@ class ExtractSettings(Settings):
 
 
 class CheckSettings(Settings):
-    """Step ``check``: from which fraction on a recording is warned about or rejected."""
+    """Step ``check``: limits beyond which a recording gets a warning or is rejected."""
 
-    dropped_warn: float = Field(0.05, ge=0, le=1, description="Fraction of dropped ticks.")
-    dropped_reject: float = Field(0.3, ge=0, le=1, description="Fraction of dropped ticks.")
-    missing_mouse_warn: float = Field(0.02, ge=0, le=1, description="Fraction of frames without mouse.")
+    dropped_warn: float = Field(
+        0.05, ge=0, le=1, description="Fraction of dropped frames for a warning."
+    )
+    dropped_reject: float = Field(
+        0.3, ge=0, le=1, description="Fraction of dropped frames for rejection."
+    )
+    missing_mouse_warn: float = Field(
+        0.02, ge=0, le=1, description="Fraction of frames without a mouse for a warning."
+    )
     missing_mouse_reject: float = Field(
-        0.25, ge=0, le=1, description="Fraction of frames without mouse."
+        0.25, ge=0, le=1, description="Fraction of frames without a mouse for rejection."
     )
     uncertain_heading_warn: float = Field(
-        0.05, ge=0, le=1, description="Fraction of frames whose head end is uncertain."
+        0.05, ge=0, le=1, description="Fraction of frames with an uncertain heading for a warning."
     )
     uncertain_heading_below: float = Field(
-        0.9, ge=0.5, le=1, description="Less heading confidence than this is uncertain."
+        0.9, ge=0.5, le=1, description="Confidence below which a heading is uncertain."
     )
     clipped_warn: float = Field(
-        0.05, ge=0, le=1, description="Fraction of crops in which the mouse touches the border."
+        0.05, ge=0, le=1, description="Fraction of crops whose border the mouse touches for a warning."
     )
     jump_speed_mm_s: float = Field(
-        2000.0, gt=0, description="Faster than this is a tracking jump, mm/s."
+        2000.0, gt=0, description="Speed above which a step is a tracking jump, mm/s."
     )
-    jumps_warn: float = Field(0.005, ge=0, le=1, description="Fraction of frames with tracking jumps.")
-    min_duration_s: float = Field(10.0, ge=0, description="Shorter recordings are rejected, s.")
+    jumps_warn: float = Field(
+        0.005, ge=0, le=1, description="Fraction of frames with tracking jumps for a warning."
+    )
+    min_duration_s: float = Field(10.0, ge=0, description="Shortest recording that is accepted, s.")

@@ -19,7 +19,7 @@ __all__ = [
 
 
 class PinholeSettings(Settings):
-    """A pinhole depth camera above the arena; the defaults are those of a Kinect v2."""
+    """A pinhole depth camera above the arena; defaults are those of a Kinect v2."""
 
     columns: int = Field(512, ge=64, description="width of a frame, px")
     rows: int = Field(424, ge=64, description="height of a frame, px")
@@ -27,12 +27,8 @@ class PinholeSettings(Settings):
     center_x_px: float = Field(256.0, description="column where the optical axis meets the frame, px")
     center_y_px: float = Field(212.0, description="row where the optical axis meets the frame, px")
     height_mm: float = Field(673.0, ge=350, le=3000, description="camera above the arena's center, mm")
-    tilt_x_deg: float = Field(
-        0.4, ge=-10, le=10, description="how much the floor rises along +x, degrees"
-    )
-    tilt_y_deg: float = Field(
-        -0.3, ge=-10, le=10, description="how much the floor rises along +y, degrees"
-    )
+    tilt_x_deg: float = Field(0.4, ge=-10, le=10, description="tilt of the floor along +x, degrees")
+    tilt_y_deg: float = Field(-0.3, ge=-10, le=10, description="tilt of the floor along +y, degrees")
     interval_ms: float = Field(33.03, gt=0, description="time between two frames, ms")
 
 
@@ -48,7 +44,7 @@ class RoundArenaSettings(Settings):
 
 
 class MouseSettings(Settings):
-    """Build and habits of the animals."""
+    """Size and habits of the animals."""
 
     length_mm: float = Field(
         84.0, ge=50, le=130, description="nose to tail base of an average animal, mm"
@@ -73,18 +69,23 @@ class MouseSettings(Settings):
 
 
 class NoiseSettings(Settings):
-    """What the sensor adds and loses."""
+    """Noise and losses of the sensor."""
 
     temporal_sd_mm: float = Field(
         1.7, ge=0, le=20, description="temporal noise in the middle of the floor, mm"
     )
     texture_sd_mm: float = Field(1.2, ge=0, le=20, description="fixed pattern of the background, mm")
     dropout: float = Field(
-        5e-5, ge=0, le=1, description="probability that a floor pixel is not measured"
+        5e-5, ge=0, le=1, description="probability that a pixel of the floor is not measured"
     )
-    edge_dropout: float = Field(0.03, ge=0, le=1, description="the same on the animal's outline")
+    edge_dropout: float = Field(
+        0.03, ge=0, le=1, description="probability that a pixel of the animal's outline is not measured"
+    )
     flying: float = Field(
-        0.2, ge=0, le=1, description="part of outline pixels that lie between animal and floor"
+        0.2,
+        ge=0,
+        le=1,
+        description="fraction of outline pixels whose depth lies between animal and floor",
     )
     reflections: float = Field(
         0.3, ge=0, le=1, description="strength of the animal's mirror image in the wall"
@@ -92,7 +93,7 @@ class NoiseSettings(Settings):
 
 
 class TrackingErrorSettings(Settings):
-    """Errors of tracking in crops that are rendered directly, not cut out of raw video."""
+    """Tracking errors in crops that are rendered directly, not cut out of raw video."""
 
     position_sd_mm: float = Field(
         0.0, ge=0, le=20, description="standard deviation of the tracked position along each axis, mm"
@@ -103,20 +104,20 @@ class TrackingErrorSettings(Settings):
 
 
 class CableSettings(Settings):
-    """A cable that leads from the neck of the animal upward, out of sight."""
+    """A cable from the neck of the animal upward."""
 
-    diameter_mm: float = Field(0.0, ge=0, le=10, description="thickness of the cable, mm; 0 = no cable")
+    diameter_mm: float = Field(0.0, ge=0, le=10, description="diameter of the cable, mm; 0 = no cable")
     height_mm: float = Field(
         110.0,
         ge=60,
         le=120,
-        description="mean height where it leaves the crop, mm",
+        description="mean height of the cable at the border of the crop, mm",
     )
-    sway: float = Field(1.0, ge=0, le=2, description="size of its slow drifts, 1 is lifelike")
+    sway: float = Field(1.0, ge=0, le=2, description="size of slow drifts of the cable, 1 is lifelike")
 
 
 class DropSettings(Settings):
-    """Frames that the acquisition program lost."""
+    """Frames that the acquisition program loses."""
 
     single: float = Field(0.001, ge=0, le=0.9, description="probability that one frame is lost")
     run: float = Field(0.0002, ge=0, le=0.05, description="probability that a run of lost frames begins")

@@ -19,8 +19,8 @@ def test_odd_features_change_their_sign_with_the_end_and_even_ones_do_not(rng):
     along, height = pear(rng)
     thin = rng.uniform(-90, 50, 40)
     ahead = evidence.shape(along, height, thin)
-    behind = evidence.shape(-along, height, -thin)
-    assert_allclose(behind, ahead * evidence.SIGNS, atol=1e-12)
+    from_rear = evidence.shape(-along, height, -thin)
+    assert_allclose(from_rear, ahead * evidence.SIGNS, atol=1e-12)
     assert np.abs(ahead[: len(evidence.ODD)]).max() > 0.1
 
 
