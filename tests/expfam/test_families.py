@@ -142,12 +142,12 @@ def test_natural_parameters_are_literal_coefficients_of_scipys_log_density(famil
         standard = family.draw_standard(rng)
         natural = natural_of(family, standard)
         draw = family.draw(standard, rng)
-        found = (
+        result = (
             pairing(natural, family.statistics(*draw))
             + family.log_measure(*draw)
             - float(family.module.log_normalizer(natural))
         )
-        assert_allclose(found, family.log_density(standard, *draw), rtol=1e-9)
+        assert_allclose(result, family.log_density(standard, *draw), rtol=1e-9)
 
 
 def test_gradient_of_log_normalizer_is_expected_stats(family, rng):
@@ -180,13 +180,13 @@ def test_expected_stats_are_means_of_scipys_draws(family, rng):
 def test_round_trip_between_natural_and_standard(family, rng):
     standard = family.draw_standard(rng)
     back = family.module.to_standard(natural_of(family, standard))
-    for found, expected in zip(back, standard, strict=True):
-        assert found.dtype == torch.float64
-        assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    for result, expected in zip(back, standard, strict=True):
+        assert result.dtype == torch.float64
+        assert_allclose(result, expected, rtol=1e-10, atol=1e-12)
     natural = natural_of(family, standard)
     again = family.module.from_standard(family.module.to_standard(natural))
-    for found, expected in zip(again, natural, strict=True):
-        assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    for result, expected in zip(again, natural, strict=True):
+        assert_allclose(result, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_divergence_is_zero_at_equality_and_positive_elsewhere(family, rng):
@@ -216,8 +216,8 @@ def test_divergence_is_the_mean_log_ratio_of_scipys_densities(family, rng):
         draw = family.draw(q, rng)
         ratios.append(family.log_density(q, *draw) - family.log_density(p, *draw))
     error = np.std(ratios) / np.sqrt(len(ratios))
-    found = float(family.module.divergence(natural_of(family, q), natural_of(family, p)))
-    assert abs(found - np.mean(ratios)) < 5 * error
+    result = float(family.module.divergence(natural_of(family, q), natural_of(family, p)))
+    assert abs(result - np.mean(ratios)) < 5 * error
 
 
 def test_batch_equals_its_loop(family, rng):
@@ -233,8 +233,8 @@ def test_batch_equals_its_loop(family, rng):
         if name == "log_normalizer":
             assert_allclose(together.reshape(-1), torch.stack(singles), rtol=1e-12)
             continue
-        for found, expected in zip(together, stacked(singles), strict=True):
-            assert_allclose(found.reshape(expected.shape), expected, rtol=1e-10, atol=1e-12)
+        for result, expected in zip(together, stacked(singles), strict=True):
+            assert_allclose(result.reshape(expected.shape), expected, rtol=1e-10, atol=1e-12)
     together = family.module.divergence(*shaped)
     singles = [family.module.divergence(q, p) for q, p in zip(qs, ps, strict=True)]
     assert together.shape == (2, 3)
@@ -278,8 +278,8 @@ def test_niw_is_mniw_with_one_regressor(rng):
         scale=standard.scale,
         degrees=standard.degrees,
     )
-    for one, same in zip(niw.from_standard(standard), mniw.from_standard(other), strict=True):
-        assert_allclose(one.reshape(same.shape), same, rtol=1e-12)
+    for each, same in zip(niw.from_standard(standard), mniw.from_standard(other), strict=True):
+        assert_allclose(each.reshape(same.shape), same, rtol=1e-12)
 
 
 def test_small_divergence_of_sharp_laws_keeps_its_digits():
@@ -303,8 +303,8 @@ def test_sparse_concentrations_do_not_round_to_zero():
     natural = dirichlet.from_standard(
         dirichlet.Standard(torch.tensor([1e-18, 1.0], dtype=torch.float64))
     )
-    found = dirichlet.expected_stats(natural).log_probability
-    assert_allclose(found[0], -1e18, rtol=1e-12)
+    result = dirichlet.expected_stats(natural).log_probability
+    assert_allclose(result[0], -1e18, rtol=1e-12)
     assert float(dirichlet.divergence(natural, natural)) == 0
 
 

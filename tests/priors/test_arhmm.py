@@ -30,20 +30,22 @@ def evidence(values):
     return arhmm.PointEvidence(values, torch.isfinite(values).all(-1))
 
 
-def sweep(parameters, recordings, settings):
-    found = [arhmm.infer(parameters, evidence(x)) for x in recordings]
-    bound = -sum(float(one.divergence) for one in found) - float(arhmm.divergence(parameters, settings))
-    return total([one.statistics for one in found]), bound
+def iterate(parameters, recordings, settings):
+    result = [arhmm.infer(parameters, evidence(x)) for x in recordings]
+    bound = -sum(float(each.divergence) for each in result) - float(
+        arhmm.divergence(parameters, settings)
+    )
+    return total([each.statistics for each in result]), bound
 
 
 @pytest.mark.parametrize("kappa", [0.0, 50.0, 1e6])
-def test_no_sweep_lowers_the_bound(recordings, kappa):
+def test_no_iteration_lowers_the_bound(recordings, kappa):
     settings = SETTINGS.model_copy(update={"kappa": kappa})
     recordings[0][30:34] = torch.nan
     parameters = arhmm.initial(settings, recordings, None, np.random.default_rng(0))
     bounds = []
     for _ in range(25):
-        statistics, bound = sweep(parameters, recordings, settings)
+        statistics, bound = iterate(parameters, recordings, settings)
         parameters = arhmm.update(parameters, statistics, settings)
         bounds.append(bound)
     assert bounds[-1] > bounds[0]
@@ -51,9 +53,9 @@ def test_no_sweep_lowers_the_bound(recordings, kappa):
 
 
 def test_a_bound_is_below_the_log_likelihood_of_its_own_mean_parameters(recordings, parameters):
-    statistics, _ = sweep(parameters, recordings, SETTINGS)
+    statistics, _ = iterate(parameters, recordings, SETTINGS)
     parameters = arhmm.update(parameters, statistics, SETTINGS)
-    _, bound = sweep(parameters, recordings, SETTINGS)
+    _, bound = iterate(parameters, recordings, SETTINGS)
     plugged = sum(float(arhmm.filter(parameters, evidence(x)).log_density.sum()) for x in recordings)
     assert bound < plugged
 
@@ -74,10 +76,10 @@ def test_predictions_match_the_forward_algorithm_in_plain_probabilities(recordin
         torch.isfinite(latents).all(-1).numpy(),
         SETTINGS.lags,
     )
-    found = arhmm.filter(parameters, evidence(latents))
-    np.testing.assert_allclose(found.log_density.numpy(), expected, rtol=1e-9, atol=1e-9)
+    result = arhmm.filter(parameters, evidence(latents))
+    np.testing.assert_allclose(result.log_density.numpy(), expected, rtol=1e-9, atol=1e-9)
     silent = {0, 1, 20, 21, 22, 40, 41, 42, 43, 44}
-    assert set(np.flatnonzero(~found.usable.numpy())) == silent
+    assert set(np.flatnonzero(~result.usable.numpy())) == silent
 
 
 def test_scores_are_means_over_the_law_of_the_parameters(recordings, parameters, rng):
@@ -96,24 +98,24 @@ def test_scores_are_means_over_the_law_of_the_parameters(recordings, parameters,
     error = np.linalg.solve(factor, (latents[t].numpy() - predicted)[..., None])[..., 0]
     log_det = 2 * np.log(np.einsum("nii->ni", factor)).sum(1)
     values = -0.5 * ((error**2).sum(1) + log_det + 4 * np.log(2 * np.pi))
-    found = autoregression.scores(parameters.dynamics, evidence(latents), SETTINGS.lags)
-    assert abs(float(found[t, k]) - values.mean()) < 5 * values.std() / np.sqrt(draws)
+    result = autoregression.scores(parameters.dynamics, evidence(latents), SETTINGS.lags)
+    assert abs(float(result[t, k]) - values.mean()) < 5 * values.std() / np.sqrt(draws)
 
 
 def test_what_is_not_observed_does_not_matter(recordings, parameters):
     latents = recordings[0].clone()
     observed = torch.ones(len(latents), dtype=torch.bool)
     observed[50:55] = False
-    found = []
+    result = []
     for value in (0.0, 1e9, torch.nan):
         latents[50:55] = value
-        found.append(arhmm.infer(parameters, arhmm.PointEvidence(latents, observed)))
-    for other in found[1:]:
-        assert torch.equal(found[0].states, other.states)
-        for a, b in zip(found[0].statistics.dynamics, other.statistics.dynamics, strict=True):
+        result.append(arhmm.infer(parameters, arhmm.PointEvidence(latents, observed)))
+    for other in result[1:]:
+        assert torch.equal(result[0].states, other.states)
+        for a, b in zip(result[0].statistics.dynamics, other.statistics.dynamics, strict=True):
             assert torch.equal(a, b)
     usable = len(latents) - SETTINGS.lags - 5 - SETTINGS.lags
-    assert float(found[0].statistics.dynamics.observations.sum()) == pytest.approx(usable, rel=1e-9)
+    assert float(result[0].statistics.dynamics.observations.sum()) == pytest.approx(usable, rel=1e-9)
 
 
 def test_a_batch_equals_its_loop_and_padding_is_invisible(recordings, parameters):
@@ -127,7 +129,7 @@ def test_a_batch_equals_its_loop_and_padding_is_invisible(recordings, parameters
     for i, n in enumerate(lengths):
         torch.testing.assert_close(together.states[i, :n], single[i].states, rtol=1e-10, atol=1e-12)
         assert torch.equal(together.path[i, :n], single[i].path)
-    summed = total([one.statistics for one in single])
+    summed = total([each.statistics for each in single])
     torch.testing.assert_close(
         together.statistics.dynamics.scatter, summed.dynamics.scatter, rtol=1e-9, atol=1e-9
     )
@@ -151,7 +153,7 @@ def test_renumbered_states_renumber_the_answers(recordings, parameters):
 
 
 def test_a_full_step_is_the_conjugate_posterior_and_a_part_is_on_the_way(recordings, parameters):
-    statistics, _ = sweep(parameters, recordings, SETTINGS)
+    statistics, _ = iterate(parameters, recordings, SETTINGS)
     full = arhmm.update(parameters, statistics, SETTINGS)
     rows = SETTINGS.alpha * parameters.weights + 50.0 * torch.eye(6)
     torch.testing.assert_close(full.transition.concentration, rows + statistics.transition.concentration)
@@ -186,47 +188,49 @@ def test_a_state_split_at_random_is_joined_and_different_ones_are_not(rng):
     settings = arhmm.Settings(states=8, lags=1, kappa=50.0)
     dynamics = oracle.draw_dynamics(rng, 3, 4)
     latents, states = oracle.draw(rng, dynamics, 3000)
-    one = evidence(torch.from_numpy(latents))
-    usable = autoregression.usable(one.observed, 1)
+    each = evidence(torch.from_numpy(latents))
+    usable = autoregression.usable(each.observed, 1)
     halves = torch.from_numpy(np.where(states == 2, 3 + (np.arange(3000) // 40) % 2, states))
-    statistics = initialization.labeled(one, usable, halves, settings.states, settings.lags)
-    start = arhmm.initial(settings, [one.latents], None, np.random.default_rng(0))
+    statistics = initialization.labeled(each, usable, halves, settings.states, settings.lags)
+    start = arhmm.initial(settings, [each.latents], None, np.random.default_rng(0))
     joined = arhmm.merge(start, statistics, settings)
-    seen = joined.dynamics.observations - start.hyperprior.observations
+    counts = joined.dynamics.observations - start.hyperprior.observations
     expected = torch.bincount(torch.from_numpy(states)[1:], minlength=8).double()
-    torch.testing.assert_close(seen.sort().values, expected.sort().values)
-    whole = initialization.labeled(one, usable, torch.from_numpy(states), settings.states, settings.lags)
+    torch.testing.assert_close(counts.sort().values, expected.sort().values)
+    whole = initialization.labeled(
+        each, usable, torch.from_numpy(states), settings.states, settings.lags
+    )
     assert arhmm.merge(start, whole, settings) is None
 
 
-def test_scraps_of_states_are_given_up(rng):
+def test_states_of_too_few_frames_are_dropped(rng):
     settings = arhmm.Settings(states=8, lags=1, kappa=50.0)
     latents, states = oracle.draw(rng, oracle.draw_dynamics(rng, 3, 4), 3000)
-    one = evidence(torch.from_numpy(latents))
-    usable = autoregression.usable(one.observed, 1)
+    each = evidence(torch.from_numpy(latents))
+    usable = autoregression.usable(each.observed, 1)
     odd = states.copy()
     odd[[100, 700, 1500, 2200]] = 5
     statistics = initialization.labeled(
-        one, usable, torch.from_numpy(odd), settings.states, settings.lags
+        each, usable, torch.from_numpy(odd), settings.states, settings.lags
     )
-    start = arhmm.initial(settings, [one.latents], None, np.random.default_rng(0))
+    start = arhmm.initial(settings, [each.latents], None, np.random.default_rng(0))
     after = arhmm.merge(start, statistics, settings)
-    seen = after.dynamics.observations - start.hyperprior.observations
-    assert float(seen[5]) == 0 and float(seen.sum()) == pytest.approx(2999 - 4)
-    found = arhmm.infer(after, one)
-    assert float(found.states[:, 5].sum()) < 0.5
+    counts = after.dynamics.observations - start.hyperprior.observations
+    assert float(counts[5]) == 0 and float(counts.sum()) == pytest.approx(2999 - 4)
+    result = arhmm.infer(after, each)
+    assert float(result.states[:, 5].sum()) < 0.5
 
 
 def test_samples_follow_the_parameters(rng, recordings, parameters):
     settings = arhmm.Settings(states=1, lags=1, kappa=1.0)
-    one = arhmm.initial(settings, recordings, None, rng)
-    drawn = arhmm.sample(one, np.random.default_rng(5), T=6000)
-    again = arhmm.sample(one, np.random.default_rng(5), T=6000)
+    each = arhmm.initial(settings, recordings, None, rng)
+    drawn = arhmm.sample(each, np.random.default_rng(5), T=6000)
+    again = arhmm.sample(each, np.random.default_rng(5), T=6000)
     assert torch.equal(drawn.latents, again.latents)
     x = drawn.latents.numpy()
     past = np.column_stack([x[:-1], np.ones(len(x) - 1)])
     fitted = np.linalg.lstsq(past, x[1:], rcond=None)[0].T
-    standard = mniw.to_standard(one.dynamics)
+    standard = mniw.to_standard(each.dynamics)
     # Least squares of 6000 frames: standard errors are near 0.01.
     np.testing.assert_allclose(fitted, standard.mean[0].numpy(), atol=0.06)
     noise = np.cov((x[1:] - past @ fitted.T).T)
@@ -241,20 +245,22 @@ def test_bouts_of_samples_last_as_long_as_those_of_the_data_however_sticky(rng):
     dynamics = oracle.draw_dynamics(rng, 3, 4)
     latents, states = oracle.draw(rng, dynamics, 3000)
     settings = arhmm.Settings(states=3, lags=1, kappa=1e6)
-    one = evidence(torch.from_numpy(latents))
-    usable = autoregression.usable(one.observed, 1)
-    start = arhmm.initial(settings, [one.latents], None, rng)
-    known = initialization.labeled(one, usable, torch.from_numpy(states), settings.states, settings.lags)
-    drawn = arhmm.sample(arhmm.update(start, known, settings), rng, T=3000).states
+    each = evidence(torch.from_numpy(latents))
+    usable = autoregression.usable(each.observed, 1)
+    start = arhmm.initial(settings, [each.latents], None, rng)
+    statistics = initialization.labeled(
+        each, usable, torch.from_numpy(states), settings.states, settings.lags
+    )
+    drawn = arhmm.sample(arhmm.update(start, statistics, settings), rng, T=3000).states
     changes = int((drawn[1:] != drawn[:-1]).sum())
     assert changes == pytest.approx((states[1:] != states[:-1]).sum(), rel=0.2)
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 5])
 def test_short_recordings_have_answers(parameters, recordings, frames):
-    found = arhmm.infer(parameters, evidence(recordings[0][:frames]), paths=True)
-    assert found.states.shape == (frames, 6) and found.path.shape == (frames,)
-    assert torch.isfinite(found.states).all()
+    result = arhmm.infer(parameters, evidence(recordings[0][:frames]), paths=True)
+    assert result.states.shape == (frames, 6) and result.path.shape == (frames,)
+    assert torch.isfinite(result.states).all()
     assert (arhmm.filter(parameters, evidence(recordings[0][:frames])).log_density[:2] == 0).all()
 
 
@@ -262,7 +268,7 @@ def test_more_states_than_frames_and_latents_that_never_move():
     settings = arhmm.Settings(states=40, lags=1, kappa=1.0)
     for latents in (torch.randn(10, 3, dtype=torch.float64), torch.zeros(30, 3, dtype=torch.float64)):
         parameters = arhmm.initial(settings, [latents], None, np.random.default_rng(0))
-        statistics, bound = sweep(parameters, [latents], settings)
+        statistics, bound = iterate(parameters, [latents], settings)
         after = arhmm.update(parameters, statistics, settings)
         assert np.isfinite(bound) and torch.isfinite(after.dynamics.scatter).all()
 
@@ -278,8 +284,8 @@ def test_settings_that_cannot_be_say_so():
 
 
 def test_counts_of_steps_are_those_of_the_posterior(recordings, parameters):
-    found = arhmm.infer(parameters, evidence(recordings[0]))
-    steps = found.statistics.transition.concentration
-    torch.testing.assert_close(steps.sum(1), found.states[:-1].sum(0), rtol=1e-8, atol=1e-8)
-    torch.testing.assert_close(steps.sum(0), found.states[1:].sum(0), rtol=1e-8, atol=1e-8)
-    assert isinstance(found.statistics.initial, dirichlet.Natural)
+    result = arhmm.infer(parameters, evidence(recordings[0]))
+    steps = result.statistics.transition.concentration
+    torch.testing.assert_close(steps.sum(1), result.states[:-1].sum(0), rtol=1e-8, atol=1e-8)
+    torch.testing.assert_close(steps.sum(0), result.states[1:].sum(0), rtol=1e-8, atol=1e-8)
+    assert isinstance(result.statistics.initial, dirichlet.Natural)

@@ -31,12 +31,12 @@ def test_round_trip_is_exact(tmp_path, rng):
     metadata = {"bound": -math.inf, "kappa": 1 / 3, "nested": {"x": [1, None]}}
     path = tmp_path / "new" / "model.safetensors"
     checkpoint.save(path, tensors, metadata)
-    found, about = checkpoint.load(path)
+    result, about = checkpoint.load(path)
     assert about == metadata
-    assert found.keys() == tensors.keys()
+    assert result.keys() == tensors.keys()
     for name, value in tensors.items():
-        assert torch.equal(found[name], torch.as_tensor(value))
-        assert found[name].dtype == torch.as_tensor(value).dtype
+        assert torch.equal(result[name], torch.as_tensor(value))
+        assert result[name].dtype == torch.as_tensor(value).dtype
 
 
 def test_same_content_same_bytes_in_any_order(tmp_path):

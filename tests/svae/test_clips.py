@@ -43,26 +43,26 @@ def model(request, rng):
 
 def restless(model, factor):
     """The same model, every motion so many times as strong."""
-    law = mniw.to_standard(model.parameters.dynamics)
-    dynamics = mniw.from_standard(law._replace(mean=factor * law.mean))
+    standard = mniw.to_standard(model.parameters.dynamics)
+    dynamics = mniw.from_standard(standard._replace(mean=factor * standard.mean))
     return dataclasses.replace(model, parameters=model.parameters._replace(dynamics=dynamics))
 
 
 def test_every_syllable_in_use_has_a_movie_of_plausible_crops(model):
-    found = clips.decode(model, seed=1)
+    result = clips.decode(model, seed=1)
     size = model.pca().mean.shape
-    assert 1 <= len(found.syllable) <= 6
-    assert found.poses.shape == (len(found.syllable), 60, *size)
-    assert (np.diff(found.syllable) > 0).all()
-    assert ((found.length >= 15) & (found.length <= 60)).all()
-    assert np.isfinite(found.latents).all()
-    assert found.simulated_heights.shape == (4, 300, *size)
-    for movie, length in zip(found.latents, found.length, strict=True):
+    assert 1 <= len(result.syllable) <= 6
+    assert result.poses.shape == (len(result.syllable), 60, *size)
+    assert (np.diff(result.syllable) > 0).all()
+    assert ((result.length >= 15) & (result.length <= 60)).all()
+    assert np.isfinite(result.latents).all()
+    assert result.simulated_heights.shape == (4, 300, *size)
+    for movie, length in zip(result.latents, result.length, strict=True):
         assert (movie[length:] == movie[length - 1]).all(), "the last pose is held"
 
 
 def test_a_movie_follows_the_states_own_dynamics(model):
-    found = clips.decode(model, seed=1)
+    result = clips.decode(model, seed=1)
     weights = model.parameters.dynamics
     width = weights.precision.shape[-1]
     if width != 4:
@@ -70,7 +70,7 @@ def test_a_movie_follows_the_states_own_dynamics(model):
             "the expected movie is written for one lag; this prior looks further back, or not at all"
         )
     mean = torch.linalg.solve(weights.precision, weights.precision_mean.mT).mT.numpy()
-    k, movie = int(found.syllable[0]), found.latents[0]
+    k, movie = int(result.syllable[0]), result.latents[0]
     expected = movie[:10] @ mean[k][:, :3].T + mean[k][:, 3]
     np.testing.assert_allclose(movie[1:11], expected, rtol=1e-6, atol=1e-9)
 
@@ -79,28 +79,28 @@ def test_a_movie_follows_the_states_own_dynamics(model):
 def test_a_rare_pose_far_from_all_others_is_shown_where_it_is(name, rng):
     latents = 0.3 * rng.standard_normal((1000, 3))
     latents[500:550] += [9.0, 0.0, 0.0]
-    found = clips.decode(trained(name, latents, rng), seed=1)
-    assert np.abs(found.latents[..., 0] - 9).min() < 0.5
-    assert found.latents.max() < 9 + 3
+    result = clips.decode(trained(name, latents, rng), seed=1)
+    assert np.abs(result.latents[..., 0] - 9).min() < 0.5
+    assert result.latents.max() < 9 + 3
 
 
 @pytest.mark.parametrize("factor", [3.0, 1e3])
 def test_motions_that_run_away_stay_where_their_frames_were(model, factor):
     wild = restless(model, factor)
     with np.errstate(all="ignore"):
-        found = clips.decode(wild, seed=1)
+        result = clips.decode(wild, seed=1)
     sums = [a - b for a, b in zip(wild.parameters.dynamics, wild.parameters.hyperprior, strict=True)]
     low, high = clips._range(mniw.Natural(*sums))
-    used = found.syllable.astype(int)
-    assert (found.latents >= low[used, None].numpy() - 1e-9).all()
-    assert (found.latents <= high[used, None].numpy() + 1e-9).all()
+    used = result.syllable.astype(int)
+    assert (result.latents >= low[used, None].numpy() - 1e-9).all()
+    assert (result.latents <= high[used, None].numpy() + 1e-9).all()
 
 
 def test_threads_do_not_change_a_movie(model, monkeypatch):
-    seen = []
+    threads = []
     networks = Model.networks
     monkeypatch.setattr(
-        Model, "networks", lambda self: (seen.append(torch.get_num_threads()), networks(self))[1]
+        Model, "networks", lambda self: (threads.append(torch.get_num_threads()), networks(self))[1]
     )
     before = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -109,10 +109,10 @@ def test_threads_do_not_change_a_movie(model, monkeypatch):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    assert set(seen) == {1}
+    assert set(threads) == {1}
 
 
 def test_the_same_seed_draws_the_same_sequences(model):
-    one, again, other = (clips.decode(model, seed=seed) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(one.simulated_heights, again.simulated_heights)
-    assert (one.simulated_heights != other.simulated_heights).any()
+    each, again, other = (clips.decode(model, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(each.simulated_heights, again.simulated_heights)
+    assert (each.simulated_heights != other.simulated_heights).any()

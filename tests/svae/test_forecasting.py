@@ -15,7 +15,7 @@ from syllabary.svae.scores.process import process
 
 # Springs of two dimensions, slow and fast: each needs two lags.
 SPRINGS = np.array([[[a, 0.0, -0.8, 0.0], [0.0, a, 0.0, -0.8]] for a in (1.6, 1.1)])
-NOISE_SD, SEEN_SD = 0.1, 0.05
+NOISE_SD, EVIDENCE_SD = 0.1, 0.05
 FRAMES, BOUT = 3000, 30
 
 
@@ -29,29 +29,29 @@ def springs(rng):
         for t in range(2, FRAMES):
             past = np.concatenate([x[t - 1], x[t - 2]])
             x[t] = SPRINGS[z[t]] @ past + NOISE_SD * rng.standard_normal(2)
-        seen = torch.from_numpy(x + SEEN_SD * rng.standard_normal(x.shape))
-        precision = torch.full_like(seen, SEEN_SD**-2)
+        observed = torch.from_numpy(x + EVIDENCE_SD * rng.standard_normal(x.shape))
+        precision = torch.full_like(observed, EVIDENCE_SD**-2)
         precision[100:110] = 0
-        seen[100:110] = torch.nan
-        evidence.append(GaussianEvidence(seen, precision))
+        observed[100:110] = torch.nan
+        evidence.append(GaussianEvidence(observed, precision))
         states.append(torch.from_numpy(np.eye(2)[z]))
     return evidence, states
 
 
 def blank(evidence):
     settings = slds.Settings(states=2, gamma=2.0, kappa=100.0)
-    points = [torch.where(one.precision > 0, one.mean, torch.nan) for one in evidence]
+    points = [torch.where(each.precision > 0, each.mean, torch.nan) for each in evidence]
     return slds.initial(settings, points, None, np.random.default_rng(0)), settings
 
 
 def test_two_lags_are_found_through_noise(springs):
     evidence, states = springs
     parameters, settings = blank(evidence)
-    found = process(forecasting.refit(parameters, evidence, states, 2, settings, max_iterations=20))
+    result = process(forecasting.refit(parameters, evidence, states, 2, settings, max_iterations=20))
     # Six thousand frames of AR noise 0.1 leave coefficients an error of about 0.01.
-    assert_allclose(found.weights.numpy(), SPRINGS, atol=0.06)
-    assert_allclose(found.noise.numpy(), NOISE_SD**2 * np.eye(2)[None].repeat(2, 0), atol=2e-3)
-    assert_allclose(found.rows, process(parameters).rows)
+    assert_allclose(result.weights.numpy(), SPRINGS, atol=0.06)
+    assert_allclose(result.noise.numpy(), NOISE_SD**2 * np.eye(2)[None].repeat(2, 0), atol=2e-3)
+    assert_allclose(result.rows, process(parameters).rows)
 
 
 def test_what_is_to_come_is_foretold_better_by_two_lags_than_by_one(springs):
@@ -59,23 +59,23 @@ def test_what_is_to_come_is_foretold_better_by_two_lags_than_by_one(springs):
     parameters, settings = blank(evidence)
     nats = []
     for lags in (1, 2):
-        law = process(forecasting.refit(parameters, evidence[:1], states[:1], lags, settings))
-        one = evidence[1]
-        told = chain.Potential(
-            torch.diag_embed(one.precision)[None], (one.precision * one.mean.nan_to_num())[None]
+        motion = process(forecasting.refit(parameters, evidence[:1], states[:1], lags, settings))
+        each = evidence[1]
+        potential = chain.Potential(
+            torch.diag_embed(each.precision)[None], (each.precision * each.mean.nan_to_num())[None]
         )
-        nodes = filtering.filtered(law, told).nodes[0]
+        nodes = filtering.filtered(motion, potential).nodes[0]
         nats.append(float((nodes * states[1]).sum() / FRAMES))
     assert nats[1] > nats[0] + 0.2
 
 
-def test_pieces_change_next_to_nothing(springs, monkeypatch):
+def test_windows_change_next_to_nothing(springs, monkeypatch):
     evidence, states = springs
     parameters, settings = blank(evidence)
     whole = forecasting.refit(parameters, evidence, states, 2, settings)
     monkeypatch.setattr(forecasting, "WINDOW", 700)
     cut = forecasting.refit(parameters, evidence, states, 2, settings)
-    weights = [mniw.to_standard(one.dynamics).mean for one in (whole, cut)]
+    weights = [mniw.to_standard(each.dynamics).mean for each in (whole, cut)]
     # Ten borders in six thousand frames.
     assert_allclose(weights[0], weights[1], atol=0.02)
 
@@ -84,24 +84,24 @@ def test_a_piece_counts_every_frame_but_its_first_and_agrees_with_points(springs
     """Seen almost exactly, the sums are those of an autoregression of points."""
     evidence, states = springs
     parameters, settings = blank(evidence)
-    law = process(forecasting.refit(parameters, evidence, states, 2, settings))
+    motion = process(forecasting.refit(parameters, evidence, states, 2, settings))
     exact = torch.from_numpy(np.random.default_rng(0).standard_normal((50, 2)))
-    told = chain.Potential(torch.eye(2).expand(50, 2, 2).double() * 1e12, exact * 1e12)
+    potential = chain.Potential(torch.eye(2).expand(50, 2, 2).double() * 1e12, exact * 1e12)
     shares = states[0][:50]
-    found = forecasting._sums(law, told, shares, 2, 2)
-    assert_allclose(found.observations, shares[1:].sum(0))
+    result = forecasting._sums(motion, potential, shares, 2, 2)
+    assert_allclose(result.observations, shares[1:].sum(0))
     regressor = torch.cat([exact[1:-1], exact[:-2], torch.ones(48, 1)], -1)
     weighted = shares[2:, 0, None] * regressor
     first = torch.cat([exact[0], exact[0], torch.ones(1)])
     expected = weighted.T @ regressor + shares[1, 0] * torch.outer(first, first)
-    assert_allclose(found.precision[0], expected, atol=1e-6)
+    assert_allclose(result.precision[0], expected, atol=1e-6)
     cross = (shares[2:, 0, None] * exact[2:]).T @ regressor + shares[1, 0] * torch.outer(exact[1], first)
-    assert_allclose(found.precision_mean[0], cross, atol=1e-6)
+    assert_allclose(result.precision_mean[0], cross, atol=1e-6)
 
 
 def test_nothing_to_learn_from_is_told(springs):
     evidence, states = springs
     parameters, settings = blank(evidence)
-    none = [one._replace(precision=torch.zeros_like(one.precision)) for one in evidence]
+    none = [each._replace(precision=torch.zeros_like(each.precision)) for each in evidence]
     with pytest.raises(BadInput, match="has 2 observed frames before it"):
         forecasting.refit(parameters, none, states, 2, settings)

@@ -26,7 +26,7 @@ def model_of(study, shift, outliers=0.0):  # noqa: F811
 
 def test_every_start_ends_at_one_noise_and_a_higher_bound(study):  # noqa: F811
     paths, _, latents, _ = study
-    found = []
+    result = []
     for shift in (-1.0, 2.0):
         model = model_of(study, shift)
         better = pixel_noise.fit(model, paths, np.random.default_rng(1))
@@ -35,9 +35,9 @@ def test_every_start_ends_at_one_noise_and_a_higher_bound(study):  # noqa: F811
             labels = [segmentation.segment(m, latents["m0"], crops).path for m in (model, better)]
         assert high > low
         assert (labels[0] == labels[1]).all()
-        found.append(better.weights[KEY])
+        result.append(better.weights[KEY])
     # Without outliers a sweep needs no other: what is left are the draws.
-    assert_allclose(found[0], found[1], atol=1e-3)
+    assert_allclose(result[0], result[1], atol=1e-3)
 
 
 def test_noise_is_that_of_the_residuals(study):  # noqa: F811
@@ -61,13 +61,13 @@ def test_outliers_are_not_taken_for_noise(study, tmp_path):  # noqa: F811
     where = rng.random(spoilt.shape) < 0.002
     spoilt[where] = 200
     write(tmp_path / "m0.h5", spoilt, observed, frame=frame, pixel_mm=5.0)
-    found = {}
+    result = {}
     for outliers in (0.0, 0.002):
         clean, dirty = (
             pixel_noise.fit(model_of(study, 0.0, outliers), {"m0": path}, np.random.default_rng(1))
             for path in (study[0]["m0"], tmp_path / "m0.h5")
         )
         change = dirty.weights[KEY] - clean.weights[KEY]
-        found[outliers] = float(torch.quantile(change.flatten(), 0.9))
+        result[outliers] = float(torch.quantile(change.flatten(), 0.9))
     # Outliers move the latents a little, which the components' scores are not told of.
-    assert found[0.002] < 0.6 < 1.5 < found[0.0]
+    assert result[0.002] < 0.6 < 1.5 < result[0.0]

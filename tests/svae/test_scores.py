@@ -47,7 +47,7 @@ def tensor(values):
     return torch.from_numpy(np.asarray(values, np.float64))
 
 
-def random_process(rng, K, D, lags, *, dynamic=True):
+def random_motion(rng, K, D, lags, *, dynamic=True):
     def positive(scale):
         factor = rng.standard_normal((K, D, D))
         return scale * (factor @ factor.swapaxes(1, 2) / D + 0.3 * np.eye(D))
@@ -98,10 +98,10 @@ def written_out(view):
     return y, view.observed.flatten(1).numpy(), matrix, mean, variance
 
 
-def plain(given):
+def plain(motion):
     """A process as the oracle takes it."""
-    start = None if given.start is None else tuple(part.numpy() for part in given.start)
-    return (*(part.numpy() for part in given[:5]), start)
+    start = None if motion.start is None else tuple(part.numpy() for part in motion.start)
+    return (*(part.numpy() for part in motion[:5]), start)
 
 
 def nothing(N, T, D):
@@ -116,12 +116,12 @@ CASES = [(1, True), (2, True), (3, True), (1, False)]
 @pytest.mark.parametrize(("lags", "dynamic"), CASES)
 def test_importance_weights_average_to_the_likelihood_of_all_paths(rng, lags, dynamic):
     T, D, K, S = 4, 2, 2, 2000
-    given = random_process(rng, K, D, lags, dynamic=dynamic)
+    motion = random_motion(rng, K, D, lags, dynamic=dynamic)
     view, problem = tiny(rng, T, D)
-    expected = oracle.log_likelihood(plain(given), *problem)
-    even = given.first.expand(1, T, -1)
-    proposal = importance.propose(given, [view], nothing(1, T, D), even)
-    weights = importance.log_weights(given, [view], proposal, S, rng)
+    expected = oracle.log_likelihood(plain(motion), *problem)
+    even = motion.first.expand(1, T, -1)
+    proposal = importance.propose(motion, [view], nothing(1, T, D), even)
+    weights = importance.log_weights(motion, [view], proposal, S, rng)
     ratio = np.exp(weights[0].numpy() - expected)
     error = ratio.std() / np.sqrt(S)
     assert error < 0.05  # the proposal is good for something
@@ -131,19 +131,19 @@ def test_importance_weights_average_to_the_likelihood_of_all_paths(rng, lags, dy
 def test_importance_weights_average_to_the_likelihood_of_pixels_some_of_which_are_outliers(rng):
     """One latent without dynamics: the likelihood of a frame is an integral over a line."""
     S, outliers = 4000, 0.02
-    given = random_process(rng, 2, 1, 1, dynamic=False)
+    motion = random_motion(rng, 2, 1, 1, dynamic=False)
     view, (_, _, matrix, mean, variance) = tiny(rng, 2, 1, outliers=outliers)
     view.heights[0, 1, 1:3] = 150.0
     view.observed[0] = True
     y = view.heights[0].flatten().double().numpy()
     x = np.linspace(-12, 12, 20_001)
-    own = norm.pdf(y, mean + x[:, None] * matrix[:, 0], np.sqrt(variance))
-    density = np.log((1 - outliers) * own + outliers / 255).sum(1)
-    sd = np.sqrt(given.noise[:, 0, 0].numpy())
-    prior = norm.pdf(x[:, None], given.offsets[:, 0].numpy(), sd) @ given.first.numpy()
+    inlier = norm.pdf(y, mean + x[:, None] * matrix[:, 0], np.sqrt(variance))
+    density = np.log((1 - outliers) * inlier + outliers / 255).sum(1)
+    sd = np.sqrt(motion.noise[:, 0, 0].numpy())
+    prior = norm.pdf(x[:, None], motion.offsets[:, 0].numpy(), sd) @ motion.first.numpy()
     expected = density.max() + np.log(np.trapezoid(prior * np.exp(density - density.max()), x))
-    proposal = importance.propose(given, [view], nothing(1, 2, 1), given.first.expand(1, 2, -1))
-    weights = importance.log_weights(given, [view], proposal, S, rng)
+    proposal = importance.propose(motion, [view], nothing(1, 2, 1), motion.first.expand(1, 2, -1))
+    weights = importance.log_weights(motion, [view], proposal, S, rng)
     ratio = np.exp(weights[0].numpy() - expected)
     error = ratio.std() / np.sqrt(S)
     assert error < 0.05
@@ -152,20 +152,20 @@ def test_importance_weights_average_to_the_likelihood_of_pixels_some_of_which_ar
 
 def test_for_a_linear_decoder_a_weight_is_the_likelihood_of_its_path(rng):
     T, D, K = 4, 2, 2
-    given = random_process(rng, K, D, 2)
+    motion = random_motion(rng, K, D, 2)
     view, problem = tiny(rng, T, D)
-    even = given.first.expand(1, T, -1)
-    proposal = importance.propose(given, [view], nothing(1, T, D), even)
-    weights = importance.log_weights(given, [view], proposal, 200, rng)[0].numpy()
-    paths = oracle.path_likelihoods(plain(given), *problem)
+    even = motion.first.expand(1, T, -1)
+    proposal = importance.propose(motion, [view], nothing(1, T, D), even)
+    weights = importance.log_weights(motion, [view], proposal, 200, rng)[0].numpy()
+    paths = oracle.path_likelihoods(plain(motion), *problem)
     # q(z) of each path, so that every weight is one of these.
     nodes, normalizer = proposal.nodes[0].numpy(), float(proposal.log_normalizer[0])
-    first, rows = given.first.log().numpy(), given.rows.log().numpy()
-    known = []
+    first, rows = motion.first.log().numpy(), motion.rows.log().numpy()
+    densities = []
     for path, joint in paths.items():
         steps = sum(rows[a, b] for a, b in itertools.pairwise(path))
-        known.append(joint - (first[path[0]] + steps + nodes[range(T), path].sum() - normalizer))
-    nearest = np.abs(weights[:, None] - np.array(known)).min(1)
+        densities.append(joint - (first[path[0]] + steps + nodes[range(T), path].sum() - normalizer))
+    nearest = np.abs(weights[:, None] - np.array(densities)).min(1)
     assert nearest.max() < ROUNDING
 
 
@@ -174,16 +174,16 @@ def test_the_bound_is_below_the_likelihood_and_meets_it_with_one_state(rng, lags
     T, D = 5, 2
     view, problem = tiny(rng, T, D)
     for K in (1, 2):
-        given = random_process(rng, K, D, lags, dynamic=dynamic)
-        told = views.potential(view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T))
-        told = chain.Potential(*(part[None] for part in told))
-        even = given.first.expand(1, T, -1)
-        found = chain.optimum(given, told, even, max_iterations=200, tolerance=1e-12)
-        exact = oracle.log_likelihood(plain(given), *problem)
-        mean = views.log_density(view, found.means[0], torch.arange(T)).sum()
+        motion = random_motion(rng, K, D, lags, dynamic=dynamic)
+        potential = views.potential(view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T))
+        potential = chain.Potential(*(part[None] for part in potential))
+        even = motion.first.expand(1, T, -1)
+        result = chain.optimum(motion, potential, even, max_iterations=200, tolerance=1e-12)
+        exact = oracle.log_likelihood(plain(motion), *problem)
+        mean = views.log_density(view, result.means[0], torch.arange(T)).sum()
         # The decoder is linear: noise in the latents costs half its trace.
-        cost = 0.5 * (told.precision * found.covariances).sum()
-        bound = float(mean - cost - found.divergence[0])
+        cost = 0.5 * (potential.precision * result.covariances).sum()
+        bound = float(mean - cost - result.divergence[0])
         if K == 1:
             assert abs(bound - exact) < ROUNDING
         else:
@@ -192,82 +192,82 @@ def test_the_bound_is_below_the_likelihood_and_meets_it_with_one_state(rng, lags
 
 def test_evidence_of_states_moves_the_posterior_and_costs_bound(rng):
     T, D, K = 6, 2, 2
-    given = random_process(rng, K, D, 1)
+    motion = random_motion(rng, K, D, 1)
     view, _ = tiny(rng, T, D)
-    told = views.potential(view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T))
-    told = chain.Potential(*(part[None] for part in told))
-    even = given.first.expand(1, T, -1)
+    potential = views.potential(view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T))
+    potential = chain.Potential(*(part[None] for part in potential))
+    even = motion.first.expand(1, T, -1)
     options = {"max_iterations": 200, "tolerance": 1e-12}
-    free = chain.optimum(given, told, even, **options)
+    free = chain.optimum(motion, potential, even, **options)
     pushed = torch.zeros((1, T, K), dtype=torch.float64)
     pushed[..., 1] = 3.0
-    held = chain.optimum(given, told, even, **options, extra=pushed)
+    held = chain.optimum(motion, potential, even, **options, extra=pushed)
     assert (held.states[..., 1] > free.states[..., 1]).all()
 
-    def bound(found):
-        said = (told.precision_mean * found.means).sum()
-        moment = found.covariances + found.means[..., :, None] * found.means[..., None, :]
-        return float(said - 0.5 * (told.precision * moment).sum() - found.divergence[0])
+    def bound(result):
+        prediction = (potential.precision_mean * result.means).sum()
+        moment = result.covariances + result.means[..., :, None] * result.means[..., None, :]
+        return float(prediction - 0.5 * (potential.precision * moment).sum() - result.divergence[0])
 
     assert bound(held) < bound(free)
 
 
 def test_more_samples_raise_the_bound(rng):
     weights = torch.from_numpy(3 * rng.standard_normal((1, 1 << 14)))
-    found = [float(importance.tighten(weights, s)[0]) for s in (1, 4, 16, 256, 1 << 14)]
-    assert (np.diff(found) > 0).all()
-    assert found[0] == pytest.approx(float(weights.mean()))
-    assert found[-1] == pytest.approx(float(torch.logsumexp(weights, -1)[0] - np.log(1 << 14)))
+    result = [float(importance.tighten(weights, s)[0]) for s in (1, 4, 16, 256, 1 << 14)]
+    assert (np.diff(result) > 0).all()
+    assert result[0] == pytest.approx(float(weights.mean()))
+    assert result[-1] == pytest.approx(float(torch.logsumexp(weights, -1)[0] - np.log(1 << 14)))
 
 
 @pytest.mark.parametrize(("lags", "dynamic"), CASES)
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_prediction_with_one_state_is_exact(rng, lags, dynamic, horizon):
     T, D = 4, 2
-    given = random_process(rng, 1, D, lags, dynamic=dynamic)
+    motion = random_motion(rng, 1, D, lags, dynamic=dynamic)
     view, problem = tiny(rng, T + horizon, D)
     y, observed, *rest = problem
     observed[T:-1] = False
-    expected = oracle.log_likelihood(plain(given), y, observed, *rest)
-    expected -= oracle.log_likelihood(plain(given), y[:T], observed[:T], *rest)
-    found = forecast(given, view, T, horizon, 3, rng)
-    assert abs(found - expected) < ROUNDING
+    expected = oracle.log_likelihood(plain(motion), y, observed, *rest)
+    expected -= oracle.log_likelihood(plain(motion), y[:T], observed[:T], *rest)
+    result = forecast(motion, view, T, horizon, 3, rng)
+    assert abs(result - expected) < ROUNDING
 
 
 @pytest.mark.parametrize("lags", [1, 2])
 def test_prediction_from_one_frame_is_exact_but_for_paths(rng, lags):
     D, K, horizon = 2, 2, 2
-    given = random_process(rng, K, D, lags)
+    motion = random_motion(rng, K, D, lags)
     view, problem = tiny(rng, 1 + horizon, D)
     y, observed, *rest = problem
     observed[1] = False
     view.observed[1] = False
-    expected = oracle.log_likelihood(plain(given), y, observed, *rest)
-    expected -= oracle.log_likelihood(plain(given), y[:1], observed[:1], *rest)
-    found = forecast(given, view, 1, horizon, 4000, rng)
+    expected = oracle.log_likelihood(plain(motion), y, observed, *rest)
+    expected -= oracle.log_likelihood(plain(motion), y[:1], observed[:1], *rest)
+    result = forecast(motion, view, 1, horizon, 4000, rng)
     # 4000 of 8 paths: a few per cent of a nat.
-    assert abs(found - expected) < 0.1
+    assert abs(result - expected) < 0.1
 
 
-def forecast(given, view, seen, horizon, rollouts, rng):
+def forecast(motion, view, observed, horizon, rollouts, rng):
     """Log density of the last frame from the first few."""
-    D = given.size
-    zeros = torch.zeros((seen, D), dtype=torch.float64)
-    told = views.potential(view, zeros, torch.arange(seen))
-    belief = filtering.filtered(given, chain.Potential(*(part[None] for part in told)))
-    future = prediction.ahead(given, belief, horizon, rollouts, rng)
+    D = motion.size
+    zeros = torch.zeros((observed, D), dtype=torch.float64)
+    potential = views.potential(view, zeros, torch.arange(observed))
+    belief = filtering.filtered(motion, chain.Potential(*(part[None] for part in potential)))
+    future = prediction.ahead(motion, belief, horizon, rollouts, rng)
     last = views.Pixels(view.decoder, view.heights[-1:], view.observed[-1:])
-    told = prediction.straightened(last, zeros[:1])
-    return float(prediction.foretold(last, told, future, rng)[0])
+    potential = prediction.straightened(last, zeros[:1])
+    return float(prediction.foretold(last, potential, future, rng)[0])
 
 
 def test_filtered_states_are_nearly_those_of_all_paths(rng):
     T, D, K = 5, 2, 2
-    given = random_process(rng, K, D, 2)
+    motion = random_motion(rng, K, D, 2)
     view, problem = tiny(rng, T, D, noise_mm=3.0)
-    told = views.potential(view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T))
-    belief = filtering.filtered(given, chain.Potential(*(part[None] for part in told)))
-    paths = oracle.path_likelihoods(plain(given), *problem)
+    potential = views.potential(view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T))
+    belief = filtering.filtered(motion, chain.Potential(*(part[None] for part in potential)))
+    paths = oracle.path_likelihoods(plain(motion), *problem)
     last = np.array([np.logaddexp.reduce([v for p, v in paths.items() if p[-1] == k]) for k in range(K)])
     expected = np.exp(last - np.logaddexp.reduce(last))
     # One Gaussian stands for many: not exact.
@@ -276,31 +276,31 @@ def test_filtered_states_are_nearly_those_of_all_paths(rng):
 
 def test_every_sequence_is_as_if_it_were_alone(rng):
     N, T, D, K = 3, 7, 2, 3
-    given = random_process(rng, K, D, 3)
+    motion = random_motion(rng, K, D, 3)
     factor = tensor(rng.standard_normal((N, T, D, D)))
-    told = chain.Potential(factor @ factor.mT, tensor(rng.standard_normal((N, T, D))))
-    even = given.first.expand(N, T, -1)
-    whole = chain.optimum(given, told, even, max_iterations=6, tolerance=-1)
-    belief = filtering.filtered(given, told)
+    potential = chain.Potential(factor @ factor.mT, tensor(rng.standard_normal((N, T, D))))
+    even = motion.first.expand(N, T, -1)
+    whole = chain.optimum(motion, potential, even, max_iterations=6, tolerance=-1)
+    belief = filtering.filtered(motion, potential)
     for n in range(N):
-        own = chain.Potential(*(part[n : n + 1] for part in told))
-        alone = chain.optimum(given, own, even[:1], max_iterations=6, tolerance=-1)
+        single = chain.Potential(*(part[n : n + 1] for part in potential))
+        alone = chain.optimum(motion, single, even[:1], max_iterations=6, tolerance=-1)
         for left, right in zip(alone, whole, strict=True):
             assert_allclose(left[0], right[n], rtol=1e-8, atol=1e-10)
-        for left, right in zip(filtering.filtered(given, own), belief, strict=True):
+        for left, right in zip(filtering.filtered(motion, single), belief, strict=True):
             assert_allclose(left[0], right[n], rtol=1e-8, atol=1e-10)
 
 
 def test_clips_are_spread_and_those_without_a_frame_are_left_out():
-    seen = torch.ones(1000, dtype=torch.bool)
-    ticks = importance.clips_of(seen, 4, 64)
+    observed = torch.ones(1000, dtype=torch.bool)
+    ticks = importance.clips_of(observed, 4, 64)
     assert ticks.shape == (4, 64) and ticks.min() > 0 and ticks.max() < 1000
     assert (ticks[:, 0].diff() == 250).all()
-    seen[ticks[1]] = False
-    assert torch.equal(importance.clips_of(seen, 4, 64), ticks[[0, 2, 3]])
-    assert importance.clips_of(seen[:10], 4, 64).shape == (1, 10)
-    assert len(importance.clips_of(seen[:0], 4, 64)) == 0
-    assert importance.clips_of(seen[:130], 4, 64).shape == (2, 64)
+    observed[ticks[1]] = False
+    assert torch.equal(importance.clips_of(observed, 4, 64), ticks[[0, 2, 3]])
+    assert importance.clips_of(observed[:10], 4, 64).shape == (1, 10)
+    assert len(importance.clips_of(observed[:0], 4, 64)) == 0
+    assert importance.clips_of(observed[:130], 4, 64).shape == (2, 64)
 
 
 @pytest.mark.parametrize("kind", ["slds", "lds", "arhmm", "hmm", "gmm", "conv"])
@@ -315,10 +315,10 @@ def test_all_scores_of_a_recording_with_every_kind_of_model(study, kind):  # noq
         fitted = em.fit(latents, chosen, target_duration_s=0.3, fps=FPS, seed=1)
     model = Model.of(chosen, fitted, reduction, fps=FPS)
     with Crops(paths["m0"]) as crops:
-        found = table(model, crops, QUICK, np.random.default_rng(1))
+        result = table(model, crops, QUICK, np.random.default_rng(1))
         again = table(model, crops, QUICK, np.random.default_rng(1))
-    assert found.equals(again)
-    assert list(found.measure) == [
+    assert result.equals(again)
+    assert list(result.measure) == [
         "bound",
         "iwae",
         "iwae",
@@ -327,11 +327,11 @@ def test_all_scores_of_a_recording_with_every_kind_of_model(study, kind):  # noq
         "components",
         "components",
     ]
-    assert list(found.horizon) == [0, 0, 0, 1, 3, 1, 3]
-    assert np.isfinite(found.nats_per_frame).all()
-    assert np.isfinite(found.nats_per_pixel[found.measure != "components"]).all()
+    assert list(result.horizon) == [0, 0, 0, 1, 3, 1, 3]
+    assert np.isfinite(result.nats_per_frame).all()
+    assert np.isfinite(result.nats_per_pixel[result.measure != "components"]).all()
     # Pixels of 1 mm: a bound lower than three times their noise has lost the mouse.
-    assert found.nats_per_pixel.min() > -6
+    assert result.nats_per_pixel.min() > -6
 
 
 @pytest.mark.parametrize("frames", [1, 2, 10])
@@ -341,27 +341,27 @@ def test_short_recordings_have_the_scores_they_can_have(study, tmp_path, frames)
     write_short(tmp_path / "short.h5", frames, rng)
     model = Model.of(test_joint.settings(), fitted, reduction, fps=FPS)
     with Crops(tmp_path / "short.h5") as crops:
-        found = table(model, crops, QUICK, rng)
-    assert list(found.measure) == ["bound", "iwae", "iwae"]
-    assert np.isfinite(found.nats_per_frame).all()
+        result = table(model, crops, QUICK, rng)
+    assert list(result.measure) == ["bound", "iwae", "iwae"]
+    assert np.isfinite(result.nats_per_frame).all()
 
 
 def test_nothing_seen_has_no_score(study, tmp_path):  # noqa: F811
     _, reduction, _, fitted = study
     rng = np.random.default_rng(3)
-    write_short(tmp_path / "dark.h5", 30, rng, seen=False)
+    write_short(tmp_path / "dark.h5", 30, rng, has_frames=False)
     model = Model.of(test_joint.settings(), fitted, reduction, fps=FPS)
     with Crops(tmp_path / "dark.h5") as crops:
-        found = table(model, crops, QUICK, rng)
-    assert found.nats_per_frame.isna().all() and (found.frames == 0).all()
+        result = table(model, crops, QUICK, rng)
+    assert result.nats_per_frame.isna().all() and (result.frames == 0).all()
 
 
-def write_short(path, frames, rng, *, seen=True):
+def write_short(path, frames, rng, *, has_frames=True):
     from reduction.test_pca import write
 
     heights = rng.integers(10, 40, (frames, *SIZE))
-    observed = np.full(heights.shape, seen)
-    write(path, heights, observed, frame=np.where(seen, np.arange(frames), -1), pixel_mm=5.0)
+    observed = np.full(heights.shape, has_frames)
+    write(path, heights, observed, frame=np.where(has_frames, np.arange(frames), -1), pixel_mm=5.0)
 
 
 def test_a_model_of_points_is_scored_as_if_its_latents_were_seen_with_noise(study):  # noqa: F811
@@ -386,9 +386,9 @@ def test_components_of_a_linear_decoder_are_the_latents(study):  # noqa: F811
     paths, reduction, latents, fitted = study
     model = Model.of(ModelSettings(prior="slds"), fitted, reduction, fps=FPS)
     with Crops(paths["m0"]) as crops:
-        known = open_recording(model, crops)
+        densities = open_recording(model, crops)
         ticks = torch.arange(5, 9)
-        view = known.components(ticks)
+        view = densities.components(ticks)
     x = tensor(np.random.default_rng(2).standard_normal((4, 3)))
     assert_allclose(view.expected(x).numpy(), x.numpy(), atol=1e-4)
     density = views.log_density(view, x, torch.arange(4)).numpy()
@@ -400,16 +400,18 @@ def test_components_of_a_linear_decoder_are_the_latents(study):  # noqa: F811
 def test_a_potential_is_the_likelihood_of_a_linear_decoder(rng):
     view, _ = tiny(rng, 4, 2)
     rows = torch.arange(4)
-    told = views.potential(view, tensor(rng.standard_normal((4, 3))), rows)
-    one, other = (tensor(rng.standard_normal((4, 3))) for _ in range(2))
+    potential = views.potential(view, tensor(rng.standard_normal((4, 3))), rows)
+    each, other = (tensor(rng.standard_normal((4, 3))) for _ in range(2))
 
     def value(x):
-        return ((told.precision_mean - 0.5 * (told.precision @ x[..., None])[..., 0]) * x).sum(-1)
+        return ((potential.precision_mean - 0.5 * (potential.precision @ x[..., None])[..., 0]) * x).sum(
+            -1
+        )
 
-    expected = views.log_density(view, one, rows) - views.log_density(view, other, rows)
-    assert_allclose(value(one) - value(other), expected, atol=1e-3)
+    expected = views.log_density(view, each, rows) - views.log_density(view, other, rows)
+    assert_allclose(value(each) - value(other), expected, atol=1e-3)
     # The third latent is no pose: no pixel says anything of it.
-    assert not told.precision[:, 2].any() and not told.precision_mean[:, 2].any()
+    assert not potential.precision[:, 2].any() and not potential.precision_mean[:, 2].any()
 
 
 @pytest.mark.parametrize("outliers", [0.0, 0.01])
@@ -432,18 +434,18 @@ def test_a_bound_is_that_of_the_prior_itself(study):  # noqa: F811
         score = bound_of(model, crops, rng=np.random.default_rng(1))
         evidence = latent_evidence.linear(latents["m0"], 1e4)
     local = slds.infer(fitted.parameters, evidence, max_iterations=50)
-    known = open_recording_potential(evidence)
-    found = chain.optimum(
+    densities = open_recording_potential(evidence)
+    result = chain.optimum(
         process.process(fitted.parameters),
-        known,
+        densities,
         local.states[None].double(),
         max_iterations=50,
         tolerance=1e-9,
     )
     assert score.frames == int(latents["m0"].observed.sum())
-    agree = (found.states[0].argmax(-1) == local.states.argmax(-1)).double().mean()
+    agree = (result.states[0].argmax(-1) == local.states.argmax(-1)).double().mean()
     assert agree > 0.8
-    assert_allclose(found.means[0], local.means, atol=0.1)
+    assert_allclose(result.means[0], local.means, atol=0.1)
 
 
 def open_recording_potential(evidence):

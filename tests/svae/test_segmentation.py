@@ -42,14 +42,14 @@ def test_other_files_are_not_models(tmp_path):
 
 def test_any_number_of_threads_gives_the_same_bits(trained):
     model, series = trained
-    found = []
+    result = []
     for threads in (1, 2, 4):
         torch.set_num_threads(threads)
-        found.append(segmentation.segment(model, series))
+        result.append(segmentation.segment(model, series))
         assert torch.get_num_threads() == threads
     torch.set_num_threads(2)
-    for other in found[1:]:
-        for left, right in zip(found[0], other, strict=True):
+    for other in result[1:]:
+        for left, right in zip(result[0], other, strict=True):
             np.testing.assert_array_equal(left, right)
 
 
@@ -57,28 +57,28 @@ def test_what_a_recording_gets(trained):
     model, series = trained
     values, observed = series.values.copy(), series.observed.copy()
     values[100:160], observed[100:160] = np.nan, False
-    found = segmentation.segment(model, LatentSeries(values, observed))
-    assert found.path.shape == (500,) and found.path.min() >= 0
-    np.testing.assert_allclose(found.states.sum(1), 1, rtol=1e-6)
-    assert (np.flatnonzero(np.isnan(found.surprise_nats)) == [0, *range(100, 161)]).all()
-    np.testing.assert_array_equal(found.mean[observed], values[observed].astype(np.float32))
-    assert np.isnan(found.mean[~observed]).all() and np.isnan(found.sd[~observed]).all()
-    assert (found.sd[observed] == 0).all()
+    result = segmentation.segment(model, LatentSeries(values, observed))
+    assert result.path.shape == (500,) and result.path.min() >= 0
+    np.testing.assert_allclose(result.states.sum(1), 1, rtol=1e-6)
+    assert (np.flatnonzero(np.isnan(result.surprise_nats)) == [0, *range(100, 161)]).all()
+    np.testing.assert_array_equal(result.mean[observed], values[observed].astype(np.float32))
+    assert np.isnan(result.mean[~observed]).all() and np.isnan(result.sd[~observed]).all()
+    assert (result.sd[observed] == 0).all()
     # Far into the gap only the chain speaks: the posterior is the same on every tick.
-    assert np.abs(found.states[135] - found.states[125]).max() < 0.2
+    assert np.abs(result.states[135] - result.states[125]).max() < 0.2
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2])
 def test_short_recordings(trained, frames):
     model, series = trained
-    found = segmentation.segment(model, LatentSeries(series.values[:frames], series.observed[:frames]))
-    assert len(found.path) == len(found.states) == len(found.mean) == frames
+    result = segmentation.segment(model, LatentSeries(series.values[:frames], series.observed[:frames]))
+    assert len(result.path) == len(result.states) == len(result.mean) == frames
 
 
 def test_nothing_observed(trained):
     model, _ = trained
-    found = segmentation.segment(model, LatentSeries(np.full((30, 3), np.nan), np.zeros(30, bool)))
-    assert np.isnan(found.surprise_nats).all() and np.isfinite(found.states).all()
+    result = segmentation.segment(model, LatentSeries(np.full((30, 3), np.nan), np.zeros(30, bool)))
+    assert np.isnan(result.surprise_nats).all() and np.isfinite(result.states).all()
 
 
 def test_latents_of_another_model_say_so(trained):

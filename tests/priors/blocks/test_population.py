@@ -50,11 +50,11 @@ def test_every_round_raises_the_evidence_and_the_population_is_found(rng):
         value = populations.evidence(sums, hyperprior)
         assert value >= last
         last = value
-    found = mniw.to_standard(hyperprior)
+    result = mniw.to_standard(hyperprior)
     # Standard errors with 400 states: about 0.03 of a coefficient, 4 % of a variance.
-    torch.testing.assert_close(found.mean, mean, atol=0.15, rtol=0)
-    torch.testing.assert_close(found.column_covariance.diagonal(), variance, atol=0, rtol=0.25)
-    noise = found.scale.diagonal() / (found.degrees - SIZE - 1)
+    torch.testing.assert_close(result.mean, mean, atol=0.15, rtol=0)
+    torch.testing.assert_close(result.column_covariance.diagonal(), variance, atol=0, rtol=0.25)
+    noise = result.scale.diagonal() / (result.degrees - SIZE - 1)
     torch.testing.assert_close(noise, scale.diagonal() / (24 - SIZE - 1), atol=0, rtol=0.1)
 
 
@@ -72,5 +72,5 @@ def test_empty_states_do_not_speak(rng):
 def test_one_state_teaches_nothing(rng):
     sums, *_ = population(rng, frames=30)
     hyperprior = vague()
-    one = mniw.Natural(*(part[:1] for part in sums))
-    assert populations.learn(hyperprior, posterior(hyperprior, one)) is hyperprior
+    each = mniw.Natural(*(part[:1] for part in sums))
+    assert populations.learn(hyperprior, posterior(hyperprior, each)) is hyperprior

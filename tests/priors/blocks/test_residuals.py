@@ -59,7 +59,7 @@ def test_frames_without_their_past_say_nothing(rng):
     gaps = torch.ones(FRAMES, dtype=torch.bool)
     gaps[::10] = False
     wild = torch.where(gaps[:, None], evidence.latents, torch.nan)
-    both = [(evidence._replace(observed=gaps, latents=one), path) for one in (wild, evidence.latents)]
+    both = [(evidence._replace(observed=gaps, latents=each), path) for each in (wild, evidence.latents)]
     assert residuals.residual_autocorrelation(
         truth(), 1, both[:1]
     ) == residuals.residual_autocorrelation(truth(), 1, both[1:])

@@ -21,7 +21,7 @@ def test_shares_of_the_states_are_the_best_there_are(rng, kappa):
         return -gain - (gamma / states - 1) * np.log(shares).sum()
 
     best = minimize(cost, np.zeros(states), tol=1e-12)
-    found = sticky.update_weights(
+    result = sticky.update_weights(
         torch.full((states,), 1 / states, dtype=torch.float64),
         expected_log,
         alpha=alpha,
@@ -29,8 +29,8 @@ def test_shares_of_the_states_are_the_best_there_are(rng, kappa):
         kappa=torch.tensor(kappa),
         steps=50,
     )
-    assert float(found.sum()) == pytest.approx(1)
-    assert cost(np.log(found.numpy())) <= best.fun + 1e-7
+    assert float(result.sum()) == pytest.approx(1)
+    assert cost(np.log(result.numpy())) <= best.fun + 1e-7
 
 
 def test_log_prior_is_a_density():

@@ -64,12 +64,12 @@ def tensors_of(fitted):
     return checkpoint.flatten(fitted.parameters)
 
 
-def assert_same(one, other):
-    left, right = tensors_of(one), tensors_of(other)
+def assert_same(each, other):
+    left, right = tensors_of(each), tensors_of(other)
     assert left.keys() == right.keys()
     for name, value in left.items():
         assert torch.equal(value, right[name]), name
-    assert one.history.equals(other.history)
+    assert each.history.equals(other.history)
 
 
 def test_finds_twelve_known_states():
@@ -79,16 +79,16 @@ def test_finds_twelve_known_states():
     fitted = train(series, settings, target_duration_s=true_s)
     model = Model.of(settings, fitted, components(10), fps=FPS)
     paths = [segmentation.segment(model, series[name]).path for name in series]
-    found, expected = np.concatenate(paths), np.concatenate(states)
-    assert adjusted_mutual_info_score(expected, found) >= 0.9
-    usage = np.bincount(found, minlength=30)
+    result, expected = np.concatenate(paths), np.concatenate(states)
+    assert adjusted_mutual_info_score(expected, result) >= 0.9
+    usage = np.bincount(result, minlength=30)
     assert (np.diff(usage) <= 0).all()
     last = fitted.history.iloc[-1]
     assert last.states_used == 12
     assert last.median_duration_s == pytest.approx(true_s, rel=0.05)
 
 
-def test_history_tells_every_sweep_and_the_bound_rises_while_stickiness_stays():
+def test_history_has_every_iteration_and_the_bound_rises_while_stickiness_stays():
     fitted = train(study(1)[0])
     assert list(fitted.history) == [
         "restart", "phase", "iteration", "bound_nats_per_frame", "kappa", "states_used",
@@ -126,11 +126,11 @@ class Killed(Exception):
 def test_stopped_training_goes_on_to_the_same_bits(tmp_path, iterations):
     series = study(4)[0]
     whole = train(series)
-    seen = []
+    rows = []
 
     def stop(row):
-        seen.append(row)
-        if len(seen) == iterations:
+        rows.append(row)
+        if len(rows) == iterations:
             raise Killed
 
     path = tmp_path / "checkpoint.safetensors"
@@ -236,13 +236,13 @@ def test_stickiness_search_closes_in_on_a_root():
 @pytest.mark.parametrize("prior", ["gmm", "hmm", "lds", "slds"])
 def test_every_prior_that_sees_noise_is_trained_and_segments(prior):
     series = {
-        name: LatentSeries(one.values, one.observed, np.full(one.values.shape, 400.0))
-        for name, one in study(3, frames=200)[0].items()
+        name: LatentSeries(each.values, each.observed, np.full(each.values.shape, 400.0))
+        for name, each in study(3, frames=200)[0].items()
     }
-    own = {} if prior == "lds" else {"states": 6}
+    chosen = {} if prior == "lds" else {"states": 6}
     settings = ModelSettings(
         prior=prior,
-        prior_settings=own,
+        prior_settings=chosen,
         training={"restarts": 1, "restart_iterations": 4, "iterations": 6, "latent_iterations": 6},
     )
     fitted = train(series, settings)
@@ -254,8 +254,8 @@ def test_every_prior_that_sees_noise_is_trained_and_segments(prior):
     # Starts are kept with two digits, and turned a few times before they are judged.
     assert (rises > -1e-3).all()
     model = Model.of(settings, fitted, components(3), fps=FPS)
-    found = segmentation.segment(model, series["m1"])
-    assert np.isfinite(found.mean).all() and (found.sd > 0).all() and found.path.min() >= 0
+    result = segmentation.segment(model, series["m1"])
+    assert np.isfinite(result.mean).all() and (result.sd > 0).all() and result.path.min() >= 0
     blank = LatentSeries(np.full((40, 3), np.nan), np.zeros(40, bool), np.zeros((40, 3)))
     nothing = segmentation.segment(model, blank)
     assert np.isnan(nothing.surprise_nats).all() and np.isfinite(nothing.states).all()

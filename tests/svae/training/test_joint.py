@@ -98,9 +98,9 @@ def test_training_raises_the_bound_and_says_what_it_cost(study):
     paths, components, latents, _ = study
     model = Model.of(settings(), fitted, components, networks, fps=FPS)
     with Crops(paths["m0"]) as crops:
-        found = segmentation.segment(model, latents["m0"], crops)
-        assert np.isfinite(found.mean).all() and (found.sd > 0).all()
-        assert np.isnan(found.surprise_nats).nonzero()[0].tolist() == [20, 21]
+        result = segmentation.segment(model, latents["m0"], crops)
+        assert np.isfinite(result.mean).all() and (result.sd > 0).all()
+        assert np.isnan(result.surprise_nats).nonzero()[0].tolist() == [20, 21]
     with pytest.raises(BadInput, match="give crops, not latents"):
         segmentation.segment(model, latents["m0"])
 
@@ -109,10 +109,10 @@ def test_the_first_pass_is_the_pca_with_its_prior(study, tmp_path):
     fitted, networks = train(study, settings(epochs=1, learning_rate=1e-12, global_rate=1e-12))
     components, latents = study[1], study[2]
     with Crops(study[0]["m1"]) as crops:
-        seen = latent_evidence.of_crops(networks.encoder, crops, latents["m1"])
+        evidence = latent_evidence.of_crops(networks.encoder, crops, latents["m1"])
     expected = latent_evidence.linear(latents["m1"], networks.encoder.max_precision)
-    torch.testing.assert_close(seen.precision, expected.precision, rtol=1e-5, atol=1e-3)
-    torch.testing.assert_close(seen.mean, expected.mean, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(evidence.precision, expected.precision, rtol=1e-5, atol=1e-3)
+    torch.testing.assert_close(evidence.mean, expected.mean, rtol=1e-5, atol=1e-5)
     model = Model.of(settings(), fitted, components, networks, fps=FPS)
     model.save(tmp_path / "model.safetensors", MADE)
     again = Model.load(tmp_path / "model.safetensors")
@@ -121,7 +121,7 @@ def test_the_first_pass_is_the_pca_with_its_prior(study, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_weights_and_a_stop_changes_nothing(study, tmp_path):
-    one, networks = train(study, settings())
+    each, networks = train(study, settings())
     kept = Checkpoint(tmp_path / "joint.safetensors", "a")
 
     class Stop(Exception):
@@ -134,7 +134,7 @@ def test_the_same_seed_gives_the_same_weights_and_a_stop_changes_nothing(study, 
     with pytest.raises(Stop):
         train(study, settings(), checkpoint=kept, progress=stop)
     again, others = train(study, settings(), checkpoint=kept)
-    assert one.history.equals(again.history)
+    assert each.history.equals(again.history)
     for name, value in networks.tensors().items():
         assert torch.equal(value, others.tensors()[name]), name
 
@@ -162,10 +162,10 @@ def problem(study):
         heights = torch.from_numpy(crops.heights(0, 60)).double()
         observed = torch.from_numpy(crops.observed(0, 60))
     series = latents["m0"]
-    given = (torch.from_numpy(series.values[:60]), torch.from_numpy(series.information[:60]))
+    reduced = (torch.from_numpy(series.values[:60]), torch.from_numpy(series.information[:60]))
 
     def encode():
-        return networks.encoder(heights, observed, *given)
+        return networks.encoder(heights, observed, *reduced)
 
     mean, precision = (part.detach()[None] for part in encode())
     local = slds.infer(
@@ -206,18 +206,18 @@ def bound(parameters, networks, encode, batch):
 def test_gradients_of_both_networks_match_differences_of_the_settled_bound(problem):
     parameters, networks, encode, batch, chosen = problem
     mean, precision = encode()
-    given = GaussianEvidence(mean.detach()[None], precision.detach()[None])
-    found = gradients.through_optimum(
-        slds, parameters, networks.decoder, given, batch, chosen, exact=True
+    reduced = GaussianEvidence(mean.detach()[None], precision.detach()[None])
+    result = gradients.through_optimum(
+        slds, parameters, networks.decoder, reduced, batch, chosen, exact=True
     )
-    assert not bool(found.tangent.indefinite.any())
-    torch.autograd.backward([mean, precision], [part[0] for part in found.tangent.evidence[:2]])
+    assert not bool(result.tangent.indefinite.any())
+    torch.autograd.backward([mean, precision], [part[0] for part in result.tangent.evidence[:2]])
     rng = np.random.default_rng(6)
     for network in networks:
         weights = [p for p in network.parameters() if p.grad is not None]
         for _ in range(3):
             ways = [torch.from_numpy(rng.standard_normal(p.shape)) for p in weights]
-            mine = sum(float((p.grad * way).sum()) for p, way in zip(weights, ways, strict=True))
+            ours = sum(float((p.grad * way).sum()) for p, way in zip(weights, ways, strict=True))
             values = []
             for sign in (1, -1):
                 with torch.no_grad():
@@ -229,28 +229,28 @@ def test_gradients_of_both_networks_match_differences_of_the_settled_bound(probl
                         p -= sign * 1e-5 * way
             expected = (values[0] - values[1]) / 2e-5
             # The bar is 1e-3; differences of the bound leave less than a tenth of it.
-            assert mine == pytest.approx(expected, rel=1e-3)
+            assert ours == pytest.approx(expected, rel=1e-3)
 
 
-def test_pieces_inferred_with_their_edges_are_as_in_the_whole(study):
+def test_windows_inferred_with_their_boundary_messages_are_as_in_the_whole(study):
     _, _, latents, fitted = study
     evidence = latent_evidence.linear(latents["m0"], 1e4)
     whole = slds.infer(fitted.parameters, evidence, max_iterations=2000, tolerance=0.0)
-    cuts = [piece for piece in windows.cut([150], 40, 8, np.random.default_rng(1)) if piece.stop > 0]
+    cuts = [window for window in windows.cut([150], 40, 8, np.random.default_rng(1)) if window.stop > 0]
     boundary = windows.boundary_of(slds, whole, cuts)
     covered = torch.zeros(150, dtype=torch.int64)
-    for piece in cuts:
-        rows = slice(piece.begin, piece.stop)
-        covered[piece.scored[0] : piece.scored[1]] += 1
-        found = slds.infer(
+    for window in cuts:
+        rows = slice(window.begin, window.stop)
+        covered[window.scored[0] : window.scored[1]] += 1
+        result = slds.infer(
             fitted.parameters,
             GaussianEvidence(*(part[None, rows] for part in evidence[:2])),
             start=whole.states[None, rows],
-            boundary=boundary[piece],
+            boundary=boundary[window],
             max_iterations=1,
         )
-        torch.testing.assert_close(found.means[0], whole.means[rows], rtol=1e-6, atol=1e-7)
-        torch.testing.assert_close(found.covariances[0], whole.covariances[rows], rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(result.means[0], whole.means[rows], rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(result.covariances[0], whole.covariances[rows], rtol=1e-6, atol=1e-9)
         # Where the first frame's own potential is kept as it was, and all others found again.
-        torch.testing.assert_close(found.states[0], whole.states[rows], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(result.states[0], whole.states[rows], rtol=1e-5, atol=1e-5)
     assert (covered == 1).all(), "every frame is scored once"
