@@ -27,6 +27,6 @@ def test_an_iterable_without_parts_makes_no_file(tmp_path):
     assert csv.read(tmp_path) == {}
 
 
-def test_a_folder_without_columns_is_told(tmp_path):
+def test_a_folder_without_columns_is_refused(tmp_path):
     with pytest.raises(BadInput, match=r"columns\.json: no such file"):
         csv.read(tmp_path)

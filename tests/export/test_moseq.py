@@ -87,7 +87,7 @@ def test_a_recording_of_one_frame():
     assert np.isnan(_moseq_scalars.columns(climbing(1))["velocity_3d_mm"]).all()
 
 
-def test_what_is_missing_is_told(tmp_path):
+def test_missing_columns_are_named(tmp_path):
     with pytest.raises(BadInput, match="has no recording"):
         moseq.write(tmp_path, {}, PROVENANCE)
     with pytest.raises(BadInput, match="lacks bout, which"):

@@ -31,6 +31,6 @@ def test_a_column_missing_everywhere_in_the_first_recording_keeps_its_type(tmp_p
     assert names.isna().tolist() == [True, False] and names[1] == "rear"
 
 
-def test_an_empty_folder_is_told(tmp_path):
+def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(BadInput, match="no parquet table"):
         parquet.read(tmp_path)

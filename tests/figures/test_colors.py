@@ -18,7 +18,7 @@ def save(path, syllables, rng):
     return path
 
 
-def test_equal_behavior_has_equal_color_whatever_its_number(tmp_path, rng):
+def test_equal_behavior_has_equal_color_for_any_number(tmp_path, rng):
     syllables = np.repeat([0, 1, 2, 0, 3], 40)
     renamed = np.array([2, 0, 3, 1])[syllables]
     models = tuple(

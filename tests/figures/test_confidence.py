@@ -1,4 +1,4 @@
-"""Figures of confidence and surprise say what is true of the recordings."""
+"""Figures of confidence and surprise."""
 
 import dataclasses
 

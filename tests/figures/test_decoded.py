@@ -51,11 +51,11 @@ def test_sampled_sequences_are_side_by_side_in_the_colors_of_their_syllables(cli
     path = decoded.simulated(tmp_path, clips, "slds", Colors(models={"slds": {0: RED}}))
     frames = frames_of(path)
     assert frames.shape == (6, decoded.SMALL_PX, 3 * decoded.SMALL_PX, 3)
-    tops = frames[:, :2].reshape(6, 2, 3, decoded.SMALL_PX, 3)
-    shown = is_red(tops[:, :, :, 20:-20]).mean((1, 3)) > 0.9
+    upper_rows = frames[:, :2].reshape(6, 2, 3, decoded.SMALL_PX, 3)
+    shown = is_red(upper_rows[:, :, :, 20:-20]).mean((1, 3)) > 0.9
     assert shown.T.tolist() == (clips.simulated_states == 0).tolist()
     other = 255 * np.array(palette(5)[4])
-    assert np.abs(tops[0, :, 1, 20:-20] - other).mean() < 25
+    assert np.abs(upper_rows[0, :, 1, 20:-20] - other).mean() < 25
 
 
 def test_a_model_without_sequences_has_no_movie_of_them(clips, tmp_path):

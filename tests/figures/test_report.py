@@ -74,7 +74,7 @@ def test_two_reports_are_the_same_bytes(pages, study, drawings, tmp_path):
         assert (pages / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
 
-def test_the_report_says_what_training_the_networks_brought(pages):
+def test_the_report_states_the_gain_by_the_networks(pages):
     text = (pages / "index.html").read_text("utf-8")
     assert "raised the bound by 80.5 nats per frame, from −3600.0 (PCA and the same prior)" in text
     assert text.count("No networks were trained") == 1
@@ -90,7 +90,7 @@ def test_what_the_model_sees_is_beside_each_crowd_and_not_instead(pages):
     assert 'data-kind="decoded" aria-pressed' not in text
 
 
-def test_networks_that_brought_nothing_are_said_to_have_brought_nothing():
+def test_networks_without_a_gain_are_reported_so():
     history = pd.DataFrame({"phase": "joint", "bound_nats_per_frame": [-5.0, -6.0]})
     assert "did not raise the bound" in _index._training(ModelResults("slds", history=history))
     assert _index._training(ModelResults("elsewhere")) == ""

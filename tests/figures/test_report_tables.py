@@ -89,7 +89,7 @@ def test_true_syllables_are_listed_with_their_match():
         ({"ticks": None, "reasons": None}, "–", "–"),
     ],
 )
-def test_a_recording_is_a_row_whatever_its_quality_lacks(quality, length, dropped):
+def test_a_recording_is_a_row_with_incomplete_quality(quality, length, dropped):
     study = StudyResults(recordings=(RecordingResults("m1", quality=quality),))
     [row] = _tables.recording_rows(study)
     assert (row["length"], row["dropped"].text) == (length, dropped)

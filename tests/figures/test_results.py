@@ -21,8 +21,8 @@ def test_a_table_is_read_from_its_path(tmp_path):
 @pytest.mark.parametrize("source", [pd.DataFrame(), "missing.parquet", None])
 def test_an_empty_or_missing_table_is_none(source, tmp_path):
     source = tmp_path / source if isinstance(source, str) else source
-    given = {} if source is None else {"usage": source}
-    assert ModelResults("m", tables=given).table("usage") is None
+    available = {} if source is None else {"usage": source}
+    assert ModelResults("m", tables=available).table("usage") is None
 
 
 def test_syllables_without_use_or_label_are_left_out():

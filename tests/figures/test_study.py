@@ -55,7 +55,7 @@ def test_decoded_movies_are_there_where_the_model_has_clips(drawings):
     assert all("decoded" not in by_kind for by_kind in drawings.movies["pca-arhmm"].values())
 
 
-def test_only_the_figures_asked_for_are_drawn(study, tmp_path):
+def test_only_the_chosen_figures_are_drawn(study, tmp_path):
     few = QUICK.model_copy(update={"figures": ("quality",), "examples": 0})
     result = draw_all(tmp_path, study, few)
     assert [d.name for d in result.figures] == ["quality"]

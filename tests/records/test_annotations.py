@@ -82,7 +82,7 @@ def test_overlaps_share_and_confidence_scales(read):
     assert (labels.weights.sum(1) <= 1).all() and not labels.weights[50:].any()
 
 
-def test_a_recording_that_nobody_labeled_is_all_zero(read):
+def test_an_unlabeled_recording_is_all_zero(read):
     labels = read("recording,start_s,stop_s,behavior\nm1,1,2,walk\n")
     assert labels["m2"].classes == ("walk",) and not labels["m2"].weights.any()
 
@@ -105,7 +105,7 @@ def test_boris_tabular_events_pair_start_and_stop(read, caplog):
     assert "point events have no duration" in caplog.text and "sneeze (1)" in caplog.text
 
 
-def test_boris_modifiers_tell_bouts_apart(read):
+def test_boris_modifiers_distinguish_bouts(read):
     events = [("sniff", "START", 1, "wall"), ("sniff", "START", 2, "food")]
     events += [("sniff", "STOP", 3, "wall"), ("sniff", "STOP", 4, "food")]
     assert covered(read(flat(*events)), "m1", "sniff").tolist() == list(range(10, 40))
@@ -131,7 +131,7 @@ def test_boris_aggregated_events(read, caplog):
 @pytest.mark.parametrize(
     "media", ["m2.mp4", "D:\\videos\\m2.avi", "results/recordings/m2/preview.mp4", "/data/m2/depth.avi"]
 )
-def test_a_media_file_tells_the_recording(read, media):
+def test_a_media_file_names_the_recording(read, media):
     labels = read(aggregated(("walk", "STATE", 1, 2), observation="first try", media=media))
     assert covered(labels, "m2", "walk").tolist() == list(range(10, 20))
 
@@ -176,12 +176,12 @@ OURS = "recording,start_s,stop_s,behavior,confidence\n"
         ),
     ],
 )
-def test_mistakes_are_told_with_their_line(read, text, sentence):
+def test_wrong_rows_are_refused_with_their_line(read, text, sentence):
     with pytest.raises(BadInput, match=sentence):
         read(text)
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(BadInput, match="cannot be read"):
         annotations.bouts(tmp_path / "labels.csv", ["m1"])
 

@@ -29,7 +29,7 @@ def test_what_is_saved_is_read_back(tmp_path, rng):
     assert (again.fps, again.pixel_mm) == (30.0, 1.85)
 
 
-def test_other_files_say_what_is_wrong(tmp_path, rng):
+def test_other_files_are_refused(tmp_path, rng):
     with pytest.raises(BadInput, match="'syllabary fit'"):
         Clips.load(tmp_path / "none.h5")
     path = tmp_path / "clips.h5"

@@ -68,7 +68,7 @@ def edit_crops(folder, name, index, value):
         h5[name][index] = value
 
 
-def test_folders_are_equal_whatever_made_them(folders):
+def test_folders_are_equal_with_any_provenance(folders):
     assert differing(folders) == {}
     text = comparison.describe(comparison.compare_folders(*folders, Renames()))
     assert "crops (1): equal" in text and text.endswith("The results are equal.")
@@ -183,7 +183,7 @@ def test_what_is_no_result_folder_is_refused(folders, tmp_path):
         differing(folders)
 
 
-def test_the_exit_code_tells_equal_from_different(folders):
+def test_the_exit_code_shows_whether_folders_are_equal(folders):
     arguments = ["compare-results", *map(str, folders)]
     assert CliRunner().invoke(cli.app, arguments).exit_code == 0
     edit_crops(folders[1], "heights", (0, 0, 0), 3)

@@ -83,7 +83,7 @@ def test_columns_of_another_length_are_refused(tmp_path, block):
         cut()
 
 
-def test_a_truncated_file_says_so(tmp_path, block):
+def test_a_truncated_file_is_refused(tmp_path, block):
     write(tmp_path / "crops.h5", *block, 1)
     content = (tmp_path / "crops.h5").read_bytes()
     (tmp_path / "crops.h5").write_bytes(content[: len(content) // 2])
@@ -91,7 +91,7 @@ def test_a_truncated_file_says_so(tmp_path, block):
         Crops(tmp_path / "crops.h5")
 
 
-def test_a_missing_file_says_so(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(BadInput, match="made by 'syllabary extract'"):
         Crops(tmp_path / "crops.h5")
 

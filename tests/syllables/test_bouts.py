@@ -40,7 +40,7 @@ def test_durations_follow_the_clock_not_the_count_of_ticks():
     assert_allclose(table["duration_s"], [0.5, 0.2])
 
 
-def test_silence_one_tick_and_nothing():
+def test_unlabeled_ticks_one_tick_and_no_ticks():
     assert len(make([-1, -1])) == 0
     table = make([2])
     assert table["duration_s"].tolist() == [0] and table["stop_tick"].tolist() == [1]

@@ -49,7 +49,7 @@ def test_bins_hold_equally_many_ticks(rng):
     assert (np.diff(result.confidence) > 0).all() and result.ticks == 1000
 
 
-def test_equal_confidence_is_one_bin_whatever_the_order(rng):
+def test_equal_confidence_is_one_bin_in_any_order(rng):
     confidence = np.where(rng.random(1000) < 0.7, 1.0, rng.random(1000))
     right = rng.random(1000) < confidence * 0.9
     order = rng.permutation(1000)
@@ -60,7 +60,7 @@ def test_equal_confidence_is_one_bin_whatever_the_order(rng):
     assert len(calibration.reliability(np.ones(50), np.ones(50, bool)).share) == 1
 
 
-def test_a_model_that_knows_how_unsure_it_is_has_no_error(rng):
+def test_a_calibrated_model_has_no_error(rng):
     confidence = rng.uniform(0.3, 1, 100_000)
     result = calibration.reliability(confidence, rng.random(100_000) < confidence)
     assert result.expected_error < 0.01  # a bin's accuracy has a standard error of 0.005
@@ -126,7 +126,7 @@ def test_results_are_plain_json(rng):
     assert json.loads(json.dumps(calibration.to_json(result)))["ticks"] == 100
 
 
-def test_where_the_model_says_nothing_there_is_nothing_to_judge():
+def test_without_labels_there_is_no_reliability():
     result = calibration.of_labels([(predicted([-1], [np.nan]), true([0]))], {})
     assert calibration.to_json(result) == {
         "confidence": [], "accuracy": [], "share": [], "ticks": 0,
@@ -134,7 +134,7 @@ def test_where_the_model_says_nothing_there_is_nothing_to_judge():
     }  # fmt: skip
 
 
-def test_mistakes_are_told():
+def test_different_lengths_are_refused():
     with pytest.raises(BadInput, match="no recording to judge"):
         calibration.of_labels([], {})
     with pytest.raises(ShapeError, match="2 labels but states of 3 ticks"):

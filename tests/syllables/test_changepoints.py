@@ -26,7 +26,7 @@ def find(latents, time_s, observed=None, settings=SETTINGS, seed=0):
 
 
 @pytest.mark.parametrize("fps", [30, 60, 100])
-def test_known_steps_are_found_where_they_are_at_any_frame_rate(rng, fps):
+def test_steps_are_detected_at_their_times_at_any_frame_rate(rng, fps):
     latents, time_s, borders_s = steps(rng, fps, seconds=600)
     points = find(latents, time_s)
     assert list(points) == list(changepoints.COLUMNS)
@@ -105,7 +105,7 @@ def test_nothing_happens_nothing_is_found():
     assert list(nothing) == list(changepoints.COLUMNS)
 
 
-def test_mistakes_are_told(rng):
+def test_wrong_inputs_are_refused(rng):
     with pytest.raises(BadInput, match="min_prominence_sd"):
         changepoints.median_duration_s(changepoints.join([]))
     with pytest.raises(ShapeError, match="5, 4 and 5 ticks"):

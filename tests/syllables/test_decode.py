@@ -42,7 +42,7 @@ def test_marginals_in_half_precision_are_made_to_add_up():
     assert labels["probability"][0] == 0.75
 
 
-def test_bouts_are_numbered_from_zero_and_silence_is_in_none():
+def test_bouts_are_numbered_from_zero_without_unlabeled_ticks():
     labels = make([2, 2, 0, -1, -1, 0, 2, 2], np.full((8, 3), 1 / 3))
     assert_array_equal(labels["bout"], [0, 0, 1, -1, -1, 2, 3, 3])
     silent = labels["syllable"] == -1
@@ -56,7 +56,7 @@ def test_no_tick_and_one_tick():
     assert make([-1], [[0.5, 0.5]])["bout"].tolist() == [-1]
 
 
-def test_disagreeing_columns_are_told():
+def test_columns_of_different_lengths_are_refused():
     with pytest.raises(ShapeError, match="path 2, states 3"):
         make([0, 0], np.ones((3, 2)))
     with pytest.raises(ShapeError, match="names state 4, but there are only 2"):

@@ -25,7 +25,7 @@ def test_rows_without_a_name_are_skipped_and_columns_may_be_added(tmp_path):
         ("syllable\tname\n1\twalk\n1\trear\n", "syllable 1 has two names"),
     ],
 )
-def test_mistakes_are_told(tmp_path, text, sentence):
+def test_a_wrong_table_is_refused(tmp_path, text, sentence):
     (tmp_path / "names.tsv").write_text(text)
     with pytest.raises(BadInput, match=sentence):
         names.read(tmp_path / "names.tsv")

@@ -36,7 +36,7 @@ def unsure(T, between, K=4):
     return np.tile(np.isin(np.arange(K), between) / len(between), (T, 1))
 
 
-def test_the_doubtful_clip_comes_first_and_says_why():
+def test_the_most_doubtful_clip_comes_first_with_its_reason():
     states = np.concatenate([sure(40), unsure(10, (1, 3)), sure(50)])
     [row] = queries.propose([posterior(states)], clips=1, clip_s=1).to_dict("records")
     assert row["recording"] == "m1" and row["behavior"] == ""
@@ -44,7 +44,7 @@ def test_the_doubtful_clip_comes_first_and_says_why():
     assert "1 (" in row["reason"] and "3 (" in row["reason"] and "nats" in row["reason"]
 
 
-def test_a_model_that_is_sure_everywhere_asks_nothing():
+def test_a_certain_model_proposes_no_clip():
     assert queries.propose([posterior(sure(100))], clips=3, clip_s=1).empty
 
 
@@ -60,7 +60,7 @@ def test_clips_come_from_several_recordings():
     assert proposed["recording"].value_counts().to_dict() == {"m1": 2, "m2": 2}
 
 
-def test_what_is_labeled_is_not_asked_again_and_counts_as_known():
+def test_labeled_clips_are_not_proposed_and_lower_the_gain_of_similar_ones():
     states = np.concatenate([unsure(40, (0, 1)), unsure(40, (2, 3)), unsure(40, (0, 1))])
     labeled = np.arange(120) < 40
     proposed = queries.propose([posterior(states, labeled=labeled)], clips=1, clip_s=2)
@@ -76,7 +76,7 @@ def test_clips_do_not_overlap(rng):
     assert (proposed["start_s"].to_numpy()[1:] >= proposed["stop_s"].to_numpy()[:-1] - 1e-9).all()
 
 
-def test_nobody_is_asked_about_frames_that_do_not_exist():
+def test_ticks_without_a_frame_are_not_proposed():
     states = np.concatenate([unsure(30, (0, 1, 2, 3)), unsure(30, (0, 1))])
     proposed = queries.propose([posterior(states, observed=np.arange(60) >= 30)], clips=1, clip_s=1)
     assert proposed["start_s"][0] >= 2.5
@@ -118,7 +118,7 @@ def test_disagreement_is_half_the_variation_of_information(rng):
     assert (nats >= -1e-12).all()
 
 
-def test_renamed_syllables_agree_and_silence_says_nothing(rng):
+def test_renumbered_syllables_agree_and_unlabeled_ticks_do_not_count(rng):
     a = rng.integers(0, 5, 500)
     renamed = np.array([3, 0, 4, 1, 2])[a]
     assert_allclose(queries.disagreement([{"m": a}, {"m": renamed}])["m"], 0, atol=1e-12)
@@ -128,7 +128,7 @@ def test_renamed_syllables_agree_and_silence_says_nothing(rng):
     assert queries.disagreement([]) == {}
 
 
-def test_where_models_disagree_is_worth_asking(rng):
+def test_clips_of_disagreement_are_proposed(rng):
     a = np.repeat(rng.integers(0, 4, 30), 10)
     b = a.copy()
     b[150:160] = (a[150:160] + 1) % 4
@@ -138,7 +138,7 @@ def test_where_models_disagree_is_worth_asking(rng):
     assert 14 < row["start_s"] < 16 and "models disagree" in row["reason"]
 
 
-def test_mistakes_are_told():
+def test_wrong_inputs_are_refused():
     with pytest.raises(BadInput, match="no recording to choose clips from"):
         queries.propose([], clips=1, clip_s=1)
     with pytest.raises(BadInput, match=r"choose shorter clips with the setting suggest\.clip_s"):

@@ -54,7 +54,7 @@ def test_renamed_labels_score_one(rng):
     assert [row["label"] for row in result["syllables"]] == [7, 3, 0, 9, 1]
 
 
-def test_a_delay_is_found_and_told_apart(rng):
+def test_a_delay_is_measured_and_separated_from_agreement(rng):
     truth = sequence(rng, 4000)
     for delay in (-3, 2):
         result = scores.score(table(np.roll(truth, delay)[5:-5]), table(truth[5:-5]))
@@ -62,7 +62,7 @@ def test_a_delay_is_found_and_told_apart(rng):
         assert result["ami"] < 0.9 < 1 - 1e-9 < result["best_shift_ami"]
 
 
-def test_constant_labels_say_nothing(rng):
+def test_constant_labels_have_no_agreement(rng):
     truth = table(sequence(rng, 2000))
     result = scores.score(table(np.zeros(2000, int)), truth)
     assert_allclose([result["ami"], result["ari"], result["boundary_f1"]], 0, atol=1e-9)
@@ -179,7 +179,7 @@ def test_rows_are_aligned_by_frame():
     assert result["ami"] == result["boundary_f1"] == 1
 
 
-def test_silence_is_a_miss_not_a_gift():
+def test_unlabeled_frames_count_as_misses():
     truth = np.repeat([0, 1], 20)
     labels = truth.copy()
     labels[:15] = -1

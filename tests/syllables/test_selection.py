@@ -24,7 +24,7 @@ def named(*variants, seeds=SEEDS):
 
 
 def likelihood(candidate, nats, subjects=("a", "b"), *, role="held_out"):
-    """Every measure of every animal says the same."""
+    """Return rows with one value for every measure and animal."""
     rows = [
         {
             **{"recording": f"{subject}1", "subject": subject, "role": role, "measure": measure},
@@ -41,7 +41,7 @@ def likelihood(candidate, nats, subjects=("a", "b"), *, role="held_out"):
 
 
 def agreeing(candidates, ami):
-    """Pairs of candidates: those of a variant agree as told, by variant or by pair of names."""
+    """Return pairs of candidates; ``ami`` gives the agreement by variant or by pair of names."""
     rows = []
     for a, b in itertools.combinations(candidates, 2):
         value = ami.get((a.name, b.name), ami.get(a.variant) if a.variant == b.variant else 0.1)

@@ -38,14 +38,14 @@ def test_a_row_per_syllable_by_hand():
     assert result["name"][1] == "rear" and result["name"].isna().tolist() == [True, False, True]
 
 
-def test_silent_ticks_do_not_count():
+def test_unlabeled_ticks_do_not_count():
     labels, scalars, bout_table = recording("a", [-1, -1, 2, 2], speed_mm_s=[100, 100, 1, 3])
     result = summary.table([(labels, scalars)], bout_table)
     assert result["syllable"].tolist() == [2]
     assert result["usage"].tolist() == [1] and result["speed_mm_s"].tolist() == [2]
 
 
-def test_mistakes_are_told():
+def test_wrong_inputs_are_refused():
     labels, scalars, bout_table = recording("a", [0, 1])
     with pytest.raises(ShapeError, match="2 labels but scalars of 1 ticks"):
         summary.table([(labels, scalars[:1])], bout_table)
