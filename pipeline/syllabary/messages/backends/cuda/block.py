@@ -135,12 +135,12 @@ def block_argmax(value: Number, index: int, scratch: Floats, places: Indices) ->
         scratch[cuda.threadIdx.x // WARP_SIZE] = value
         places[cuda.threadIdx.x // WARP_SIZE] = index
     cuda.syncthreads()
-    largest, value = scratch[0], places[0]
+    largest, first = scratch[0], places[0]
     for warp in range(1, cuda.blockDim.x // WARP_SIZE):
         other, place = scratch[warp], places[warp]
-        if other > largest or (other == largest and place < value):
-            largest, value = other, place
-    return value
+        if other > largest or (other == largest and place < first):
+            largest, first = other, place
+    return first
 
 
 @device

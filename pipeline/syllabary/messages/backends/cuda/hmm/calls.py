@@ -200,7 +200,8 @@ def _scaled(
     layout = plan.threads, shared, evidence.shape[2], LONGEST
     passes = [in_chunks(forward, layout, evidence, there, left)]
     if outputs.states is not None and outputs.transitions is not None:
-        weights, back = torch.empty_like(evidence), _padded(step.mT, plan.width)
+        # Zeros, for the pass leaves out sequences that were lost, and their sums must not overflow.
+        weights, back = torch.zeros_like(evidence), _padded(step.mT, plan.width)
         flat = (part.flatten(1) for part in (outputs.filtered, outputs.states, weights))
         back_inputs = back, floor, observed
         passes.append(in_chunks(backward, layout, evidence, back_inputs, (*flat, first)))
