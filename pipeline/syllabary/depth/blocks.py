@@ -1,4 +1,4 @@
-"""Blocks of a recording's frames, the next one read while this one is worked on."""
+"""Blocks of a recording's frames; the next block is read while the current one is processed."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +12,9 @@ __all__ = ["read_ahead"]
 
 
 def read_ahead(video: Video, frames: int) -> Iterator[tuple[int, npt.NDArray[np.uint16]]]:
-    """Yield (first frame, block) in turn; a thread of its own reads, at most one block ahead.
+    """Yield (first frame, block) in turn; a separate thread reads at most one block ahead.
 
-    Nobody else may read from ``video`` meanwhile.
+    ``video`` must not be read by other code meanwhile.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def read_ahead(video: Video, frames: int) -> Iterator[tuple[int, npt.NDArray[np.
     Raises
     ------
     BadInput
-        What the reader raises, where the block is due.
+        As the reader raises it, when the block is due.
     """
     starts = range(0, len(video), frames)
     with ThreadPoolExecutor(1, thread_name_prefix="read") as thread:

@@ -1,7 +1,7 @@
-"""Short losses: where the mouse was while it was not seen for a moment.
+"""Place and heading of the mouse over short losses.
 
-Place and heading go straight from what was seen before to what was seen after. Over a longer loss
-nobody knows, and they stay missing; so do size, height and crop over any.
+They are interpolated between the frames before and after the loss. Over a longer loss they stay
+missing. Size, height and crop stay missing over any loss.
 """
 
 from dataclasses import replace
@@ -20,13 +20,13 @@ PLACE = ("x_px", "y_px", "x_mm", "y_mm")
 def bridge(
     track: Track, headings: Headings, time_s: npt.NDArray[np.float64], longest_s: float
 ) -> tuple[Track, Headings]:
-    """Fill in place and heading of losses that lie between two sights of the mouse.
+    """Fill in place and heading of losses between two frames that show the mouse.
 
     Parameters
     ----------
     time_s : (F,)
     longest_s : float
-        Longest time between the sights, s. The confidence of a filled-in heading stays NaN.
+        Longest time between these frames, s. The confidence of a filled-in heading stays NaN.
     """
     detected = np.flatnonzero(track.detected)
     if len(detected) < 2:
@@ -43,7 +43,7 @@ def bridge(
         out[lost] = np.interp(time_s[lost], time_s[detected], values[detected])
         return out
 
-    # The shorter way round from sight to sight.
+    # The shorter way around the circle.
     turned = headings.heading_rad.copy()
     turned[detected] = np.unwrap(turned[detected])
     heading = filled(turned)

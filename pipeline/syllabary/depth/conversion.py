@@ -1,4 +1,4 @@
-"""A raw recording in another format, bit for bit the same: checked before it gets its name."""
+"""Convert a raw recording to another format, bit for bit; the copy is read back before it is named."""
 
 import hashlib
 import json
@@ -101,7 +101,7 @@ def convert(
 
 
 def _writer(target: Path) -> Writer:
-    """Return the function that writes files named like the target."""
+    """Return the function that writes the target's format."""
     suffixes = []
     for name in registry.names("syllabary.depth.readers"):
         reader = registry.find("syllabary.depth.readers", name)
@@ -131,7 +131,7 @@ def _require_free(source: Path, target: Path, names: tuple[str, ...], overwrite:
 
 
 def _digested(video: Video, digest: hashlib.blake2b, what: str) -> Iterator[npt.NDArray[np.uint16]]:
-    """Yield the frames in blocks and digest them on the way."""
+    """Yield the frames in blocks and update the digest with them."""
     starts = range(0, len(video), BLOCK_FRAMES)
     for start in progress(starts, what, total=len(video), unit="frames", step=BLOCK_FRAMES):
         block = video.read(start, start + BLOCK_FRAMES)
@@ -140,7 +140,7 @@ def _digested(video: Video, digest: hashlib.blake2b, what: str) -> Iterator[npt.
 
 
 def _require_same(video: Video, written: Path, digest: str, target: Path) -> None:
-    """Read back what was written."""
+    """Read the copy back and compare it with the source."""
     copied = hashlib.blake2b(digest_size=16)
     with sources.open_recording(written, DEFAULTS) as copy:
         for _ in _digested(copy, copied, f"check {target.name}"):

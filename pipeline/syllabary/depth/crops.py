@@ -1,7 +1,7 @@
-"""Second pass: the mouse cut out of its frame, upright and heading along +x, by one warp.
+"""Second pass: cut the mouse out of its frame, upright and heading along +x, with one warp.
 
 The warp takes the sub-pixel center, the heading and the scale together, so that every pixel is
-interpolated once. Scale belongs to the floor: what is higher appears larger, as the camera saw it.
+interpolated once. The scale is that of the floor: higher parts appear larger, as in the image.
 """
 
 import math
@@ -23,7 +23,7 @@ __all__ = ["Crop", "Cutter", "size_factor"]
 Scalar = TypeVar("Scalar", np.uint8, np.float32)
 BORDER_PX = 4
 SQRT_HALF = math.sqrt(0.5)
-# How much smaller and larger than what it is scaled to an animal may be.
+# Smallest and largest size of an animal, relative to the size to which it is scaled.
 SMALLEST, LARGEST = 0.4, 2.0
 
 
@@ -35,13 +35,13 @@ class Crop(NamedTuple):
 
 
 class Cutter:
-    """Cut crops out of the frames of one arena, in two steps: the heading may be known later.
+    """Cut crops out of the frames of one arena, in two steps, so that the heading can come later.
 
     Parameters
     ----------
     arena : Arena
     tracking : TrackingSettings
-        What counts as standing out of the floor.
+        Which heights count.
     settings : CropSettings
     """
 
@@ -65,7 +65,7 @@ class Cutter:
         return self.turn(self.window(depth_mm, x_px, y_px), self.matrices(x_px, y_px, heading_rad))
 
     def window(self, depth_mm: npt.NDArray[np.uint16], x_px: float, y_px: float) -> Window:
-        """Return the piece of a frame into which the crop at (x, y) px reaches in any direction."""
+        """Return the part of a frame that the crop at (x, y) px can reach in any direction."""
         reach_x, reach_y = self._reach
         left, top = max(0, int(x_px - reach_x)), max(0, int(y_px - reach_y))
         part = (slice(top, int(y_px + reach_y) + 2), slice(left, int(x_px + reach_x) + 2))
@@ -80,7 +80,7 @@ class Cutter:
         heading_rad: npt.ArrayLike,
         factor: float = 1.0,
     ) -> npt.NDArray[np.float64]:
-        """Return what turns crop pixels (column, row, 1) into image pixels, (..., 2, 3).
+        """Return matrices from crop pixels (column, row, 1) to image pixels, (..., 2, 3).
 
         An animal is scaled to one that is ``factor`` times smaller.
         """
@@ -92,8 +92,8 @@ class Cutter:
         return np.concatenate([scale, corner[..., None]], axis=-1)
 
     def turn(self, window: Window, matrix: npt.NDArray[np.float64]) -> Crop:
-        """Turn the mouse in a window upright, by its own one of the ``matrices``."""
-        # Around the mouse heights are 0, and so is what OpenCV takes for granted outside an image.
+        """Turn the mouse in a window upright with the matrix of its frame."""
+        # Heights around the mouse are 0, as are those that OpenCV assumes outside an image.
         left, top, width, height = cv2.boundingRect(window.heights)
         mouse = window.heights[top : top + height, left : left + width]
         left, top = window.left + left, window.top + top
@@ -124,7 +124,7 @@ class Cutter:
 def size_factor(
     length_mm: npt.NDArray[np.float64], settings: CropSettings, *, where: Path | str
 ) -> float:
-    """Return how much larger the animal is than what it is scaled to; 1 where it isn't scaled.
+    """Return the animal's size relative to the size to which it is scaled; 1 without scaling.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def size_factor(
     Raises
     ------
     BadInput
-        The animal is another kind of animal than the setting is for.
+        The animal is too small or too large to be scaled to the setting's length.
     """
     target_mm = settings.normalize_length_mm
     lengths = length_mm[np.isfinite(length_mm)]
@@ -153,7 +153,7 @@ def size_factor(
 
 
 def _at(stands: npt.NDArray[np.uint8], column: float, row: float) -> npt.NDArray[np.uint8]:
-    """Leave only the connected thing that has most pixels near a place."""
+    """Keep only the connected object that has most pixels near a place."""
     left, top, width, height = cv2.boundingRect(stands)
     box = stands[top : top + height, left : left + width]
     if not box.size:

@@ -17,7 +17,7 @@ __all__ = ["write"]
 Image = npt.NDArray[np.uint8]
 # Heights of a mouse, mm, over the range of grays.
 BRIGHTEST_MM = 100.0
-# Lower than this is sensor noise, which says nothing and fills the file.
+# Lower heights are noise of the sensor, which would only make the file larger.
 NOISE_MM = 6.0
 FLOOR_GRAY = 36
 SURE, UNSURE = (90, 220, 120), (255, 120, 60)
@@ -80,7 +80,7 @@ def _arena(crops: Crops, tick: int, height_px: int, video: Video) -> Image:
         empty = FLOOR_GRAY * mask[window].astype(np.float32)
         gray = np.clip(empty + stands * (215 / BRIGHTEST_MM), 0, 255).astype(np.uint8)
     zoom = height_px / gray.shape[0]
-    # A sliver of an arena is shown as a broad one: encoders refuse endless rows.
+    # Encoders refuse very long rows, so a very narrow arena is shown broader.
     width_px = min(max(2, round(gray.shape[1] * zoom)), MAX_ASPECT * height_px)
     gray = cv2.resize(gray, (width_px, height_px))
     picture = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)

@@ -1,4 +1,4 @@
-"""What is wrong with a recording, in numbers, and whether it may be used."""
+"""The quality of an extracted recording, and whether it can be used."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +13,14 @@ __all__ = ["assess"]
 
 
 def assess(crops_path: Path | str, settings: CheckSettings) -> dict[str, object]:
-    """Judge an extracted recording.
+    """Measure the quality of an extracted recording and give a verdict.
 
     Returns
     -------
     dict
         JSON-able. ``verdict`` is ``good``, ``warn`` or ``reject`` with ``reasons``, one sentence
         each; ``gaps`` lists the first missing tick and the number of ticks of every gap.
-        Fractions are of ticks (dropped) or of frames; None where there is nothing to divide.
+        Fractions are of ticks (dropped) or of frames; None if there are none.
     """
     with Crops(crops_path) as crops:
         recorded = crops.frame >= 0
@@ -105,7 +105,7 @@ def _reasons(
 
 
 def _look_at_crops(crops: Crops, detected: npt.NDArray[np.bool_]) -> tuple[float | None, float | None]:
-    """Return the fraction of crops whose border the mouse touches, and of unmeasured pixels."""
+    """Return the fraction of crops whose border the mouse touches, and that of unmeasured pixels."""
     total = int(detected.sum())
     if not total:
         return None, None

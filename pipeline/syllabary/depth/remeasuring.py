@@ -1,8 +1,8 @@
 """Crops that another program extracted, to ``crops.h5``.
 
-Crops enter as they are, at their own scale. Scalars are measured again from the crops' pixels, which
-are put back into the image and seen through a pinhole camera; lengths of the other program are not.
-Such a file does not hold the confidence of its headings, so it is missing.
+Crops are copied unchanged, at their own scale. Scalars are measured again: the pixels of a crop are
+put back into the image and projected through a pinhole camera, which the other program's lengths
+are not. Such a file does not hold the confidence of its headings, so it is missing.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The scalars of every tick, in mm, rad and s, from real timestamps; NaN where missing."""
+"""The scalars of every tick, in mm, rad and s, from measured timestamps; NaN where missing."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ Array = npt.NDArray[np.float64]
 
 
 def spread_over_ticks(values: npt.NDArray[np.floating], ticks: Ticks) -> Array:
-    """Give per-frame values (F,) their ticks (T,); dropped ticks are NaN."""
+    """Spread per-frame values (F,) over ticks (T,); dropped ticks are NaN."""
     out = np.full(len(ticks.frame), np.nan)
     out[ticks.of_frame] = values
     return out

@@ -1,4 +1,4 @@
-"""Which reader opens a path, and cheap checks before anything is started."""
+"""Choose the reader of a path, and check inputs before the work starts."""
 
 import contextlib
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def require(path: Path | str, settings: SourceSettings = DEFAULTS) -> None:
     ------
     BadInput
         Nothing is there; no reader opens it; frames, timestamps or datasets are missing,
-        cut short, or do not belong together. The sentence says what to do.
+        cut short, or do not belong together. The message names a remedy.
     """
     path = _existing(path)
     with _readable(path):
@@ -127,7 +127,7 @@ def _existing(path: Path | str) -> Path:
 
 
 def _reader(path: Path) -> Reader:
-    """Return the reader of a path; readers of a general format are asked last."""
+    """Return the reader that accepts a path; readers of a general format come last."""
     formats = []
     modules = [(name, registry.find(READERS, name)) for name in registry.names(READERS)]
     for name, module in sorted(modules, key=lambda item: getattr(item[1], "IS_GENERAL", False)):

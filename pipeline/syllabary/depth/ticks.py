@@ -1,7 +1,7 @@
 """Timestamps to the ticks of the recording's clock; dropped frames become missing ticks.
 
-Interval i spans max(1, round(dt_i / median dt)) ticks. Each interval is judged by itself: a
-global grid round((t - t0) / dt) accumulates the clock's drift and invents gaps.
+Interval i spans max(1, round(dt_i / median dt)) ticks. Each interval is rounded separately, because a
+global grid round((t - t0) / dt) would accumulate the clock's drift and report false gaps.
 """
 
 from pathlib import Path
@@ -14,10 +14,10 @@ from ..errors import BadInput
 
 __all__ = ["Ticks", "from_timestamps", "require"]
 
-# A recording that lacks more than 19 ticks in 20 is none; short ones may begin with a pause.
+# A file that lacks more than 19 ticks in 20 is no recording; a short one may begin with a pause.
 MAX_TICKS_PER_FRAME = 20
 SPARE_TICKS = 1000
-# Intervals of any camera, s; others are in another unit.
+# Range of frame intervals of cameras, s; outside of it the unit is wrong.
 SHORTEST_S, LONGEST_S = 1e-4, 10.0
 
 

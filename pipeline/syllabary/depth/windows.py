@@ -1,8 +1,8 @@
-"""What the second pass needs of every frame, kept in a scratch file: video is decoded once.
+"""The part of every frame that the second pass needs, in a scratch file, so that video is decoded once.
 
-A frame's window is as large as its crop may reach in any direction. It holds the heights of the
-mouse alone and which pixels were measured; of the heights only their bounding box is written, so
-that a frame takes some kilobytes where the camera's took hundreds.
+A frame's window is as large as its crop can reach in any direction. It holds the heights of the
+mouse alone and which pixels were measured. Only the bounding box of the heights is written, so that
+a frame takes some kilobytes instead of hundreds.
 """
 
 import tempfile
@@ -23,16 +23,16 @@ FIELDS = ("at", "left", "top", "columns", "rows", "x", "y", "width", "height")
 
 
 class Window(NamedTuple):
-    """A piece of a frame around the mouse.
+    """A part of a frame around the mouse.
 
     Attributes
     ----------
     left, top : int
         Column and row of the frame at which it begins.
     heights : (h, w) uint8
-        How far the mouse stands out of the empty arena, mm; 0 elsewhere.
+        Height of the mouse above the empty arena, mm; 0 elsewhere.
     measured : (h, w) bool
-        Pixels of which the camera knew the depth.
+        Pixels whose depth was measured.
     """
 
     left: int
@@ -58,7 +58,7 @@ class Windows:
 
     def __init__(self, frames: int, folder: Path | str | None = None) -> None:
         self._folder = Path(folder or tempfile.gettempdir())
-        # The file has no name where the system allows: it cannot be left behind.
+        # Where the system allows it, the file has no name, so that it cannot be left behind.
         with files.explained(self._folder):
             self._file = tempfile.TemporaryFile(prefix="syllabary-", dir=folder)  # noqa: SIM115
         self._index = np.zeros((frames, len(FIELDS)), np.int64)
@@ -78,7 +78,7 @@ class Windows:
         at, left, top, columns, rows, x, y, width, height = self._index[frame].tolist()
         if not columns:
             return None
-        with files.explained(self._folder):  # what was still to be written is written now
+        with files.explained(self._folder):  # seeking flushes pending writes
             self._file.seek(at)
         area = width * height
         stored = np.frombuffer(self._file.read(area + -(-rows * columns // 8)), np.uint8)
@@ -88,7 +88,7 @@ class Windows:
         return Window(left, top, heights, measured.view(np.bool_))
 
     def close(self) -> None:
-        """Give the disk its space back."""
+        """Delete the file."""
         self._file.close()
 
     def __enter__(self) -> Self:

@@ -16,7 +16,7 @@ from .settings import SimulateSettings
 __all__ = ["START_TIME", "frames", "record"]
 
 BLOCK_TICKS = 128
-# Simulated sessions all begin at the same moment: files carry no date of their making.
+# All simulated sessions begin at the same time, so that files do not depend on when they were made.
 START_TIME = "2016-11-23T10:00:00.0000000-05:00"
 # The wall mirrors an animal that is nearer than this.
 MIRROR_WITHIN_MM = 75.0
@@ -112,7 +112,7 @@ def frames(
 def _mirrored(
     camera: rendering.Pinhole, x_mm: float, y_mm: float, radius_mm: float
 ) -> rendering.Pinhole:
-    """See the arena in the mirror that stands on the rim of the floor nearest to (x, y)."""
+    """Return the camera as mirrored by the wall nearest to (x, y)."""
     out = np.array([x_mm, y_mm, 0.0]) / max(np.hypot(x_mm, y_mm), 1e-9)
     flip = np.eye(3) - 2 * np.outer(out, out)
     return camera._replace(

@@ -41,7 +41,7 @@ PAW_LEFT, PAW_RIGHT, GAIT, FOOT_LEFT, FOOT_RIGHT, TAIL, BREATH = range(8, 15)
 TRUNK, HEAD, EARS, PAWS, TAIL_PARTS = 5, 3, 2, 4, 6
 SOLIDS = TRUNK + HEAD + EARS + PAWS + TAIL_PARTS
 AXIAL = TRUNK + HEAD
-# Solids overlap: those at the ends cover more ground that nobody else covers.
+# Solids overlap: those at the ends cover more ground that no other solid covers.
 OPEN_GROUND = np.array([1.1, 0.9, 0.65, 0.65, 0.7, 0.8, 0.8, 1.0])
 
 # An average mouse, mm: half axes forward, sideways, upward, and height of the center.
@@ -66,7 +66,7 @@ class Build(NamedTuple):
     tail_mm: float
     tempo: float
     vigor: float
-    posture: F64  # (P,) offsets it carries all its life
+    posture: F64  # (P,) lasting offsets of the pose
 
 
 def grow(settings: MouseSettings, rng: np.random.Generator) -> Build:
@@ -246,7 +246,7 @@ def _tail(q: F64, size: F64, spine: F64, centers: F64, shapes: F64) -> None:
 
 
 class Footprint(NamedTuple):
-    """Where a body is: trunk and head together, as seen from above without perspective."""
+    """Position and height of trunk and head, as seen from above without perspective."""
 
     center: F64  # (T, 3) mm, of the surface seen from above
     top_mm: F64  # (T,) highest point of the body

@@ -1,8 +1,8 @@
-"""A cable from the neck upward: thin, curved, swaying, and over the animal from time to time.
+"""A thin, curved and swaying cable from the neck upward.
 
-It leaves the neck and ends high above the border of the crop, in a direction that drifts in the
-arena; so it sweeps over the back when the animal turns. Seen from the body it is a quadratic
-Bézier curve, drawn as a chain of thin ellipsoids.
+It ends high above the border of the crop, in a direction that drifts in the arena, so it crosses the
+back when the animal turns. In the body frame it is a quadratic Bézier curve, drawn as a chain of thin
+ellipsoids.
 """
 
 from typing import NamedTuple

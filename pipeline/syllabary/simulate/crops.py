@@ -1,7 +1,7 @@
-"""Crops of a simulated session without the raw video, aligned by the truth: for large studies.
+"""Crops of a simulated session without raw video, aligned by the truth, for large studies.
 
 The camera turns with the animal: a pinhole of ``pixel_mm`` on the floor whose frame is the
-crop. It follows where the animal is tracked, which may be a little off (``settings.tracking``).
+crop. It follows the tracked position, which can have errors (``settings.tracking``).
 Pose, path, lost frames and sensor noise are those of ``acquisition.record`` with the same
 arguments; background texture, mirror images and other errors of tracking are not there.
 """
@@ -26,7 +26,7 @@ __all__ = ["BLOCK_TICKS", "MIN_HEIGHT_MM", "PIXEL_MM", "SIDE", "arena", "clean",
 F64 = npt.NDArray[np.float64]
 SIDE = 80
 PIXEL_MM = 1.85
-# What is lower is floor, and counts 0.
+# Lower heights are floor and become 0.
 MIN_HEIGHT_MM = 10.0
 BLOCK_TICKS = 512
 # A bilinear warp at a random offset mixes neighbors: these are its mean weights.
@@ -34,7 +34,7 @@ WARP = np.array([1, 4, 1]) / 6
 
 
 class Tracked(NamedTuple):
-    """Where the animal is taken to be."""
+    """Position and heading of the animal as tracked."""
 
     where: F64  # (T, 3) mm, arena frame
     heading_rad: F64  # (T,) not wrapped
@@ -130,7 +130,7 @@ def _tracked(
     recording: str,
     seed: int,
 ) -> Tracked:
-    """Add errors of tracking: white noise, as of a centroid and an axis found anew in every frame."""
+    """Add errors of tracking, which are independent in every frame."""
     rng = generator(seed, "tracking", subject, recording)
     tracked = where.copy()
     tracked[:, :2] += settings.tracking.position_sd_mm * rng.standard_normal((len(where), 2))
@@ -234,7 +234,7 @@ def _scalars(
 
 
 def arena(camera: rendering.Pinhole, settings: SimulateSettings) -> dict[str, npt.NDArray[np.generic]]:
-    """Arena of a session that never was filmed: a bare floor and where it is."""
+    """Return the arena of a session without raw video: a bare floor and its place."""
     row, column = np.mgrid[: camera.rows, : camera.columns]
     height = camera.origin[2]
     x = (column - camera.center_x_px) * height / camera.focal_px - camera.origin[0]

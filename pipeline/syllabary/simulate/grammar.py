@@ -1,4 +1,4 @@
-"""Which syllable follows which, and for how long.
+"""The sequence of syllables and their durations.
 
 Syllables follow each other as a first-order chain. A bout that ends reared up is followed by
 one that starts there. Groups differ in how much they use each syllable, not in what the
@@ -20,7 +20,7 @@ DURATION_SD = 0.35
 SHORTEST_S = 0.13
 LONGEST_S = 3.0
 
-# What follows what more often than chance, or less.
+# Pairs that occur more or less often than usage alone would give.
 PREFERENCES: dict[tuple[str, str], float] = {
     ("walk", "turn_left"): 2, ("walk", "turn_right"): 2, ("walk", "sniff"): 2, ("walk", "dart"): 2,
     ("turn_left", "walk"): 2.5, ("turn_right", "walk"): 2.5, ("turn_left", "turn_right"): 0.4,
@@ -40,8 +40,8 @@ PREFERENCES: dict[tuple[str, str], float] = {
 def transitions(group: str) -> F64:
     """Return the transition matrix of a group, (K, K), from row to column.
 
-    ``control`` is the base and ``drug`` a known change of it; any other name stands for a
-    change that its letters decide.
+    ``control`` is the reference and ``drug`` a fixed change of it. Any other name gives a random change
+    that depends on the name alone.
     """
     usage = np.array([template.usage for template in MOVEMENTS.values()])
     if group == "drug":

@@ -32,7 +32,7 @@ class ARHMM(NamedTuple):
 
 
 class SLDS(NamedTuple):
-    """Parameters and one draw: an AR-HMM of one lag, seen through ``y_t ~ N(C x_t + d, diag R)``."""
+    """Parameters and one draw: an AR-HMM of one lag, observed as ``y_t ~ N(C x_t + d, diag R)``."""
 
     initial: F64  # (K,)
     transition: F64  # (K, K)

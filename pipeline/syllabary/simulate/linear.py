@@ -1,9 +1,9 @@
-"""Crops whose truth is a switching linear system: what PCA with an AR-HMM assumes, nothing else.
+"""Crops of a switching linear system, the case for which PCA with an AR-HMM is exact.
 
 Latents are an AR-HMM of one lag. A crop is the mean of a simulated mouse plus its leading principal
 components, each weighted by one latent, plus white noise. Where the sum could fall below the
-floor the mean is raised, so that nothing is clipped. Nobody knows where this animal is, or
-which way it heads: there are no kinematics.
+floor, the mean is raised, so that nothing is clipped. Such an animal has neither position nor
+heading.
 """
 
 from functools import cache
@@ -29,9 +29,9 @@ DIMS = 8
 DURATION_FRAMES = 12.0
 # Clean crops that the components are found in.
 ANIMALS, ANIMAL_S = 3, 20.0
-# A pixel that moves less is left at the floor.
+# A pixel whose heights vary less is left at the floor.
 MIN_SD_MM = 0.5
-# How many standard deviations of signal and noise fit between the mean and the floor.
+# Distance of the mean from the floor, in standard deviations of signal and noise.
 ROOM = 5.0
 PARAMETER_FRAMES = 20_000
 

@@ -1,9 +1,8 @@
-"""Pose and path of a whole session: movement templates are followed, the wall is respected.
+"""Pose and path of a whole session, which follow movement templates and stay inside the wall.
 
-Every channel is a damped spring that follows its template's target, or drifts back to the
-animal's own posture where the template has none; position and speed never jump, also not
-at the border between two syllables. Rhythms are added on top under an envelope that is zero
-at the borders.
+Every channel is a damped spring that follows the template's target, or drifts back to the animal's
+posture where the template has none. Position and speed never jump, not even at the border between two
+syllables. Rhythms are added under an envelope that is zero at the borders.
 """
 
 from typing import NamedTuple
@@ -39,7 +38,7 @@ __all__ = ["Motion", "footprints", "perform", "solids"]
 F64 = npt.NDArray[np.float64]
 
 STEPS_PER_TICK = 4
-# How fast a channel follows a target, rad/s of its spring: heads and paws are quicker than trunks.
+# Angular frequency of a channel's spring, rad/s; heads and paws are quicker than trunks.
 FOLLOW = {"pitch": 42.0, "arch": 42.0, "stretch": 42.0, "lift": 42.0, "bend": 46.0, "roll": 42.0}
 FOLLOW_OTHERS = 52.0
 # A channel without a target: pull toward the own posture (1/s²) and drag (1/s).
@@ -60,7 +59,7 @@ AT_REST = {"paw_left": 0.0, "paw_right": 0.0, "foot_left": 0.0, "foot_right": 0.
 
 
 class State(NamedTuple):
-    """What a bout hands over to the next one; changed in place."""
+    """State at the end of a bout, from which the next one starts; changed in place."""
 
     pose: F64  # (P,) without rhythms
     speed: F64  # (P,) of the pose
@@ -156,7 +155,7 @@ def perform(
 
 
 def solids(performed: Motion, part: slice) -> tuple[F64, F64]:
-    """Return all that is seen of the animal at some ticks, in the body frame: solids, then cable.
+    """Return the solids of the animal, then of its cable, at some ticks, in the body frame.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""What moves in each syllable: targets, rhythms and locomotion over the course of a bout.
+"""Movement templates of the syllables: targets, rhythms and locomotion over a bout.
 
-A syllable here is a movement, not a posture. A template says where some channels should go
-(``targets``; a channel it does not name stays with the animal's own, slowly drifting
-posture), what beats on top (``rhythms``), and how the animal travels. Amplitude and tempo
-differ from bout to bout; every time course starts at the pose that the bout before left.
+A syllable here is a movement, not a posture. A template holds targets of some channels, rhythms that
+are added to them, and the speed of the animal. A channel without a target follows the animal's slowly
+drifting posture. Amplitude and tempo differ from bout to bout, and every time course starts at the
+pose in which the bout before ended.
 """
 
 from collections.abc import Callable
@@ -37,26 +37,26 @@ class Bout(NamedTuple):
         return float(self.start[CHANNELS.index(channel)])
 
     def toward(self, share: float = 0.75, **goals: float) -> dict[str, F64]:
-        """Courses of channels that go part of the way to a goal, and stay.
+        """Return courses of channels that go part of the way to a goal, and stay.
 
-        The posture a bout was entered in shines through: ``share`` of the way is gone.
+        Only ``share`` of the way is covered, so the posture at the start remains visible.
         """
         there = ease(np.clip(self.time / EASE_S, 0, 1)) * share * (1 + 0.25 * self.toss)
         return {name: self.at(name) + (goal - self.at(name)) * there for name, goal in goals.items()}
 
     def swell(self) -> F64:
-        """Envelope of a rhythm: it fades in and out at the borders."""
+        """Return the envelope of a rhythm, which fades in and out at the borders."""
         left = np.minimum(self.time, self.time[-1] - self.time) / RAMP_S
         return ease(np.clip(left, 0, 1))
 
     def wave(self, hertz: float, shift: float = 0.0) -> F64:
-        """Sine of ``hertz`` cycles per second at tempo 1, under the envelope."""
+        """Return a sine of ``hertz`` cycles per second at tempo 1, under the envelope."""
         angle = 2 * np.pi * hertz * self.tempo * self.time + self.beat + shift
         return 1.15 * np.sin(angle) * self.swell()
 
 
 class Movement(NamedTuple):
-    """What a bout wants; every array (n,)."""
+    """The movement of one bout; every array (n,)."""
 
     speed: F64  # mm/s forward
     turn: F64  # rad/s, positive to the right
@@ -65,7 +65,7 @@ class Movement(NamedTuple):
 
 
 class MovementTemplate(NamedTuple):
-    """A syllable: what it is called, how long it lasts, where it can stand in a sequence."""
+    """A syllable: its behavior, movement, duration, usage and place in a sequence."""
 
     behavior: str
     move: Callable[[Bout], Movement]

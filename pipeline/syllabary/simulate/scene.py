@@ -1,4 +1,4 @@
-"""What the camera sees without a mouse: floor, wall, the room behind, and how well it sees them."""
+"""The empty arena in the camera: floor, wall and room behind, with noise and dropout per pixel."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ __all__ = ["Scene", "build"]
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 RIM_MM = 12.0
-# Beyond the rim light strays from wall to wall: a halo of depths that mean nothing.
+# Width of the halo of meaningless depths around the rim, from stray light.
 HALO_MM = 75.0
 
 

@@ -1,9 +1,8 @@
-"""What the camera makes of a scene: noise, lost pixels, flying pixels, mirror images, lost frames.
+"""Errors of the sensor: noise, lost pixels, flying pixels, mirror images, lost frames.
 
-Noise is counted, not stored: white noise of a frame is a hash of (key, pixel), so a frame
-depends on its number alone, not on what was drawn before it. As on a Kinect v2, neighbors
-share noise (a 3 x 3 mean of white noise has the correlations measured there: 0.6 between
-neighbors, 0.3 two pixels apart, none at three).
+White noise of a frame is a hash of (key, pixel), so a frame depends on its number alone and not on
+earlier draws. As on a Kinect v2, neighbors share noise: a 3 x 3 mean of white noise has the correlations
+measured there, 0.6 between neighbors, 0.3 two pixels apart and none at three.
 """
 
 import numba
@@ -114,7 +113,7 @@ def stamp_body(
     body : (rows, columns) float32
         Depth of the animal inside ``box`` (row, end, column, end), 0 where it is not.
     scene : (rows, columns) float32
-        Depth of what is behind it; the nearer of the two is seen.
+        Depth of the scene behind it; the nearer of the two is visible.
     spread_mm : float
         Noise on a surface that faces the camera; slanted surfaces have more.
     flying, edge_dropout : float

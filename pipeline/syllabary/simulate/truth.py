@@ -1,4 +1,4 @@
-"""The truth of a session: one row per camera tick, lost frames included."""
+"""The true course of a session, one row per camera tick, lost frames included."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""Mice of all sizes under cameras of all heights: what a study of one kind would never show."""
+"""Random sizes of mice and heights of cameras, for training that holds for all of them."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Slow random courses: smooth, stationary, forgetful."""
+"""Slow random courses, smooth and stationary."""
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ def wander(
     ticks : int
         T.
     memory_s : float
-        Time after which little is left of what was, s.
+        Time after which the course is almost independent of its past, s.
     interval_s : float
         Time between ticks, s.
     rng : numpy Generator
@@ -24,7 +24,7 @@ def wander(
     from scipy.signal import lfilter
 
     keep = np.exp(-interval_s / (0.5 * memory_s))
-    # Two leaky sums in a row, scaled to unit variance, after it has forgotten its start.
+    # Two leaky sums in a row, scaled to unit variance; the start is cut off, until it is stationary.
     gain = np.sqrt((1 - keep**2) ** 3 / (1 + keep**2))
     before = round(5 * memory_s / interval_s)
     noise = rng.standard_normal(before + ticks)

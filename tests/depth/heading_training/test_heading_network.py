@@ -40,12 +40,12 @@ def toward(sign, rng, count=300):
 
 def test_the_word_changes_sign_with_the_end(rng):
     features = rng.normal(0, 1, (200, len(evidence.FEATURES)))
-    there = model.word(model.load(), features)
-    assert_allclose(there, -model.word(model.load(), features * evidence.SIGNS), atol=1e-12)
+    there = model.predict(model.load(), features)
+    assert_allclose(there, -model.predict(model.load(), features * evidence.SIGNS), atol=1e-12)
     assert np.abs(there).max() <= model.BOUND
     # A body that looks the same from both ends tells nothing.
     features[:, : len(evidence.ODD)] = 0
-    assert_allclose(model.word(model.load(), features), 0, atol=1e-12)
+    assert_allclose(model.predict(model.load(), features), 0, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [0.7, 1.0, 1.25])
@@ -57,26 +57,28 @@ def test_shipped_weights_know_the_narrow_end(size):
 
     for heading in (0.3, 2.0, -1.0):
         mouse = Tracker(empty, TrackingSettings()).find(render(50, -40, heading, body=body), 0.0)
-        word = model.word(model.load(), mouse.features[None])[0]
+        word = model.predict(model.load(), mouse.features[None])[0]
         assert word * np.cos(mouse.shape.axis_rad - heading) > 0.5
 
 
 def test_training_finds_what_tells_the_end(rng):
     network = training.train([toward(1, rng), toward(1, rng)], [], QUICK, rng)
-    assert np.mean(model.word(network, toward(1, rng)) > 0) > 0.95
-    assert np.mean(model.word(network, toward(-1, rng)) < 0) > 0.95
+    assert np.mean(model.predict(network, toward(1, rng)) > 0) > 0.95
+    assert np.mean(model.predict(network, toward(-1, rng)) < 0) > 0.95
 
 
 def test_corrections_have_the_last_word(rng):
     # An animal that carries something looks the other way round; its corrections are few.
     simulated, corrected = [toward(1, rng) for _ in range(4)], [toward(-1, rng, 40)]
     share = HeadingTrainingSettings(epochs=150, units=8, corrected_share=0.9)
-    assert np.mean(model.word(training.train(simulated, [], share, rng), corrected[0]) > 0) < 0.1
-    assert np.mean(model.word(training.train(simulated, corrected, share, rng), corrected[0]) > 0) > 0.9
+    assert np.mean(model.predict(training.train(simulated, [], share, rng), corrected[0]) > 0) < 0.1
+    assert (
+        np.mean(model.predict(training.train(simulated, corrected, share, rng), corrected[0]) > 0) > 0.9
+    )
 
 
 def test_nothing_to_learn_from(rng):
-    with pytest.raises(BadInput, match="nothing to learn"):
+    with pytest.raises(BadInput, match="no training examples"):
         training.train([np.zeros((0, len(evidence.FEATURES)))], [], QUICK, rng)
 
 
@@ -90,7 +92,9 @@ def test_weights_are_the_same_twice_and_tell_what_made_them(tmp_path):
         assert '"step": "train_heading"' in file.metadata()["syllabary"]
     features = toward(1, np.random.default_rng(5))
     assert_allclose(
-        model.word(model.load(tmp_path / "one"), features), model.word(network, features), atol=1e-4
+        model.predict(model.load(tmp_path / "one"), features),
+        model.predict(network, features),
+        atol=1e-4,
     )
 
 
@@ -168,7 +172,7 @@ def test_the_step_learns_from_simulated_mice_and_crops(scene, extract, tmp_path)
     assert list(made.inputs) == ["/".join(crops.parts[-2:])]
     # Little as it is, it knows the narrow end of bodies it has not seen.
     features = examples.of_crops(crops, TrackingSettings())
-    assert np.mean(model.word(model.load(weights[0]), features) > 0) > 0.9
+    assert np.mean(model.predict(model.load(weights[0]), features) > 0) > 0.9
 
 
 def test_mice_of_all_sizes():

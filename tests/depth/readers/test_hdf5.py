@@ -75,7 +75,7 @@ def test_chunks_that_do_not_fit_into_memory(tmp_path):
     with h5py.File(path, "w") as h5:
         h5.create_dataset("frames", (1000, 424, 512), "u2", chunks=(1000, 424, 512))
         h5["time_s"] = np.arange(1000.0)
-    assert "packed in pieces of 434176000 bytes" in complaint(path)
+    assert "stored in chunks of 434176000 bytes" in complaint(path)
 
 
 def test_an_extraction_of_moseq2_is_recognized_by_its_datasets(write):

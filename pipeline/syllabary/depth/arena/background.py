@@ -41,8 +41,8 @@ def estimate(video: Video, settings: BackgroundSettings) -> npt.NDArray[np.uint1
 def far_mode(samples: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
     """Return the median of each pixel's depths, or of the farther ones where an animal rested.
 
-    A mouse that sleeps in its corner for most of the recording is the median there. Its pixels
-    have two modes, and the floor is the farther one.
+    Where a mouse sleeps for most of the recording, the median is the mouse. Its pixels have two
+    modes, and the floor is the farther one.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""Where the floor is: planes in the background, and which of their parts is an arena.
+"""Find the floor: planes in the background, and the part of a plane that is an arena.
 
-A plane n·X = d seen by a camera has inverse depth 1/Z = (n·r) / d, linear in the ray r of a
-pixel: it is fitted to inverse depths by reweighted least squares, from each of the planes that
-most of the image supports (``planes``). Nothing is drawn at random, so that the same background
-always gives the same floor.
+A plane n·X = d has inverse depth 1/Z = (n·r) / d, which is linear in the ray r of a pixel. It is
+fitted to inverse depths by reweighted least squares, starting from each of the planes that most of
+the image supports (``planes``). Nothing is drawn at random, so the same background always gives the
+same floor.
 """
 
 from pathlib import Path
@@ -20,18 +20,18 @@ from . import planes
 
 __all__ = ["MIN_FRACTION", "Floor", "find", "fit"]
 
-# The fit narrows from what a tilted floor may span, or from what a patch errs, to the tolerance.
+# Tolerances of successive fits, as multiples of the final one; the first allow for a tilted floor.
 NARROWING = (8.0, 4.0, 2.0, 1.0, 1.0, 1.0)
 NARROW = NARROWING[3:]
-# Fits of a plane to its part, each a better one.
+# Alternations of fitting a plane and selecting its part.
 ITERATIONS = 3
-# Of the image; less is no floor.
+# Smallest floor, as a fraction of the image.
 MIN_FRACTION = 0.005
-# Planes to choose from.
+# Candidate planes.
 MAX_PLANES = 6
-# Within a room's floor, an arena is at least this much of the image, and in its middle third.
+# Smallest arena within the floor of a room, as a fraction of the image; it lies in the middle third.
 MIN_ARENA = 0.03
-# One of several arenas is at least this large, of the largest.
+# Smallest of several arenas, relative to the largest.
 MIN_PART = 0.25
 OPENING_PX = 5
 
@@ -63,7 +63,7 @@ def find(
     ------
     NoFloor
         No plane in the allowed range of depth and tilt is large enough, or it has fewer parts
-        than ``which`` says.
+        than ``which``.
     """
     near, far = settings.floor_range_mm
     depth = background_mm.astype(np.float64)
@@ -76,14 +76,14 @@ def find(
         )
     central = _centrality(depth.shape)
     tolerance = settings.floor_tolerance_mm
-    # A patch errs more than the whole floor, whose tilt is judged below.
+    # The tilt of a patch is less certain than that of the whole floor, which is checked below.
     steepest = min(2 * settings.max_tilt_deg, 85.0)
     chosen = Floor(np.array([0.0, 0.0, 1.0, near]), np.zeros(depth.shape, bool), [])
     for start in planes.propose(
         rays, depth, central * valid, tolerance, max_tilt_deg=steepest, max_planes=MAX_PLANES
     ):
         first = not chosen.parts
-        # What is nearer can't have the chosen one standing on it; a whole floor encloses no arena.
+        # The chosen plane cannot stand on a nearer one, and a whole floor encloses no arena.
         if not (first or start[3] > chosen.plane[3] or _at_border(chosen.mask)):
             continue
         other = _from(start, rays, depth, valid, central, settings)
@@ -122,7 +122,7 @@ def fit(
     tolerance_mm: float,
     narrowing: tuple[float, ...] = NARROWING,
 ) -> Array:
-    """Refine a plane to the pixels near it, ever nearer."""
+    """Refine a plane by the pixels near it, with decreasing tolerance."""
     for factor in narrowing:
         moment, side = _moments(plane, rays, depth, weight, factor * tolerance_mm)
         if np.linalg.matrix_rank(moment) < 3:
@@ -164,7 +164,7 @@ def _moments(
 def _from(
     plane: Array, rays: Array, depth: Array, valid: Mask, central: Array, settings: ArenaSettings
 ) -> Floor:
-    """Fit a plane to its part that is most in the image's center, and find that part again."""
+    """Alternate between the most central part of a plane and the fit to that part."""
     for _ in range(ITERATIONS):
         parts = _parts(_on_plane(plane, rays, depth, valid, settings.floor_tolerance_mm), depth)
         if not parts:
@@ -182,7 +182,7 @@ def _refit(
 
 
 def _centrality(shape: tuple[int, ...]) -> Array:
-    """Weight of pixels: the arena is what the camera was pointed at."""
+    """Weight of pixels, largest in the center, where the arena is expected."""
     rows, columns = np.indices(shape)
     y, x = (rows - (shape[0] - 1) / 2), (columns - (shape[1] - 1) / 2)
     return np.exp(-0.5 * (x**2 + y**2) / (min(shape) / 4) ** 2)
@@ -193,7 +193,7 @@ def _on_plane(plane: Array, rays: Array, depth: Array, valid: Mask, tolerance_mm
 
 
 def _parts(flat: Mask, depth: Array) -> list[Mask]:
-    """Return the large connected parts in reading order, with their holes."""
+    """Return the large connected parts in reading order; holes are not filled."""
     measured, size = depth > 0, (OPENING_PX, OPENING_PX)
     flat_share, measured_share = (cv2.blur(m.astype(np.float32), size) for m in (flat, measured))
     flat = flat | (_small(~measured) & (flat_share > 0.5 * measured_share))
@@ -202,7 +202,7 @@ def _parts(flat: Mask, depth: Array) -> list[Mask]:
     if count < 2:
         return []
     areas = stats[:, cv2.CC_STAT_AREA]
-    # What the image's border cuts is the room's, or a table, beside arenas that are whole.
+    # Parts at the image's border are the room or a table; arenas are whole.
     whole = [i for i in range(1, count) if not _at_border(labels == i)]
     largest = max((int(areas[i]) for i in whole), default=0)
     if largest < MIN_ARENA * labels.size:
@@ -212,13 +212,13 @@ def _parts(flat: Mask, depth: Array) -> list[Mask]:
 
 
 def _small(unknown: Mask) -> Mask:
-    """Single unmeasured pixels, which are as those around them; unlike a wall that shows nothing."""
+    """Return small unmeasured spots, which belong to their surroundings; an unmeasured wall does not."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(unknown.astype(np.uint8), connectivity=4)
     return unknown & (stats[:, cv2.CC_STAT_AREA] <= OPENING_PX**2)[labels]
 
 
 def _in_reading_order(labels: list[int], stats: npt.NDArray[np.int32]) -> list[int]:
-    """Sort by rows, then columns; what begins above the middle of a row's first is in that row."""
+    """Sort by rows, then columns; a part that begins above the middle of a row's first part is in it."""
     remaining = sorted(labels, key=lambda i: int(stats[i, cv2.CC_STAT_TOP]))
     out: list[int] = []
     while remaining:
@@ -235,16 +235,16 @@ def _filled(part: Mask) -> Mask:
 
 
 def _stands_on(near: Floor, far: Floor, tolerance_mm: float) -> bool:
-    """Whether one plane is furniture on another, farther one, that ends within the image.
+    """Return whether a plane is an object on a farther one that ends within the image.
 
-    A floor that goes on to the image's border is of the room, and what it encloses is the arena.
+    A floor that reaches the image's border is the room's, and the part that it encloses is the arena.
     """
     behind = far.plane[3] > near.plane[3] + 2 * tolerance_mm
     return bool(behind and not _at_border(far.mask) and not (near.mask & ~far.mask).any())
 
 
 def _is_arena_in(inner: Floor, outer: Floor) -> bool:
-    """Whether a floor is an arena's, and the other one the room's or a table's around it."""
+    """Return whether ``inner`` is an arena, and ``outer`` the room or a table around it."""
     if _at_border(inner.mask) or not _at_border(outer.mask) or (inner.mask & ~outer.mask).any():
         return False
     middle = np.array([np.mean(where) for where in np.nonzero(inner.mask)])

@@ -19,7 +19,7 @@ __all__ = ["Arena", "find", "within"]
 
 @dataclass(frozen=True)
 class Arena:
-    """Where the mouse can be, and the frame in which its position is given.
+    """The region in which the mouse can be, and the frame of its positions.
 
     Attributes
     ----------
@@ -60,8 +60,8 @@ class Arena:
     def floor_mm(self) -> npt.NDArray[np.float32]:
         """Depth from which heights count: the background near the plane, the plane elsewhere.
 
-        A real floor and sensor leave the plane by some millimeters; walls leave it by more,
-        and what is seen in front of a wall is as high above the floor as the plane says.
+        A measured floor deviates from the plane by some millimeters, and walls by more. Heights in
+        front of a wall therefore count from the plane.
         """
         low, high = self.plane_mm - self.tolerance_mm, self.plane_mm + self.tolerance_mm
         return np.where(self.background_mm > 0, np.clip(self.background_mm, low, high), self.plane_mm)
@@ -104,7 +104,7 @@ class Arena:
         return np.average(self.rays[self.mask] * depth[:, None], axis=0, weights=depth**2)
 
     def leveled(self) -> "Arena":
-        """Return the same arena with nothing on its floor: its background is the plane there."""
+        """Return the same arena with an empty floor, on which the background is the plane."""
         plane = np.where(self.mask, np.rint(self.plane_mm), self.background_mm)
         return replace(self, background_mm=plane.astype(np.uint16))
 
@@ -135,7 +135,7 @@ class Arena:
     @cached_property
     def wall_px(self) -> npt.NDArray[np.float32]:
         """Distance of every floor pixel from the floor's edge, px; 0 outside."""
-        # Not OpenCV's transform: its threads round the last bit now this way, now that.
+        # OpenCV's transform is not reproducible to the last bit with several threads.
         padded = np.pad(self.mask.astype(bool), 1)
         distance = scipy.ndimage.distance_transform_edt(padded)
         return np.asarray(distance[1:-1, 1:-1], np.float32)
@@ -146,7 +146,7 @@ class Arena:
         return float(self.origin_mm[2] / np.sqrt(self.camera.fx_px * self.camera.fy_px))
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """Return what ``crops.h5`` keeps of the arena."""
+        """Return the arrays that ``crops.h5`` holds of the arena."""
         return {
             "background_mm": self.background_mm,
             "mask": self.mask,
@@ -160,7 +160,7 @@ class Arena:
 def find(
     background_mm: npt.NDArray[np.uint16], camera: Camera, settings: ArenaSettings, *, where: Path | str
 ) -> Arena:
-    """Find the arena's floor in the background, or fit it to the outline that the settings give.
+    """Find the arena's floor in the background, or fit a plane to the outline in the settings.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def find(
     ------
     NoFloor
         No plane in the allowed range of depth and tilt is large enough, or there are not as many
-        floors as ``which`` says.
+        floors as ``which`` wants.
     BadInput
         The outline is not of these images.
     """
@@ -192,7 +192,7 @@ def within(
     *,
     where: Path | str,
 ) -> Arena:
-    """Return the arena whose floor somebody has outlined already.
+    """Return the arena of an outlined floor.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Sort the samples of every pixel at once, by a network of exchanges (Batcher's merge exchange).
 
-A network compares the same pairs of places whatever they hold, so that neighboring pixels go through
-it side by side: some ten times faster than sorting pixel by pixel.
+A network compares the same pairs of places whatever they hold, so neighboring pixels are sorted in
+parallel. This is some ten times faster than sorting pixel by pixel.
 """
 
 import numba
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 __all__ = ["sort"]
 
-# Pixels that go through the network together: their samples stay in the cache.
+# Pixels that are sorted together; their samples fit into the cache.
 BATCH_PIXELS = 512
 
 

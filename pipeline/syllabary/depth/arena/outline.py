@@ -1,4 +1,4 @@
-"""An arena's floor as somebody drew it: a picture of it, or the corners of a polygon."""
+"""An arena's floor that a person outlined, as a mask or a polygon."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ..settings import ArenaSettings
 __all__ = ["mask", "require"]
 
 SUFFIXES = (".png", ".tif", ".tiff", ".npy")
-# Of a pixel, for polygons whose corners lie between pixels.
+# Fractional bits of polygon corners, which can lie between pixels.
 SHIFT = 4
 
 
@@ -25,7 +25,7 @@ def require(settings: ArenaSettings) -> None:
 def mask(
     settings: ArenaSettings, shape: tuple[int, ...], *, where: Path | str
 ) -> npt.NDArray[np.bool_] | None:
-    """Return the outlined floor, (rows, columns) bool; None if nobody drew any.
+    """Return the outlined floor, (rows, columns) bool; None without an outline.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def mask(
 
 
 def _read(path: Path) -> npt.NDArray[np.bool_]:
-    """Read an image of which what is not 0 is floor."""
+    """Read an image whose nonzero pixels are floor."""
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         raise BadInput(
             f"{path}: no such mask; extract.arena.mask names a file that ends in {', '.join(SUFFIXES)}."

@@ -1,8 +1,8 @@
-"""The planes of a depth image, most supported first, found without a random draw.
+"""The best supported planes of a depth image, without random sampling.
 
-Every patch of the image proposes the plane through its own pixels; a plane is worth the weight of
-all pixels near it. What random triples of pixels do by luck, patches do surely: a floor is found
-wherever a single patch lies within it, however large other planes are.
+Every patch of the image proposes the plane through its pixels. The support of a plane is the weight
+of all pixels near it. Unlike RANSAC, this is deterministic: a floor is found wherever a single patch
+lies within it, however large other planes are.
 """
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy.typing as npt
 __all__ = ["propose"]
 
 PATCH_PX = 16
-# Of a patch's pixels, and of the weight of the best plane.
+# Smallest fraction of measured pixels in a patch, and smallest support relative to the best plane.
 MIN_MEASURED, MIN_SUPPORT = 0.5, 0.05
-# Support is counted at every so many rows and columns.
+# Distance of the rows and columns at which support is counted.
 STEP_PX = 4
 
 Array = npt.NDArray[np.float64]

@@ -1,8 +1,8 @@
-"""Two states per frame, joined by how far a mouse can turn between frames.
+"""A chain of two states per frame, linked by how far a mouse can turn between frames.
 
 The heading of frame t is ``axis[t] + pi * state[t]``. Its step from frame t - 1 is a small
-turn (a wrapped normal), or, rarely, anything at all. Where the axis jumps because the body
-was round, both states explain the step about as well and evidence decides.
+turn (a wrapped normal), or, rarely, uniform on the circle. Where the axis jumps because the body
+was round, both states explain the step about equally well, and evidence decides.
 """
 
 import numpy as np
@@ -14,12 +14,12 @@ Array = npt.NDArray[np.float64]
 
 
 def link(axis_rad: Array, spread_rad: Array, switch_probability: float) -> Array:
-    """Log potential of every step staying in its state or changing it.
+    """Return the log potential of each step that keeps its state or changes it.
 
     Parameters
     ----------
     axis_rad : (F,)
-        Axis angle, known up to half a turn.
+        Axis angle, up to half a turn.
     spread_rad : (F - 1,)
         Standard deviation of each step of the heading.
     switch_probability : float
@@ -56,6 +56,6 @@ def marginals(evidence: Array, steps: Array) -> Array:
 
 
 def _pass(odds: float, step: Array) -> float:
-    """Send log odds through a step that is the same seen from either state."""
+    """Propagate log odds through a step that is symmetric in the states."""
     stay, change = step
     return float(np.logaddexp(odds + stay, change) - np.logaddexp(odds + change, stay))

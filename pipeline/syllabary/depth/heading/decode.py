@@ -1,9 +1,9 @@
 """Headings of a whole recording from axes, motion and shape.
 
-The network knows how the head end of mice looks; how that of this animal looks differs with its
-build, the camera and what it carries. So the frames in which the mouse walks teach a correction of
-the network's word (ridge logistic regression on the chain's own posterior), and both together
-decide the frames in which it rests.
+The network is trained on many mice, but the head end of one animal differs with its build, the camera
+and what it carries. Frames in which the mouse walks therefore train a correction of the network's
+output, by ridge logistic regression on the chain's posterior. Network and correction together decide
+the frames in which the mouse rests.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from . import chain, evidence, model
 __all__ = ["Headings", "decode"]
 
 Array = npt.NDArray[np.float64]
-# Standard deviation of a weight of the correction, nats per unit of the feature.
+# Prior standard deviation of a weight of the correction, nats per unit of the feature.
 WEIGHT_SD = 2.0
 NEWTON_STEPS = 8
 
@@ -63,7 +63,7 @@ def decode(
         return Headings(heading, confidence)
     axis, features, time = axis_rad[detected], features[detected], time_s[detected]
     moving = evidence.motion(position_mm[detected], time, axis, settings.walking_speed_mm_s)
-    shape_nats = model.word(model.load(settings.weights or model.SHIPPED), features)
+    shape_nats = model.predict(model.load(settings.weights or model.SHIPPED), features)
     odd = features[:, : len(evidence.ODD)]
     # The axis of a round body is noise of about 0.05 rad / elongation.
     noise = 0.05 / np.maximum(elongation[detected], 0.02)
@@ -72,7 +72,7 @@ def decode(
     correction = np.zeros(odd.shape[1])
     shape: Array | float = 0.0
     for _ in range(settings.learning_rounds):
-        # At first motion alone is the teacher: a wrong belief about shape must not teach itself.
+        # The first round uses motion alone, so that a wrong belief about shape cannot confirm itself.
         belief = chain.marginals(settings.evidence_weight * (moving + shape), steps)
         correction = _correct(shape_nats, odd, belief, settings.evidence_weight)
         shape = model.bounded(shape_nats + odd @ correction)
@@ -86,10 +86,10 @@ def decode(
 
 
 def _correct(shape_nats: Array, odd: Array, belief: Array, weight: float) -> Array:
-    """Fit what this animal's features add to ``known`` (F,) to soft labels ``belief`` (F,).
+    """Fit a linear correction of ``shape_nats`` (F,) to soft labels ``belief`` (F,).
 
-    Maximizes the sum of expected log likelihoods + log prior by Newton's method; a sure frame counts
-    as ``weight`` frames, and one of which nothing is known does not count.
+    Newton's method maximizes the sum of expected log likelihoods and the log prior. A frame with belief
+    0 or 1 counts as ``weight`` frames, and one with belief 1/2 does not count.
     """
     w = np.zeros(odd.shape[1])
     counts = weight * np.abs(2 * belief - 1)

@@ -1,7 +1,7 @@
-"""What one frame says about the head end, as numbers that keep or change their sign when the axis turns.
+"""Features of one frame that distinguish head from tail.
 
-The odd features have the opposite sign seen from the other end; the even ones say what kind of
-body this is, from whichever end. A function of both that is odd prefers no end by itself.
+Odd features change their sign when the axis is reversed. Even features describe the body and do not
+change. A function of both that is odd prefers neither end by itself.
 """
 
 import math
@@ -22,11 +22,11 @@ ODD = (
 )
 EVEN = (*(f"wide_{i}" for i in range(PAIRS)), *(f"high_{i}" for i in range(PAIRS)), "aspect")
 FEATURES = (*ODD, *EVEN)
-# What the features are multiplied by when the axis is named by its other end.
+# Signs by which the features are multiplied when the axis is reversed.
 SIGNS = np.array([-1.0] * len(ODD) + [1.0] * len(EVEN))
 # The bins of the profile reach this many standard deviations to either side.
 REACH_SD = 2.0
-# A body ends about 2 standard deviations from its centroid; nose and ears reach a little further.
+# A body ends about 2 standard deviations from its centroid; nose and ears end a little farther.
 TAIL_BEYOND_SD = 3.0
 
 
@@ -35,7 +35,7 @@ def shape(
     height_mm: npt.NDArray[np.floating],
     thin_along_mm: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """Features of a body's shape.
+    """Return the features of a body's shape.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def motion(
     axis_rad: npt.NDArray[np.float64],
     walking_speed_mm_s: float,
 ) -> npt.NDArray[np.float64]:
-    """Evidence from walking: mice walk forward.
+    """Return evidence from walking, as mice walk forward.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def motion(
 
     Returns
     -------
-    (F,) float64, nats in favor of the measured axis direction; 0 where nothing is known.
+    (F,) float64, nats in favor of the measured axis direction; 0 where a position is missing.
     """
     reach = 3
     ahead = np.minimum(np.arange(len(time_s)) + reach, len(time_s) - 1)

@@ -1,4 +1,4 @@
-"""Head ends that a person has put right: ``config/flips/<recording>.tsv``.
+"""Corrections of the head end by a person: ``config/flips/<recording>.tsv``.
 
 A row has the columns ``start_frame``, ``stop_frame`` (the first frame after it) and ``action``,
 which is ``reverse``: in these frames head and tail of the automatic answer are exchanged.
@@ -26,7 +26,7 @@ def read(path: Path | str | None, frames: int) -> npt.NDArray[np.bool_]:
     ------
     BadInput
         The table is missing, lacks a column, or has a row that names no frames of the recording,
-        overlaps another, or asks for something else than ``reverse``.
+        overlaps another, or has an action other than ``reverse``.
     """
     reverse = np.zeros(frames, bool)
     if path is None:
@@ -61,14 +61,14 @@ def require(path: Path | str) -> None:
 
 
 def apply(headings: Headings, reverse: npt.NDArray[np.bool_]) -> Headings:
-    """Exchange head and tail in some frames; a person's word is sure."""
+    """Exchange head and tail in some frames, with confidence 1."""
     turned = headings.heading_rad + np.pi * reverse
     confidence = np.where(reverse & np.isfinite(headings.confidence), 1.0, headings.confidence)
     return Headings(np.pi - (np.pi - turned) % (2 * np.pi), confidence)
 
 
 def refuse(path: Path | str | None, recording: Path | str) -> None:
-    """Raise ``BadInput`` if there is a table for a recording whose crops others have cut."""
+    """Raise ``BadInput`` if there is a table for a recording that was extracted already."""
     if path is not None:
         raise BadInput(
             f"{path}: {recording} holds crops that MoSeq2 has cut and turned; a flip list needs the raw "

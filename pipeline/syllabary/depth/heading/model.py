@@ -1,8 +1,8 @@
-"""A small network that says from one frame's shape which end is the head.
+"""A small network that predicts from one frame's shape which end is the head.
 
-It sees the features and the same body from its other end, and its word is half the difference, so
-that no end is preferred: ``f(x) = (g(x) - g(-x)) / 2`` with one hidden layer g. The word is in
-nats and bounded, for even a clear shape may be a mask that went wrong.
+Its output is half the difference between the features and those of the reversed axis, so that
+neither end is preferred: ``f(x) = (g(x) - g(-x)) / 2`` with one hidden layer g. The output is in nats
+and bounded, because even a clear shape can come from a wrong mask.
 """
 
 import json
@@ -19,11 +19,11 @@ from ...provenance import Provenance
 from ...records import files
 from .evidence import FEATURES, SIGNS
 
-__all__ = ["BOUND", "SHIPPED", "Network", "bounded", "load", "save", "word"]
+__all__ = ["BOUND", "SHIPPED", "Network", "bounded", "load", "predict", "save"]
 
 SHIPPED = Path(__file__).with_name("weights.safetensors")
 KEY = "syllabary"
-# No frame's shape is worth more than this, nats.
+# Largest evidence of one frame's shape, nats.
 BOUND = 4.0
 
 
@@ -45,7 +45,7 @@ class Network(NamedTuple):
     out: npt.NDArray[np.float64]
 
 
-def word(network: Network, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def predict(network: Network, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return nats in favor of the measured axis direction, (F,), of features (F, len(FEATURES))."""
 
     def one_way(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -58,12 +58,12 @@ def word(network: Network, features: npt.NDArray[np.float64]) -> npt.NDArray[np.
 
 
 def bounded(nats: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return evidence that is as given where it is small and never more than ``BOUND``."""
+    """Return evidence that is unchanged where it is small and at most ``BOUND``."""
     return BOUND * np.tanh(nats / BOUND)
 
 
 def save(path: Path | str, network: Network, provenance: Provenance) -> None:
-    """Write the weights and what made them, whole or not at all."""
+    """Write the weights and their provenance, whole or not at all."""
     arrays = {name: np.ascontiguousarray(v, np.float32) for name, v in network._asdict().items()}
     metadata = {
         KEY: json.dumps({"features": FEATURES, "provenance": provenance._asdict()}, sort_keys=True)
@@ -79,7 +79,7 @@ def load(path: Path | str = SHIPPED) -> Network:
     Raises
     ------
     BadInput
-        There is no such file, or it is not of this network.
+        There is no such file, or it holds other weights.
     """
     path = Path(path)
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Bodies whose head end is known, as examples for the network: features seen with the head ahead."""
+"""Training examples for the heading network: features of bodies whose head end is certain."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from ..tracking.tracker import tail_kernel
 __all__ = ["of_crops", "of_recording"]
 
 Array = npt.NDArray[np.float64]
-# A crop whose head end was less sure than this teaches nothing.
+# Smallest confidence of the heading of crops that become examples.
 SURE = 0.99
 BLOCK_FRAMES = 64
 
@@ -39,7 +39,7 @@ def of_recording(source: Path, settings: ExtractSettings, heading_rad: Array) ->
         arena = arenas.find(empty, lens, settings.arena, where=source)
         track = locate(video, arena, settings.tracking, block_frames=BLOCK_FRAMES, recording=source.name)
     ahead = np.cos(track.axis_rad - heading_rad)
-    # A body that lies across its heading says nothing about either end.
+    # A body that lies across its heading is no example of either end.
     clear = track.detected & (np.abs(ahead) > np.cos(np.pi / 4))
     features = track.features[clear]
     return np.where(ahead[clear, None] > 0, features, features * evidence.SIGNS)
@@ -74,7 +74,7 @@ def _of_crop(
     height = crop[rows, columns].astype(np.float64)
     place = pixel_mm * np.stack([columns, rows]).astype(np.float64)
     shape = measure(place[0], place[1], height, np.full(len(height), pixel_mm**2))
-    # The axis that points as the crop does, for the head is where +x is.
+    # The head of a crop is toward +x.
     cosine, sine = np.cos(shape.axis_rad), np.sin(shape.axis_rad)
     if cosine < np.cos(np.pi / 4):
         return None

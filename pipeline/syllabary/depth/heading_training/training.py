@@ -1,4 +1,4 @@
-"""Teach the heading network from bodies whose head end is known."""
+"""Train the heading network on bodies whose head end is certain."""
 
 from collections.abc import Sequence
 
@@ -27,8 +27,8 @@ def train(
     Parameters
     ----------
     simulated, corrected : sequence of (n, len(FEATURES))
-        Features of one recording each, seen with the head ahead; from the other end they are the
-        other class. Every recording of a kind counts the same, however long.
+        Features of one recording each, with the axis toward the head; reversed, they are the other
+        class. All simulated recordings count the same, however long, and so do all corrected ones.
 
     Raises
     ------
@@ -38,7 +38,9 @@ def train(
     origins = [[part for part in origin if len(part)] for origin in (simulated, corrected)]
     shares = (1 - settings.corrected_share, settings.corrected_share) if all(origins) else (1.0, 1.0)
     if not any(origins):
-        raise BadInput("no frame shows a mouse of known heading: nothing to learn head and tail from.")
+        raise BadInput(
+            "no frame shows a mouse with a certain heading, so there are no training examples."
+        )
     features = np.concatenate([part for origin in origins for part in origin])
     weight = np.concatenate([
         np.full(len(part), share / len(origin) / len(part))

@@ -1,7 +1,7 @@
 """The camera: pixels and depths to millimeters and back.
 
-A field of view of angle a over W pixels means a focal length of W / 2 / tan(a / 2); the angle
-itself in place of its tangent would make every length 9 to 13 % too short.
+A field of view of angle a over W pixels means a focal length of W / 2 / tan(a / 2). With the angle
+instead of its tangent, every length would be 9 to 13 % too short.
 """
 
 from collections.abc import Mapping
@@ -90,7 +90,7 @@ def from_settings(
 ) -> Camera:
     """Return the camera of images of ``shape`` (rows, columns).
 
-    The numbers of the settings win, then the recording's own calibration, then the preset.
+    The settings come first, then the recording's calibration, then the preset.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def from_settings(
     if preset is None:
         presets = ", ".join([*FIELD_OF_VIEW_DEG, *AZURE_MODES])
         raise BadSetting(
-            f"{where}: images of {columns}x{rows} do not tell which camera took them, and there is no "
+            f"{where}: the camera cannot be determined from images of {columns}x{rows}, and there is no "
             f"calibration; set extract.camera.preset ({presets}) or its fx_px, fy_px, cx_px and cy_px."
         )
     if preset in AZURE_MODES:

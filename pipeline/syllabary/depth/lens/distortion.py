@@ -1,4 +1,4 @@
-"""What a lens bends: the model of Brown and Conrady with a rational radius, as OpenCV has it.
+"""Lens distortion: the rational model of Brown and Conrady, as in OpenCV.
 
 A ray that a pinhole shows at (x, y), at distance 1, r² = x² + y², appears at
 
@@ -17,9 +17,9 @@ __all__ = ["NONE", "bend", "jacobian", "straighten"]
 
 Array = npt.NDArray[np.float64]
 NONE = (0.0,) * 8
-# Newton's method doubles its digits in each round; the rest is for the image's far corners.
+# Newton's method doubles the number of digits in each round; most rounds are for far corners.
 ROUNDS = 30
-# No depth camera sees farther from its axis than 75 degrees; corners of its image may not be seen.
+# Tangent of the largest angle from the axis, 75 degrees; corners of an image can be dark.
 FARTHEST = 3.7
 
 
@@ -52,7 +52,7 @@ def jacobian(x: Array, y: Array, coefficients: Sequence[float]) -> tuple[Array, 
 def straighten(x: Array, y: Array, coefficients: Sequence[float]) -> tuple[Array, Array]:
     """Return the rays that appear at (x, y) behind the lens: ``bend`` undone.
 
-    Where nothing appears, in corners that a wide lens leaves dark, it is the last ray tried.
+    In corners that a wide lens leaves dark, no ray appears, and the result is that of the last round.
     """
     if not any(coefficients):
         return x, y

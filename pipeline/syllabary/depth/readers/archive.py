@@ -1,7 +1,7 @@
-"""A session folder packed as ``.tar.gz`` or ``.tgz``: unpacked once, for as long as it is open.
+"""A session folder packed as ``.tar.gz`` or ``.tgz``, unpacked while it is open.
 
-A compressed stream has no places to jump to, so it is unpacked into a scratch folder first. What is in
-an archive is not trusted: members are files and folders inside it, of sizes that can be true.
+A compressed stream has no random access, so it is unpacked into a scratch folder first. Members must be
+plain files and folders inside the archive, of plausible sizes.
 """
 
 import gzip
@@ -58,7 +58,7 @@ def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = N
     Raises
     ------
     BadInput
-        The archive is damaged, a member would leave the folder, or there is no room.
+        The archive is damaged, a member lies outside the folder, or the disk is full.
     """
     if scratch is not None:
         scratch.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = N
         recording = session.open_video(folder, settings)
     except BadInput as error:
         unpacked.cleanup()
-        # The scratch folder is gone; what the user has is the archive.
+        # The scratch folder is gone, so the message names the archive.
         raise BadInput(str(error).replace(unpacked.name, str(path))) from None
     except BaseException:
         unpacked.cleanup()
@@ -138,7 +138,7 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, path
 
 
 def _require_harmless(member: tarfile.TarInfo, path: Path) -> None:
-    """Raise ``BadInput`` for what is no plain file or folder, or lies outside the archive's own."""
+    """Raise ``BadInput`` for a member that is no plain file or folder, or lies outside the archive."""
     if not (member.isfile() or member.isdir()) or member.issparse() or member.size < 0:
         raise BadInput(
             f"{path}: member {member.name[:200]!r} is a link, a device or something else that is no "

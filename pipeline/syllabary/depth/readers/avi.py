@@ -1,6 +1,6 @@
-"""FFV1, or another lossless coding of 16-bit gray, in AVI, which holds no time per frame.
+"""AVI with FFV1 or another lossless coding of 16-bit gray; it holds no time per frame.
 
-Timestamps lie beside it, or frames are said to be evenly spaced.
+Timestamps lie beside it, or the settings space frames evenly.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """``depth.dat``: frames back to back without a header, 0 = not measured.
 
-Rows, columns and type of a pixel are said by ``metadata.json`` beside it or by ``extract.source``;
-without either, frames are uint16 mm of a Kinect v2.
+Rows, columns and type of a pixel come from ``extract.source``, else from ``metadata.json`` beside the
+file. Without either, frames are uint16 mm of a Kinect v2.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ SUFFIXES = (".dat",)
 
 
 class Layout(NamedTuple):
-    """What is known without reading a frame."""
+    """Properties that are known without reading a frame."""
 
     metadata: Mapping[str, object]
     shape: tuple[int, int]
@@ -96,7 +96,7 @@ class Dat(Video):
 
 
 def _inspect(path: Path, settings: SourceSettings) -> Layout:
-    """Count frames by the size of the file."""
+    """Count frames from the size of the file."""
     metadata = metadata_file.read(path)
     about = metadata_file.beside(path)
     rows, columns = shape = metadata_file.shape(metadata, settings, about)

@@ -1,6 +1,6 @@
 """HDF5 of any layout: a dataset of frames (F, rows, columns) and one of their times (F,).
 
-Where a file has several that could be meant, ``extract.source`` names them.
+Where a file has several candidates, ``extract.source`` names the right ones.
 """
 
 import math
@@ -20,7 +20,7 @@ __all__ = ["SUFFIXES", "accepts", "files", "open_video", "require"]
 SUFFIXES = (".h5", ".hdf5")
 # Readers of a format that is stored in HDF5 come first.
 IS_GENERAL = True
-# A piece is unpacked as a whole, and kept from one read to the next.
+# A chunk is unpacked as a whole, and kept from one read to the next.
 MAX_CHUNK_BYTES = 1 << 28
 UNITS = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), "s"),
@@ -53,8 +53,8 @@ def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = N
             chunk = math.prod(frames.chunks or (0,)) * frames.dtype.itemsize
             if chunk > MAX_CHUNK_BYTES:
                 raise BadInput(
-                    f"{path}: {frames.name} is packed in pieces of {chunk} bytes, of which none fits "
-                    f"into memory; pack it again (h5repack) in pieces of at most {MAX_CHUNK_BYTES}."
+                    f"{path}: {frames.name} is stored in chunks of {chunk} bytes, none of which fits "
+                    f"into memory; store it again (h5repack) in chunks of at most {MAX_CHUNK_BYTES}."
                 )
             times_s = _times_s(h5, settings) if settings.timestamps != "even" else None
             matched = timestamps_file.match(path, len(frames), settings, inside=times_s)
@@ -121,7 +121,7 @@ def _times_s(h5: h5py.File, settings: SourceSettings) -> npt.NDArray[np.float64]
     unit = settings.timestamp_unit or UNITS.get(str(unit_name).lower())
     if unit is None:
         raise BadInput(
-            f"{h5.filename}: {times.name} does not say whether it is in s or ms (attribute 'units'); "
+            f"{h5.filename}: {times.name} has no unit, s or ms (attribute 'units'); "
             "set extract.source.timestamp_unit."
         )
     return times[()].astype(np.float64) * timestamps_file.UNITS_S[unit]

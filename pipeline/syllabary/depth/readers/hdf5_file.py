@@ -1,4 +1,4 @@
-"""Damaged HDF5 files, for which h5py has many words and none of its own."""
+"""Errors of damaged HDF5 files, for which h5py raises many built-in exceptions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, 
 
 @contextmanager
 def whole(path: Path, way_out: str = "copy it again") -> Iterator[None]:
-    """Turn what h5py raises while a file is opened or read into ``BadInput``."""
+    """Turn an exception of h5py while a file is opened or read into ``BadInput``."""
     try:
         yield
     except SyllabaryError:
@@ -27,5 +27,5 @@ def whole(path: Path, way_out: str = "copy it again") -> Iterator[None]:
 
 
 def is_numeric(item: object, axes: int) -> TypeGuard[h5py.Dataset]:
-    """Return whether something in a file is a dataset of real numbers with so many axes."""
+    """Return whether an item of a file is a dataset of real numbers with ``axes`` axes."""
     return isinstance(item, h5py.Dataset) and item.ndim == axes and item.dtype.kind in "buif"

@@ -1,7 +1,7 @@
-"""Whether a Matroska file is whole, by the lengths of its elements (RFC 9559, RFC 8794).
+"""Check that a Matroska file is whole, by the lengths of its elements (RFC 9559, RFC 8794).
 
-FFmpeg goes on behind a damaged stretch and tells nobody what it left out. A file that was never
-closed does not say how long it is, and cannot be checked.
+FFmpeg skips damaged parts without an error. A file that was never closed does not hold its length and
+cannot be checked.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ WAY_OUT = "copy it again, or set extract.source.timestamps to 'cut' to take what
 
 
 class Element(NamedTuple):
-    """Name of an element, and where its content begins and ends; None if it does not say."""
+    """Name of an element, and where its content begins and ends; None if its length is unknown."""
 
     name: bytes
     start: int
@@ -25,13 +25,13 @@ class Element(NamedTuple):
 
 
 def require_length(path: Path) -> None:
-    """Raise ``BadInput`` for a file shorter than it says it is."""
+    """Raise ``BadInput`` for a file that is shorter than its header promises."""
     with path.open("rb") as file:
         _segment(file, path)
 
 
 def require_whole(path: Path) -> None:
-    """Raise ``BadInput`` where an element does not end with the one that holds it."""
+    """Raise ``BadInput`` where elements do not fill the one that holds them."""
     with path.open("rb") as file:
         segment = _segment(file, path)
         if segment is None:

@@ -1,4 +1,4 @@
-"""``metadata.json``: what an acquisition program says of its recording."""
+"""``metadata.json``, in which an acquisition program describes its recording."""
 
 import json
 import math
@@ -31,12 +31,12 @@ def beside(recording: Path) -> Path:
 
 
 def read(recording: Path) -> Mapping[str, object]:
-    """Read what lies beside a recording; nothing if there is none.
+    """Read the metadata beside a recording; empty if there are none.
 
     Raises
     ------
     BadInput
-        It is no JSON object.
+        The file is no JSON object.
     """
     path = beside(recording)
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""What MoSeq2 has already extracted: ``results_00.h5``, an HDF5 file of crops and their places.
+"""Extractions of MoSeq2: ``results_00.h5``, an HDF5 file of crops and their places.
 
 The file's centroids count from the corner of the arena's bounding box, and its angles turn
 counterclockwise.

@@ -1,8 +1,8 @@
-"""When each frame was taken: the file of timestamps beside a recording, and how it fits.
+"""The file of timestamps beside a recording, and how it is matched to frames.
 
-``extract.source.timestamps`` says what to do where frames and timestamps do not fit: ``strict`` refuses,
-``cut`` pairs them from the start and leaves out what one has more than the other, ``even`` spaces
-the frames evenly and looks at no timestamp.
+``extract.source.timestamps`` decides where frames and timestamps do not match: ``strict`` refuses the
+recording, ``cut`` pairs them from the start and drops the rest, ``even`` ignores timestamps and spaces
+frames evenly.
 """
 
 from array import array

@@ -1,8 +1,8 @@
 """16-bit depth video in a container, decoded bit for bit by PyAV.
 
-A container's header is not believed: packets are counted, once, without decoding them. Frames are
-decoded in a thread of their own, one block ahead of a reader that goes on where it stopped; other
-places are reached from the nearest frame before them that can be decoded alone.
+A container's header is not trusted: packets are counted once, without decoding them. A separate thread
+decodes frames one block ahead of a caller that reads in turn. Other places are reached from the
+nearest earlier frame that can be decoded alone.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ GRAY = ("gray16le", "gray16be")
 FOOTER = 8
 BACKWARD = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 UNDAMAGED = 0xFFFFFFFF
-# Damage in the first packet must not pass for a file without checksums.
+# Packets in which checksums are looked for, as the first one can be damaged.
 PROBED = 8
 
 
@@ -49,7 +49,7 @@ class Survey(NamedTuple):
 
 @contextlib.contextmanager
 def opened(path: Path, form: str) -> "Iterator[InputContainer]":
-    """Open a container; what PyAV says of a damaged one becomes ``BadInput``."""
+    """Open a container; an error of PyAV becomes ``BadInput``."""
     import av
 
     try:
@@ -312,8 +312,8 @@ def _stamp(packet: "Packet[VideoStream]") -> int | None:
 def _slices_are_whole(packet: bytes) -> bool:
     """Check the slices of an FFV1 frame by their own checksums (RFC 9043, 4.9).
 
-    FFmpeg's decoder hides a damaged slice behind the frame before and tells nobody. The checksum
-    is CRC-32 with the bits of each byte in the order opposite to zlib's.
+    FFmpeg's decoder conceals a damaged slice with the frame before, without an error. The checksum is
+    CRC-32 with the bits of each byte in the order opposite to zlib's.
     """
     end = len(packet)
     while end:

@@ -1,4 +1,4 @@
-"""Where the mouse is and how it lies.
+"""Position, axis and size of the mouse in every frame.
 
 In reading order: ``shape`` (place, axis and size of a body, from its surface), ``surface`` (pixels of
 a body as points), ``tether`` (a cable that hangs on it), ``tracker`` (the mouse in one frame after the

@@ -1,7 +1,7 @@
-"""Where a body is, how it lies and how large it is, from the points of its surface.
+"""Position, axis and size of a body, from the points of its surface.
 
-Every point stands for the patch its pixel covers; moments are weighted by these patches, so
-that neither perspective nor unequal focal lengths stretch the mouse.
+Moments are weighted by the area that each pixel covers, so that neither perspective nor unequal focal
+lengths distort the mouse.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 __all__ = ["Shape", "measure", "undo_oblique_view"]
 
-# Where a body's outline is, as a part of its mean height.
+# Height of a body's outline, relative to its mean height.
 OUTLINE = 0.5
 
 
@@ -25,7 +25,7 @@ class Shape(NamedTuple):
     x_mm, y_mm : float
         Centroid of the patches.
     axis_rad : float
-        Long axis, in (-pi/2, pi/2]; which end is the head is not known here.
+        Long axis, in (-pi/2, pi/2]; it does not tell head from tail.
     elongation : float
         (l1 - l2) / (l1 + l2) of the variances along and across; 0 = round, 1 = a line.
     length_mm, width_mm : float
@@ -80,7 +80,7 @@ def measure(
 
 
 def undo_oblique_view(shape: Shape, lens_mm: npt.NDArray[np.float64]) -> Shape:
-    """Move the centroid of what the lens sees to the centroid of what lies below the body.
+    """Move the centroid of the visible surface to that of the ground below the body.
 
     An oblique view shows more of the near side. The patches of a surface of height h are seen
     enlarged by 1 + (r / Z) dh/dr, r away from the lens's foot and Z its distance; integrated by

@@ -19,12 +19,12 @@ Array = npt.NDArray[np.float64]
 
 
 class EmptyArena(NamedTuple):
-    """The empty arena as the camera sees it, for the pixels of its window.
+    """Maps of the empty arena, for the pixels of its window.
 
     Attributes
     ----------
     reference_mm : (rows, columns) uint16
-        Depth against which things stand out.
+        Depth from which the foreground is measured.
     floor_mm, slant : (rows, columns) float32
         Depth from which heights count, and height gained per depth lost.
     maps : (3, rows, columns) float64
@@ -73,7 +73,7 @@ def body(
     Parameters
     ----------
     heights, mask : (h, w) uint8
-        How far things stand out, mm, and which pixels are wanted.
+        Heights above the empty arena, mm, and the pixels of the body.
     left, top : int
         Column and row of the window at which both begin.
     """
@@ -106,7 +106,7 @@ def thin_parts(
 ) -> Array:
     """Return where pixels with a label that aren't solid lie along a body's axis, mm.
 
-    They are taken to lie on the floor, as a tail does.
+    They are assumed to lie on the floor, as a tail does.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What hangs on a mouse and is too thick to pass for a tail: a cable, an optical fiber."""
+"""Remove cables and optical fibers, which are too thick to be taken for a tail."""
 
 import cv2
 import numpy as np
@@ -6,21 +6,21 @@ import numpy.typing as npt
 
 __all__ = ["cut"]
 
-# A disc of this diameter fits into every trunk and into no cable.
+# Diameter of a disc that fits into every trunk and into no cable.
 TRUNK_MM = 16.0
-# Head and rump reach this far beyond what such a disc covers.
+# Length of head and rump beyond the area that such a disc covers.
 ENDS_MM = 10.0
 
 
 def cut(mask: npt.NDArray[np.uint8], mm_per_px: float, longest_mm: float) -> npt.NDArray[np.uint8]:
-    """Return the mask without the far part of what makes it longer than a mouse can be.
+    """Return the mask without the cable that makes it longer than a mouse.
 
     Parameters
     ----------
     mask : (h, w) uint8
         1 where the mouse is, cropped to its bounding box.
     longest_mm : float
-        Shorter things are returned as they are: they cost nothing.
+        A shorter mask is returned unchanged.
     """
     if np.hypot(*mask.shape) * mm_per_px <= longest_mm:
         return mask

@@ -1,7 +1,7 @@
-"""First pass: where the mouse is in every frame, and how it lies.
+"""Detect the mouse in a frame, and measure its position, axis and size.
 
-Works on whole millimeters inside the arena's window. Frames are taken in their order, one after
-the other, and what the last one left is carried on: blocks leave no trace.
+Heights are whole millimeters inside the arena's window. Frames are processed in order, because the
+last position helps to choose among several objects.
 """
 
 import logging
@@ -23,7 +23,7 @@ from .shape import Shape, undo_oblique_view
 __all__ = ["Mouse", "Track", "Tracker", "foreground", "tail_kernel"]
 
 log = logging.getLogger(__name__)
-# Thin parts are looked for this far around the body, px.
+# Distance around the body in which thin parts are detected, px.
 TAIL_REACH_PX = 40
 
 
@@ -58,7 +58,7 @@ class Track:
 
     @classmethod
     def empty(cls, frames: int) -> "Track":
-        """Return a track in which nothing was found yet."""
+        """Return a track without any mouse."""
         columns = {f.name: np.full(frames, np.nan) for f in fields(cls) if f.name != "features"}
         return cls(**columns, features=np.zeros((frames, len(evidence.FEATURES))))
 
@@ -82,12 +82,12 @@ class Track:
 def foreground(
     reference_mm: npt.NDArray[np.uint16], depth_mm: npt.NDArray[np.uint16], settings: TrackingSettings
 ) -> npt.NDArray[np.uint8]:
-    """Return how far everything stands out of the empty arena, mm.
+    """Return heights above the empty arena, mm.
 
-    What is lower than ``min_height_mm``, higher than ``max_height_mm``, or was not measured is 0.
+    Heights below ``min_height_mm``, above ``max_height_mm`` or not measured are 0.
     """
     out = cv2.subtract(reference_mm, depth_mm)  # saturates at 0
-    # An unmeasured pixel has depth 0 and so stands out by its whole distance.
+    # An unmeasured pixel has depth 0, so its height is its whole distance.
     _, out = cv2.threshold(out, settings.max_height_mm, 0, cv2.THRESH_TOZERO_INV)
     heights = out.astype(np.uint8)
     if settings.median_px > 1:
@@ -103,7 +103,7 @@ def tail_kernel(tail_width_mm: float, mm_per_px: float) -> npt.NDArray[np.uint8]
 
 
 class Tracker:
-    """Find the mouse in one frame after the other.
+    """Detect the mouse in successive frames.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class Tracker:
         """Return the mouse in a frame that came ``after_s`` seconds after the one before."""
         self._since_s += after_s
         heights = foreground(self._view.reference_mm, depth_mm[self.arena.window], self.settings)
-        # All that follows sees the box of what stands out; around it there is nothing.
+        # Only the bounding box of nonzero heights is processed.
         rectangle = cv2.boundingRect(heights)
         if not rectangle[2]:
             return None
