@@ -1,4 +1,4 @@
-"""Dirichlet law of a probability vector: initial states, rows of a transition matrix."""
+"""Dirichlet distribution of a probability vector: initial states, rows of a transition matrix."""
 
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ class Natural(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """What the natural parameters multiply.
+    """Sufficient statistics, which the natural parameters multiply.
 
     Attributes
     ----------

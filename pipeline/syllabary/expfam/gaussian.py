@@ -1,4 +1,4 @@
-"""Gaussian law of a vector, in natural form.
+"""Gaussian distribution of a vector, in natural form.
 
 Chains work with ``(precision, precision_mean)``, J and h of the textbooks; here the
 coefficient of x xᵀ is taken literally, −J/2.
@@ -38,7 +38,7 @@ class Natural(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """What the natural parameters multiply.
+    """Sufficient statistics, which the natural parameters multiply.
 
     Attributes
     ----------

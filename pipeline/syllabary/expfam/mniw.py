@@ -1,6 +1,6 @@
-"""Matrix-normal inverse-Wishart law of a linear regression.
+"""Matrix-normal inverse-Wishart distribution of a linear regression.
 
-The regression is x = W s + noise, noise ~ N(0, Q). The law is Q ~ IW(S, ν) and, given Q,
+The regression is x = W s + noise, noise ~ N(0, Q). The distribution is Q ~ IW(S, ν) and, given Q,
 W ~ MN(M, Q, V): rows of W covary as Q, columns as V. A regression's data add to the natural
 parameters: Σ s sᵀ, Σ x sᵀ, Σ x xᵀ, and their number.
 
@@ -50,7 +50,7 @@ class Natural(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """What the natural parameters multiply.
+    """Sufficient statistics, which the natural parameters multiply.
 
     Attributes
     ----------
@@ -162,7 +162,7 @@ def divergence(q: Natural, p: Natural) -> Tensor:
     """Kullback-Leibler divergence of ``q`` from ``p``, (...) nats, ≥ 0 up to rounding.
 
     The divergence of the weights given Q, averaged over Q, then that of Q: each term is
-    small where the laws agree, so nothing large cancels.
+    small where the distributions agree, so nothing large cancels.
     """
     mean_q, column_covariance_q, scale_q, degrees_q = to_standard(q)
     mean_p, _, scale_p, degrees_p = to_standard(p)

@@ -1,7 +1,7 @@
-"""Normal inverse-Wishart law of a mean μ and a noise covariance Q.
+"""Normal inverse-Wishart distribution of a mean μ and a noise covariance Q.
 
-It is the law of a regression on the constant 1 (see ``mniw``), with the axis of that one
-regressor left out.
+It is the distribution of a regression on the constant 1 (see ``mniw``), without the axis of that
+one regressor.
 """
 
 from typing import NamedTuple
@@ -46,7 +46,7 @@ class Natural(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """What the natural parameters multiply.
+    """Sufficient statistics, which the natural parameters multiply.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ def divergence(q: Natural, p: Natural) -> Tensor:
 
 
 def as_regression(natural: Natural) -> mniw.Natural:
-    """Return the same law with its one regressor as an axis of length 1."""
+    """Return the same distribution with its one regressor as an axis of length 1."""
     return mniw.Natural(
         precision=natural.precision[..., None, None],
         precision_mean=natural.precision_mean[..., None],

@@ -14,7 +14,7 @@ doi:10.1561/2200000001, section 5 (variational message passing in conjugate fami
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -306,3 +306,12 @@ def _potentials(
         rows = dirichlet.expected_stats(parameters.transition).log_probability
     scores = autoregression.scores(parameters.dynamics, evidence, lags(parameters), at_mean=at_mean)
     return (first, rows, scores.masked_fill_(~usable[..., None], 0.0)), usable
+
+
+if TYPE_CHECKING:  # mypy checks that the module satisfies the interface
+    from . import arhmm
+    from .interface import Merging, Prior, Sticky
+
+    _prior: Prior[Parameters, Statistics, PointEvidence, Settings] = arhmm
+    _sticky: Sticky[Parameters] = arhmm
+    _merging: Merging[Parameters, Statistics, Settings] = arhmm

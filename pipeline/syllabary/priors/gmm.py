@@ -5,7 +5,7 @@ Comparison with the other models shows what time adds.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -244,3 +244,10 @@ def _shares(settings: Settings) -> dirichlet.Natural:
     """Prior of the shares."""
     even = torch.full((settings.states,), settings.alpha / settings.states, dtype=torch.float64)
     return dirichlet.Natural(even)
+
+
+if TYPE_CHECKING:  # mypy checks that the module satisfies the interface
+    from . import gmm
+    from .interface import Prior
+
+    _prior: Prior[Parameters, Statistics, GaussianEvidence, Settings] = gmm

@@ -5,6 +5,7 @@ shows what dynamics add.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
@@ -161,3 +162,11 @@ def sample(
 def _statistics(solution: switching.Solution, change: meanfield.Derivative | None = None) -> Statistics:
     """Expected statistics of the global parameters, or their derivative."""
     return Statistics(*switching.counts(solution, change), switching.sums(solution, change))
+
+
+if TYPE_CHECKING:  # mypy checks that the module satisfies the interface
+    from . import hmm
+    from .interface import Prior, Sticky
+
+    _prior: Prior[Parameters, Statistics, GaussianEvidence, Settings] = hmm
+    _sticky: Sticky[Parameters] = hmm

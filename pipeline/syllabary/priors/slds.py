@@ -12,7 +12,7 @@ variational autoencoder that this is the prior of), doi:10.1162/0899766003000156
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -351,13 +351,7 @@ def update_from_windows(
     rate: float,
     cotangent: Statistics | None = None,
 ) -> Parameters:
-    """Step as ``update`` does, but keep how recordings begin: windows begin anywhere.
-
-    Parameters
-    ----------
-    parameters, statistics, settings, rate, cotangent
-        See ``update``.
-    """
+    """Step as ``update`` does, but keep how recordings begin: windows begin anywhere."""
     updated = update(parameters, statistics, settings, rate=rate, cotangent=cotangent)
     return updated._replace(start=parameters.start, initial=parameters.initial)
 
@@ -394,3 +388,11 @@ def _prior(parameters: Parameters, settings: Settings) -> Statistics:
         settings, parameters.weights, parameters.kappa, parameters.hyperprior
     )
     return Statistics(parameters.start_hyperprior, prior.initial, prior.transition, prior.dynamics)
+
+
+if TYPE_CHECKING:  # mypy checks that the module satisfies the interface
+    from . import slds
+    from .interface import NetworkPrior, Sticky
+
+    _network_prior: NetworkPrior[Parameters, Statistics, Settings] = slds
+    _sticky: Sticky[Parameters] = slds

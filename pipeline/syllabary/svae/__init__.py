@@ -1,7 +1,7 @@
 """From latents and crops to the posterior of every tick: training and segmentation.
 
 In reading order: ``settings`` and ``choices`` (what the names in them stand for);
-``latent_evidence`` (what frames tell about latents); ``discovery/`` (find the syllables);
+``latent_evidence`` (evidence of latents from frames); ``discovery/`` (the syllables);
 ``networks/`` (encoder, decoder and their likelihood); ``training/`` (a prior alone, and networks
 with a prior); ``forecasting`` (dynamics of several lags) and ``pixel_noise`` are fitted last.
 ``fitting`` runs all of these in order. ``model`` holds all that segmentation needs, in one file;
