@@ -1,0 +1,29 @@
+"""A prior by its name."""
+
+from types import ModuleType
+
+import pytest
+
+from syllabary import registry
+from syllabary.errors import UnknownName
+from syllabary.priors import arhmm, slds
+from syllabary.priors.lookup import as_network_prior, find_prior
+
+
+def test_a_prior_is_the_module_of_its_name():
+    assert find_prior("slds") is slds
+    assert as_network_prior(find_prior("slds")) is slds
+    assert as_network_prior(find_prior("arhmm")) is None
+
+
+def test_an_unknown_name_gives_the_nearest_one():
+    with pytest.raises(UnknownName, match="did you mean 'arhmm'"):
+        find_prior("arhm")
+
+
+def test_a_module_that_lacks_a_member_is_no_prior(monkeypatch):
+    module = ModuleType("syllabary.priors.half")
+    module.Settings, module.Parameters = arhmm.Settings, arhmm.Parameters
+    monkeypatch.setattr(registry, "find", lambda folder, name: module)
+    with pytest.raises(TypeError, match=r"priors\.half lacks a member"):
+        find_prior("half")
