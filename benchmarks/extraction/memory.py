@@ -1,8 +1,8 @@
 """Is memory constant, and is a compressed video extracted as fast as it is decoded?
 
-Each extraction runs in a process of its own. Memory is the peak of the anonymous part of it, above that
-after imports; recordings of some lengths are made by repeating a simulated minute. Wall time of FFV1 on
-two cores is compared with that of decoding alone by the same reader.
+Each extraction runs in a separate process. Memory is the peak of its anonymous part, above that after
+imports. Recordings of several lengths repeat a simulated minute. Wall time of FFV1 on two cores is
+compared with that of decoding alone by the same reader.
 
     OMP_NUM_THREADS=1 python benchmarks/extraction/memory.py [--frames 2000 20000] [--video-frames 1800]
 """
@@ -29,7 +29,7 @@ from syllabary.provenance import Provenance
 
 
 def anonymous_mb() -> float:
-    """Anonymous memory of this process, MB (Linux)."""
+    """Return the anonymous memory of this process, MB (Linux)."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon"):
             return int(line.split()[1]) / 1024
@@ -37,7 +37,7 @@ def anonymous_mb() -> float:
 
 
 def extracted(session: Path, out: Path, queue: multiprocessing.Queue) -> None:
-    """Extract, and tell the peak of memory above what imports take, MB, and wall seconds."""
+    """Extract; put the peak of memory above that after imports, MB, and wall seconds into the queue."""
     before, peak, done = anonymous_mb(), [0.0], threading.Event()
 
     def watch() -> None:
@@ -56,7 +56,7 @@ def extracted(session: Path, out: Path, queue: multiprocessing.Queue) -> None:
 
 
 def decoded(session: Path, _: Path, queue: multiprocessing.Queue) -> None:
-    """Decode alone, and tell wall seconds."""
+    """Decode alone; put wall seconds into the queue."""
     start = time.perf_counter()
     with sources.open_recording(session) as video:
         for frame in range(0, len(video), 16):
@@ -65,7 +65,7 @@ def decoded(session: Path, _: Path, queue: multiprocessing.Queue) -> None:
 
 
 def measured(task: object, session: Path, out: Path) -> tuple[float, float]:
-    """Return memory and seconds of some work in a fresh process."""
+    """Return memory and seconds of a task in a new process."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     process = context.Process(target=task, args=(session, out, queue))

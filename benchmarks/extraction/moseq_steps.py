@@ -1,9 +1,9 @@
-"""MoSeq2's extraction step by step, plainly, as a yardstick for speed; no line of it is MoSeq2's.
+"""The steps of MoSeq2's extraction, as a reference for speed; none of the code is MoSeq2's.
 
-Written from a description of what that program does: full frames in float64 less the background,
-boolean indexing, median and opening of the arena's box, the largest outline's moments, three crops
-by a padded window and a rotation each, the 17 scalars, HDF5. It has no flip classifier, no movie,
-and, unless asked, not the connected components that MoSeq2 computes and never uses.
+It is written from a description of that program: full frames in float64 minus the background, boolean
+indexing, median and opening of the arena's box, moments of the largest outline, three crops with a
+padded window and a rotation each, the 17 scalars, HDF5. It has no flip classifier and no movie. The
+connected components that MoSeq2 computes without using them are an option.
 """
 
 from pathlib import Path
@@ -85,7 +85,7 @@ def extract(source: Path, out: Path, *, chunk: int = 1000, idle_components: bool
 
 
 def find_roi(background: np.ndarray) -> np.ndarray:
-    """Fit the floor by random planes and label what lies on it; the best-ranked part is the arena."""
+    """Fit the floor by random planes and label the pixels on it; the best-ranked part is the arena."""
     rng = np.random.default_rng(0)
     rows, columns = np.indices(background.shape)
     total = background.sum()
@@ -124,7 +124,7 @@ def find_roi(background: np.ndarray) -> np.ndarray:
 
 
 def stand_out(raw: np.ndarray, background: np.ndarray, roi: np.ndarray, box: tuple) -> np.ndarray:
-    """Heights above the background in whole frames, then the arena's box of them."""
+    """Return heights above the background of whole frames, cut to the arena's box."""
     heights = background - raw
     heights[raw == 0] = 0
     heights = heights.astype(np.uint8)
@@ -133,7 +133,7 @@ def stand_out(raw: np.ndarray, background: np.ndarray, roi: np.ndarray, box: tup
 
 
 def clean(heights: np.ndarray) -> np.ndarray:
-    """Median over 3 pixels, and an opening that takes the tail away."""
+    """Return a frame after a median over 3 pixels and an opening that removes the tail."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
     return np.stack([
         cv2.morphologyEx(cv2.medianBlur(np.ascontiguousarray(f), 3), cv2.MORPH_OPEN, disc)
@@ -142,7 +142,7 @@ def clean(heights: np.ndarray) -> np.ndarray:
 
 
 def measure(frame: np.ndarray, idle_components: bool) -> Body:
-    """Moments of the largest outline."""
+    """Return the moments of the largest outline."""
     mask = (frame > MIN_MM).astype(np.uint8)
     if idle_components:
         cv2.connectedComponentsWithStats(np.ones_like(mask))
@@ -178,7 +178,7 @@ def upright(frame: np.ndarray, body: Body, angle: float) -> np.ndarray:
 def describe(
     bodies: list[Body], angle: np.ndarray, cleaned: np.ndarray, depth: float
 ) -> dict[str, np.ndarray]:
-    """The 17 scalars, as MoSeq2 defines them."""
+    """Return the 17 scalars, as MoSeq2 defines them."""
     rows, columns = SHAPE
     k_x, k_y = depth * 2 * np.deg2rad(35.3) / columns, depth * 2 * np.deg2rad(30) / rows
     x, y, _, length, width = np.array(bodies).T

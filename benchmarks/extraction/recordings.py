@@ -1,4 +1,4 @@
-"""Simulated raw recordings, and what it takes to repeat one."""
+"""Simulated raw recordings, and copies that repeat them."""
 
 import shutil
 from pathlib import Path
@@ -27,7 +27,7 @@ def simulated(folder: Path, seconds: float) -> Path:
 
 
 def repeated(session: Path, folder: Path, frames: int) -> Path:
-    """Write a session of so many frames, those of another one again and again."""
+    """Write a session that repeats the frames of another one up to ``frames``."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     with sources.open_recording(session) as video, (folder / "depth.dat").open("wb") as file:

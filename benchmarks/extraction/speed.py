@@ -1,9 +1,9 @@
 """How much faster than MoSeq2's steps is our extraction, and how many frames a second of one core?
 
-From ``depth.dat`` to a closed ``crops.h5``, without a movie, in process CPU time, both programs in turn
-in one process on one thread; the median counts. Deciding which end is the head, of which MoSeq2's steps
-know nothing, is timed apart. MoSeq2 takes 1000 frames at once; ``--chunk 100`` is kinder to it.
-``--idle-components`` adds a labeling that it does in every frame to no effect.
+Both programs run in turn in one process on one thread, from ``depth.dat`` to a closed ``crops.h5``,
+without a movie. The result is the median of process CPU time. The choice of the head end, which MoSeq2's
+steps do not include, is timed separately. MoSeq2 takes 1000 frames at once; ``--chunk 100`` makes it
+faster. ``--idle-components`` adds a labeling whose result MoSeq2 does not use.
 
     OMP_NUM_THREADS=1 python benchmarks/extraction/speed.py [--seconds 60] [--rounds 5] [SESSION ...]
 
@@ -53,7 +53,7 @@ def compare(session: Path, scratch: Path, rounds: int, **options: Any) -> dict[s
     extraction.decode = heading
     provenance = Provenance("extract", {}, None, {}, "")
     times: dict[str, list[float]] = {"ours": [], "moseq2": [], "heading": []}
-    # The first round loads what is loaded once, and the recording into memory.
+    # The first round compiles, and loads the recording into memory.
     for turn in range(rounds + 1):
         start = time.process_time()
         extraction.extract(
