@@ -9,6 +9,7 @@ from figures.synthetic import make_study
 from syllabary import registry
 from syllabary.figures import _axes, coloring, study
 from syllabary.figures.colors import Colors
+from syllabary.figures.interface import FigureFile
 from syllabary.figures.settings import DrawSettings
 from syllabary.figures.study import FigureData, ModelResults, RecordingResults, StudyResults
 
@@ -35,6 +36,7 @@ def unlabeled(figure):
 @pytest.mark.parametrize("name", study.names())
 def test_figure_draws_a_study_with_units_on_every_axis(name, made_up):
     figure_file = registry.find("syllabary.figures", name)
+    assert isinstance(figure_file, FigureFile)
     assert figure_file.TITLE and figure_file.CAPTION.endswith(".") and figure_file.NEEDS
     assert figure_file.SCOPE in ("study", "model", "recording")
     colors = coloring.shared(made_up, SETTINGS)

@@ -6,9 +6,10 @@ matplotlib figure, or None if those results do not exist. ``RANK`` is its place 
 figure without a rank comes last. To add a figure, add a file.
 
 In reading order: ``settings``; ``colors`` (of syllables and groups), ``results`` (the data that are
-drawn), ``coloring`` (one color for each behavior of a study), ``_axes`` (style and saving); the
-figures, a file each; ``crowd`` (movies of many examples at once), ``decoded`` (movies that a model
-generates); ``study`` (draws all figures), ``report`` (the HTML pages).
+drawn), ``coloring`` (one color for each behavior of a study), ``interface`` (what a figure file
+has), ``_axes`` (style and saving); the figures, a file each; ``crowd`` (movies of many examples at
+once), ``decoded`` (movies that a model generates); ``study`` (draws all figures), ``report`` (the
+HTML pages).
 
 An axis of numbers is labeled "quantity (unit)". Colors are RGB between 0 and 1; images are
 ``[row, column]``, arena positions mm, y downward.
@@ -20,6 +21,7 @@ SHARED: tuple[str, ...] = (
     "colors",
     "crowd",
     "decoded",
+    "interface",
     "report",
     "results",
     "settings",

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType
+from typing import cast
 
 from .. import registry
 from ..errors import BadSetting
@@ -21,6 +21,7 @@ from ..progress import track
 from ..records.clips import Clips
 from . import _axes, coloring, crowd, decoded
 from .colors import Colors, palette
+from .interface import FigureFile
 from .results import FigureData, ModelResults, RecordingResults, StudyResults
 from .settings import DrawSettings
 
@@ -122,7 +123,7 @@ def shown_recordings(study: StudyResults, settings: DrawSettings) -> Sequence[Re
     ]
 
 
-def require_choices(settings: DrawSettings) -> dict[str, ModuleType]:
+def require_choices(settings: DrawSettings) -> dict[str, FigureFile]:
     """Return the modules of the figures to draw by name, and check formats and palette.
 
     Parameters
@@ -142,7 +143,7 @@ def require_choices(settings: DrawSettings) -> dict[str, ModuleType]:
         )
     palette(1, settings.palette)
     chosen = names() if settings.figures is None else settings.figures
-    return {name: registry.find("syllabary.figures", name) for name in chosen}
+    return {name: cast(FigureFile, registry.find("syllabary.figures", name)) for name in chosen}
 
 
 def draw_all(
@@ -196,7 +197,7 @@ def draw_all(
 
 
 def _subjects(
-    module: ModuleType, study: StudyResults, settings: DrawSettings
+    module: FigureFile, study: StudyResults, settings: DrawSettings
 ) -> list[tuple[ModelResults | None, RecordingResults | None]]:
     """Return model and recording of each drawing of a figure."""
     if module.SCOPE == "model":
@@ -206,7 +207,7 @@ def _subjects(
     return [(None, None)]
 
 
-def _draw(folder: Path, module: ModuleType, data: FigureData, settings: DrawSettings) -> Drawing:
+def _draw(folder: Path, module: FigureFile, data: FigureData, settings: DrawSettings) -> Drawing:
     name = module.__name__.rpartition(".")[2]
     model = data.model.name if data.model else ""
     recording = data.recording.name if data.recording else ""
