@@ -1,14 +1,13 @@
 """Raw depth frames to upright crops of one mouse, and the quality of a recording.
 
-In reading order: ``settings``; ``video`` (what readers open); ``sources`` (which reader opens a
-path; cheap checks) and ``readers/`` (one file per format); ``ticks`` (timestamps to a clock
-without holes); ``lens/`` (pixels and depths to millimeters and back); ``arena/`` (the empty arena
-and its coordinates); ``tracking/`` (where the mouse is and how it lies); ``heading/`` (which end
-is the head) and ``heading_training/``; ``bridging`` (short losses); ``scalars`` (what tables
-hold); ``crops`` (the one warp); ``blocks`` (reading ahead) and ``windows`` (what waits for the
-heading); ``extraction`` (a recording to crops); ``remeasuring`` (crops that were extracted
-already); ``preview`` (a movie to look at); ``quality`` (the verdict); ``conversion`` (a raw
-recording in another format).
+In reading order: ``settings``; ``video`` (an open recording); ``sources`` (choice of a reader, and
+checks of inputs) and ``readers/`` (one file per format); ``ticks`` (timestamps to a regular clock);
+``lens/`` (pixels and depths to millimeters and back); ``arena/`` (the empty arena and its
+coordinates); ``tracking/`` (position, axis and size of the mouse); ``heading/`` (the head end) and
+``heading_training/``; ``bridging`` (short losses); ``scalars`` (columns of tables); ``crops`` (warp to
+upright crops); ``blocks`` (reading ahead) and ``windows`` (parts of frames for the second pass);
+``extraction`` (a recording to crops); ``remeasuring`` (crops that were extracted already);
+``preview`` (the movie); ``quality`` (the verdict); ``conversion`` (to another raw format).
 
 F frames of a raw recording, T ticks of its clock. Depth is mm along the optical axis,
 images are ``[row, column]``, pixel positions ``(x, y)`` with the center of the first pixel
