@@ -1,4 +1,4 @@
-"""What every file in ``svae/networks/`` must keep to."""
+"""The contract of every network in ``svae/networks/``."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def reduction(rng, size=SIZE):
 
 
 def frames(rng, components, count=FRAMES):
-    """Arguments of an encoder: the third frame is missing, a tenth of the pixels of the others."""
+    """Arguments of an encoder: the third frame is missing, and a tenth of the other pixels."""
     latents = rng.standard_normal((count, D))
     heights = pca.reconstruct(components, latents) + rng.standard_normal((count, *components.mean.shape))
     observed = rng.random(heights.shape) > 0.1
@@ -61,11 +61,13 @@ class Made:
         mean, precision = self.encoder(*self.frames)
         heights, log_variance = self.decoder(self.latents), self.decoder.log_variance()
         target = self.latents.float()
-        misfit = ((heights - self.components.mean.mean()).square() * torch.exp(-log_variance)).mean()
-        return (mean - target).square().mean() + precision.log1p().mean() + misfit + log_variance.mean()
+        residual = ((heights - self.components.mean.mean()).square() * torch.exp(-log_variance)).mean()
+        return (
+            (mean - target).square().mean() + precision.log1p().mean() + residual + log_variance.mean()
+        )
 
     def train(self, steps=3):
-        """Leave the start, where corrections are zero; returns the network."""
+        """Train away from the start, where corrections are zero; returns the network."""
         optimizer = torch.optim.Adam(self.parameters(), lr=3e-3)
         for _ in range(steps):
             optimizer.zero_grad()
@@ -73,11 +75,11 @@ class Made:
             optimizer.step()
         return self
 
-    def require_finite_gradients(self, found):
-        """Of what the encoder found in its own parameters, if it has any."""
-        own = list(self.encoder.parameters())
-        total = sum(one.sum() for one in found)
-        for gradient in torch.autograd.grad(total, own) if own else ():
+    def require_finite_gradients(self, outputs):
+        """Check gradients of the outputs by the weights of the encoder, if it has any."""
+        weights = list(self.encoder.parameters())
+        total = sum(part.sum() for part in outputs)
+        for gradient in torch.autograd.grad(total, weights) if weights else ():
             assert torch.isfinite(gradient).all()
 
 
@@ -93,32 +95,32 @@ def trained(network):
 
 @pytest.mark.parametrize("size", [SIZE, (16, 16), (17, 23), (33, 80)])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_any_crop_size_has_the_shapes_asked_for(name, size, rng):
+def test_shapes_for_crops_of_any_size(name, size, rng):
     network = Made(name, rng, size).train(1)
     mean, precision = network.encoder(*network.frames)
     heights, log_variance = network.decoder(network.latents), network.decoder.log_variance()
     assert mean.shape == precision.shape == (FRAMES, D)
     assert heights.shape == (FRAMES, *size) and log_variance.shape == size
-    for found in (mean, precision, heights, log_variance):
-        assert found.dtype == torch.float32 and torch.isfinite(found).all()
+    for result in (mean, precision, heights, log_variance):
+        assert result.dtype == torch.float32 and torch.isfinite(result).all()
     assert (precision >= 0).all() and (precision < network.settings.max_precision).all()
     assert network.decoder.used.shape == size and network.decoder.used.dtype == torch.bool
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_few_frames_or_none(trained, count):
-    mean, precision = trained.encoder(*(one[:count] for one in trained.frames))
+    mean, precision = trained.encoder(*(array[:count] for array in trained.frames))
     assert mean.shape == precision.shape == (count, D)
     assert trained.decoder(trained.latents[:count]).shape == (count, *SIZE)
 
 
-def test_before_training_it_is_the_pca(network):
-    """Bit for bit the linear network, and the PCA's own arithmetic to float32 rounding."""
+def test_before_training_the_network_is_the_pca(network):
+    """It equals the linear network bit for bit, and the PCA up to float32 rounding."""
     _, _, latents, information = network.frames
     mean, precision = network.encoder(*network.frames)
-    most = network.settings.max_precision
+    limit = network.settings.max_precision
     assert torch.equal(mean, latents.nan_to_num(0).float())
-    expected = (information * most / (information + most)).float()
+    expected = (information * limit / (information + limit)).float()
     torch.testing.assert_close(precision, expected, rtol=1e-5, atol=0)
     heights = network.decoder(network.latents)
     reconstructed = pca.reconstruct(network.components, network.latents.numpy())
@@ -126,15 +128,15 @@ def test_before_training_it_is_the_pca(network):
     variance = np.maximum(
         network.components.pixel_variance_mm2, 1.01 * network.settings.noise_floor_mm**2
     )
-    found = network.decoder.log_variance().exp()
-    torch.testing.assert_close(found, torch.from_numpy(variance).float(), rtol=1e-5, atol=0)
+    variances = network.decoder.log_variance().exp()
+    torch.testing.assert_close(variances, torch.from_numpy(variance).float(), rtol=1e-5, atol=0)
 
     linear = registry.find("syllabary.svae.networks", "pca")
     settings, rng = linear.Settings(), np.random.default_rng(5)
     encoder = linear.Encoder(settings, network.components, rng)
     decoder = linear.Decoder(settings, network.components, rng)
-    for found, other in zip((mean, precision), encoder(*network.frames), strict=True):
-        assert torch.equal(found, other)
+    for variances, other in zip((mean, precision), encoder(*network.frames), strict=True):
+        assert torch.equal(variances, other)
     assert torch.equal(heights, decoder(network.latents))
 
 
@@ -156,22 +158,24 @@ def test_gradients_reach_every_parameter_and_are_finite(network):
 def test_missing_pixels_are_invisible(trained, filling):
     heights, observed, means, information = trained.frames
     changed = torch.where(observed, heights, filling)
-    found = trained.encoder(changed, observed, means, information)
-    for one, other in zip(found, trained.encoder(*trained.frames), strict=True):
-        assert torch.equal(one, other)
-    trained.require_finite_gradients(found)
+    outputs = trained.encoder(changed, observed, means, information)
+    for left, right in zip(outputs, trained.encoder(*trained.frames), strict=True):
+        assert torch.equal(left, right)
+    trained.require_finite_gradients(outputs)
 
 
 def test_pixels_that_are_not_used_are_invisible(trained):
     heights, *rest = trained.frames
     changed = torch.where(trained.decoder.used, heights, np.nan)
-    for one, other in zip(trained.encoder(changed, *rest), trained.encoder(heights, *rest), strict=True):
-        assert torch.equal(one, other)
+    for left, right in zip(
+        trained.encoder(changed, *rest), trained.encoder(heights, *rest), strict=True
+    ):
+        assert torch.equal(left, right)
 
 
 @pytest.mark.parametrize("filling", [np.nan, np.inf, 0.0])
-def test_a_missing_frame_says_nothing_whatever_its_pixels(trained, filling):
-    heights, observed, means, information = (one.clone() for one in trained.frames)
+def test_a_missing_frame_has_no_precision_whatever_its_pixels(trained, filling):
+    heights, observed, means, information = (array.clone() for array in trained.frames)
     heights[2], observed[2], means[2] = filling, True, filling
     mean, precision = trained.encoder(heights, observed, means, information)
     assert (mean[2] == 0).all() and (precision[2] == 0).all() and (precision[[0, 1, 3]] > 0).all()
@@ -184,17 +188,17 @@ def test_a_batch_is_its_loop(trained):
     heights = trained.decoder(trained.latents)
     for i in range(FRAMES):
         rows = slice(i, i + 1)
-        one, alone = trained.encoder(*(array[rows] for array in trained.frames))
-        # The order of sums inside a product depends on the batch: float32 rounding, no more.
-        torch.testing.assert_close(one, mean[rows], rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(alone, precision[rows], rtol=1e-4, atol=0)
+        mean_alone, precision_alone = trained.encoder(*(array[rows] for array in trained.frames))
+        # The order of sums inside a product depends on the batch, so float32 rounding differs.
+        torch.testing.assert_close(mean_alone, mean[rows], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(precision_alone, precision[rows], rtol=1e-4, atol=0)
         torch.testing.assert_close(
             trained.decoder(trained.latents[rows]), heights[rows], rtol=1e-4, atol=1e-3
         )
 
 
 def test_one_generator_gives_one_set_of_weights(network):
-    """And torch's global generator neither gives nor takes anything."""
+    """Weights do not depend on torch's global generator, and do not advance it."""
     torch.manual_seed(1)
     state = torch.get_rng_state()
     for kind in ("Encoder", "Decoder"):
@@ -209,27 +213,27 @@ def test_one_generator_gives_one_set_of_weights(network):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_what_is_stored_is_all_there_is(trained):
-    """A network made anew with another generator, given the stored tensors, is the same."""
-    for kind, made, arguments in (
+def test_stored_tensors_restore_the_network(trained):
+    """A network of another generator equals the stored one after loading its tensors."""
+    for kind, network, arguments in (
         ("Encoder", trained.encoder, trained.frames), ("Decoder", trained.decoder, (trained.latents,)),
     ):  # fmt: skip
         again = getattr(trained.module, kind)(
             trained.settings, trained.components, np.random.default_rng(9)
         )
-        again.load_state_dict(made.state_dict())
-        torch.testing.assert_close(again(*arguments), made(*arguments), rtol=0, atol=0)
+        again.load_state_dict(network.state_dict())
+        torch.testing.assert_close(again(*arguments), network(*arguments), rtol=0, atol=0)
 
 
 def test_only_used_pixels_are_corrected(trained):
     linear = pca.reconstruct(trained.components, trained.latents.numpy())
     unused = ~trained.decoder.used
-    found = trained.decoder(trained.latents)[:, unused]
-    torch.testing.assert_close(found, torch.from_numpy(linear)[:, unused], rtol=1e-5, atol=1e-4)
+    corrected = trained.decoder(trained.latents)[:, unused]
+    torch.testing.assert_close(corrected, torch.from_numpy(linear)[:, unused], rtol=1e-5, atol=1e-4)
 
 
-def test_what_components_can_show_is_not_corrected(trained):
-    """So latents are the components' scores of what the decoder makes."""
+def test_the_correction_is_orthogonal_to_the_components(trained):
+    """Latents are then the components' scores of the decoded crops."""
     reduction = trained.components
     basis = (reduction.components / reduction.scale[:, None, None]).reshape(len(reduction.scale), -1)
     shown = trained.decoder(trained.latents).detach().double().numpy() - reduction.mean
@@ -243,7 +247,7 @@ def test_noise_never_falls_below_the_floor(network):
     torch.testing.assert_close(network.decoder.log_variance(), torch.full(SIZE, float(floor)))
 
 
-def test_mistakes_are_told(network):
+def test_errors_name_the_wrong_shapes(network):
     heights, observed, means, information = network.frames
     with pytest.raises(ShapeError, match=r"heights are \(7, 19, 18\)"):
         network.encoder(heights[:, 1:], observed[:, 1:], means, information)
@@ -256,11 +260,11 @@ def test_mistakes_are_told(network):
 def test_a_capped_precision_is_the_harmonic_sum_and_its_gradient_is_finite():
     information = torch.tensor([0.0, 1e-30, 1.0, 1e4, 1e12], dtype=torch.float64)
     for log_scale in (-3.0, 0.0, 2.0):
-        found = capped(information, torch.full((5,), log_scale, dtype=torch.float64), 1e4)
+        capped_precision = capped(information, torch.full((5,), log_scale, dtype=torch.float64), 1e4)
         scaled = information * np.exp(log_scale)
-        torch.testing.assert_close(found, 1 / (1e-4 + 1 / scaled))
+        torch.testing.assert_close(capped_precision, 1 / (1e-4 + 1 / scaled))
     extreme = torch.tensor([-1e4, 0.0, 1e4, -1e4, 1e4], dtype=torch.float64, requires_grad=True)
-    found = capped(information.requires_grad_(), extreme, 1e4)
-    found.sum().backward()
-    for value in (found, extreme.grad, information.grad):
+    capped_precision = capped(information.requires_grad_(), extreme, 1e4)
+    capped_precision.sum().backward()
+    for value in (capped_precision, extreme.grad, information.grad):
         assert torch.isfinite(value).all()

@@ -212,9 +212,11 @@ def test_the_decoder_adds_the_subject_offset(study, trained):
     with Crops(study[0]["m0"]) as crops:
         recording = scores.open_recording(model, crops)
         view = recording.pixels(torch.arange(50))
-        right = scores.views.log_density(view, recording.evidence.mean[:GAP].double(), torch.arange(GAP))
+        right = scores.observation_models.log_density(
+            view, recording.evidence.mean[:GAP].double(), torch.arange(GAP)
+        )
         wrong = view._replace(subject_offset=view.subject_offset + 1.0)
-        wrong = scores.views.log_density(
+        wrong = scores.observation_models.log_density(
             wrong, recording.evidence.mean[:GAP].double(), torch.arange(GAP)
         )
         assert (recording.subject_offset() != 0).all()

@@ -104,6 +104,8 @@ EXCEPTIONS = {
     ("pipeline/syllabary/simulate/*", "build"): "the build of an animal",
     ("pipeline/syllabary/simulate/*", "room"): "the room around an arena",
     ("pipeline/syllabary/simulate/*", "stretch"): "an animal stretches",
+    ("pipeline/syllabary/svae/*", "generative_process"): "the field's name",
+    ("pipeline/syllabary/svae/*", "GenerativeProcess"): "the field's name",
     ("pipeline/syllabary/svae/networks/base.py", "base"): "classes that networks inherit from",
     ("tests/figures/*", "page"): "a page of HTML",
     ("tests/figures/*", "pages"): "pages of HTML",

@@ -11,7 +11,7 @@ from syllabary.priors import slds
 from syllabary.priors.types import GaussianEvidence
 from syllabary.svae import forecasting
 from syllabary.svae.scores import chain, filtering
-from syllabary.svae.scores.process import process
+from syllabary.svae.scores.generative import generative_process
 
 # Springs of two dimensions, slow and fast: each needs two lags.
 SPRINGS = np.array([[[a, 0.0, -0.8, 0.0], [0.0, a, 0.0, -0.8]] for a in (1.6, 1.1)])
@@ -47,11 +47,13 @@ def blank(evidence):
 def test_two_lags_are_found_through_noise(springs):
     evidence, states = springs
     parameters, settings = blank(evidence)
-    result = process(forecasting.refit(parameters, evidence, states, 2, settings, max_iterations=20))
+    result = generative_process(
+        forecasting.refit(parameters, evidence, states, 2, settings, max_iterations=20)
+    )
     # Six thousand frames of AR noise 0.1 leave coefficients an error of about 0.01.
     assert_allclose(result.weights.numpy(), SPRINGS, atol=0.06)
     assert_allclose(result.noise.numpy(), NOISE_SD**2 * np.eye(2)[None].repeat(2, 0), atol=2e-3)
-    assert_allclose(result.rows, process(parameters).rows)
+    assert_allclose(result.rows, generative_process(parameters).rows)
 
 
 def test_what_is_to_come_is_foretold_better_by_two_lags_than_by_one(springs):
@@ -59,7 +61,9 @@ def test_what_is_to_come_is_foretold_better_by_two_lags_than_by_one(springs):
     parameters, settings = blank(evidence)
     nats = []
     for lags in (1, 2):
-        motion = process(forecasting.refit(parameters, evidence[:1], states[:1], lags, settings))
+        motion = generative_process(
+            forecasting.refit(parameters, evidence[:1], states[:1], lags, settings)
+        )
         each = evidence[1]
         potential = chain.Potential(
             torch.diag_embed(each.precision)[None], (each.precision * each.mean.nan_to_num())[None]
@@ -84,7 +88,7 @@ def test_a_piece_counts_every_frame_but_its_first_and_agrees_with_points(springs
     """Seen almost exactly, the sums are those of an autoregression of points."""
     evidence, states = springs
     parameters, settings = blank(evidence)
-    motion = process(forecasting.refit(parameters, evidence, states, 2, settings))
+    motion = generative_process(forecasting.refit(parameters, evidence, states, 2, settings))
     exact = torch.from_numpy(np.random.default_rng(0).standard_normal((50, 2)))
     potential = chain.Potential(torch.eye(2).expand(50, 2, 2).double() * 1e12, exact * 1e12)
     shares = states[0][:50]

@@ -23,14 +23,14 @@ from syllabary.svae.scores import bound as bound_of
 from syllabary.svae.scores import (
     chain,
     filtering,
+    generative,
     importance,
     iwae,
+    observation_models,
     open_recording,
     prediction,
     predictive,
-    process,
     table,
-    views,
 )
 from syllabary.svae.settings import EvaluateSettings, ModelSettings
 from syllabary.svae.training import em
@@ -56,10 +56,10 @@ def random_motion(rng, K, D, lags, *, dynamic=True):
     if dynamic:
         weights[:, :, :D] = 0.8 * np.eye(D)
         weights += 0.15 * rng.standard_normal(weights.shape)
-    start = process.Law(tensor(0.2 * np.ones(D)), tensor(np.eye(D))) if dynamic else None
+    start = generative.Gaussian(tensor(0.2 * np.ones(D)), tensor(np.eye(D))) if dynamic else None
     rows = rng.dirichlet(np.ones(K), K)
-    return process.Process(
-        process.stationary(tensor(rows)),
+    return generative.GenerativeProcess(
+        generative.stationary(tensor(rows)),
         tensor(rows),
         tensor(weights),
         tensor(0.5 * rng.standard_normal((K, D))),
@@ -83,7 +83,9 @@ def tiny(rng, T, D, *, noise_mm=6.0, outliers=0.0):
     heights = 20 + 10 * rng.standard_normal((T, *PIXELS))
     observed = rng.random((T, *PIXELS)) > 0.2
     observed[T // 2] = False
-    view = views.Pixels(decoder, torch.from_numpy(heights).float(), torch.from_numpy(observed))
+    view = observation_models.Pixels(
+        decoder, torch.from_numpy(heights).float(), torch.from_numpy(observed)
+    )
     return view, written_out(view)
 
 
@@ -175,12 +177,14 @@ def test_the_bound_is_below_the_likelihood_and_meets_it_with_one_state(rng, lags
     view, problem = tiny(rng, T, D)
     for K in (1, 2):
         motion = random_motion(rng, K, D, lags, dynamic=dynamic)
-        potential = views.potential(view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T))
+        potential = observation_models.potential(
+            view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T)
+        )
         potential = chain.Potential(*(part[None] for part in potential))
         even = motion.first.expand(1, T, -1)
         result = chain.optimum(motion, potential, even, max_iterations=200, tolerance=1e-12)
         exact = oracle.log_likelihood(plain(motion), *problem)
-        mean = views.log_density(view, result.means[0], torch.arange(T)).sum()
+        mean = observation_models.log_density(view, result.means[0], torch.arange(T)).sum()
         # The decoder is linear: noise in the latents costs half its trace.
         cost = 0.5 * (potential.precision * result.covariances).sum()
         bound = float(mean - cost - result.divergence[0])
@@ -194,7 +198,9 @@ def test_evidence_of_states_moves_the_posterior_and_costs_bound(rng):
     T, D, K = 6, 2, 2
     motion = random_motion(rng, K, D, 1)
     view, _ = tiny(rng, T, D)
-    potential = views.potential(view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T))
+    potential = observation_models.potential(
+        view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T)
+    )
     potential = chain.Potential(*(part[None] for part in potential))
     even = motion.first.expand(1, T, -1)
     options = {"max_iterations": 200, "tolerance": 1e-12}
@@ -253,19 +259,21 @@ def forecast(motion, view, observed, horizon, rollouts, rng):
     """Log density of the last frame from the first few."""
     D = motion.size
     zeros = torch.zeros((observed, D), dtype=torch.float64)
-    potential = views.potential(view, zeros, torch.arange(observed))
+    potential = observation_models.potential(view, zeros, torch.arange(observed))
     belief = filtering.filtered(motion, chain.Potential(*(part[None] for part in potential)))
     future = prediction.ahead(motion, belief, horizon, rollouts, rng)
-    last = views.Pixels(view.decoder, view.heights[-1:], view.observed[-1:])
+    last = observation_models.Pixels(view.decoder, view.heights[-1:], view.observed[-1:])
     potential = prediction.straightened(last, zeros[:1])
-    return float(prediction.foretold(last, potential, future, rng)[0])
+    return float(prediction.predictive_density(last, potential, future, rng)[0])
 
 
 def test_filtered_states_are_nearly_those_of_all_paths(rng):
     T, D, K = 5, 2, 2
     motion = random_motion(rng, K, D, 2)
     view, problem = tiny(rng, T, D, noise_mm=3.0)
-    potential = views.potential(view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T))
+    potential = observation_models.potential(
+        view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T)
+    )
     belief = filtering.filtered(motion, chain.Potential(*(part[None] for part in potential)))
     paths = oracle.path_likelihoods(plain(motion), *problem)
     last = np.array([np.logaddexp.reduce([v for p, v in paths.items() if p[-1] == k]) for k in range(K)])
@@ -391,7 +399,7 @@ def test_components_of_a_linear_decoder_are_the_latents(study):  # noqa: F811
         view = densities.components(ticks)
     x = tensor(np.random.default_rng(2).standard_normal((4, 3)))
     assert_allclose(view.expected(x).numpy(), x.numpy(), atol=1e-4)
-    density = views.log_density(view, x, torch.arange(4)).numpy()
+    density = observation_models.log_density(view, x, torch.arange(4)).numpy()
     sd = latents["m0"].information[5:9] ** -0.5
     expected = norm.logpdf(latents["m0"].values[5:9], x.numpy(), sd).sum(1)
     assert_allclose(density, expected, rtol=1e-4)
@@ -400,7 +408,7 @@ def test_components_of_a_linear_decoder_are_the_latents(study):  # noqa: F811
 def test_a_potential_is_the_likelihood_of_a_linear_decoder(rng):
     view, _ = tiny(rng, 4, 2)
     rows = torch.arange(4)
-    potential = views.potential(view, tensor(rng.standard_normal((4, 3))), rows)
+    potential = observation_models.potential(view, tensor(rng.standard_normal((4, 3))), rows)
     each, other = (tensor(rng.standard_normal((4, 3))) for _ in range(2))
 
     def value(x):
@@ -408,7 +416,9 @@ def test_a_potential_is_the_likelihood_of_a_linear_decoder(rng):
             -1
         )
 
-    expected = views.log_density(view, each, rows) - views.log_density(view, other, rows)
+    expected = observation_models.log_density(view, each, rows) - observation_models.log_density(
+        view, other, rows
+    )
     assert_allclose(value(each) - value(other), expected, atol=1e-3)
     # The third latent is no pose: no pixel says anything of it.
     assert not potential.precision[:, 2].any() and not potential.precision_mean[:, 2].any()
@@ -422,7 +432,7 @@ def test_pixels_have_the_likelihood_of_training(rng, outliers):
     expected = log_likelihood(
         view.heights, view.observed, decoder(x), decoder.log_variance(), decoder.used, outliers
     )
-    assert torch.equal(views.log_density(view, x, torch.arange(4)), expected)
+    assert torch.equal(observation_models.log_density(view, x, torch.arange(4)), expected)
     assert view.counts().tolist() == observed.sum(1).tolist()
 
 
@@ -436,7 +446,7 @@ def test_a_bound_is_that_of_the_prior_itself(study):  # noqa: F811
     local = slds.infer(fitted.parameters, evidence, max_iterations=50)
     densities = open_recording_potential(evidence)
     result = chain.optimum(
-        process.process(fitted.parameters),
+        generative.generative_process(fitted.parameters),
         densities,
         local.states[None].double(),
         max_iterations=50,
@@ -456,7 +466,7 @@ def open_recording_potential(evidence):
 
 def test_shares_of_states_at_any_time_are_left_by_a_step(rng):
     rows = tensor(rng.dirichlet(np.ones(5), 5))
-    first = process.stationary(rows)
+    first = generative.stationary(rows)
     assert_allclose(first @ rows, first, atol=1e-12)
     assert float(first.sum()) == pytest.approx(1)
 

@@ -4,23 +4,13 @@ Apart from ``settings``, because they import the mathematics. What needs the set
 (components, the config) must neither wait for it nor depend on it.
 """
 
-from typing import Protocol
-
 from .. import registry
 from ..errors import BadSetting
 from ..priors.lookup import as_network_prior, find_prior
 from ..settings import Settings, read
-from .settings import ModelSettings
+from .settings import ModelSettings, NetworkSettings
 
-__all__ = ["NetworkSettings", "network_settings", "prior_settings", "require_choices"]
-
-
-class NetworkSettings(Protocol):
-    """What the settings of all networks contain."""
-
-    @property
-    def max_precision(self) -> float:
-        """Upper limit of the precision of a latent."""
+__all__ = ["network_settings", "prior_settings", "require_choices"]
 
 
 def network_settings(model: ModelSettings, where: str = "model") -> NetworkSettings:

@@ -36,7 +36,7 @@ from . import segmentation
 from .choices import prior_settings
 from .model import Model
 from .scores import chain
-from .scores.process import Process, process
+from .scores.generative import GenerativeProcess, generative_process
 
 __all__ = ["fit", "refit"]
 
@@ -69,7 +69,7 @@ def fit(
     settings = prior_settings(model.settings)
     assert isinstance(settings, global_parameters.Settings)
     with one_thread("torch"):
-        chain_of_states = process(model.parameters)
+        chain_of_states = generative_process(model.parameters)
         first, rows = chain_of_states.first.log(), chain_of_states.rows.log()
         for name in sorted(latents):
             series = latents[name]
@@ -126,7 +126,7 @@ def refit(
     dynamics = mniw.Natural(*(part.expand(len(states[0].T), *part.shape).clone() for part in hyperprior))
     refitted = parameters._replace(dynamics=dynamics, hyperprior=hyperprior)
     for _ in track(range(max_iterations), "fit: forecasting", unit="iterations"):
-        motion = process(refitted)
+        motion = generative_process(refitted)
         sums = total(_sums(motion, potential, shares, lags, size) for potential, shares in windows)
         posterior = (data + prior for data, prior in zip(sums, refitted.hyperprior, strict=True))
         refitted = global_parameters.learn(refitted._replace(dynamics=mniw.Natural(*posterior)))
@@ -157,7 +157,7 @@ def _hyperprior(
 
 
 def _sums(
-    motion: Process, potential: chain.Potential, states: Tensor, lags: int, size: int
+    motion: GenerativeProcess, potential: chain.Potential, states: Tensor, lags: int, size: int
 ) -> mniw.Natural:
     """Expected sums of every state's regression over one window (T frames), weighted by the states."""
     frames = len(states)

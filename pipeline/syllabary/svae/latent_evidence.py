@@ -13,7 +13,8 @@ from ..priors.types import GaussianEvidence, PointEvidence
 from ..records.crops import Crops
 from ..reduction import registration
 from ..reduction.latents import LatentSeries
-from .networks.base import Encoder, capped
+from .networks.base import capped
+from .networks.interface import Encoder
 
 __all__ = ["BLOCK", "Reduced", "bridged", "linear", "of_crops", "points", "reduced", "subject_offset"]
 

@@ -84,7 +84,8 @@ def _sums(model: Model, crops: Crops, frames: int, rng: np.random.Generator) -> 
         return squares, shares
     extra = None if recording.extra is None else recording.extra[None, ticks]
     posterior = optimum(
-        recording.process, recording.potential(ticks[None], motion=False), recording.even(1, len(ticks)),
+        recording.generative_process,
+        recording.potential(ticks[None], motion=False), recording.even(1, len(ticks)),
         max_iterations=MAX_ITERATIONS, tolerance=TOLERANCE_NATS, extra=extra,
     )  # fmt: skip
     for first in range(0, len(ticks), BLOCK):

@@ -9,6 +9,7 @@ __all__ = [
     "DiscoverySettings",
     "EvaluateSettings",
     "ModelSettings",
+    "NetworkSettings",
     "TrainingSettings",
 ]
 
@@ -118,6 +119,25 @@ class DiscoverySettings(Settings):
         description="past frames that a frame is predicted from, at the end; 1: as in training",
     )
     classifier: ClassifierSettings = ClassifierSettings()
+
+
+class NetworkSettings(Settings):
+    """Settings of all networks."""
+
+    max_precision: float = Field(
+        1e4,
+        gt=0,
+        description="precision of a latent from its frame alone, at most; latents have variance 1",
+    )
+    noise_floor_mm: float = Field(
+        1.0, gt=0, description="SD of the noise of a pixel, mm, below which training cannot bring it"
+    )
+    outliers: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of pixels that are none of the animal's (cables, reflections); 0 = Gaussian",
+    )
 
 
 class ModelSettings(Settings):

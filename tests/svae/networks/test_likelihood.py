@@ -1,3 +1,5 @@
+"""Likelihood of pixels against densities of scipy, and samples of marginals."""
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -13,7 +15,7 @@ OUTLIERS = (0.0, 0.002, 0.3)
 
 @pytest.fixture
 def pixels(rng):
-    """Arguments of the likelihood: the second frame has no pixel, one column is not used."""
+    """Arguments of the likelihood; the second frame has no pixel, one column is not used."""
     expected = 40 * rng.random((N, *SIZE))
     heights = expected + 3 * rng.standard_normal(expected.shape)
     observed = rng.random(expected.shape) > 0.3
@@ -32,20 +34,20 @@ def marginals(rng):
 
 
 def summed_pixel_by_pixel(heights, observed, expected, log_variance, used, outliers=0.0):
-    found = np.zeros(len(heights))
+    total = np.zeros(len(heights))
     for n, row, column in np.argwhere((observed & used).numpy()):
         pixel = (n, row, column)
         sd = np.exp(log_variance[row, column] / 2)
-        own = scipy.stats.norm.pdf(heights[pixel], expected[pixel], sd)
-        found[n] += np.log((1 - outliers) * own + outliers / 255)
-    return found
+        density = scipy.stats.norm.pdf(heights[pixel], expected[pixel], sd)
+        total[n] += np.log((1 - outliers) * density + outliers / 255)
+    return total
 
 
 @pytest.mark.parametrize("outliers", OUTLIERS)
 def test_likelihood_is_the_sum_of_the_densities_of_pixels(pixels, outliers):
-    found = likelihood.log_likelihood(*pixels, outliers)
-    assert found.dtype == torch.float64 and found[1] == 0
-    assert_allclose(found, summed_pixel_by_pixel(*pixels, outliers), rtol=1e-12)
+    log_density = likelihood.log_likelihood(*pixels, outliers)
+    assert log_density.dtype == torch.float64 and log_density[1] == 0
+    assert_allclose(log_density, summed_pixel_by_pixel(*pixels, outliers), rtol=1e-12)
 
 
 @pytest.mark.parametrize("outliers", OUTLIERS)
@@ -59,27 +61,27 @@ def test_float32_frames_lose_rounding_alone(pixels, outliers):
     assert_allclose(single, likelihood.log_likelihood(*pixels, outliers), rtol=1e-5)
 
 
-def test_a_cable_costs_the_same_wherever_it_is_and_pulls_at_nothing(pixels):
+def test_an_outlier_costs_the_same_at_any_height_and_has_no_gradient(pixels):
     heights, _, expected, log_variance, used = (part.float() for part in pixels)
     observed, used = torch.ones_like(heights, dtype=torch.bool), used > 0
     expected = (heights + 1).requires_grad_()
     values, slopes = [], []
     for cable_mm in (100.0, 255.0):
-        hung = heights.clone()
-        hung[:, 2:4, 2] = cable_mm
-        given = hung, observed, expected, log_variance.clamp(max=1), used
-        values.append(likelihood.log_likelihood(*given, 0.01))
+        cabled = heights.clone()
+        cabled[:, 2:4, 2] = cable_mm
+        arguments = cabled, observed, expected, log_variance.clamp(max=1), used
+        values.append(likelihood.log_likelihood(*arguments, 0.01))
         slopes.append(torch.autograd.grad(values[-1].sum(), expected)[0])
     assert torch.equal(*values) and torch.equal(*slopes)
     assert torch.isfinite(slopes[0]).all() and (slopes[0][:, 2:4, 2] == 0).all()
     assert (slopes[0][:, :, 0] != 0).all()
 
 
-def test_inliers_are_told_by_the_ratio_of_both_densities(pixels):
+def test_inliers_follow_from_the_ratio_of_both_densities(pixels):
     heights, _, expected, log_variance, _ = pixels
-    found = likelihood.inliers(heights - expected, log_variance, 0.1)
-    own = 0.9 * scipy.stats.norm.pdf(heights, expected, torch.exp(log_variance / 2))
-    assert_allclose(found, own / (own + 0.1 / 255), rtol=1e-12)
+    probability = likelihood.inliers(heights - expected, log_variance, 0.1)
+    density = 0.9 * scipy.stats.norm.pdf(heights, expected, torch.exp(log_variance / 2))
+    assert_allclose(probability, density / (density + 0.1 / 255), rtol=1e-12)
     assert (likelihood.inliers(heights - expected, log_variance, 0.0) == 1).all()
 
 
@@ -93,8 +95,8 @@ def test_pixels_that_are_missing_or_not_used_are_absent(pixels, filling, outlier
         values.append(likelihood.log_likelihood(shown, observed, expected, log_variance, used, outliers))
         gradients.append(torch.autograd.grad(values[-1].sum(), (expected, log_variance)))
     assert torch.equal(*values)
-    for one, other in zip(*gradients, strict=True):
-        assert torch.equal(one, other) and torch.isfinite(one).all()
+    for left, right in zip(*gradients, strict=True):
+        assert torch.equal(left, right) and torch.isfinite(left).all()
     assert (gradients[0][0][~(observed & used)] == 0).all()
     assert (gradients[0][1][~used] == 0).all()
 
@@ -110,35 +112,35 @@ def test_gradient_of_the_likelihood(pixels, outliers):
 
 def test_scored_pixels_are_counted(pixels):
     _, observed, _, _, used = pixels
-    found = likelihood.scored_pixels(observed, used)
-    assert found.tolist() == [int((one & used).sum()) for one in observed] and found[1] == 0
+    counts = likelihood.scored_pixels(observed, used)
+    assert counts.tolist() == [int((flags & used).sum()) for flags in observed] and counts[1] == 0
 
 
-def test_samples_have_the_mean_and_covariance_asked_for(marginals, rng):
+def test_samples_have_the_mean_and_covariance_of_the_marginals(marginals, rng):
     draws = 200_000
     for mean, covariance in zip(*marginals, strict=True):
         normals = torch.from_numpy(rng.standard_normal((draws, D)))
-        found = likelihood.sample_marginals(
+        samples = likelihood.sample_marginals(
             mean.expand(draws, D), covariance.expand(draws, D, D), normals
         ).numpy()
-        assert found.dtype == np.float64
+        assert samples.dtype == np.float64
         sd = np.sqrt(np.diag(covariance))
-        # Six standard errors: of a mean, and of an entry of a covariance at most.
-        assert_allclose(found.mean(0), mean, atol=6 * sd.max() / np.sqrt(draws))
+        # Six standard errors of the mean, and of the largest entry of the covariance.
+        assert_allclose(samples.mean(0), mean, atol=6 * sd.max() / np.sqrt(draws))
         atol = 6 * np.sqrt(2 / draws) * sd.max() ** 2
-        assert_allclose(np.cov(found.T), covariance, atol=atol)
+        assert_allclose(np.cov(samples.T), covariance, atol=atol)
 
 
 def test_each_frame_is_drawn_on_its_own(marginals, rng):
     normals = torch.from_numpy(rng.standard_normal((N, D)))
     together = likelihood.sample_marginals(*marginals, normals)
     for n in range(N):
-        alone = likelihood.sample_marginals(*(one[n : n + 1] for one in (*marginals, normals)))
+        alone = likelihood.sample_marginals(*(array[n : n + 1] for array in (*marginals, normals)))
         assert torch.equal(alone, together[n : n + 1])
 
 
 def test_gradient_of_the_mean_of_samples_is_that_of_finite_differences(marginals, rng):
-    """Of a function that is not linear, so that the covariance matters."""
+    """The function is not linear, so that the covariance matters."""
     mean, covariance = marginals[0][0], marginals[1][0]
     normals = torch.from_numpy(rng.standard_normal((50, D)))
 
@@ -164,7 +166,7 @@ def test_gradient_of_the_mean_of_samples_is_that_of_finite_differences(marginals
                 assert_allclose(symmetric, rise / (2 * step), rtol=1e-6, atol=1e-9)
 
 
-def test_mistakes_are_told(pixels, marginals):
+def test_errors_name_the_wrong_shapes(pixels, marginals):
     heights, observed, expected, log_variance, used = pixels
     with pytest.raises(ShapeError, match=r"expected \(5, 5, 4\) must be of one shape"):
         likelihood.log_likelihood(heights, observed, expected[1:], log_variance, used)

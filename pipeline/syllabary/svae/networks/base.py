@@ -1,4 +1,8 @@
-"""The linear network that every other one starts from and adds to."""
+"""The linear network, from which the others derive.
+
+Its encoder returns the latents of the PCA, and its decoder the crops of the PCA. Other networks override
+``correction`` and ``add_correction``.
+"""
 
 import math
 
@@ -9,36 +13,16 @@ from torch import nn
 
 from ...errors import ShapeError
 from ...reduction.pca import Pca
-from ...settings import Field
-from ...settings import Settings as Section
+from ..settings import NetworkSettings as Settings
 
 __all__ = ["Decoder", "Encoder", "Settings", "capped"]
 
-# A pixel at the floor starts this much above it (share of the variance), so that it can move.
+# The noise variance of a pixel starts at least this share above its floor, so that it has a gradient.
 ABOVE_FLOOR = 1e-2
 
 
-class Settings(Section):
-    """What every network needs beside the components."""
-
-    max_precision: float = Field(
-        1e4,
-        gt=0,
-        description="precision of a latent from its frame alone, at most; latents have variance 1",
-    )
-    noise_floor_mm: float = Field(
-        1.0, gt=0, description="SD of the noise of a pixel, mm, below which training cannot bring it"
-    )
-    outliers: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="share of pixels that are none of the animal's (cables, reflections); 0 = Gaussian",
-    )
-
-
-def capped(information: torch.Tensor, log_scale: torch.Tensor, most: float) -> torch.Tensor:
-    """Scale a precision, and keep it smoothly below the most it may be.
+def capped(information: torch.Tensor, log_scale: torch.Tensor, max_precision: float) -> torch.Tensor:
+    """Scale a precision, and keep it smoothly below a limit.
 
     Parameters
     ----------
@@ -46,23 +30,23 @@ def capped(information: torch.Tensor, log_scale: torch.Tensor, most: float) -> t
         Precision to start from, not negative.
     log_scale : (N, D), same dtype
         Logarithm of the factor; any number.
-    most : float
-        Upper limit R_max.
+    max_precision : float
+        The limit R_max.
 
     Returns
     -------
     (N, D), same dtype
         R with ``1/R = 1/R_max + 1/(information exp(log_scale))``; 0 where there is no
-        information. The gradient is finite everywhere, which a clip's is not above the limit.
+        information. The gradient is finite, and not 0 where a clipped precision would have none.
     """
-    known = information > 0
+    informed = information > 0
     # A product of exponentials could overflow, and log 0 has no gradient.
-    log_ratio = torch.where(known, information, 1).log() + log_scale - math.log(most)
-    return torch.where(known, most * torch.sigmoid(log_ratio), 0)
+    log_ratio = torch.where(informed, information, 1).log() + log_scale - math.log(max_precision)
+    return torch.where(informed, max_precision * torch.sigmoid(log_ratio), 0)
 
 
 class Encoder(nn.Module):
-    """The PCA's own latents, with the information that the measured pixels give.
+    """Latents of the PCA, with the precision that the measured pixels give them.
 
     Parameters
     ----------
@@ -96,8 +80,8 @@ class Encoder(nn.Module):
             mm above the floor; anything where not observed.
         observed : (N, H, W) bool
         means, information : (N, D) floating
-            Latents and their precisions as the PCA has them; means may be anything where
-            there is no information.
+            Latents of the PCA and their precisions; means may be anything where there is no
+            information.
 
         Returns
         -------
@@ -107,7 +91,7 @@ class Encoder(nn.Module):
         Raises
         ------
         ShapeError
-            Frames are not of the size of the components, or not as many as latents.
+            Frames differ from the components in size, or from the latents in number.
         """
         expected = (len(means), *self.mean.shape)
         if tuple(heights.shape) != expected or heights.shape != observed.shape:
@@ -128,7 +112,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The crops that latents stand for by the components, and the noise of each pixel.
+    """Expected crops by the components, and the noise of each pixel.
 
     Parameters
     ----------
@@ -156,12 +140,12 @@ class Decoder(nn.Module):
         self.log_above_floor = nn.Parameter(_float32(np.log(above)))
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        """Return the heights (N, H, W) float32, mm, that whitened latents (N, D) stand for.
+        """Return the expected heights (N, H, W) float32, mm, of whitened latents (N, D).
 
         Raises
         ------
         ShapeError
-            Latents are not of the components' number of dimensions.
+            Latents have another number of dimensions than the components.
         """
         if latents.ndim != 2 or latents.shape[1] != len(self.scale):
             raise ShapeError(
@@ -172,19 +156,19 @@ class Decoder(nn.Module):
         return self.add_correction(linear.view(len(latents), *self.mean.shape), latents)
 
     def add_correction(self, heights: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
-        """Return heights (N, H, W), mm, corrected for what is not linear in the latents (N, D)."""
+        """Return heights (N, H, W), mm, with a correction that is not linear in the latents (N, D)."""
         return heights
 
     def log_variance(self) -> torch.Tensor:
         """Return the log of the noise variance of each pixel, mm²: (H, W) float32.
 
-        The variance is ``floor² + exp(parameter)``: that of the PCA at first, and never below
-        the floor.
+        The variance is ``floor² + exp(parameter)``. It starts at that of the PCA and stays above the
+        floor.
         """
         floor = self.log_above_floor.new_tensor(self.log_floor)
         return torch.logaddexp(self.log_above_floor, floor)
 
 
 def _float32(values: npt.NDArray[np.floating]) -> torch.Tensor:
-    """Copy, so that no module shares memory with the reduction."""
+    """Copy as a tensor, so that no module shares memory with the reduction."""
     return torch.from_numpy(np.array(values, np.float32))

@@ -1,10 +1,9 @@
-"""Convolutions that correct the linear network where crops bend away from their components.
+"""Convolutions that correct the linear network where crops are not linear in the latents.
 
-The encoder halves the crop stage by stage and adds to the PCA's mean and log precision; the
-decoder mirrors it and adds to the PCA's heights. Their last layers start at zero. Each stage is
-a residual block of one 3 x 3 convolution: the work per frame, not the number of weights, bounds
-what fits a study into a night. Nothing is normalized over a batch, so frames do not influence
-each other. Identity plus correction: doi:10.48550/arXiv.1603.05027.
+The encoder halves the crop in every stage and adds to the mean and log precision of the PCA. The decoder
+mirrors it and adds to the heights of the PCA. Their last layers start at zero. Each stage is a residual
+block (doi:10.48550/arXiv.1603.05027) of one 3 x 3 convolution, because time per frame limits the size of
+a study. Nothing is normalized over a batch, so frames are independent.
 """
 
 import itertools
@@ -37,14 +36,14 @@ class Settings(base.Settings):
 
 
 class Encoder(base.Encoder):
-    """The PCA's latents and information, corrected by what the image shows.
+    """Latents and precisions of the PCA, corrected by the image.
 
     Parameters
     ----------
     settings : Settings
     reduction : Pca
     rng : numpy Generator
-        Draws every initial weight but the last layer's, which are zero.
+        Draws the initial weights, except for the last layer, which starts at zero.
     """
 
     def __init__(self, settings: Settings, reduction: Pca, rng: np.random.Generator):
@@ -61,9 +60,9 @@ class Encoder(base.Encoder):
         self, heights: torch.Tensor, observed: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what to add to the mean, and the log of the factor on the precision: (N, D)."""
-        seen = observed & self.used
+        scored = observed & self.used
         deviation = (heights.to(self.mean.dtype) - self.mean) / self.spread_mm
-        image = torch.stack([torch.where(seen, deviation, 0), seen.to(self.mean.dtype)], 1)
+        image = torch.stack([torch.where(scored, deviation, 0), scored.to(self.mean.dtype)], 1)
         image = nn.functional.pad(image, self.padding).contiguous(memory_format=torch.channels_last)
         features = nn.functional.silu(self.stages(image)).flatten(1)
         shift, log_scale = self.last(nn.functional.silu(self.hidden(features))).chunk(2, -1)
@@ -71,14 +70,14 @@ class Encoder(base.Encoder):
 
 
 class Decoder(base.Decoder):
-    """The PCA's heights, corrected by an image made of the latents.
+    """Heights of the PCA, corrected by an image that is computed from the latents.
 
     Parameters
     ----------
     settings : Settings
     reduction : Pca
     rng : numpy Generator
-        Draws every initial weight but the last layer's, which are zero.
+        Draws the initial weights, except for the last layer, which starts at zero.
     """
 
     def __init__(self, settings: Settings, reduction: Pca, rng: np.random.Generator):
@@ -89,24 +88,24 @@ class Decoder(base.Decoder):
         self.first = _linear(len(reduction.scale), settings.hidden, rng)
         self.hidden = _linear(settings.hidden, widths[0] * math.prod(self.coarsest), rng)
         self.stages = nn.Sequential(*(_Up(a, b, rng) for a, b in itertools.pairwise(widths)))
-        # Four values per pixel of the last but one size make the last: no convolution runs there.
+        # The last stage has four values per pixel of half the size, so no convolution runs at full size.
         self.last = _zero(_convolution(widths[-1], 4, 3, rng))
 
     def add_correction(self, heights: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
-        """Return heights (N, H, W), mm, corrected for what is not linear in the latents (N, D)."""
+        """Return heights (N, H, W), mm, with a correction that is not linear in the latents (N, D)."""
         features = self.hidden(nn.functional.silu(self.first(latents)))
         image = features.unflatten(1, (-1, *self.coarsest))
         image = self.stages(image.contiguous(memory_format=torch.channels_last))
         image = nn.functional.pixel_shuffle(self.last(nn.functional.silu(image)), 2)[:, 0]
         rows, columns = self.mean.shape
         image = (self.spread_mm * self.used * image[:, :rows, :columns]).flatten(1)
-        # What the components can show is theirs: latents stay the components' scores.
+        # Project the components out of the correction, so that latents stay the components' scores.
         image = image - (image @ self.components.T) @ self.components
         return heights + image.view_as(heights)
 
 
 class _Down(nn.Module):
-    """Half the sides: means of 2 x 2 pixels, mixed, plus a convolution."""
+    """Halve the sides: means of 2 x 2 pixels, with channels mixed, plus a convolution."""
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator):
         super().__init__()
@@ -119,7 +118,7 @@ class _Down(nn.Module):
 
 
 class _Up(nn.Module):
-    """Double the sides: pixels mixed plus a convolution, each then made 2 x 2."""
+    """Double the sides: mixed channels plus a convolution, each pixel repeated 2 x 2."""
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator):
         super().__init__()
@@ -145,7 +144,7 @@ def _coarsest(reduction: Pca, settings: Settings) -> tuple[int, int]:
 
 
 def _padding(reduction: Pca, settings: Settings) -> tuple[int, int, int, int]:
-    """Columns and rows to add behind the last, as ``nn.functional.pad`` wants them."""
+    """Columns and rows to append, as ``nn.functional.pad`` takes them."""
     halvings = 2 ** len(settings.channels)
     rows, columns = (-side % halvings for side in reduction.mean.shape)
     return 0, columns, 0, rows
@@ -164,9 +163,9 @@ def _linear(inputs: int, outputs: int, rng: np.random.Generator) -> nn.Linear:
 
 @torch.no_grad()
 def _drawn(layer: Layer, rng: np.random.Generator) -> Layer:
-    """Weights of variance 2 over the number of inputs (doi:10.1109/ICCV.2015.123), no bias.
+    """Draw weights of variance 2 over the number of inputs (doi:10.1109/ICCV.2015.123), and bias 0.
 
-    The layer comes without memory, for torch would fill it from its global generator.
+    The layer is on the meta device, so that torch does not draw weights from its global generator.
     """
     shape = tuple(layer.weight.shape)
     weight = rng.standard_normal(shape, np.float32) * math.sqrt(2 / math.prod(shape[1:]))

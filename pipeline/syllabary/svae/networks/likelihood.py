@@ -1,9 +1,8 @@
-"""What training asks of a decoder: samples of the latents, and the likelihood of pixels.
+"""Samples of the latents, and the likelihood of pixels given latents.
 
-The likelihood is a sum over frames, so its expectation depends on the marginals of the frames
-alone: latents are drawn for each frame on its own, and ordinary autograd takes the gradient
-through the Cholesky factors (doi:10.48550/arXiv.1312.6114). Missing pixels are absent: they
-enter no sum, whatever they hold.
+The likelihood is a sum over frames, so its expectation depends on the marginals of single frames.
+Latents are drawn for each frame independently, and autograd differentiates through the Cholesky factors
+(doi:10.48550/arXiv.1312.6114). Missing pixels enter no sum, whatever their value.
 """
 
 import math
@@ -14,10 +13,10 @@ from ...errors import ShapeError
 
 __all__ = ["expected_log_density", "inliers", "log_likelihood", "sample_marginals", "scored_pixels"]
 
-# What a crop can hold, mm: outliers are uniform over it.
+# Range of heights of a crop, mm; outliers are uniform over it.
 RANGE_MM = 255.0
-# Log odds beyond which the logarithm of one plus their exponential is they themselves, in float64 too.
-CERTAIN = 40.0
+# Log odds above which softplus is the identity to float64 precision.
+MAX_LOG_ODDS = 40.0
 
 
 def sample_marginals(
@@ -41,7 +40,7 @@ def sample_marginals(
     Raises
     ------
     torch.linalg.LinAlgError
-        A covariance is not positive definite; that is a fault of inference and not mended here.
+        A covariance is not positive definite, which is an error of inference.
     """
     factors = torch.linalg.cholesky(covariances)
     return means + (factors @ normals[..., None])[..., 0]
@@ -55,10 +54,10 @@ def log_likelihood(
     used: torch.Tensor,
     outliers: float = 0.0,
 ) -> torch.Tensor:
-    """Log density of the measured pixels of each frame, independent given what is expected.
+    """Return the log density of the measured pixels of each frame, independent given the latents.
 
-    Each is ``(1 − outliers) N(height; expected, variance) + outliers / 255 mm``: of the animal and the
-    floor, or of something else, which may have any height and says nothing of the animal.
+    The density of a pixel is ``(1 − outliers) N(height; expected, variance) + outliers / 255 mm``. The
+    second term is for other objects, whose heights are uniform.
 
     Parameters
     ----------
@@ -66,13 +65,13 @@ def log_likelihood(
         mm; anything where not observed.
     observed : (N, H, W) bool
     expected : (N, H, W) floating
-        What the decoder makes of the latents, mm.
+        Output of the decoder, mm.
     log_variance : (H, W) floating
         Log of the noise variance of each pixel, mm².
     used : (H, W) bool
         Pixels that are modeled; the others are not scored.
     outliers : float
-        Share of pixels that are something else's, less than 1; with 0 they are Gaussian.
+        Share of pixels that show other objects, less than 1; 0 = all are Gaussian.
 
     Returns
     -------
@@ -83,7 +82,7 @@ def log_likelihood(
     Raises
     ------
     ShapeError
-        Frames and expectations are of different shapes.
+        Heights, observed and expected differ in shape.
     """
     if not heights.shape == observed.shape == expected.shape:
         raise ShapeError(
@@ -92,26 +91,32 @@ def log_likelihood(
         )
     scored = observed & used
     deviation = torch.where(scored, heights - expected, 0)
-    # Terms keep the dtype they come in; only their sums, of thousands of pixels, need more.
+    # Terms keep their dtype; only sums over thousands of pixels need float64.
     if outliers:
         odds = _log_odds(deviation, log_variance, outliers)
-        sure = torch.where(scored, torch.nn.functional.softplus(odds, threshold=CERTAIN), 0)
+        log_ratio = torch.where(scored, torch.nn.functional.softplus(odds, threshold=MAX_LOG_ODDS), 0)
         count = scored.sum((-2, -1), dtype=torch.float64)
-        return sure.sum((-2, -1), dtype=torch.float64) + math.log(outliers / RANGE_MM) * count
-    misfit = (deviation.square() * torch.exp(-log_variance)).sum((-2, -1), dtype=torch.float64)
+        return log_ratio.sum((-2, -1), dtype=torch.float64) + math.log(outliers / RANGE_MM) * count
+    square = (deviation.square() * torch.exp(-log_variance)).sum((-2, -1), dtype=torch.float64)
     constants = (log_variance.double() + math.log(2 * math.pi)).flatten()
-    return -0.5 * (misfit + scored.flatten(1).double() @ constants)
+    return -0.5 * (square + scored.flatten(1).double() @ constants)
 
 
 def inliers(deviation: torch.Tensor, log_variance: torch.Tensor, outliers: float) -> torch.Tensor:
-    """Return the probability that pixels are the animal's or the floor's, of the deviation's shape.
+    """Return the probability that pixels show the animal or the floor.
 
     Parameters
     ----------
     deviation : (..., H, W) floating
-        Heights minus what is expected of them, mm.
-    log_variance, outliers
-        As for ``log_likelihood``.
+        Heights minus expected heights, mm.
+    log_variance : (H, W) floating
+        Log of the noise variance of each pixel, mm².
+    outliers : float
+        Share of pixels that show other objects.
+
+    Returns
+    -------
+    (..., H, W) floating
     """
     if not outliers:
         return torch.ones_like(deviation)
@@ -119,7 +124,7 @@ def inliers(deviation: torch.Tensor, log_variance: torch.Tensor, outliers: float
 
 
 def _log_odds(deviation: torch.Tensor, log_variance: torch.Tensor, outliers: float) -> torch.Tensor:
-    """Log density as the animal's less that as something else's, nats."""
+    """Log odds of the animal or floor against other objects, nats."""
     constant = math.log1p(-outliers) - math.log(outliers / RANGE_MM) - 0.5 * math.log(2 * math.pi)
     half_precision = 0.5 * torch.exp(-log_variance)
     return torch.addcmul(constant - 0.5 * log_variance, deviation.square(), half_precision, value=-1)
@@ -128,25 +133,36 @@ def _log_odds(deviation: torch.Tensor, log_variance: torch.Tensor, outliers: flo
 def expected_log_density(
     values: torch.Tensor, precision: torch.Tensor, means: torch.Tensor, covariances: torch.Tensor
 ) -> float:
-    """Return the mean log density of measurements of the last latents, nats, summed over frames.
+    """Return the expected log density of measurements of the last latents, nats, summed over frames.
 
     Parameters
     ----------
     values, precision : (T, M) float64
-        Measurements with their Gaussian noise; precision 0 is missing.
+        Measurements and their precisions; precision 0 is missing.
     means, covariances : (T, D), (T, D, D) float64
-        Of all latents, of which the last M are measured.
+        Posterior of all latents; the last M are measured.
     """
     size = values.shape[-1]
     if not size:
         return 0.0
-    known = precision > 0
+    measured = precision > 0
     spread = covariances.diagonal(dim1=-2, dim2=-1)[:, -size:]
-    misfit = precision * ((values - means[:, -size:]).square() + spread)
-    constant = torch.where(known, torch.log(torch.where(known, precision, 1) / (2 * math.pi)), 0)
-    return float(0.5 * (constant - torch.where(known, misfit, 0)).sum())
+    square = precision * ((values - means[:, -size:]).square() + spread)
+    constant = torch.where(measured, torch.log(torch.where(measured, precision, 1) / (2 * math.pi)), 0)
+    return float(0.5 * (constant - torch.where(measured, square, 0)).sum())
 
 
 def scored_pixels(observed: torch.Tensor, used: torch.Tensor) -> torch.Tensor:
-    """Count the pixels (N,) int64 of each frame that are observed (N, H, W) and used (H, W)."""
+    """Count the scored pixels of each frame.
+
+    Parameters
+    ----------
+    observed : (N, H, W) bool
+    used : (H, W) bool
+        Pixels that are modeled.
+
+    Returns
+    -------
+    (N,) int64
+    """
     return (observed & used).sum((-2, -1))

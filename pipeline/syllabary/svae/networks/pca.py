@@ -1,4 +1,4 @@
-"""The linear network: the components of ``reduce`` both ways; only the noise is learned."""
+"""The linear network: the components of ``reduce`` in both directions; only the noise is trained."""
 
 from .base import Decoder, Encoder, Settings
 

@@ -1,20 +1,20 @@
-"""What a model gives held-out recordings: log likelihoods that compare models of every kind.
+"""Log likelihoods of held-out recordings, comparable between models of every kind.
 
-Every model is read as one and the same process: states in a chain, latents of L lags that move by
-their state, and a decoder with its noise of each pixel, all at their posterior means. Latents that
-training took as points are latents here like any other. So all scores are in nats, with the same
-freedom of noise, and of the same pixels where models see the same crops. A model that registers
-crops is scored on moved ones: their noise is averaged by interpolation and fewer pixels count, so
-its likelihoods are not to be compared with those of a model that does not.
+Every model is read as one kind of generative process: a chain of states, latents of L lags that
+move by their state, and a decoder with noise of each pixel, all at their posterior means. Latents
+that training took as points are latents here like any other. So all scores are in nats, with the
+same freedom of noise, and of the same pixels where models see the same crops. A model that
+registers crops is scored on registered crops. Interpolation averages their noise and fewer pixels
+count, so its likelihoods must not be compared with those of a model that does not register.
 
-- ``bound``: of whole recordings, by the model's own recognizer
-- ``importance``: of short clips, a bound that tightens with samples until it is the log likelihood
-- ``prediction``: of frames to come, in pixels and in components
+- ``bound``: of whole recordings, by the model's own encoder and classifier
+- ``importance``: of short clips, a bound that tightens with samples up to the log likelihood
+- ``prediction``: of future frames, in pixels and in components
 
-In reading order: ``process`` (a model as a process), ``views`` (what is measured of a frame),
-``chain`` (latents given states, states given latents), ``filtering``
-(both, given the frames so far), ``recording``, ``bound``, ``importance``, ``prediction``,
-``table`` (all scores of a recording).
+In reading order: ``generative`` (a model as a generative process), ``observation_models`` (densities
+of measured frames), ``chain`` (latents given states, states given latents), ``filtering`` (both,
+given the frames so far), ``recording``, ``bound``, ``importance``, ``prediction``, ``table`` (all
+scores of a recording).
 
 Notation: N sequences of T frames, K states, D latent dimensions of which the first are the pose
 that is decoded, L lags, S samples.

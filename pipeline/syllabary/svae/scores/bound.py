@@ -10,15 +10,15 @@ from .. import latent_evidence
 from ..model import Model
 from ..networks.likelihood import sample_marginals
 from .chain import optimum
+from .observation_models import log_density
 from .recording import Recording, open_recording
-from .views import log_density
 
 __all__ = ["Score", "bound"]
 
 # A longer recording is scored in pieces that know nothing of each other, to bound the memory.
-PIECE = 9000
-TURNS = 50
-SETTLED_NATS = 1e-4
+WINDOW = 9000
+MAX_ITERATIONS = 50
+TOLERANCE_NATS = 1e-4
 
 
 class Score(NamedTuple):
@@ -57,28 +57,28 @@ def bound(model: Model, crops: Crops | Recording, *, rng: np.random.Generator, d
     draws : int
         Of each frame.
     """
-    known = open_recording(model, crops)
+    recording = open_recording(model, crops)
     total, frames, pixels = 0.0, 0, 0
-    length = len(known.crops)
-    for begin in range(0, length, PIECE):
-        ticks = torch.arange(begin, min(begin + PIECE, length))
-        found = optimum(
-            known.process,
-            known.potential(ticks[None], motion=False),
-            known.even(1, len(ticks)),
-            max_iterations=TURNS,
-            tolerance=SETTLED_NATS,
-            extra=None if known.extra is None else known.extra[None, ticks],
+    length = len(recording.crops)
+    for begin in range(0, length, WINDOW):
+        ticks = torch.arange(begin, min(begin + WINDOW, length))
+        posterior = optimum(
+            recording.generative_process,
+            recording.potential(ticks[None], motion=False),
+            recording.even(1, len(ticks)),
+            max_iterations=MAX_ITERATIONS,
+            tolerance=TOLERANCE_NATS,
+            extra=None if recording.extra is None else recording.extra[None, ticks],
         )
-        total -= float(found.divergence.sum())
+        total -= float(posterior.divergence.sum())
         for start in range(0, len(ticks), latent_evidence.BLOCK):
             rows = slice(start, start + latent_evidence.BLOCK)
-            view = known.pixels(ticks[rows])
+            view = recording.pixels(ticks[rows])
             counts = view.counts()
             frames += int((counts > 0).sum())
             pixels += int(counts.sum())
-            means = found.means[0, rows].repeat(draws, 1)
-            spread = found.covariances[0, rows].repeat(draws, 1, 1)
+            means = posterior.means[0, rows].repeat(draws, 1)
+            spread = posterior.covariances[0, rows].repeat(draws, 1, 1)
             normals = torch.from_numpy(rng.standard_normal(tuple(means.shape)))
             drawn = sample_marginals(means, spread, normals)
             total += (

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...messages import hmm, lds
-from .process import Process
+from .generative import GenerativeProcess
 
 __all__ = ["Chain", "Optimum", "Potential", "chain", "draw", "moments", "optimum", "terms"]
 
@@ -69,13 +69,13 @@ class Optimum(NamedTuple):
     """(N,) of q(x) q(z) from the process, nats."""
 
 
-def terms(process: Process) -> Terms:
+def terms(generative_process: GenerativeProcess) -> Terms:
     """Return the log density of a frame as coefficients of itself and its past."""
-    size = process.size
-    factor = torch.linalg.cholesky(process.noise)
-    residual = torch.cat([torch.eye(size).to(factor).expand_as(factor), -process.weights], -1)
+    size = generative_process.size
+    factor = torch.linalg.cholesky(generative_process.noise)
+    residual = torch.cat([torch.eye(size).to(factor).expand_as(factor), -generative_process.weights], -1)
     whitened = torch.linalg.solve_triangular(factor, residual, upper=False)
-    offset = torch.linalg.solve_triangular(factor, process.offsets[..., None], upper=False)
+    offset = torch.linalg.solve_triangular(factor, generative_process.offsets[..., None], upper=False)
     log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     return Terms(
         whitened.mT @ whitened,
@@ -84,13 +84,15 @@ def terms(process: Process) -> Terms:
     )
 
 
-def chain(process: Process, known: Terms, states: Tensor, potential: Potential) -> Chain:
+def chain(
+    generative_process: GenerativeProcess, coefficients: Terms, states: Tensor, potential: Potential
+) -> Chain:
     """Return the potentials of the latents given states, each frame's own or their shares.
 
     Parameters
     ----------
-    process : Process
-    known : Terms
+    generative_process : GenerativeProcess
+    coefficients : Terms
         Of that process.
     states : (N, T) int64, or (N, T, K) float64
         A state for each frame, or shares of states.
@@ -99,19 +101,21 @@ def chain(process: Process, known: Terms, states: Tensor, potential: Potential) 
     if states.is_floating_point():
         flat = states.flatten(0, 1)
         shape = tuple(states.shape[:2])
-        quadratic = (flat @ known.quadratic.flatten(1)).reshape(*shape, *known.quadratic.shape[1:])
-        linear = (flat @ known.linear).reshape(*shape, -1)
-        constant = (flat @ known.constant).reshape(shape)
+        quadratic = (flat @ coefficients.quadratic.flatten(1)).reshape(
+            *shape, *coefficients.quadratic.shape[1:]
+        )
+        linear = (flat @ coefficients.linear).reshape(*shape, -1)
+        constant = (flat @ coefficients.constant).reshape(shape)
     else:
-        quadratic, linear = known.quadratic[states], known.linear[states]
-        constant = known.constant[states]
+        quadratic, linear = coefficients.quadratic[states], coefficients.linear[states]
+        constant = coefficients.constant[states]
     count, frames = constant.shape
-    size, lags = process.size, process.lags
+    size, lags = generative_process.size, generative_process.lags
     blocks = -(-frames // lags)
     inside = quadratic.new_zeros((count, blocks * lags * lags, size, size))
     lower = quadratic.new_zeros((count, blocks * lags * lags, size, size))
     mean = quadratic.new_zeros((count, blocks * lags, size))
-    begin = 0 if process.start is None else 1
+    begin = 0 if generative_process.start is None else 1
     time = torch.arange(begin, frames)
     quadratic = quadratic.reshape(count, frames, lags + 1, size, lags + 1, size)
     linear = linear.reshape(count, frames, lags + 1, size)
@@ -123,23 +127,23 @@ def chain(process: Process, known: Terms, states: Tensor, potential: Potential) 
             part = quadratic[:, begin:, a, :, b]
             place = row * lags + column % lags
             for apart, into in ((0, inside), (1, lower)):
-                own = row // lags - column // lags == apart
+                in_block = row // lags - column // lags == apart
                 # Below the diagonal, block t joins t to t + 1.
-                at = place[own] - apart * lags * lags
-                into.index_add_(1, at, part[:, own])
+                at = place[in_block] - apart * lags * lags
+                into.index_add_(1, at, part[:, in_block])
     every = torch.arange(blocks * lags)
     diagonal = every * lags + every % lags
     inside[:, diagonal[:frames]] += potential.precision
     mean[:, :frames] += potential.precision_mean
     total = constant[:, begin:].sum(-1)
-    if process.start is not None:
-        law = process.start
-        precision = torch.linalg.inv(law.covariance)
+    if generative_process.start is not None:
+        start = generative_process.start
+        precision = torch.linalg.inv(start.covariance)
         inside[:, 0] += precision
-        mean[:, 0] += precision @ law.mean
-        log_det = torch.linalg.slogdet(law.covariance)[1]
-        total = total - 0.5 * (law.mean @ precision @ law.mean + log_det + size * LOG_2PI)
-    # The last block is filled up with latents of a standard normal law, which couple to nothing.
+        mean[:, 0] += precision @ start.mean
+        log_det = torch.linalg.slogdet(start.covariance)[1]
+        total = total - 0.5 * (start.mean @ precision @ start.mean + log_det + size * LOG_2PI)
+    # The last block is filled up with standard normal latents, which couple to nothing.
     inside[:, diagonal[frames:]] += torch.eye(size).to(inside)
     total = total - 0.5 * (blocks * lags - frames) * size * LOG_2PI
 
@@ -155,17 +159,17 @@ def chain(process: Process, known: Terms, states: Tensor, potential: Potential) 
     )
 
 
-def draw(given: Chain, frames: int, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def draw(latent_chain: Chain, frames: int, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Return latents (N, T, D) drawn from a chain, and its log normalizer (N,), nats."""
-    parts = given[:3]
-    found = lds.marginals(*parts, keep="filter")
+    parts = latent_chain[:3]
+    marginals = lds.marginals(*parts, keep="filter")
     drawn = lds.sample(*parts, rng)
     latents = drawn.reshape(len(drawn), -1, size)[:, :frames]
-    return latents, found.log_normalizer + given.constant
+    return latents, marginals.log_normalizer + latent_chain.constant
 
 
 def optimum(
-    process: Process,
+    generative_process: GenerativeProcess,
     potential: Potential,
     states: Tensor,
     *,
@@ -173,82 +177,86 @@ def optimum(
     tolerance: float,
     extra: Tensor | None = None,
 ) -> Optimum:
-    """Find q(x) q(z) by max_iterations.
+    """Find q(x) q(z) by alternating between them.
 
     Parameters
     ----------
-    process : Process
+    generative_process : GenerativeProcess
     potential : Potential
-        What frames say of the latents.
+        Of the latents, given the frames.
     states : (N, T, K) float64
         Probabilities to start from.
     max_iterations : int
         At most.
     tolerance : float
-        Rise of the bound per frame, nats, that ends the max_iterations.
+        Rise of the bound per frame, nats, that ends the iterations.
     extra : (N, T, K), optional
-        What a recognizer says of the states themselves.
+        Log evidence of the states by the classifier, nats.
     """
-    known = terms(process)
-    first, rows = process.first.log(), process.rows.log()
+    coefficients = terms(generative_process)
+    first, rows = generative_process.first.log(), generative_process.rows.log()
     count, frames = states.shape[:2]
-    size, lags = process.size, process.lags
+    size, lags = generative_process.size, generative_process.lags
     padded = -(-frames // lags) * lags - frames
     before = torch.full((count,), -math.inf, dtype=torch.float64)
     for _ in range(max_iterations):
-        given = chain(process, known, states, potential)
-        found = lds.marginals(*given[:3])
-        assert found.covariances is not None and found.cross is not None
-        means, second = moments(found, frames, size, lags)
-        expected = means.reshape(count * frames, -1) @ known.linear.T + known.constant
-        expected = expected - 0.5 * second.reshape(count * frames, -1) @ known.quadratic.flatten(1).T
-        own = expected.reshape(count, frames, -1)
-        if process.start is not None:
-            own[:, 0] = 0
-        nodes = own if extra is None else own + extra
+        latent_chain = chain(generative_process, coefficients, states, potential)
+        marginals = lds.marginals(*latent_chain[:3])
+        assert marginals.covariances is not None and marginals.cross is not None
+        means, second = moments(marginals, frames, size, lags)
+        expected = means.reshape(count * frames, -1) @ coefficients.linear.T + coefficients.constant
+        expected = (
+            expected - 0.5 * second.reshape(count * frames, -1) @ coefficients.quadratic.flatten(1).T
+        )
+        latent_nodes = expected.reshape(count, frames, -1)
+        if generative_process.start is not None:
+            latent_nodes[:, 0] = 0
+        nodes = latent_nodes if extra is None else latent_nodes + extra
         chained = hmm.marginals(first, rows, nodes)
         assert chained.states is not None
         states = chained.states
-        entropy = found.entropy - 0.5 * padded * size * (1 + LOG_2PI)
+        entropy = marginals.entropy - 0.5 * padded * size * (1 + LOG_2PI)
         center = means[..., :size]
         spread = second[..., :size, :size]
-        divergence = -chained.log_normalizer - entropy - _first(process, center, spread)
+        divergence = -chained.log_normalizer - entropy - _first(generative_process, center, spread)
         if extra is not None:
             divergence = divergence + (states * extra).sum((-2, -1))
-        told = (potential.precision_mean * center).sum((-2, -1))
-        told = told - 0.5 * (potential.precision * spread).sum((-3, -2, -1))
-        rise = (told - divergence - before) / frames
-        before = told - divergence
+        expected_evidence = (potential.precision_mean * center).sum((-2, -1))
+        expected_evidence = expected_evidence - 0.5 * (potential.precision * spread).sum((-3, -2, -1))
+        rise = (expected_evidence - divergence - before) / frames
+        before = expected_evidence - divergence
         if bool((rise < tolerance).all()):
             break
     covariances = spread - center[..., :, None] * center[..., None, :]
     return Optimum(center, covariances, nodes, chained.log_normalizer, states, divergence)
 
 
-def _first(process: Process, means: Tensor, moments: Tensor) -> Tensor | float:
+def _first(generative_process: GenerativeProcess, means: Tensor, moments: Tensor) -> Tensor | float:
     """Expected log density of the first frames."""
-    if process.start is None:
+    if generative_process.start is None:
         return 0.0
-    law = process.start
-    precision = torch.linalg.inv(law.covariance)
-    apart = means[:, 0] - law.mean
+    start = generative_process.start
+    precision = torch.linalg.inv(start.covariance)
+    apart = means[:, 0] - start.mean
     spread = moments[:, 0] - means[:, 0, :, None] * means[:, 0, None, :]
     square = torch.einsum("ni,ij,nj->n", apart, precision, apart) + (precision * spread).sum((-2, -1))
-    log_det = torch.linalg.slogdet(law.covariance)[1]
-    return -0.5 * (square + log_det + process.size * LOG_2PI)
+    log_det = torch.linalg.slogdet(start.covariance)[1]
+    return -0.5 * (square + log_det + generative_process.size * LOG_2PI)
 
 
-def moments(found: lds.GaussianMarginals, frames: int, size: int, lags: int) -> tuple[Tensor, Tensor]:
+def moments(
+    marginals: lds.GaussianMarginals, frames: int, size: int, lags: int
+) -> tuple[Tensor, Tensor]:
     """Return mean (N, T, (L + 1) D) and second moment of every frame with its past, the frame first.
 
     What lies before the first frame is the first frame. The moments' shape is (N, T, (L + 1) D,
     (L + 1) D), or can be made so.
     """
-    assert found.covariances is not None and found.cross is not None
-    count = len(found.means)
-    means = found.means.reshape(count, -1, size)
-    inside = found.covariances.reshape(count, -1, lags, size, lags, size)
-    below = found.cross.reshape(count, -1, lags, size, lags, size)
+    assert marginals.covariances is not None and marginals.cross is not None
+    count = len(marginals.means)
+    means = marginals.means.reshape(count, -1, size)
+    inside = marginals.covariances.reshape(count, -1, lags, size, lags, size)
+    below = marginals.cross.reshape(count, -1, lags, size, lags, size)
     time = torch.arange(frames)
     past = [(time - lag).clamp(min=0) for lag in range(lags + 1)]
     stacked = torch.cat([means[:, rows] for rows in past], -1)
@@ -260,9 +268,11 @@ def moments(found: lds.GaussianMarginals, frames: int, size: int, lags: int) -> 
                 continue
             # x_{t-a} is not earlier than x_{t-b}: the same block, or the next.
             same = row // lags == column // lags
-            own, other = same.nonzero()[:, 0], (~same).nonzero()[:, 0]
+            same_block, other = same.nonzero()[:, 0], (~same).nonzero()[:, 0]
             pair = whole[:, :, a, :, b]
-            pair[:, own] = _pick(inside, row[own] // lags, row[own] % lags, column[own] % lags)
+            pair[:, same_block] = _pick(
+                inside, row[same_block] // lags, row[same_block] % lags, column[same_block] % lags
+            )
             pair[:, other] = _pick(below, column[other] // lags, row[other] % lags, column[other] % lags)
     whole = whole.reshape(count, frames, (lags + 1) * size, (lags + 1) * size)
     return stacked, whole + stacked[..., :, None] * stacked[..., None, :]

@@ -1,4 +1,4 @@
-"""What is known of a frame given itself and those before it."""
+"""The filtered distribution of a frame, given itself and the frames before it."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from .chain import Potential
-from .process import Process
+from .generative import GenerativeProcess
 
 __all__ = ["Belief", "filtered", "step"]
 
 
 class Belief(NamedTuple):
-    """What is known of the last frame of sequences: its state, and its latents and those before."""
+    """Filtered distribution of the last frame of sequences: its state, its latents and earlier ones."""
 
     states: Tensor
     """(N, K) probabilities."""
@@ -21,17 +21,17 @@ class Belief(NamedTuple):
     covariances: Tensor
     """(N, L D, L D)"""
     nodes: Tensor
-    """(N, T, K) log density of what every frame says, given its state and the frames before."""
+    """(N, T, K) log density of the potential of every frame, given its state and the frames before."""
 
 
-def filtered(process: Process, potential: Potential) -> Belief:
-    """Return what is known of the last frame of sequences.
+def filtered(generative_process: GenerativeProcess, potential: Potential) -> Belief:
+    """Return the filtered distribution of the last frame of sequences.
 
     The latents given the past are held as one Gaussian with the mixture's mean and covariance.
 
     Parameters
     ----------
-    process : Process
+    generative_process : GenerativeProcess
     potential : Potential
         (N, T, ...), what frames say of the latents.
 
@@ -39,22 +39,22 @@ def filtered(process: Process, potential: Potential) -> Belief:
     ----------
     doi:10.1109/TAC.1970.1099359 (first-order generalized pseudo-Bayes).
     """
-    size, lags = process.size, process.lags
+    size, lags = generative_process.size, generative_process.lags
     count, frames = potential.precision_mean.shape[:2]
-    states = process.first.expand(count, -1)
+    states = generative_process.first.expand(count, -1)
     nodes = states.new_zeros((count, frames, states.shape[-1]))
     for t in range(frames):
         if t:
-            states = states @ process.rows
-        if process.start is not None and t == 0:
+            states = states @ generative_process.rows
+        if generative_process.start is not None and t == 0:
             # Before its first frame the animal stood still.
-            means = process.start.mean.repeat(lags).expand(count, 1, -1)
-            covariances = process.start.covariance.repeat(lags, lags).expand(count, 1, -1, -1)
+            means = generative_process.start.mean.repeat(lags).expand(count, 1, -1)
+            covariances = generative_process.start.covariance.repeat(lags, lags).expand(count, 1, -1, -1)
         else:
             if t == 0:
-                means = process.offsets.new_zeros((count, lags * size))
+                means = generative_process.offsets.new_zeros((count, lags * size))
                 covariances = means.new_zeros((count, lags * size, lags * size))
-            means, covariances = step(process, means[:, None], covariances[:, None])
+            means, covariances = step(generative_process, means[:, None], covariances[:, None])
         # exp(−½ xᵀ R x + hᵀ x) against N(m, P): with R = C Cᵀ no inverse of P or R is needed.
         precision, pull = potential.precision[:, t, None], potential.precision_mean[:, t, None]
         value, vector = torch.linalg.eigh(precision)
@@ -88,13 +88,29 @@ def filtered(process: Process, potential: Potential) -> Belief:
 
 
 def step(
-    process: Process, means: Tensor, covariances: Tensor, states: Tensor | None = None
+    generative_process: GenerativeProcess,
+    means: Tensor,
+    covariances: Tensor,
+    states: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Move laws (N, S, L D) one frame on, by the state of each (N, S), or (N, 1, ...) by every state."""
-    weights, offsets, noise = process.weights, process.offsets, process.noise
+    """Move Gaussians one frame forward.
+
+    Parameters
+    ----------
+    generative_process : GenerativeProcess
+    means : (N, S, L D), or (N, 1, L D), float64
+    covariances : (N, S, L D, L D), or (N, 1, L D, L D), float64
+    states : (N, S) int64, optional
+        The state of each; by default every Gaussian moves by every state.
+    """
+    weights, offsets, noise = (
+        generative_process.weights,
+        generative_process.offsets,
+        generative_process.noise,
+    )
     if states is not None:
         weights, offsets, noise = weights[states], offsets[states], noise[states]
-    size = process.size
+    size = generative_process.size
     kept = means.shape[-1] - size
     moved = weights @ covariances
     center = (weights @ means[..., None])[..., 0] + offsets

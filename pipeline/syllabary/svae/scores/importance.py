@@ -14,16 +14,16 @@ from ..model import Model
 from .bound import Score
 from .chain import Potential, chain, draw, optimum, terms
 from .filtering import filtered
-from .process import Process
+from .generative import GenerativeProcess
+from .observation_models import View, log_density, potential
 from .recording import Recording, open_recording
-from .views import View, log_density, potential
 
 __all__ = ["Proposal", "clips_of", "iwae", "log_weights", "propose", "tighten"]
 
 # Times that the decoder is made straight around the latents found so far.
 ROUNDS = 3
-TURNS = 20
-SETTLED_NATS = 1e-3
+MAX_ITERATIONS = 20
+TOLERANCE_NATS = 1e-3
 # Samples drawn at once.
 CHUNK = 64
 
@@ -81,22 +81,29 @@ def iwae(
     ----------
     doi:10.48550/arXiv.1509.00519
     """
-    known = open_recording(model, crops)
-    ticks = clips_of(known.seen(), clips, frames)
+    recording = open_recording(model, crops)
+    ticks = clips_of(recording.observed(), clips, frames)
     if not len(ticks):
         return []
-    views = [known.pixels(row) for row in ticks]
-    start = known.potential(ticks, motion=False)
-    proposal = propose(known.process, views, start, known.even(*ticks.shape))
-    weights = log_weights(known.process, views, proposal, max(samples), rng)
-    counts = torch.stack([view.counts() for view in views])
-    seen, pixels = int((counts > 0).sum()), int(counts.sum())
-    return [Score(float(tighten(weights, s).sum()), seen, pixels, samples=s) for s in samples]
+    models = [recording.pixels(row) for row in ticks]
+    start = recording.potential(ticks, motion=False)
+    proposal = propose(recording.generative_process, models, start, recording.even(*ticks.shape))
+    weights = log_weights(recording.generative_process, models, proposal, max(samples), rng)
+    counts = torch.stack([view.counts() for view in models])
+    frames_scored, pixels = int((counts > 0).sum()), int(counts.sum())
+    return [Score(float(tighten(weights, s).sum()), frames_scored, pixels, samples=s) for s in samples]
 
 
-def clips_of(seen: Tensor, clips: int, frames: int) -> Tensor:
-    """Return the ticks (N, T) of clips spread evenly, those left out in which nothing was seen."""
-    length = len(seen)
+def clips_of(observed: Tensor, clips: int, frames: int) -> Tensor:
+    """Return the ticks (N, T) of evenly spread clips with at least one observed frame.
+
+    Parameters
+    ----------
+    observed : (T,) bool
+    clips, frames : int
+        Clips at most, and frames of each.
+    """
+    length = len(observed)
     frames = min(frames, length)
     number = min(clips, length // frames) if frames else 0
     if not number:
@@ -104,64 +111,80 @@ def clips_of(seen: Tensor, clips: int, frames: int) -> Tensor:
     # In the middle of as many equal parts.
     begin = ((torch.arange(number) + 0.5) * length / number - frames / 2).long()
     ticks = begin[:, None] + torch.arange(frames)
-    return ticks[seen[ticks].any(-1)]
+    return ticks[observed[ticks].any(-1)]
 
 
 def propose(
-    process: Process, views: Sequence[View], start: Potential, states: Tensor, rounds: int = ROUNDS
+    generative_process: GenerativeProcess,
+    models: Sequence[View],
+    start: Potential,
+    states: Tensor,
+    rounds: int = ROUNDS,
 ) -> Proposal:
-    """Find what to draw from: by turns the posterior, and the decoder made straight around it.
+    """Find the proposal: alternate between the posterior and a decoder made linear around it.
 
     Parameters
     ----------
-    process : Process
-    views : sequence of N views
-        Of the T frames of each clip.
+    generative_process : GenerativeProcess
+    models : sequence of N views
+        Observation models of the T frames of each clip.
     start : Potential
-        (N, T, ...), what the recognizer says.
+        (N, T, ...), from the encoder.
     states : (N, T, K) float64
         Probabilities to start from.
+    rounds : int
+        Times that the decoder is made linear.
     """
-    found = optimum(process, start, states, max_iterations=TURNS, tolerance=SETTLED_NATS)
-    told = start
+    posterior = optimum(
+        generative_process, start, states, max_iterations=MAX_ITERATIONS, tolerance=TOLERANCE_NATS
+    )
+    evidence = start
     for _ in range(rounds):
         parts = [
             potential(view, means, torch.arange(len(means)))
-            for view, means in zip(views, found.means, strict=True)
+            for view, means in zip(models, posterior.means, strict=True)
         ]
-        told = Potential(*(torch.stack(part) for part in zip(*parts, strict=True)))
-        found = optimum(process, told, found.states, max_iterations=TURNS, tolerance=SETTLED_NATS)
-    nodes = filtered(process, told).nodes
-    chained = hmm.marginals(process.first.log(), process.rows.log(), nodes, keep="filter")
-    return Proposal(told, nodes, chained.log_normalizer)
+        evidence = Potential(*(torch.stack(part) for part in zip(*parts, strict=True)))
+        posterior = optimum(
+            generative_process,
+            evidence,
+            posterior.states,
+            max_iterations=MAX_ITERATIONS,
+            tolerance=TOLERANCE_NATS,
+        )
+    nodes = filtered(generative_process, evidence).nodes
+    chained = hmm.marginals(
+        generative_process.first.log(), generative_process.rows.log(), nodes, keep="filter"
+    )
+    return Proposal(evidence, nodes, chained.log_normalizer)
 
 
 def log_weights(
-    process: Process,
-    views: Sequence[View],
+    generative_process: GenerativeProcess,
+    models: Sequence[View],
     proposal: Proposal,
     samples: int,
     rng: np.random.Generator,
 ) -> Tensor:
     """Return log p(y, x, z) − log q(x, z) of samples, (N, S) nats."""
-    known = terms(process)
-    first, rows = process.first.log(), process.rows.log()
+    coefficients = terms(generative_process)
+    first, rows = generative_process.first.log(), generative_process.rows.log()
     frames = proposal.nodes.shape[1]
     time = torch.arange(frames)
-    weights = torch.empty((len(views), samples), dtype=torch.float64)
-    for n, view in enumerate(views):
+    weights = torch.empty((len(models), samples), dtype=torch.float64)
+    for n, view in enumerate(models):
         nodes = proposal.nodes[n]
         for begin in range(0, samples, CHUNK):
             count = min(CHUNK, samples - begin)
             states = hmm.sample(first, rows, nodes.expand(count, -1, -1), rng)
             # log p(z) − log q(z): the steps are the same in both.
             weight = proposal.log_normalizer[n] - nodes[time, states].sum(-1)
-            told = Potential(*(part[n].expand(count, *part[n].shape) for part in proposal.potential))
-            given = chain(process, known, states, told)
-            latents, log_normalizer = draw(given, frames, process.size, rng)
+            evidence = Potential(*(part[n].expand(count, *part[n].shape) for part in proposal.potential))
+            latent_chain = chain(generative_process, coefficients, states, evidence)
+            latents, log_normalizer = draw(latent_chain, frames, generative_process.size, rng)
             # log p(x | z) − log q(x | z): both have all but what the straight decoder says.
-            pulled = (told.precision @ latents[..., None])[..., 0]
-            prediction = ((told.precision_mean - 0.5 * pulled) * latents).sum((-2, -1))
+            pulled = (evidence.precision @ latents[..., None])[..., 0]
+            prediction = ((evidence.precision_mean - 0.5 * pulled) * latents).sum((-2, -1))
             weight = weight + log_normalizer - prediction
             rows_of = time.expand(count, -1).flatten()
             density = log_density(view, latents.flatten(0, 1), rows_of).reshape(count, -1)
@@ -170,7 +193,15 @@ def log_weights(
 
 
 def tighten(weights: Tensor, samples: int) -> Tensor:
-    """Return the bound by groups of so many samples (N,), of log weights (N, S)."""
+    """Return the bound of groups of samples, (N,) nats.
+
+    Parameters
+    ----------
+    weights : (N, S) float64
+        Log weights, nats.
+    samples : int
+        Size of a group.
+    """
     groups = weights.shape[-1] // samples
     parts = weights[..., : groups * samples].reshape(*weights.shape[:-1], groups, samples)
     return (torch.logsumexp(parts, -1) - math.log(samples)).mean(-1)

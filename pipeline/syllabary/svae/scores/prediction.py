@@ -13,11 +13,11 @@ from ..model import Model
 from .bound import Score
 from .chain import Potential
 from .filtering import Belief, filtered, step
-from .process import Process
+from .generative import GenerativeProcess
+from .observation_models import View, log_density, potential
 from .recording import Recording, open_recording
-from .views import View, log_density, potential
 
-__all__ = ["Future", "ahead", "foretold", "predictive", "straightened"]
+__all__ = ["Future", "ahead", "predictive", "predictive_density", "straightened"]
 
 
 class Future(NamedTuple):
@@ -71,73 +71,88 @@ def predictive(
         probabilistic PCA): a Score for each horizon. Frames without any measurement are left out,
         and a recording too short for a prediction has no Score.
     """
-    known = open_recording(model, crops)
-    found: dict[str, list[Score]] = {"pixels": [], "components": []}
+    recording = open_recording(model, crops)
+    result: dict[str, list[Score]] = {"pixels": [], "components": []}
     earliest = history - 1 + max(horizons)
-    room = len(known.crops) - earliest
-    number = min(targets, room)
+    span = len(recording.crops) - earliest
+    number = min(targets, span)
     if number <= 0:
-        return found
-    ticks = earliest + ((torch.arange(number) + 0.5) * room / number).long()
-    own = torch.where(known.evidence.precision[ticks] > 0, known.evidence.mean[ticks].double(), 0.0)
-    pixels, components = known.pixels(ticks), known.components(ticks)
+        return result
+    ticks = earliest + ((torch.arange(number) + 0.5) * span / number).long()
+    observed_means = torch.where(
+        recording.evidence.precision[ticks] > 0, recording.evidence.mean[ticks].double(), 0.0
+    )
+    pixels, components = recording.pixels(ticks), recording.components(ticks)
     counts = pixels.counts()
-    views: dict[str, tuple[View, Tensor, int]] = {
+    models: dict[str, tuple[View, Tensor, int]] = {
         "pixels": (pixels, counts > 0, int(counts.sum())),
         "components": (components, (components.information > 0).any(-1), 0),
     }
-    straight = {name: straightened(view, own) for name, (view, _, _) in views.items()}
+    straight = {name: straightened(view, observed_means) for name, (view, _, _) in models.items()}
     for horizon in horizons:
         window = ticks[:, None] - horizon + torch.arange(1 - history, 1)
-        belief = filtered(known.process, known.potential(window))
-        future = ahead(known.process, belief, horizon, rollouts, rng)
-        for name, (view, seen, measured) in views.items():
-            density = foretold(view, straight[name], future, rng)
-            score = Score(float(density[seen].sum()), int(seen.sum()), measured, horizon, rollouts)
-            found[name].append(score)
-    return found
+        belief = filtered(recording.generative_process, recording.potential(window))
+        future = ahead(recording.generative_process, belief, horizon, rollouts, rng)
+        for name, (view, counted, measured) in models.items():
+            density = predictive_density(view, straight[name], future, rng)
+            score = Score(float(density[counted].sum()), int(counted.sum()), measured, horizon, rollouts)
+            result[name].append(score)
+    return result
 
 
 def ahead(
-    process: Process, belief: Belief, frames: int, rollouts: int, rng: np.random.Generator
+    generative_process: GenerativeProcess,
+    belief: Belief,
+    frames: int,
+    rollouts: int,
+    rng: np.random.Generator,
 ) -> Future:
     """Roll states so many frames out, and follow the latents along each path."""
-    count, size = len(belief.states), process.size
-    rows = process.rows.cumsum(-1)
+    count, size = len(belief.states), generative_process.size
+    rows = generative_process.rows.cumsum(-1)
     uniform = torch.from_numpy(rng.random((frames + 1, count, rollouts)))
     states = _choose(belief.states.cumsum(-1)[:, None].expand(-1, rollouts, -1), uniform[0])
     means = belief.means[:, None].expand(-1, rollouts, -1)
     covariances = belief.covariances[:, None].expand(-1, rollouts, -1, -1)
     for t in range(frames):
         states = _choose(rows[states], uniform[t + 1])
-        means, covariances = step(process, means, covariances, states)
+        means, covariances = step(generative_process, means, covariances, states)
     return Future(means[..., :size], covariances[..., :size, :size])
 
 
 def straightened(view: View, around: Tensor) -> Potential:
-    """Return what the N frames of a view say of their latents, about which is known (N, D)."""
+    """Return the potential of the N frames of a view, with the decoder made linear twice.
+
+    Parameters
+    ----------
+    view : View
+    around : (N, D) float64
+        Where the decoder is first made linear.
+    """
     rows = torch.arange(len(around))
-    told = potential(view, around, rows)
-    unit = torch.eye(around.shape[-1]).to(told.precision)
-    return potential(view, torch.linalg.solve(told.precision + unit, told.precision_mean), rows)
+    evidence = potential(view, around, rows)
+    unit = torch.eye(around.shape[-1]).to(evidence.precision)
+    return potential(view, torch.linalg.solve(evidence.precision + unit, evidence.precision_mean), rows)
 
 
-def foretold(view: View, told: Potential, future: Future, rng: np.random.Generator) -> Tensor:
+def predictive_density(
+    view: View, evidence: Potential, future: Future, rng: np.random.Generator
+) -> Tensor:
     """Return the log density (N,) of the N frames of a view, nats.
 
     Parameters
     ----------
     view : View
-    told : Potential
-        (N, ...), what the frames say with the decoder made straight.
+    evidence : Potential
+        (N, ...), with the decoder made linear.
     future : Future
     rng : numpy Generator
     """
     count, rollouts, size = future.means.shape
     prior = torch.linalg.cholesky(future.covariances)
     inverse = torch.cholesky_inverse(prior)
-    factor = torch.linalg.cholesky(inverse + told.precision[:, None])
-    pull = (inverse @ future.means[..., None])[..., 0] + told.precision_mean[:, None]
+    factor = torch.linalg.cholesky(inverse + evidence.precision[:, None])
+    pull = (inverse @ future.means[..., None])[..., 0] + evidence.precision_mean[:, None]
     center = torch.cholesky_solve(pull[..., None], factor)[..., 0]
     normals = torch.from_numpy(rng.standard_normal((count, rollouts, size)))
     latents = center + torch.linalg.solve_triangular(factor.mT, normals[..., None], upper=True)[..., 0]
@@ -152,5 +167,5 @@ def foretold(view: View, told: Potential, future: Future, rng: np.random.Generat
 
 def _choose(cumulative: Tensor, uniform: Tensor) -> Tensor:
     """Return the states (N, S) that numbers in [0, 1) fall on."""
-    found = torch.searchsorted(cumulative.contiguous(), uniform[..., None], right=True)[..., 0]
-    return found.clamp(max=cumulative.shape[-1] - 1)
+    states = torch.searchsorted(cumulative.contiguous(), uniform[..., None], right=True)[..., 0]
+    return states.clamp(max=cumulative.shape[-1] - 1)

@@ -14,10 +14,10 @@ from ...reduction.latents import LatentSeries
 from ...reduction.pca import Pca
 from .. import latent_evidence, segmentation
 from ..model import Model
-from ..networks.base import Decoder
+from ..networks.interface import Decoder
 from .chain import Potential
-from .process import Process, process
-from .views import Components, Pixels
+from .generative import GenerativeProcess, generative_process
+from .observation_models import Components, Pixels
 
 __all__ = ["Recording", "open_recording"]
 
@@ -26,7 +26,7 @@ class Recording(NamedTuple):
     """What the scores are made of."""
 
     crops: Crops
-    process: Process
+    generative_process: GenerativeProcess
     decoder: Decoder
     pca: Pca
     series: LatentSeries
@@ -55,13 +55,13 @@ class Recording(NamedTuple):
         """Return the PCA's latents of some ticks."""
         rows = ticks.numpy()
         pose = self.series.pose
-        seen = self.series.observed[rows, None]
+        observed = self.series.observed[rows, None]
         assert self.series.information is not None
         return Components(
             self.decoder,
             self.pca,
-            torch.from_numpy(np.where(seen, self.series.values[rows, :pose], 0.0)),
-            torch.from_numpy(np.where(seen, self.series.information[rows, :pose], 0.0)),
+            torch.from_numpy(np.where(observed, self.series.values[rows, :pose], 0.0)),
+            torch.from_numpy(np.where(observed, self.series.information[rows, :pose], 0.0)),
             self.subject_offset(),
         )
 
@@ -80,13 +80,13 @@ class Recording(NamedTuple):
         mean = torch.where(precision > 0, self.evidence.mean[ticks].double(), 0.0)
         return Potential(torch.diag_embed(precision), precision * mean)
 
-    def seen(self) -> Tensor:
+    def observed(self) -> Tensor:
         """Return which ticks (T,) the recognizer says something of."""
         return (self.evidence.precision > 0).any(-1)
 
     def even(self, *shape: int) -> Tensor:
         """Return states (*shape, K), each with its probability at any time."""
-        first = self.process.first
+        first = self.generative_process.first
         return first.expand(*shape, len(first))
 
 
@@ -107,17 +107,19 @@ def open_recording(model: Model, crops: Crops | Recording) -> Recording:
     prior = find_prior(model.settings.prior)
     assert evidence.mean.shape[-1] == prior.dimensions(model.parameters)
     decoder = model.networks().decoder.requires_grad_(False)
-    law = process(model.parameters if model.forecast_parameters is None else model.forecast_parameters)
-    return Recording(crops, law, decoder, model.pca(), series, evidence, evidence.states)
+    generative = generative_process(
+        model.parameters if model.forecast_parameters is None else model.forecast_parameters
+    )
+    return Recording(crops, generative, decoder, model.pca(), series, evidence, evidence.states)
 
 
 def _runs(ticks: Tensor) -> list[tuple[int, int]]:
     """Cut ticks into runs of consecutive ones: first tick, and one beyond the last."""
     values = ticks.tolist()
-    found: list[tuple[int, int]] = []
+    runs: list[tuple[int, int]] = []
     for tick in values:
-        if found and found[-1][1] == tick:
-            found[-1] = (found[-1][0], tick + 1)
+        if runs and runs[-1][1] == tick:
+            runs[-1] = (runs[-1][0], tick + 1)
         else:
-            found.append((tick, tick + 1))
-    return found
+            runs.append((tick, tick + 1))
+    return runs

@@ -37,9 +37,9 @@ def table(
 
 
 def _rows(
-    model: Model, known: Recording, settings: EvaluateSettings, rng: np.random.Generator
+    model: Model, recording: Recording, settings: EvaluateSettings, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
-    for measure, score in _scores(model, known, settings, rng):
+    for measure, score in _scores(model, recording, settings, rng):
         yield {
             "measure": measure,
             "horizon": score.horizon,
@@ -51,21 +51,21 @@ def _rows(
 
 
 def _scores(
-    model: Model, known: Recording, settings: EvaluateSettings, rng: np.random.Generator
+    model: Model, recording: Recording, settings: EvaluateSettings, rng: np.random.Generator
 ) -> Iterator[tuple[str, Score]]:
-    yield "bound", bound(model, known, rng=rng, draws=settings.draws)
+    yield "bound", bound(model, recording, rng=rng, draws=settings.draws)
     clips, frames = settings.clips, settings.clip_frames
-    for score in iwae(model, known, rng=rng, clips=clips, frames=frames, samples=settings.samples):
+    for score in iwae(model, recording, rng=rng, clips=clips, frames=frames, samples=settings.samples):
         yield "iwae", score
-    found = predictive(
+    predictions = predictive(
         model,
-        known,
+        recording,
         rng=rng,
         horizons=settings.horizons,
         rollouts=settings.rollouts,
         targets=settings.targets,
         history=settings.history_frames,
     )
-    for measure, parts in found.items():
+    for measure, parts in predictions.items():
         for score in parts:
             yield measure, score

@@ -18,7 +18,7 @@ from ...messages import meanfield
 from ...priors.interface import ChosenNetworkPrior, GlobalParameters
 from ...priors.types import Cotangent, GaussianEvidence, Local, Tangent, TensorRecord
 from ..networks import likelihood
-from ..networks.base import Decoder
+from ..networks.interface import Decoder
 from ..settings import TrainingSettings
 
 __all__ = ["AT_ONCE", "Batch", "Gradient", "relative_error", "through_optimum"]

@@ -15,7 +15,7 @@ from ...reduction import registration
 from ...reduction.latents import LatentSeries
 from .. import latent_evidence
 from ..networks import likelihood
-from ..networks.base import Decoder, Encoder
+from ..networks.interface import Decoder, Encoder
 from . import windows
 from .gradients import AT_ONCE, Batch
 from .windows import Window

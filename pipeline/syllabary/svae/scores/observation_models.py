@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...reduction.pca import Pca
 from ..networks import likelihood
-from ..networks.base import Decoder
+from ..networks.interface import Decoder
 from .chain import Potential
 
 __all__ = ["Components", "Pixels", "View", "log_density", "potential"]
@@ -104,21 +104,21 @@ class Components(NamedTuple):
         basis = torch.from_numpy(self.pca.components / self.pca.scale[:, None, None]).flatten(1)
         mean = torch.from_numpy(self.pca.mean).flatten()
         heights = self.decoder(latents + self.subject_offset).flatten(1)
-        found: Tensor = ((heights - mean.to(heights)) @ basis.T.to(heights)).double()
-        return found - self.subject_offset
+        scores: Tensor = ((heights - mean.to(heights)) @ basis.T.to(heights)).double()
+        return scores - self.subject_offset
 
     def measured(self, rows: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
         """Return latents and their precisions, whatever is expected."""
-        known = self.information[rows]
-        return torch.where(known > 0, self.values[rows], 0.0), known
+        precision = self.information[rows]
+        return torch.where(precision > 0, self.values[rows], 0.0), precision
 
     def score(self, latents: Tensor, rows: Tensor) -> Tensor:
         """Return the log density of the PCA's latents."""
         expected = self.expected(latents)
         values, precision = self.measured(rows, expected)
-        misfit = precision * (values - expected).square()
+        squares = precision * (values - expected).square()
         constant = torch.where(precision > 0, torch.log(precision / (2 * torch.pi)), 0.0)
-        return 0.5 * (constant - misfit).sum(-1)
+        return 0.5 * (constant - squares).sum(-1)
 
 
 @torch.no_grad()
@@ -133,24 +133,27 @@ def log_density(view: View, latents: Tensor, rows: Tensor) -> Tensor:
     rows : (N,) int64
     """
     pose = latents[:, : view.size]
-    found = torch.empty(len(rows), dtype=torch.float64)
+    result = torch.empty(len(rows), dtype=torch.float64)
     for begin in range(0, len(rows), CHUNK):
         at = slice(begin, begin + CHUNK)
-        found[at] = view.score(pose[at], rows[at])
-    return found
+        result[at] = view.score(pose[at], rows[at])
+    return result
 
 
 @torch.no_grad()
 def potential(view: View, latents: Tensor, rows: Tensor) -> Potential:
-    """Return what frames say of latents, were the decoder straight around the latents given.
+    """Return the Gaussian potential of frames, with the decoder made linear around given latents.
 
-    Exact for a linear decoder without outliers, and then its whole precision, not its diagonal. A pixel
-    counts by the probability that it is none. Latents beyond the pose are told nothing.
+    It is exact for a linear decoder without outliers, and has the full precision matrix. A pixel
+    counts by the probability that it is no outlier. Latents beyond the pose have no potential.
 
     Parameters
     ----------
-    view, latents, rows
-        As for ``log_density``.
+    view : View
+    latents : (N, D) float64
+        Where the decoder is made linear.
+    rows : (N,) int64
+        Frames of the view.
 
     Returns
     -------
@@ -166,8 +169,8 @@ def potential(view: View, latents: Tensor, rows: Tensor) -> Potential:
         at = slice(begin, begin + step)
         around = latents[at, :pose]
         heights, slopes = _slopes(view.expected, around)
-        values, known = view.measured(rows[at], heights)
-        weighted = slopes * known[:, None]
+        values, weights = view.measured(rows[at], heights)
+        weighted = slopes * weights[:, None]
         inner = (weighted @ slopes.mT).double()
         precision[at, :pose, :pose] = (inner + inner.mT) / 2
         pull = (weighted @ (values - heights)[..., None])[..., 0].double()

@@ -1,4 +1,4 @@
-"""A trained prior of any kind as one kind of process, its parameters at their means."""
+"""A trained prior of any kind as one generative process, its parameters at their means."""
 
 from typing import NamedTuple
 
@@ -9,13 +9,13 @@ from ...expfam import mniw, niw
 from ...priors.blocks import autoregression, sticky
 from ...priors.interface import GlobalParameters, MixtureParameters, StartParameters, StickyParameters
 
-__all__ = ["Law", "Process", "process", "stationary"]
+__all__ = ["Gaussian", "GenerativeProcess", "generative_process", "stationary"]
 
 # A step that was never counted keeps a probability that has a logarithm.
 SMALLEST = 1e-12
 
 
-class Law(NamedTuple):
+class Gaussian(NamedTuple):
     """A Gaussian."""
 
     mean: Tensor
@@ -24,7 +24,7 @@ class Law(NamedTuple):
     """(D, D)"""
 
 
-class Process(NamedTuple):
+class GenerativeProcess(NamedTuple):
     """``z_t ~ rows[z_{t-1}]``, ``x_t ~ N(W_z [x_{t-1}, ..., x_{t-L}] + b_z, Q_z)``; all float64."""
 
     first: Tensor
@@ -37,7 +37,7 @@ class Process(NamedTuple):
     """(K, D)"""
     noise: Tensor
     """(K, D, D) covariances."""
-    start: Law | None
+    start: Gaussian | None
     """Of the first frame of a sequence; None: every frame is drawn by its state alone."""
 
     @property
@@ -51,11 +51,11 @@ class Process(NamedTuple):
         return self.weights.shape[-1] // self.size
 
 
-def process(parameters: GlobalParameters) -> Process:
-    """Read the parameters of any file in ``priors/`` as a process.
+def generative_process(parameters: GlobalParameters) -> GenerativeProcess:
+    """Read the parameters of any file in ``priors/`` as a generative process.
 
     A sequence to be scored begins anywhere in a recording. So its first state has the stationary
-    probabilities of the steps, its first frame the law that all whitened latents have, N(0, 1) in
+    probabilities of the steps, its first frame the distribution of all whitened latents, N(0, 1) in
     the units of the model, and before it the animal stood still: lags that reach back beyond the
     first frame read the first frame. All models with dynamics thus pay the same for one frame.
 
@@ -76,17 +76,25 @@ def process(parameters: GlobalParameters) -> Process:
     size = offsets.shape[-1]
     start = None
     if weights.shape[-1]:
-        start = Law(torch.zeros(size, dtype=torch.float64), torch.eye(size, dtype=torch.float64))
+        start = Gaussian(torch.zeros(size, dtype=torch.float64), torch.eye(size, dtype=torch.float64))
         if isinstance(parameters, StartParameters):
-            base = niw.to_standard(parameters.start_hyperprior)
-            start = Law(base.mean, base.scale / (base.degrees - size - 1))
+            start_distribution = niw.to_standard(parameters.start_hyperprior)
+            start = Gaussian(
+                start_distribution.mean,
+                start_distribution.scale / (start_distribution.degrees - size - 1),
+            )
     else:
         weights = weights.new_zeros((*offsets.shape, size))
-    return Process(stationary(rows), rows, weights, offsets, (noise + noise.mT) / 2, start)
+    return GenerativeProcess(stationary(rows), rows, weights, offsets, (noise + noise.mT) / 2, start)
 
 
 def stationary(rows: Tensor) -> Tensor:
-    """Return the probabilities (K,) that a step leaves as they are.
+    """Return the stationary probabilities (K,) of a chain.
+
+    Parameters
+    ----------
+    rows : (K, K) float64
+        Transition probabilities.
 
     References
     ----------
@@ -98,7 +106,7 @@ def stationary(rows: Tensor) -> Tensor:
     for k in range(states - 1, 0, -1):
         left[:k, k] /= left[k, :k].sum()
         left[:k, :k] += left[:k, k, None] * left[k, :k]
-    found = torch.ones_like(rows[0])
+    probabilities = torch.ones_like(rows[0])
     for k in range(1, states):
-        found[k] = (found[:k] * left[:k, k]).sum()
-    return found / found.sum()
+        probabilities[k] = (probabilities[:k] * left[:k, k]).sum()
+    return probabilities / probabilities.sum()
