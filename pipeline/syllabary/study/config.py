@@ -1,0 +1,227 @@
+"""The settings of a study: a section for each step, and the models to fit."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from ..depth.settings import CheckSettings, ExtractSettings, HeadingTrainingSettings
+from ..errors import BadInput, BadSetting
+from ..export.settings import ExportSettings
+from ..figures.settings import DrawSettings
+from ..reduction.settings import ReduceSettings
+from ..settings import Field, Settings, read
+from ..simulate.settings import SimulateSettings
+from ..svae.settings import DiscoverySettings, EvaluateSettings, ModelSettings
+from ..syllables.settings import ChangepointSettings, SelectSettings, SuggestSettings, SummarizeSettings
+
+__all__ = ["Candidate", "Config", "candidates", "extract_settings", "fits", "read_config", "read_file"]
+
+LABELS = "config/labels.csv"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+class ReduceSection(ReduceSettings):
+    """Principal components, and the model-free change points found in them."""
+
+    changepoints: ChangepointSettings = ChangepointSettings()
+
+
+class MachineSettings(Settings):
+    """How to run; never a rule's parameter, and without influence on any result."""
+
+    log_level: Literal["debug", "info", "warning"] = Field(
+        "info", description="What the log files of the steps tell."
+    )
+    scratch: str | None = Field(
+        None,
+        description="Folder to unpack packed recordings into while they are read; null = the system's.",
+    )
+
+
+class Config(Settings):
+    """The whole of ``config.yaml``: a section per step."""
+
+    seed: int = Field(0, ge=0, description="Seed of everything random in the study.")
+    recordings: str = Field("config/recordings.tsv", description="Table of recordings, tab separated.")
+    labels: str = Field(
+        LABELS,
+        description="Behaviors that people labeled (csv, tsv, or an export of BORIS), if any.",
+    )
+    simulate: SimulateSettings = SimulateSettings()
+    train_heading: HeadingTrainingSettings = HeadingTrainingSettings()
+    extract: ExtractSettings = ExtractSettings()
+    overrides: dict[str, dict[str, Any]] = Field(
+        {}, description="Settings of extract that differ for single recordings, by recording."
+    )
+    check: CheckSettings = CheckSettings()
+    reduce: ReduceSection = ReduceSection()
+    models: dict[str, ModelSettings] = Field(
+        {
+            "slds": ModelSettings(
+                network="conv",
+                network_settings={"outliers": 0.002},
+                prior="slds",
+                registration=True,
+                kinematics=True,
+                subject_offset=True,
+                discovery=DiscoverySettings(),
+            ),
+            "pca-slds": ModelSettings(prior="slds"),
+            "pca-arhmm": ModelSettings(),
+        },
+        min_length=1,
+        description="Models to fit, or paths of models fitted elsewhere, by name.",
+    )
+    evaluate: EvaluateSettings = EvaluateSettings()
+    summarize: SummarizeSettings = SummarizeSettings()
+    suggest: SuggestSettings = SuggestSettings()
+    select: SelectSettings = SelectSettings()
+    export: ExportSettings = ExportSettings()
+    draw: DrawSettings = DrawSettings()
+    machine: MachineSettings = MachineSettings()
+
+
+class Candidate(NamedTuple):
+    """A model to fit: its settings and its seed; ``variant`` is empty for one of ``models``."""
+
+    settings: ModelSettings
+    seed: int
+    variant: str = ""
+
+
+def read_config(values: Mapping[str, Any]) -> Config:
+    """Check a parsed ``config.yaml``.
+
+    Raises
+    ------
+    BadSetting
+        One sentence that names every wrong key and the nearest right one.
+    """
+    config = read(Config, values, "")
+    for name, model in config.models.items():
+        if not NAME.fullmatch(name):
+            raise BadSetting(f"model name {name!r}: use letters, digits, '_', '.' and '-' only.")
+        if model.path is not None and not Path(model.path).is_file():
+            raise BadInput(f"models.{name}.path: no file {model.path!r}; give a model.safetensors.")
+    candidates(config)
+    for recording in config.overrides:
+        extract_settings(config, recording)
+    if config.labels != LABELS and not Path(config.labels).is_file():
+        raise BadInput(
+            f"labels: no file {config.labels!r}; name a csv or tsv, or leave the setting out."
+        )
+    return config
+
+
+def read_file(path: Path) -> Config:
+    """Read and check a ``config.yaml``.
+
+    Raises
+    ------
+    BadInput, BadSetting
+        There is no such file, it is not YAML, or a setting is wrong.
+    """
+    import yaml
+
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file; give the study's settings with --config.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise BadInput(f"{path}: is not YAML ({reason}); compare it with the shipped one.") from None
+    if not isinstance(values, dict):
+        raise BadInput(f"{path}: holds a {type(values).__name__}; wanted sections, 'name: value'.")
+    return read_config(values)
+
+
+def extract_settings(config: Config, recording: str) -> ExtractSettings:
+    """Return the settings of ``extract`` for a recording: its own laid over those of the study.
+
+    Raises
+    ------
+    BadSetting
+        The recording's own have a wrong key or value, or do not go with the study's.
+    """
+    overrides = config.overrides.get(recording)
+    if not overrides:
+        return config.extract
+    values = _laid_over(config.extract.model_dump(mode="json"), overrides)
+    return read(ExtractSettings, values, f"overrides.{recording}")
+
+
+def candidates(config: Config) -> dict[str, Candidate]:
+    """Return what ``select`` chooses from, by name: ``<model>.<variant>.<seed>``.
+
+    A variant's settings are laid over the model's, key by key. Settings of a network or a prior are
+    not handed on to another network or prior.
+
+    Raises
+    ------
+    BadSetting
+        There is no such model to train, a variant has a wrong setting, a name is taken or no name, or
+        variants explain different pixels.
+    """
+    chosen = config.select
+    if chosen.model is None:
+        return {}
+    model = config.models.get(chosen.model)
+    if model is None:
+        near = difflib.get_close_matches(chosen.model, config.models, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise BadSetting(
+            f"select.model = {chosen.model!r}: no such model{hint} Known: {', '.join(config.models)}."
+        )
+    by_name = {}
+    for variant, changes in chosen.settings.items():
+        if model.path is not None or changes.get("path") is not None:
+            raise BadSetting(
+                f"select.model = {chosen.model!r}, variant {variant!r}: has a path, so nothing is "
+                "trained; select a model without one."
+            )
+        settings = read(ModelSettings, _changed(model, changes), f"select.settings.{variant}")
+        for seed in range(config.seed, config.seed + chosen.seeds):
+            name = f"{chosen.model}.{variant}.{seed}"
+            if not NAME.fullmatch(name) or not variant:
+                raise BadSetting(
+                    f"select.settings, variant {variant!r}: the candidate {name!r} becomes a file "
+                    "name; use letters, digits, '_', '.' and '-', at most 100 in all."
+                )
+            if name in config.models:
+                raise BadSetting(
+                    f"select.settings, variant {variant!r}: {name!r} is a model in 'models' already; "
+                    "rename one of them."
+                )
+            by_name[name] = Candidate(settings, seed, variant)
+    if len({candidate.settings.registration for candidate in by_name.values()}) > 1:
+        raise BadSetting(
+            "select.settings: some variants register crops and others do not, so they explain different "
+            "pixels, and their likelihoods can't be ranked; select among each kind by itself."
+        )
+    return by_name
+
+
+def fits(config: Config) -> dict[str, Candidate]:
+    """Return every model that the rules know: those of ``models``, then the candidates."""
+    named = {name: Candidate(model, config.seed) for name, model in config.models.items()}
+    return named | candidates(config)
+
+
+def _changed(model: ModelSettings, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a variant's settings over a model's."""
+    values = model.model_dump(mode="json")
+    for part in ("network", "prior"):
+        if changes.get(part, values[part]) != values[part]:
+            values[f"{part}_settings"] = {}
+    return _laid_over(values, changes)
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _laid_over(below[key], value)
+        for key, value in above.items()
+        if isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
+    }
+    return {**below, **above, **both}
