@@ -7,17 +7,20 @@ from syllabary import provenance
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A small package of the same shape: two steps, rooms behind them, a registry folder."""
+    """A small package of the same shape: two steps, modules behind them, a registry folder."""
     files = {
-        "steps/__init__.py": "from .all import draw, fit\n",
-        "steps/all.py": (
+        "steps/__init__.py": "from .draw import draw\nfrom .fit import fit\n",
+        "steps/fit.py": (
+            "from ..ground import helper\ndef fit():\n    from ..models import model\n    helper()\n"
+        ),
+        "steps/draw.py": (
             "from ..ground import helper\n"
-            "def fit():\n    from ..room import model\n    helper()\n"
             "def draw():\n    from .. import registry\n    registry.find('syllabary.drawings', 'one')\n"
+            "def unused():\n    helper()\n"
         ),
         "ground.py": "def helper():\n    return 1\n",
-        "room/__init__.py": '"""Front page."""\n',
-        "room/model.py": "from ..algebra import chain\n",
+        "models/__init__.py": '"""Front page."""\n',
+        "models/model.py": "from ..algebra import chain\n",
         "algebra/__init__.py": "",
         "algebra/chain.py": 'def sweep():\n    """Words."""\n    return 1  # why\n',
         "drawings/__init__.py": "",
@@ -60,7 +63,7 @@ def test_comments_and_docstrings_do_not_count(package):
     before = digests()
     edit(package / "algebra/chain.py", '"""Words."""', '"""Other words."""')
     edit(package / "algebra/chain.py", "# why", "# because")
-    edit(package / "room/__init__.py", "Front page", "Title page")
+    edit(package / "models/__init__.py", "Front page", "Title page")
     assert digests() == before
 
 
@@ -71,7 +74,7 @@ def test_a_registry_reaches_its_whole_folder(package):
     assert digests()[1] != draw
 
 
-def test_templates_count_for_the_room_that_holds_them(package):
+def test_templates_count_for_the_package_that_holds_them(package):
     fit, draw = digests()
     edit(package / "drawings/templates/page.html", "red", "blue")
     assert digests()[0] == fit
@@ -127,3 +130,8 @@ def test_generators_depend_on_seed_and_names_alone():
     assert draw(1, "a") == draw(1, "a")
     assert draw(1, "a") != draw(2, "a")
     assert draw(1, "a", "b") != draw(1, "ab")
+
+
+def test_a_step_must_be_the_function_of_its_file(package):
+    with pytest.raises(KeyError, match=r"steps/draws\.py defines no function 'draws'"):
+        provenance.code_of("draws")

@@ -1,8 +1,8 @@
-"""Where a result came from: version, code, settings, seed and inputs, as one JSON text.
+"""Provenance of a result: version, code, settings, seed and inputs, as one JSON text.
 
-There are no dates and no host names in it, so that the same command twice writes the same
-bytes. ``code_of`` is a digest of the syntax a step can reach: it follows imports from the
-step's function, and neither comments nor docstrings count.
+It holds no dates and no host names, so that the same command writes the same bytes again.
+``code_of`` is a digest of the syntax that a step can reach. It follows imports from the step's
+function; comments and docstrings do not count.
 """
 
 import ast
@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,10 +28,10 @@ SAMPLED_BLOCKS = 64
 
 
 class Provenance(NamedTuple):
-    """What made a file."""
+    """The step, settings, seed, inputs and code that a file was made with."""
 
     step: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     seed: int | None
     inputs: Mapping[str, str]
     code: str
@@ -51,7 +51,7 @@ def digest(path: Path | str) -> str:
     """Return a BLAKE2 digest of a file's content, or of a folder's files in name order.
 
     Files above 256 MiB are sampled: their size and 64 evenly spaced blocks of 1 MiB, the
-    first and the last among them. The digest says so with the prefix ``sampled-``.
+    first and the last among them. Their digests begin with ``sampled-``.
     """
     path = Path(path)
     if path.is_dir():
@@ -72,9 +72,9 @@ def digest(path: Path | str) -> str:
 
 
 def generator(seed: int, *names: str | int) -> np.random.Generator:
-    """Return the random generator of one named thing in a study of one seed.
+    """Return the random generator of a study's seed and the names of a task.
 
-    The same seed and names give the same numbers whatever else ran before.
+    The numbers depend on the seed and the names alone, not on what ran before.
     """
     text = "\0".join(map(str, (seed, *names)))
     words = hashlib.blake2b(text.encode(), digest_size=32).digest()
@@ -83,24 +83,28 @@ def generator(seed: int, *names: str | int) -> np.random.Generator:
 
 @cache
 def code_of(step: str) -> str:
-    """Digest the code that one function of ``steps.py`` can reach.
+    """Digest the code that one step can reach.
 
     The function's own syntax counts, the module-level names of its file that it uses, and
     every file of the package that its imports lead to, transitively. A call of
     ``registry.find`` or ``registry.names`` reaches the whole folder it names. Templates and
-    weights count where the room that holds them does.
+    weights count with the package that holds them.
 
     Parameters
     ----------
     step : str
-        Name of a function in a file of ``steps/``.
+        Name of a function in the file of ``steps/`` with the same name.
+
+    Raises
+    ------
+    KeyError
+        There is no such function.
     """
-    for place in sorted((PACKAGE / STEPS).glob("*.py")):
-        defined = {name: node for node in _syntax(place).body for name in _names_of(node)}
-        if isinstance(defined.get(step), ast.FunctionDef):
-            break
-    else:
-        raise KeyError(f"no file of {STEPS}/ defines a function {step!r}")
+    place = PACKAGE / STEPS / f"{step}.py"
+    body = _syntax(place).body if place.is_file() else []
+    defined = {name: node for node in body for name in _names_of(node)}
+    if not isinstance(defined.get(step), ast.FunctionDef):
+        raise KeyError(f"{STEPS}/{step}.py defines no function {step!r}")
     reached: dict[str, ast.AST] = {}
     pending = [step]
     while pending:
@@ -126,7 +130,7 @@ def code_of(step: str) -> str:
 
 @cache
 def _syntax(path: Path) -> ast.Module:
-    """Parse a file and forget its docstrings."""
+    """Parse a file and drop its docstrings."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -138,13 +142,13 @@ def _syntax(path: Path) -> ast.Module:
 
 
 def _data_of(folder: Path) -> list[Path]:
-    """Files of a room that are no code of Python's: templates, styles, weights."""
+    """Return the files of a package that are not Python code: templates, styles, weights."""
     files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return sorted(path for path in files if path.suffix not in (".py", ".pyc"))
 
 
 def _names_of(node: ast.stmt) -> list[str]:
-    """Names that one top-level statement defines."""
+    """Return the names that one top-level statement defines."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return [node.name]
     if isinstance(node, ast.Import | ast.ImportFrom):
@@ -194,7 +198,7 @@ def _is_registry(function: ast.expr) -> bool:
 
 
 def _files(module: tuple[str, ...]) -> Iterable[Path]:
-    """Files that importing a dotted name runs: its packages' front pages and itself."""
+    """Yield the files that importing a dotted name runs: its packages and itself."""
     if module[:1] != ("syllabary",):
         return
     for depth in range(1, len(module) + 1):

@@ -170,7 +170,7 @@ def test_the_step_writes_a_table_that_people_fill_in(tmp_path, rng):
     labels_path.write_text("recording,start_s,stop_s,behavior\nm1,0,2,walk\n")
     suggest(
         labels=labels, posteriors=posteriors, queries=tmp_path / "queries.tsv", recordings=rows,
-        settings={"clips": 5, "clip_s": 2.0}, annotations=labels_path,
+        settings={"clips": 5, "clip_s": 2.0}, human_labels=labels_path,
     )  # fmt: skip
     text = (tmp_path / "queries.tsv").read_text()
     assert text.startswith("recording\tstart_s\tstop_s\tbehavior\treason\n")

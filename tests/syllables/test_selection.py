@@ -244,5 +244,5 @@ def test_the_step_refuses_what_it_cannot_judge(results):
         select(**{**results, "recordings": train})
     with pytest.raises(BadInput, match=r"no labels of '\w+' by 'm.base.0'; segment it first"):
         select(**{**results, "labels": results["labels"][3:]})
-    with pytest.raises(BadInput, match=r"'m\.base\.0' is no candidate of select\.model = 'other'"):
+    with pytest.raises(BadInput, match=r"'m\.base\.0' is not a candidate of select\.model = 'other'"):
         select(**{**results, "settings": {"model": "other"}})

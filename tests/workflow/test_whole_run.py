@@ -135,7 +135,7 @@ def test_the_workflow_report_opens(study):
 
 
 @pytest.mark.parametrize(
-    ("model", "kept", "says"),
+    ("model", "kept", "message"),
     [
         ("pca-arhmm", "checkpoint", "goes on after iteration"),
         ("slds", "checkpoint", "goes on after iteration"),
@@ -148,10 +148,7 @@ def test_a_killed_fit_goes_on_where_it_was_and_ends_the_same(study, model, kept,
     arguments = [
         *("-m", "syllabary.cli", "fit", "--name", model, "--pca", "results/models/pca.h5"),
         *("--changepoints", "results/models/changepoints.parquet"),
-        *("--model", str(folder / "model.safetensors")),
-        *("--settings-used", str(folder / "settings.json")),
-        *("--history", str(folder / "history.parquet")),
-        *("--clips", str(folder / "clips.h5")),
+        *("--folder", str(folder)),
     ]
     for recording in ("c1", "c2", "d1", "d2"):
         arguments += ["--crops", f"results/recordings/{recording}/crops.h5"]

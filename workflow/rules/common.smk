@@ -1,4 +1,4 @@
-# What the rules share: the checked study, the files of a recording, and how a step is called.
+# Shared by the rules: the checked study, the files of a recording, parameters of steps.
 import re
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ SIMULATED = "simulated"
 RAW = ("depth.dat", "depth_ts.txt", "metadata.json")
 TRUE = [r for r in RECORDINGS.index if RECORDINGS.path[r] == SIMULATED]
 TRAIN = [r for r in RECORDINGS.index if RECORDINGS.role[r] == "train"]
-# Animals that no model has seen; without any, all.
+# Recordings of held-out animals; all recordings if no animal is held out.
 UNSEEN = [r for r in RECORDINGS.index if RECORDINGS.role[r] == "held_out"] or list(
     RECORDINGS.index
 )
@@ -31,17 +31,17 @@ wildcard_constraints:
 
 
 def settings_of(section):
-    """The checked section with its defaults: its own settings are all a rule depends on."""
+    """The checked section with its defaults. A rule depends on its own section alone."""
     return getattr(STUDY, section).model_dump(mode="json")
 
 
 def extract_settings(wildcards):
-    """Settings of `extract` for a recording; another recording's own do not matter to it."""
+    """Settings of `extract` for one recording, with its overrides."""
     return steps.extract_settings(STUDY, wildcards.recording).model_dump(mode="json")
 
 
 def row_of(recording):
-    """Who is in a recording, for the tables."""
+    """The row of a recording in tables: recording, subject, group, role."""
     return {
         name: RECORDINGS[name][recording]
         for name in ("recording", "subject", "group", "role")
@@ -49,30 +49,30 @@ def row_of(recording):
 
 
 def rows(recordings=tuple(RECORDINGS.index)):
-    """Who is in each recording, in the order of the files."""
+    """The rows of recordings, in the order of the files."""
     return [row_of(recording) for recording in recordings]
 
 
 def source_of(wildcards):
-    """What `extract` reads: the folder that `simulate` fills, or the user's own path."""
+    """The input of `extract`: the folder that `simulate` writes, or the path in the table."""
     if wildcards.recording in TRUE:
         return f"results/simulated/{wildcards.recording}"
     return RECORDINGS.path[wildcards.recording]
 
 
 def raw_files(wildcards):
-    """Files of a raw recording and its outline: a changed one is extracted again."""
+    """Files of a raw recording and its outline; a change extracts the recording again."""
     outline = steps.extract_settings(STUDY, wildcards.recording).arena.mask
-    drawn = [outline] if outline else []
+    outlines = [outline] if outline else []
     if wildcards.recording in TRUE:
         raw = [f"results/simulated/{wildcards.recording}/{name}" for name in RAW]
     else:
         raw = steps.source_files(RECORDINGS.path[wildcards.recording])
-    return [*raw, *drawn]
+    return [*raw, *outlines]
 
 
 def flips_file(wildcards):
-    """What decides head ends beside the program: a person's list, another network."""
+    """Optional inputs that decide head ends: a list of flips, a trained network."""
     flips = Path(f"config/flips/{wildcards.recording}.tsv")
     weights = STUDY.extract.heading.weights
     inputs = {"flips": str(flips)} if flips.is_file() else {}
@@ -80,7 +80,7 @@ def flips_file(wildcards):
 
 
 def model_file(wildcards):
-    """A model's file: fitted here, or named by its path."""
+    """The file of a model: fitted in this study, or at the path in its settings."""
     return (
         FITS[wildcards.model].settings.path
         or f"results/models/{wildcards.model}/model.safetensors"
@@ -88,19 +88,19 @@ def model_file(wildcards):
 
 
 def names_file(wildcards):
-    """Names that people gave to the syllables of a model, if they did."""
+    """The table of syllable names of a model, if there is one."""
     path = Path(f"config/names/{wildcards.model}.tsv")
     return {"names": str(path)} if path.is_file() else {}
 
 
 def labels_file(wildcards):
-    """Behaviors that people labeled, if they did."""
+    """The table of behaviors that people labeled, if there is one."""
     path = Path(STUDY.labels)
-    return {"annotations": str(path)} if path.is_file() else {}
+    return {"human_labels": str(path)} if path.is_file() else {}
 
 
 def of_recordings(pattern, recordings=tuple(RECORDINGS.index)):
-    """One path for each recording; `{{model}}` in the pattern stays a wildcard."""
+    """One path for each recording; `{{model}}` in the pattern remains a wildcard."""
     return expand(pattern, recording=recordings)
 
 
@@ -110,7 +110,7 @@ def of_models(patterns, models=tuple(MODELS)):
 
 
 def targets():
-    """All that a study ends with."""
+    """The final results of a study."""
     return [
         "results/report/index.html",
         "results/figures",

@@ -3,25 +3,29 @@
 
 rule draw:
     input:
-        crops=of_recordings("results/recordings/{recording}/crops.h5"),
-        previews=of_recordings("results/recordings/{recording}/preview.mp4"),
-        quality=of_recordings("results/recordings/{recording}/quality.json"),
-        pca="results/models/pca.h5",
-        changepoints="results/models/changepoints.parquet",
-        labels=of_models(
-            of_recordings("results/recordings/{recording}/labels/{{model}}.parquet")
-        ),
-        posteriors=of_models(
-            of_recordings("results/recordings/{recording}/posterior/{{model}}.h5")
-        ),
-        results=of_models(
-            expand("results/tables/{{model}}/{table}.parquet", table=TABLES)
-        ),
-        histories=of_models(["results/models/{model}/history.parquet"], FITTED),
-        clips=of_models(["results/models/{model}/clips.h5"], FITTED),
-        truth=of_recordings("results/simulated/{recording}/truth.parquet", TRUE),
-        likelihoods=of_models(["results/tables/{model}/likelihood.parquet"]),
-        scores=of_models(["results/tables/{model}/scores.json"] if TRUE else []),
+        results=[
+            *of_recordings("results/recordings/{recording}/crops.h5"),
+            *of_recordings("results/recordings/{recording}/preview.mp4"),
+            *of_recordings("results/recordings/{recording}/quality.json"),
+            *of_recordings("results/simulated/{recording}/truth.parquet", TRUE),
+            "results/models/pca.h5",
+            "results/models/changepoints.parquet",
+            *of_models(
+                of_recordings(
+                    "results/recordings/{recording}/labels/{{model}}.parquet"
+                )
+            ),
+            *of_models(
+                of_recordings("results/recordings/{recording}/posterior/{{model}}.h5")
+            ),
+            *of_models(
+                expand("results/tables/{{model}}/{table}.parquet", table=steps.TABLES)
+            ),
+            *of_models(["results/tables/{model}/likelihood.parquet"]),
+            *of_models(["results/tables/{model}/scores.json"] if TRUE else []),
+            *of_models(["results/models/{model}/history.parquet"], FITTED),
+            *of_models(["results/models/{model}/clips.h5"], FITTED),
+        ],
     output:
         figures=directory("results/figures"),
         report=report(

@@ -1,4 +1,4 @@
-# Raw depth video to upright crops, and a verdict on each recording.
+# Raw depth video to upright crops.
 
 
 rule extract:
@@ -21,23 +21,5 @@ rule extract:
         recording="{recording}",
         settings=extract_settings,
         code=steps.code_of("extract"),
-    script:
-        "../scripts/step.py"
-
-
-rule check:
-    input:
-        crops="results/recordings/{recording}/crops.h5",
-    output:
-        quality="results/recordings/{recording}/quality.json",
-    log:
-        "logs/check/{recording}.log",
-    benchmark:
-        "results/timing/check/{recording}.tsv"
-    resources:
-        mem_mb=1000,
-    params:
-        settings=settings_of("check"),
-        code=steps.code_of("check"),
     script:
         "../scripts/step.py"

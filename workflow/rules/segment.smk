@@ -1,4 +1,4 @@
-# Crops and a model to labels: the same way for training and new recordings.
+# Crops and a model to labels, the same way for training and new recordings.
 
 
 rule segment:

@@ -1,11 +1,11 @@
-# Candidates of several seeds and settings to one model, by animals that none of them has seen.
+# Candidates of several seeds and settings to one model, by animals that none was trained on.
 
 
 JUDGES = [r for r in RECORDINGS.index if RECORDINGS.role[r] != "apply"]
 
 
 def candidates_of(wildcards):
-    """The candidates, if they are of the model that is asked for."""
+    """Files of the candidates; they must be of the model that `select` names."""
     if wildcards.model != STUDY.select.model:
         raise WorkflowError(
             f"select.model is {STUDY.select.model or 'null'}; set it to {wildcards.model} to train "

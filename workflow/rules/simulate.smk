@@ -1,4 +1,4 @@
-# Settings to raw depth video of a mouse of known syllables.
+# Settings to raw depth video of a mouse whose syllables are known.
 
 
 rule simulate:

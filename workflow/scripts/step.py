@@ -1,4 +1,4 @@
-"""Run the step that bears the rule's name, on the rule's named files and parameters."""
+"""Run the step named like the rule, on the rule's named files and parameters."""
 
 import inspect
 import logging
@@ -27,7 +27,7 @@ def paths(value):
 step = getattr(steps, job.rule)
 files = {name: paths(value) for part in (job.input, job.output) for name, value in part.items()}
 accepted = inspect.signature(step).parameters
-# What the machine offers reaches a step by its name, without being a parameter of the rule.
+# Settings of the machine are not parameters of the rule, because they change no result.
 machine = job.config.get("machine") or {}
 arguments = {k: v for k, v in {**machine, **job.params, **files}.items() if k in accepted}
 keep_freed()

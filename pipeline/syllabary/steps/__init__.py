@@ -1,36 +1,46 @@
-"""One function per rule of the workflow: paths in, paths out.
+"""Steps: one file and one function for each rule of the workflow, paths in and paths out.
 
-A step reads its settings, calls the rooms that do the work, and records what made each
-file. In the order in which data flow: ``recordings`` (simulate, extract, check), ``heading``
-(train_heading), ``models`` (reduce, fit, segment, evaluate), ``results`` (summarize, score, suggest,
-export, draw), ``choice`` (select);
-``comparison`` (compare_results); ``study`` is what the workflow and the command line ask before and
-beside them.
+A step reads its settings, calls the modules that do the work, and records the provenance of each
+file it writes. In the order of the data: ``simulate``, ``train_heading``, ``extract``, ``check``,
+``reduce``, ``fit``, ``segment``, ``evaluate``, ``summarize``, ``score``, ``suggest``, ``select``,
+``export``, ``draw``. The command line alone calls ``new_study``, ``convert``, ``compare`` and
+``compare_results``. ``study`` answers what the workflow asks before it runs a step.
 
-Rooms are imported inside the steps that need them, so that ``code_of`` can tell which code
-a step depends on, and so that importing this package is quick.
+Steps import modules inside their functions. ``code_of`` then finds the code that a step depends
+on, and importing this package is quick.
 """
 
 from ..errors import SyllabaryError
 from ..provenance import code_of
-from .choice import select
-from .comparison import compare_results
-from .heading import train_heading
-from .models import evaluate, fit, reduce, segment
-from .recordings import check, extract, simulate
-from .results import draw, export, score, suggest, summarize
+from ._shared import TABLES
+from .check import check
+from .compare import compare
+from .compare_results import compare_results
+from .convert import convert
+from .draw import draw
+from .evaluate import evaluate
+from .export import export
+from .extract import extract
+from .fit import fit
+from .new_study import new_study
+from .reduce import reduce
+from .score import score
+from .segment import segment
+from .select import select
+from .simulate import simulate
 from .study import (
-    compare,
-    convert,
     extract_settings,
     fits,
-    new_study,
     open_study,
     parameters,
     source_files,
 )
+from .suggest import suggest
+from .summarize import summarize
+from .train_heading import train_heading
 
 __all__ = [
+    "TABLES",
     "SyllabaryError",
     "check",
     "code_of",

@@ -1,4 +1,4 @@
-"""What the steps share: how a file says what made it."""
+"""Helpers of several steps: provenance of outputs, JSON files, verdicts on recordings."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,14 @@ from typing import Any
 from ..provenance import Provenance, code_of, digest
 from ..settings import Settings
 
-__all__ = ["Rows", "Section", "made_by", "write_json"]
+__all__ = ["TABLES", "Rows", "Section", "accepted", "made_by", "verdicts", "write_json"]
 
 Section = Mapping[str, Any]
+"""A section of the config as plain values."""
 Rows = Sequence[Mapping[str, str]]
+"""Rows of the table of recordings: ``recording``, ``subject``, ``group``, ``role``."""
+TABLES = ("bouts", "usage", "transitions", "syllables", "statistics")
+"""Tables that ``summarize`` writes for each model."""
 
 
 def made_by(
@@ -21,15 +25,53 @@ def made_by(
     *,
     seed: int | None = None,
 ) -> Provenance:
-    """Describe what a step is about to make; inputs are known by folder and file name."""
+    """Return the provenance of a step's outputs.
+
+    Parameters
+    ----------
+    step
+        Name of the step.
+    settings
+        The settings that the step reads.
+    inputs
+        Files that the step reads; recorded by the name of their folder and their own.
+    seed
+        The study's seed, if the step draws random numbers.
+    """
     values = settings.model_dump(mode="json") if isinstance(settings, Settings) else dict(settings)
     digests = {"/".join(path.parts[-2:]): digest(path) for path in inputs}
     return Provenance(step, values, seed, digests, code_of(step))
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write sorted, indented JSON whole or not at all."""
+def write_json(path: Path, values: Section) -> None:
+    """Write sorted, indented JSON. A killed step leaves no partial file."""
     from ..records import files
 
     with files.create(path) as temporary:
         temporary.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def verdicts(quality: Sequence[Path]) -> dict[str, str]:
+    """Return the verdict of each ``quality.json`` by recording, the name of its folder."""
+    return {path.parent.name: json.loads(path.read_text("utf-8"))["verdict"] for path in quality}
+
+
+def accepted(crops: Sequence[Path], quality: Sequence[Path]) -> list[Path]:
+    """Return the crops of recordings whose verdict is not ``reject``.
+
+    Raises
+    ------
+    BadInput
+        Every recording was rejected.
+    """
+    from ..errors import BadInput
+
+    judged = [json.loads(path.read_text(encoding="utf-8")) for path in quality]
+    kept = [path for path, row in zip(crops, judged, strict=True) if row["verdict"] != "reject"]
+    if not kept:
+        reasons = "; ".join(f"{row['recording']}: {', '.join(row['reasons'])}" for row in judged)
+        raise BadInput(
+            f"every training recording was rejected ({reasons}); correct the recordings, or change the "
+            "thresholds in the section 'check'."
+        )
+    return kept

@@ -1,22 +1,21 @@
-"""What the workflow and the command line ask of a study beside running its steps."""
+"""Questions about a study, which the workflow and the command line ask before they run a step."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "compare",
-    "convert",
-    "extract_settings",
-    "fits",
-    "new_study",
-    "open_study",
-    "parameters",
-    "source_files",
-]
+from ._shared import Rows, Section
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..depth.settings import ExtractSettings
+    from ..study import Candidate, Config
+
+__all__ = ["extract_settings", "fits", "open_study", "parameters", "source_files"]
 
 
-def open_study(config: Mapping[str, Any], *, look: bool = True) -> tuple[Any, Any]:
+def open_study(config: Section, *, look: bool = True) -> "tuple[Config, pd.DataFrame]":
     """Check a study before any work starts.
 
     Parameters
@@ -24,7 +23,7 @@ def open_study(config: Mapping[str, Any], *, look: bool = True) -> tuple[Any, An
     config : mapping
         The parsed ``config.yaml``.
     look : bool
-        Look at every raw recording and behind every name too; once per run is enough.
+        Check every raw recording and every named file too; once per run is enough.
 
     Returns
     -------
@@ -34,7 +33,7 @@ def open_study(config: Mapping[str, Any], *, look: bool = True) -> tuple[Any, An
     Raises
     ------
     SyllabaryError
-        One sentence for each thing that is wrong.
+        One sentence for each mistake.
     """
     from .. import study
 
@@ -49,8 +48,12 @@ def open_study(config: Mapping[str, Any], *, look: bool = True) -> tuple[Any, An
     return checked, recordings
 
 
-def fits(config: Any) -> Mapping[str, Any]:
+def fits(config: "Config") -> "Mapping[str, Candidate]":
     """Return every model of a checked config by name, candidates of ``select`` among them.
+
+    Parameters
+    ----------
+    config : study.Config
 
     Returns
     -------
@@ -62,15 +65,28 @@ def fits(config: Any) -> Mapping[str, Any]:
     return study.fits(config)
 
 
-def extract_settings(config: Any, recording: str) -> Any:
-    """Return the settings of ``extract`` for one recording of a checked config."""
+def extract_settings(config: "Config", recording: str) -> "ExtractSettings":
+    """Return the settings of ``extract`` for one recording of a checked config.
+
+    Parameters
+    ----------
+    config : study.Config
+    recording : str
+        Name of the recording.
+    """
     from .. import study
 
     return study.extract_settings(config, recording)
 
 
 def source_files(source: Path | str) -> list[Path]:
-    """Return the files that make up a raw recording."""
+    """Return the files of a raw recording.
+
+    Parameters
+    ----------
+    source : path
+        Path of the recording, as in the table of recordings.
+    """
     from ..depth import sources
 
     return sources.files(Path(source))
@@ -78,94 +94,44 @@ def source_files(source: Path | str) -> list[Path]:
 
 def parameters(
     config: Path, section: str, *, wanted: Sequence[str], recording: str | None = None
-) -> dict[str, Any]:
-    """Return those of ``settings``, ``seed`` and ``recordings`` that a step wants by hand."""
+) -> dict[str, Section | Rows | int]:
+    """Return the settings, seed and recordings that a step takes from a config.
+
+    Parameters
+    ----------
+    config
+        ``config.yaml`` of the study.
+    section
+        Name of a section of the config, or of a model.
+    wanted
+        Names of the step's parameters; those of ``settings``, ``seed`` and ``recordings``
+        among them are returned.
+    recording
+        Recording whose own settings of ``extract`` count.
+
+    Raises
+    ------
+    UnknownName
+        The config has no such section or model.
+    """
     from .. import study
     from ..errors import UnknownName
     from ..settings import Settings
 
-    checked = _checked(config)
-    found: dict[str, Any] = {}
+    checked = study.read_file(config)
+    models = study.fits(checked)
+    values: dict[str, Section | Rows | int] = {}
     if "settings" in wanted:
-        known = study.fits(checked)
-        chosen: Settings | None = known[section].settings if section in known else None
-        if chosen is None and isinstance(getattr(checked, section, None), Settings):
-            chosen = getattr(checked, section)
+        chosen = models[section].settings if section in models else getattr(checked, section, None)
         if section == "extract" and recording is not None:
             chosen = study.extract_settings(checked, recording)
-        if chosen is None:
-            raise UnknownName(f"{config}: no model {section!r}; it has {', '.join(known)}.")
-        found["settings"] = chosen.model_dump(mode="json")
+        if not isinstance(chosen, Settings):
+            raise UnknownName(f"{config}: no model {section!r}; it has {', '.join(models)}.")
+        values["settings"] = chosen.model_dump(mode="json")
     if "seed" in wanted:
-        found["seed"] = study.fits(checked).get(section, checked).seed
+        values["seed"] = models[section].seed if section in models else checked.seed
     if "recordings" in wanted:
         table = study.read_recordings(checked.recordings)
-        columns = ["recording", "subject", "group", "role"]
-        found["recordings"] = table[columns].to_dict("records")
-    return found
-
-
-def _checked(config: Path) -> Any:
-    """Read and check a ``config.yaml``."""
-    import yaml
-
-    from .. import study
-    from ..errors import BadInput
-
-    if not config.is_file():
-        raise BadInput(f"{config}: no such file; give the study's settings with --config.")
-    try:
-        values = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = " ".join(str(error).split())
-        raise BadInput(f"{config}: is not YAML ({where}); compare it with the shipped one.") from None
-    if not isinstance(values, dict):
-        raise BadInput(f"{config}: holds a {type(values).__name__}; wanted sections, 'name: value'.")
-    return study.read_config(values)
-
-
-def new_study(folder: Path, template: Path) -> None:
-    """Make a study folder from the shipped config."""
-    import shutil
-
-    from ..errors import BadInput
-
-    if folder.exists() and any(folder.iterdir()):
-        raise BadInput(f"{folder}: is not empty; name a new folder for the study.")
-    shutil.copytree(template, folder / "config")
-
-
-def compare(labels: Path, truth: Path) -> str:
-    """Return the scores of one recording as plain text."""
-    from ..records import tables
-    from ..syllables import score_text, scores
-
-    return score_text.format(
-        scores.score(tables.read(labels, tables.LABELS), tables.read(truth, tables.TRUTH))
-    )
-
-
-def convert(source: Path, target: Path, config: Path | None, *, overwrite: bool) -> str:
-    """Write a raw recording in another format, check it, and say so in a sentence.
-
-    Parameters
-    ----------
-    source, target
-        Session folder or file; ``.dat``, ``.avi`` or ``.mkv`` to write, in another folder.
-    config
-        Settings of a study, of which ``extract.source`` and ``machine.scratch`` count; None for none.
-    overwrite
-        Replace a target that is there.
-    """
-    from ..depth import conversion
-    from ..study import Config
-
-    checked = Config() if config is None else _checked(config)
-    digest = conversion.convert(
-        source,
-        target,
-        checked.extract.source,
-        overwrite=overwrite,
-        scratch=checked.machine.scratch,
-    )
-    return f"{target}: written, read back and the same bit for bit (digest of the frames {digest})"
+        columns = ("recording", "subject", "group", "role")
+        values["recordings"] = [{name: row[name] for name in columns} for _, row in table.iterrows()]
+    return values

@@ -1,4 +1,4 @@
-"""The network that tells head from tail: taught by simulated mice, and by corrected crops."""
+"""Step ``train_heading``: simulated mice and corrected crops to the network that finds the head."""
 
 import tempfile
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ __all__ = ["train_heading"]
 
 
 def train_heading(*, weights: Path, settings: Section, seed: int, crops: Sequence[Path] = ()) -> None:
-    """Teach the network that tells head from tail; extract.heading.weights then names its file.
+    """Train the network that tells head from tail; set extract.heading.weights to its file.
 
     Parameters
     ----------
     weights
         File to write: ``.safetensors``.
     crops
-        ``crops.h5`` of recordings whose head ends were looked at and put right; give each.
+        ``crops.h5`` of recordings whose head ends a person has checked and corrected.
     """
     from ..depth.heading import model
     from ..depth.heading_training import examples, training
@@ -44,21 +44,21 @@ def train_heading(*, weights: Path, settings: Section, seed: int, crops: Sequenc
 
 
 def _simulated(chosen: "HeadingTrainingSettings", seed: int, animal: int) -> "npt.NDArray[np.float64]":
-    """Film one mouse, track it, and return what its frames look like with the head ahead."""
+    """Simulate one mouse, track it, and return the features (N, F) of frames with the head ahead."""
     from ..depth.heading_training import examples
     from ..depth.settings import ExtractSettings
     from ..records import tables
     from ..simulate import acquisition, variety
 
     rng = generator(seed, "train_heading", animal)
-    film = variety.vary(
+    varied = variety.vary(
         rng,
         smallest=chosen.smallest,
         largest=chosen.largest,
         cable_share=chosen.cable_share,
         seconds=chosen.seconds,
     )
-    name, lens = f"animal{animal}", film.camera
+    name, lens = f"animal{animal}", varied.camera
     calibration = {
         "fx_px": lens.focal_px,
         "fy_px": lens.focal_px,
@@ -69,7 +69,7 @@ def _simulated(chosen: "HeadingTrainingSettings", seed: int, animal: int) -> "np
         folder = Path(scratch) / name
         acquisition.record(
             folder,
-            film,
+            varied,
             recording=name,
             subject=name,
             group="control",

@@ -1,12 +1,17 @@
-"""Choice: trained candidates, and animals that none of them has seen, to one model."""
+"""Step ``select``: trained candidates and animals that none was trained on, to one model."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..settings import read
-from ._shared import Rows, Section, made_by, write_json
+from ._shared import Rows, Section, made_by, verdicts, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ..syllables.selection import TrainedModel
 
 __all__ = ["select"]
 
@@ -23,7 +28,7 @@ def select(
     settings: Section,
     quality: Sequence[Path] = (),
 ) -> None:
-    """Choose one of several trained models by animals that none of them has seen.
+    """Choose one of several trained models by animals that none of them was trained on.
 
     Parameters
     ----------
@@ -39,7 +44,7 @@ def select(
         Files to write: ``choice.json``, ``stability.parquet`` with the agreement of every two
         candidates, and ``model.safetensors``, a copy of the chosen one.
     quality
-        Optional ``quality.json`` of the recordings; rejected ones are left out.
+        Optional ``quality.json`` of the recordings; rejected recordings are left out.
     """
     import shutil
 
@@ -56,27 +61,27 @@ def select(
     # Candidates label several recordings each, so folder and file name are not enough.
     labeled = {"/".join(path.parts[-3:]): digest(path) for path in labels}
     provenance = made._replace(inputs={**made.inputs, **labeled})
-    candidates = [selection.TrainedModel(*named(path.parent.name, chosen.model)) for path in models]
-    verdicts = {path.parent.name: json.loads(path.read_text("utf-8"))["verdict"] for path in quality}
-    used = [row for row in recordings if verdicts.get(row["recording"]) != "reject"]
+    candidates = [_candidate(path.parent.name, chosen.model) for path in models]
+    verdict_of = verdicts(quality)
+    used = [row for row in recordings if verdict_of.get(row["recording"]) != "reject"]
     roles = {row["recording"]: row["role"] for row in used}
     if "held_out" not in roles.values():
         raise BadInput(
             "no recording with the role 'held_out' is good enough to judge models by; give animals that "
             "role in recordings.tsv."
         )
-    found = []
+    held_out = []
     for path in likelihoods:
         table = tables.read(path, tables.LIKELIHOOD)
-        own = table[table["recording"].map(roles) == "held_out"]
-        found.append(own.assign(candidate=path.parent.name))
-    said = {role: syllables(labels, candidates, roles, role) for role in ("held_out", "train")}
-    pairs = {role: selection.agreement(of) for role, of in said.items()}
+        rows = table[table["recording"].map(roles) == "held_out"]
+        held_out.append(rows.assign(candidate=path.parent.name))
+    by_role = {role: _syllables(labels, candidates, roles, role) for role in ("held_out", "train")}
+    pairs = {role: selection.agreement(syllables) for role, syllables in by_role.items()}
     result = selection.choose(
-        candidates, pd.concat(found), pairs["held_out"], margin=chosen.stability_margin
+        candidates, pd.concat(held_out), pairs["held_out"], margin=chosen.stability_margin
     )
     for name, row in result["candidates"].items():
-        row |= selection.count({**said["held_out"][name], **said["train"][name]})
+        row |= selection.count({**by_role["held_out"][name], **by_role["train"][name]})
     agreed = pd.concat([table.assign(role=role) for role, table in pairs.items()], ignore_index=True)
     tables.write(stability, agreed, provenance)
     place = next(path for path in models if path.parent.name == result["chosen"])
@@ -86,29 +91,30 @@ def select(
     write_json(choice, {**result, "held_out": judges, "provenance": provenance._asdict()})
 
 
-def named(candidate: str, model: str | None) -> tuple[str, str, int]:
-    """Return a candidate's name, variant and seed."""
+def _candidate(name: str, model: str | None) -> "TrainedModel":
+    """Return a candidate by the name of its folder, ``<model>.<variant>.<seed>``."""
     from ..errors import BadInput
+    from ..syllables.selection import TrainedModel
 
-    start, _, seed = candidate.rpartition(".")
+    start, _, seed = name.rpartition(".")
     variant = start.removeprefix(f"{model}.")
     if variant in ("", start) or not seed.isdecimal():
         raise BadInput(
-            f"{candidate!r} is no candidate of select.model = {model!r}: its folder is called "
+            f"{name!r} is not a candidate of select.model = {model!r}: its folder must be named "
             "<model>.<variant>.<seed>."
         )
-    return candidate, variant, int(seed)
+    return TrainedModel(name, variant, int(seed))
 
 
-def syllables(
-    labels: Sequence[Path], candidates: Sequence[Any], roles: Mapping[str, str], role: str
-) -> dict[str, dict[str, Any]]:
-    """Return what every candidate calls the ticks of the recordings of one role."""
+def _syllables(
+    labels: Sequence[Path], candidates: "Sequence[TrainedModel]", roles: Mapping[str, str], role: str
+) -> "dict[str, dict[str, npt.NDArray[np.integer]]]":
+    """Return the labels (T,) of the recordings of one role, by candidate and recording."""
     from ..errors import BadInput
     from ..records import tables
 
     places = {(path.stem, path.parts[-3]): path for path in labels}
-    names = [name for name, own in roles.items() if own == role]
+    names = [name for name, of_recording in roles.items() if of_recording == role]
     for candidate in candidates:
         for name in names:
             if (candidate.name, name) not in places:

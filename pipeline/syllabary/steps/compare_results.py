@@ -1,4 +1,4 @@
-"""Two runs of one study: are their results equal?"""
+"""Step ``compare_results``: two folders of results of one study to a list of differences."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,19 +7,19 @@ __all__ = ["compare_results"]
 
 
 def compare_results(first: Path, second: Path, renames: Sequence[str] = ()) -> tuple[str, bool]:
-    """Compare two result folders bit for bit.
+    """Compare two folders of results bit for bit.
 
     Parameters
     ----------
     first, second
-        Result folders of one study, run on two versions or two machines.
+        Results of one study, made by two versions or on two machines.
     renames
-        ``OLD=NEW`` for names of the first folder that the second spells in another way.
+        ``OLD=NEW`` for each name that differs between the first folder and the second.
 
     Returns
     -------
     str, bool
-        What is equal and what differs, as plain text; true if all is equal.
+        The differences as plain text; true if there are none.
     """
     from ..records import comparison
 

@@ -1,0 +1,26 @@
+"""Step ``check``: crops to a verdict on the recording."""
+
+from pathlib import Path
+
+from ..settings import read
+from ._shared import Section, made_by, write_json
+
+__all__ = ["check"]
+
+
+def check(*, crops: Path, quality: Path, settings: Section) -> None:
+    """Judge a recording as good, warn or reject, with reasons.
+
+    Parameters
+    ----------
+    crops
+        ``crops.h5`` of the recording.
+    quality
+        File to write: ``quality.json``.
+    """
+    from ..depth.quality import assess
+    from ..depth.settings import CheckSettings
+
+    chosen = read(CheckSettings, settings, "check")
+    verdict = assess(crops, chosen)
+    write_json(quality, {**verdict, "provenance": made_by("check", chosen, [crops])._asdict()})

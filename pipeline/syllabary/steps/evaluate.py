@@ -1,0 +1,50 @@
+"""Step ``evaluate``: a model and recordings it was not trained on to log likelihoods."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..settings import read
+from ._shared import Rows, Section, made_by
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    *,
+    crops: Sequence[Path],
+    model: Path,
+    likelihood: Path,
+    recordings: Rows,
+    settings: Section,
+    seed: int,
+) -> None:
+    """Score a model by the log likelihood of recordings, in units that all models share.
+
+    Parameters
+    ----------
+    crops, model
+        ``crops.h5`` of the recordings, in their order, and ``model.safetensors``.
+    likelihood
+        Table to write: ``likelihood.parquet``.
+    """
+    import pandas as pd
+
+    from ..progress import track
+    from ..provenance import generator
+    from ..records import tables
+    from ..records.crops import Crops
+    from ..svae import scores
+    from ..svae.model import Model
+    from ..svae.settings import EvaluateSettings
+
+    chosen = read(EvaluateSettings, settings, "evaluate")
+    provenance = made_by("evaluate", chosen, [*crops, model], seed=seed)
+    fitted = Model.load(model)
+    parts = []
+    pairs = list(zip(crops, recordings, strict=True))
+    for path, row in track(pairs, "evaluate", unit="recordings"):
+        with Crops(path) as recording:
+            rng = generator(seed, "evaluate", row["recording"])
+            part = scores.table(fitted, recording, chosen, rng)
+        parts.append(part.assign(**{name: row[name] for name in ("recording", "subject", "role")}))
+    tables.write(likelihood, pd.concat(parts, ignore_index=True), provenance, tables.LIKELIHOOD)

@@ -1,0 +1,94 @@
+"""Step ``fit``: training crops to a model."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..settings import read
+from ._shared import Section, accepted, made_by, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["fit"]
+
+log = logging.getLogger(__name__)
+
+
+def fit(
+    *,
+    crops: Sequence[Path],
+    quality: Sequence[Path],
+    pca: Path,
+    changepoints: Path,
+    folder: Path | str,
+    settings: Section,
+    seed: int,
+    human_labels: Path | None = None,
+) -> None:
+    """Train a model on the training recordings; a killed fit resumes at its last checkpoint.
+
+    Parameters
+    ----------
+    crops, quality, pca, changepoints
+        Results of ``extract``, ``check`` and ``reduce``; rejected recordings are left out.
+    folder
+        Folder to write ``model.safetensors``, ``settings.json``, ``history.parquet`` and
+        ``clips.h5`` into.
+    human_labels
+        Optional table of behaviors that people labeled (``labels.csv``, or an export of BORIS).
+    """
+    from ..records import annotations, tables
+    from ..records.crops import Crops
+    from ..reduction import reduction
+    from ..svae import clips, fitting
+    from ..svae.settings import ModelSettings
+    from ..syllables.changepoints import median_duration_s
+
+    folder = Path(folder)
+    chosen = read(ModelSettings, settings, "model")
+    used = accepted(crops, quality)
+    inputs = [*used, pca, changepoints, *([human_labels] if human_labels else [])]
+    provenance = made_by("fit", chosen, inputs, seed=seed)
+    fitted = reduction.load(
+        pca,
+        registration=chosen.registration,
+        kinematics=chosen.kinematics,
+        subject_offset=chosen.subject_offset,
+    )
+    latents, places, times = {}, {}, {}
+    for path in used:
+        with Crops(path) as recording:
+            places[recording.recording] = path
+            latents[recording.recording] = fitted.latents(recording)
+            times[recording.recording] = recording.time_s
+    labeled = annotations.read(human_labels, times, strict=False) if human_labels else {}
+    for name, labels in labeled.items():
+        log.info("%s: people labeled %d ticks", name, labels.labeled.sum())
+    model, history = fitting.learn(
+        latents,
+        places,
+        chosen,
+        fitted,
+        target_duration_s=median_duration_s(tables.read(changepoints)),
+        fps=sum(map(_ticks_per_s, times.values())) / len(times),
+        seed=seed,
+        labels=labeled,
+        folder=folder,
+        identity=provenance.to_json(),
+    )
+    clips.decode(model, seed=seed).save(folder / "clips.h5", provenance)
+    model.save(folder / "model.safetensors", provenance)
+    tables.write(folder / "history.parquet", history, provenance)
+    write_json(folder / "settings.json", {"provenance": provenance._asdict()})
+    for name in ("checkpoint.safetensors", "joint.safetensors"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _ticks_per_s(time_s: "npt.NDArray[np.float64]") -> float:
+    """Return the rate of a recording's clock."""
+    import numpy as np
+
+    return float(1 / np.median(np.diff(time_s))) if len(time_s) > 1 else 30.0

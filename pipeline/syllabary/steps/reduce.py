@@ -1,0 +1,60 @@
+"""Step ``reduce``: training crops to principal components and model-free change points."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..settings import read
+from ._shared import Section, accepted, made_by
+
+__all__ = ["reduce"]
+
+
+def reduce(
+    *,
+    crops: Sequence[Path],
+    quality: Sequence[Path],
+    pca: Path,
+    changepoints: Path,
+    settings: Section,
+    seed: int,
+) -> None:
+    """Fit principal components to the training crops, and find model-free change points.
+
+    Parameters
+    ----------
+    crops, quality
+        ``crops.h5`` and ``quality.json`` of the training recordings; rejected recordings are
+        left out.
+    pca, changepoints
+        Files to write: ``pca.h5``, with one reduction of raw crops and one of registered crops, and
+        ``changepoints.parquet``, found in the pose of registered crops.
+    """
+    from ..records import tables
+    from ..records.crops import Crops
+    from ..reduction import reduction
+    from ..reduction.settings import ReduceSettings
+    from ..syllables.changepoints import find, join
+    from ..syllables.settings import ChangepointSettings
+
+    values = {key: value for key, value in settings.items() if key != "changepoints"}
+    chosen = read(ReduceSettings, values, "reduce")
+    finding = read(ChangepointSettings, settings.get("changepoints"), "reduce.changepoints")
+    used = accepted(crops, quality)
+    provenance = made_by("reduce", settings, used, seed=seed)
+    fitted = reduction.fit(used, chosen, seed=seed)
+    reduction.save(pca, fitted, provenance)
+    by_recording = []
+    for path in used:
+        with Crops(path) as recording:
+            series = fitted[reduction.REGISTERED].latents(recording)
+            by_recording.append(
+                find(
+                    series.values[:, : series.pose],
+                    series.observed,
+                    recording.time_s,
+                    finding,
+                    recording=recording.recording,
+                    seed=seed,
+                )
+            )
+    tables.write(changepoints, join(by_recording), provenance)

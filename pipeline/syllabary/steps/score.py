@@ -1,0 +1,70 @@
+"""Step ``score``: labels of simulated recordings and their known syllables to scores."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._shared import Rows, made_by, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+__all__ = ["score"]
+
+
+def score(
+    *,
+    labels: Sequence[Path],
+    truth: Sequence[Path],
+    scores: Path,
+    recordings: Rows,
+    posteriors: Sequence[Path] = (),
+) -> None:
+    """Score the labels of a model against known syllables, in all and by role.
+
+    Parameters
+    ----------
+    labels, truth
+        Labels of one model and ``truth.parquet``, in the order of the recordings.
+    scores
+        File to write: ``scores.json``.
+    posteriors
+        Optional posteriors of the model, in the same order; with them, the confidence in a
+        behavior is summed over its syllables.
+    """
+    from ..records import tables
+    from ..records.posterior import Posterior
+    from ..syllables import calibration
+    from ..syllables.scores import score_many
+
+    def pairs(role: str | None) -> "Iterator[tuple[pd.DataFrame, pd.DataFrame]]":
+        for path, truth_path, row in zip(labels, truth, recordings, strict=True):
+            if role in (None, row["role"]):
+                yield tables.read(path, tables.LABELS), tables.read(truth_path, tables.TRUTH)
+
+    def states(role: str | None) -> "Iterator[npt.NDArray[np.float32]]":
+        for path, row in zip(posteriors, recordings, strict=True):
+            if role in (None, row["role"]):
+                yield Posterior.load(path).states
+
+    roles = sorted({row["role"] for row in recordings})
+    mapped_on = "train" if "train" in roles else None
+    behavior_of = calibration.mapping(pairs(mapped_on))
+
+    def scored(role: str | None) -> dict[str, object]:
+        reliability = {"syllable": calibration.of_labels(pairs(role), behavior_of)}
+        if posteriors:
+            triples = ((a, p, b) for (a, b), p in zip(pairs(role), states(role), strict=True))
+            reliability["behavior"] = calibration.of_posteriors(triples, behavior_of)
+        curves = {name: calibration.to_json(curve) for name, curve in reliability.items()}
+        return {
+            **score_many(pairs(role)),
+            "calibration_error": curves.get("behavior", curves["syllable"])["expected_error"],
+            "calibration": {"mapped_on": mapped_on or "all", **curves},
+        }
+
+    by_role = {"all": scored(None), **{role: scored(role) for role in roles}}
+    provenance = made_by("score", {}, [*labels, *truth, *posteriors])
+    write_json(scores, {"scores": by_role, "provenance": provenance._asdict()})

@@ -1,0 +1,49 @@
+"""Step ``simulate``: settings to raw depth video of a mouse whose syllables are known."""
+
+from pathlib import Path
+
+from ..settings import read
+from ._shared import Section, made_by
+
+__all__ = ["simulate"]
+
+
+def simulate(
+    *,
+    depth: Path,
+    timestamps: Path,
+    metadata: Path,
+    truth: Path,
+    recording: str,
+    subject: str,
+    group: str,
+    settings: Section,
+    seed: int,
+) -> None:
+    """Write simulated raw depth video with known syllables, in the format of an acquisition program.
+
+    Parameters
+    ----------
+    depth, timestamps, metadata, truth
+        Files to write, all in one folder: ``depth.dat``, ``depth_ts.txt``,
+        ``metadata.json``, ``truth.parquet``.
+    recording
+        Name of the recording.
+    subject
+        Name of the animal; its body size follows from it.
+    group
+        Group of the animal; its syllable usage follows from it.
+    """
+    from ..simulate import acquisition
+    from ..simulate.settings import SimulateSettings
+
+    chosen = read(SimulateSettings, settings, "simulate")
+    acquisition.record(
+        depth.parent,
+        chosen,
+        recording=recording,
+        subject=subject,
+        group=group,
+        seed=seed,
+        provenance=made_by("simulate", chosen, seed=seed),
+    )

@@ -1,0 +1,89 @@
+"""Step ``suggest``: labels and posteriors to clips that a person should label next."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..settings import read
+from ._shared import Rows, Section, made_by, verdicts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["suggest"]
+
+
+def suggest(
+    *,
+    labels: Sequence[Path],
+    posteriors: Sequence[Path],
+    queries: Path,
+    recordings: Rows,
+    settings: Section,
+    quality: Sequence[Path] = (),
+    human_labels: Path | None = None,
+) -> None:
+    """Propose clips of the training recordings that a person should label next.
+
+    Parameters
+    ----------
+    labels
+        Labels of one model or several, known by ``<recording>/labels/<model>.parquet``; where
+        models disagree, a label is worth more.
+    posteriors
+        Posteriors of one model, known by ``<recording>/posterior/<model>.h5``.
+    queries
+        Table to write (``.tsv``); with its column behavior filled in it is a table of labels.
+    quality
+        Optional ``quality.json`` of the recordings; rejected recordings are left out.
+    human_labels
+        Optional table of behaviors that people labeled already (``labels.csv``).
+    """
+    import numpy as np
+
+    from ..records import annotations, files, tables
+    from ..records.posterior import Posterior
+    from ..syllables.queries import RecordingPosterior, disagreement, propose
+    from ..syllables.settings import SuggestSettings
+
+    chosen = read(SuggestSettings, settings, "suggest")
+    inputs = [*labels, *posteriors, *([human_labels] if human_labels else [])]
+    provenance = made_by("suggest", chosen, inputs)
+    verdict_of = verdicts(quality)
+    places = {path.parts[-3]: path for path in posteriors}
+    names = [row["recording"] for row in recordings if row["role"] == "train"]
+    names = [name for name in names if name in places and verdict_of.get(name) != "reject"]
+    by_model: dict[str, dict[str, pd.DataFrame]] = {}
+    for path in labels:
+        if path.parts[-3] in names:
+            table = tables.read(path, tables.LABELS)
+            by_model.setdefault(path.stem, {})[path.parts[-3]] = table
+    complete = [table_of for table_of in by_model.values() if set(table_of) == set(names)]
+    clock = complete[0] if complete else {}
+    disagreement_nats = disagreement(
+        [{name: table_of[name]["syllable"].to_numpy() for name in names} for table_of in complete]
+    )
+    times = {name: clock[name]["time_s"].to_numpy() for name in clock}
+    if human_labels:
+        by_people = annotations.read(human_labels, times, strict=False)
+        labeled = {name: by_people[name].labeled for name in clock}
+    else:
+        labeled = {name: np.zeros(len(time_s), bool) for name, time_s in times.items()}
+    proposed = propose(
+        (
+            RecordingPosterior(
+                name,
+                times[name],
+                Posterior.load(places[name]).states,
+                clock[name]["frame"].to_numpy() >= 0,
+                labeled[name],
+                disagreement_nats[name] if len(complete) > 1 else None,
+            )
+            for name in clock
+        ),
+        clips=chosen.clips,
+        clip_s=chosen.clip_s,
+    )
+    with files.create(queries) as temporary:
+        text = proposed.to_csv(None, sep="\t", index=False, lineterminator="\n")
+        temporary.write_text(f"{text}# {provenance.to_json()}\n", encoding="utf-8")
