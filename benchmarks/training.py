@@ -44,7 +44,7 @@ from syllabary.svae.networks.autoencoder import create
 from syllabary.svae.settings import ModelSettings
 from syllabary.svae.training import clamped, em, gradients, windows
 from syllabary.svae.training.fitted import Fitted
-from syllabary.svae.training.joint import JointTrainer
+from syllabary.svae.training.joint import BATCH_WINDOWS, GRADIENT_NORM, JointTrainer
 from syllabary.svae.training.recordings import TrainingRecordings
 from syllabary.svae.training.schedule import learning_rate
 
@@ -130,7 +130,7 @@ class Plain:
         rng = generator(SEED, "plain", self.turn)
         lengths = trainer.recordings.lengths()
         cuts = windows.cut(lengths, settings.window_frames, settings.buffer_frames, rng)
-        groups = windows.batches(cuts, settings.batch_windows, rng)
+        groups = windows.batches(cuts, BATCH_WINDOWS, rng)
         for group in groups:
             self._step(group, settings.epochs * len(groups), rng)
         self.turn += 1
@@ -186,7 +186,7 @@ class Plain:
             )
             (scale * bound.sum()).backward()
         weights = [w for weight_group in trainer.optimizer.param_groups for w in weight_group["params"]]
-        nn.utils.clip_grad_norm_(weights, trainer.training.gradient_norm)
+        nn.utils.clip_grad_norm_(weights, GRADIENT_NORM)
         for weight_group in trainer.optimizer.param_groups:
             weight_group["lr"] = trainer.training.learning_rate * learning_rate(self.steps, total)
         trainer.optimizer.step()

@@ -1,21 +1,54 @@
 """A section of ``config.yaml`` becomes a checked, frozen object.
 
-Every room that has settings describes them as a subclass of :class:`Settings`, each field
-with its unit in the name or the description. ``read`` turns a mapping into one, or says in
-one sentence which key is wrong and what it could have been. The JSON schema of the whole
-config is made from these models.
+Every module that has settings describes them as a subclass of :class:`Settings`, each field
+with its unit in the name or the description. ``read`` checks a mapping against it, and reports
+each wrong key in one sentence. The JSON schema of the whole config is made from these models.
 """
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, TypeVar, get_args, get_origin
 
 import pydantic
 from pydantic import Field
 
 from .errors import BadSetting
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 __all__ = ["Field", "Settings", "read"]
+
+# Settings that had another name before 0.1.0. The old name is not accepted: it names the new one.
+RENAMED = {
+    "build": "subject_offset",
+    "foresight_lags": "forecast_lags",
+    "latent_sweeps": "latent_iterations",
+    "recogniser": "classifier",
+    "resolution_nats": "merge_threshold_nats",
+    "restart_sweeps": "restart_iterations",
+    "settle_sweeps": "clamped_iterations",
+    "sweeps": "iterations",
+    "turns": "local_iterations",
+}
+# Settings that became constants of the code.
+CONSTANT = (
+    "batch_windows",
+    "duration_frames",
+    "duration_tolerance",
+    "far_quantile",
+    "folds",
+    "gradient_norm",
+    "jitter_ms",
+    "max_steps",
+    "most_steps",
+    "object_mm",
+    "solver_damping",
+    "solver_iterations",
+    "solver_tolerance",
+)
+# British spellings and the American ones that settings use.
+SPELLINGS = {"our": "or", "centre": "center", "ise": "ize", "grey": "gray", "labell": "label"}
 
 
 class Settings(pydantic.BaseModel):
@@ -27,7 +60,7 @@ class Settings(pydantic.BaseModel):
 S = TypeVar("S", bound=Settings)
 
 
-def read(model: type[S], values: Mapping[str, Any] | None, where: str) -> S:
+def read(model: type[S], values: Mapping[str, object] | None, where: str) -> S:
     """Check ``values`` against ``model``.
 
     Parameters
@@ -50,24 +83,45 @@ def read(model: type[S], values: Mapping[str, Any] | None, where: str) -> S:
         raise BadSetting(faults + ".") from None
 
 
-def _fault(model: type[Settings], item: Any, where: str) -> str:
+def _fault(model: type[Settings], item: "ErrorDetails", where: str) -> str:
     path = ".".join([where, *map(str, item["loc"])]).strip(".")
     if item["type"] != "extra_forbidden":
         return f"setting {path} = {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"
-    allowed = _fields_at(model, item["loc"][:-1])
-    near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"unknown setting {path}{hint or '.'} Known here: {', '.join(sorted(allowed))}"
+    key, allowed = str(item["loc"][-1]), _fields_at(model, item["loc"][:-1])
+    if key in CONSTANT:
+        return f"setting {path} is no longer a setting; leave it out"
+    new = RENAMED.get(key, _american(key))
+    if new != key and new in allowed:
+        return f"setting {path} is now called {new!r}; rename it"
+    near = difflib.get_close_matches(key, allowed, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"unknown setting {path}{hint} Known here: {', '.join(sorted(allowed))}"
 
 
-def _fields_at(model: type[pydantic.BaseModel], path: tuple[Any, ...]) -> list[str]:
-    annotation: Any = model
+def _american(name: str) -> str:
+    for british, american in SPELLINGS.items():
+        name = name.replace(british, american)
+    return name
+
+
+def _fields_at(model: type[pydantic.BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """Return the names of the fields at a path inside a model."""
+    annotation: object = model
     for key in path:
         if get_origin(annotation) is dict:
-            # The key is a name of the user's; what it holds is the mapping's value.
+            # The key is a name of the user's; the value is what the mapping holds.
             annotation = get_args(annotation)[1]
         elif isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
             field = annotation.model_fields.get(str(key))
-            annotation = field.annotation if field else None
+            annotation = _model_in(field.annotation) if field else None
     inside = isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)
-    return list(annotation.model_fields if inside else model.model_fields)
+    fields = annotation.model_fields if inside else model.model_fields  # type: ignore[attr-defined]
+    return list(fields)
+
+
+def _model_in(annotation: object) -> object:
+    """Return the model of an optional section; any other annotation as it is."""
+    models = [
+        part for part in get_args(annotation) if isinstance(part, type) and issubclass(part, Settings)
+    ]
+    return models[0] if models and get_origin(annotation) is not dict else annotation

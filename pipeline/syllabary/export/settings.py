@@ -9,7 +9,7 @@ class ExportSettings(Settings):
     """Results for other programs."""
 
     formats: list[str] = Field(
-        ["csv", "parquet"], description="formats to write: names of the files in export/"
+        ["csv", "parquet"], description="Formats to write: names of files in export/."
     )
 
 

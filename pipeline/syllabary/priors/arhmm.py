@@ -66,7 +66,7 @@ update_hyperparameters = learn
 class Settings(global_parameters.Settings):
     """Strengths of the prior; latents are whitened, so that none depends on their units."""
 
-    lags: int = Field(3, ge=1, le=20, description="past frames that predict a frame, L")
+    lags: int = Field(3, ge=1, le=20, description="Past frames L from which a frame is predicted.")
 
 
 class Cache(NamedTuple):

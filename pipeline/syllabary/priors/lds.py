@@ -49,5 +49,5 @@ __all__ = [
 class Settings(slds.Settings):
     """Strengths of the prior; latents are whitened, so that none depends on their units."""
 
-    states: Literal[1] = Field(1, description="there is one motion")
-    kappa: float | None = Field(0.0, ge=0, description="without influence: there is no other state")
+    states: Literal[1] = Field(1, description="Always 1: there is one motion.")
+    kappa: float | None = Field(0.0, ge=0, description="Without effect: there is no other state.")

@@ -6,42 +6,58 @@ __all__ = ["ReduceSettings"]
 
 
 class ReduceSettings(Settings):
-    """PCA of the crops: what the networks start from, and the baseline by itself."""
+    """Principal components of the crops, from which networks start."""
 
-    components: int = Field(10, ge=1, le=100, description="latent dimensions D")
+    components: int = Field(10, ge=1, le=100, description="Latent dimensions D.")
     frames: int = Field(
         50_000,
         ge=100,
-        description="frames that components are fitted on, at most; spread over all recordings",
+        description="Largest number of frames that components are fitted to, spread over all "
+        "recordings.",
     )
     smoothing_mm: float = Field(
-        2.0, ge=0, description="SD of the Gaussian that crops are smoothed with while fitting; 0 = none"
+        2.0,
+        ge=0,
+        description="Standard deviation of the Gaussian that smooths crops while components are "
+        "fitted, mm; 0 = none.",
     )
     min_observed_fraction: float = Field(
         0.5,
         gt=0,
         le=1,
-        description="a frame with a smaller share of measured pixels has no latents",
+        description="Smallest fraction of measured pixels of a frame that has latents.",
     )
     min_pixel_observed_fraction: float = Field(
-        0.1, gt=0, le=1, description="a pixel measured in a smaller share of frames is left out"
+        0.1,
+        gt=0,
+        le=1,
+        description="Smallest fraction of frames in which a pixel is measured; other pixels are "
+        "left out.",
     )
     noise_floor_mm: float = Field(
-        1.0, gt=0, description="SD of the noise of a pixel, mm, at least: what the camera itself adds"
+        1.0, gt=0, description="Smallest standard deviation of a pixel's noise, mm: that of the camera."
     )
     outlier_sd: float = Field(
         5.0,
         ge=0,
-        description="where crops are registered, narrow things so many SDs of a pixel's noise above the "
-        "animal, and 15 mm, are a cable and count as missing if most frames show some; 0 = none",
+        description="Height above the animal from which narrow parts count as a cable, in standard "
+        "deviations of a pixel's noise (and at least 15 mm). Applies to registered "
+        "crops if most frames show such parts; 0 = never.",
     )
-    passes: int = Field(12, ge=1, description="passes over the frames, at most; it stops when settled")
+    passes: int = Field(
+        12,
+        ge=1,
+        description="Largest number of passes over the frames; fitting stops earlier when it has "
+        "converged.",
+    )
     registration_frames: int = Field(
-        8000, ge=100, description="frames that the template for registered crops is learned of, at most"
+        8000,
+        ge=100,
+        description="Largest number of frames that the registration template is learned from.",
     )
     shift_sd_mm: float = Field(
-        2.0, gt=0, description="SD of the error of the tracked position that registration expects, mm"
+        2.0, gt=0, description="Expected standard deviation of errors of the tracked position, mm."
     )
     turn_sd_degrees: float = Field(
-        3.0, gt=0, description="SD of the error of the heading that registration expects, degrees"
+        3.0, gt=0, description="Expected standard deviation of errors of the tracked heading, degrees."
     )

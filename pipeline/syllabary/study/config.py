@@ -23,37 +23,40 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 class ReduceSection(ReduceSettings):
-    """Principal components, and the model-free change points found in them."""
+    """Principal components of the crops, and model-free change points."""
 
     changepoints: ChangepointSettings = ChangepointSettings()
 
 
 class MachineSettings(Settings):
-    """How to run; never a rule's parameter, and without influence on any result."""
+    """How steps run on this machine. No setting here changes a result."""
 
     log_level: Literal["debug", "info", "warning"] = Field(
-        "info", description="What the log files of the steps tell."
+        "info", description="Detail of the log files of the steps: debug, info or warning."
     )
     scratch: str | None = Field(
         None,
-        description="Folder to unpack packed recordings into while they are read; null = the system's.",
+        description="Folder that packed recordings are unpacked into; null = the system's temporary"
+        " folder.",
     )
 
 
 class Config(Settings):
-    """The whole of ``config.yaml``: a section per step."""
+    """The settings of a study: a section for each step."""
 
-    seed: int = Field(0, ge=0, description="Seed of everything random in the study.")
-    recordings: str = Field("config/recordings.tsv", description="Table of recordings, tab separated.")
+    seed: int = Field(0, ge=0, description="Seed of all random numbers of the study.")
+    recordings: str = Field(
+        "config/recordings.tsv", description="Table of the recordings, separated by tabs."
+    )
     labels: str = Field(
         LABELS,
-        description="Behaviors that people labeled (csv, tsv, or an export of BORIS), if any.",
+        description="Optional table of behaviors that people labeled (csv, tsv, or an export of BORIS).",
     )
     simulate: SimulateSettings = SimulateSettings()
     train_heading: HeadingTrainingSettings = HeadingTrainingSettings()
     extract: ExtractSettings = ExtractSettings()
     overrides: dict[str, dict[str, Any]] = Field(
-        {}, description="Settings of extract that differ for single recordings, by recording."
+        {}, description="Settings of extract for single recordings, by name of the recording."
     )
     check: CheckSettings = CheckSettings()
     reduce: ReduceSection = ReduceSection()
@@ -72,7 +75,7 @@ class Config(Settings):
             "pca-arhmm": ModelSettings(),
         },
         min_length=1,
-        description="Models to fit, or paths of models fitted elsewhere, by name.",
+        description="Models to fit or to load, by name.",
     )
     evaluate: EvaluateSettings = EvaluateSettings()
     summarize: SummarizeSettings = SummarizeSettings()

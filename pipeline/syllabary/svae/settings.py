@@ -15,108 +15,107 @@ __all__ = [
 
 
 class TrainingSettings(Settings):
-    """How long a model is trained, and what it aims at."""
+    """Training of the prior and of the networks."""
 
     target_duration_s: float | None = Field(
         None,
         gt=0,
-        description="median duration of a syllable; without one, of the model-free segments",
+        description="Median duration of a syllable that training aims at, s; null = that of the "
+        "model-free segments.",
     )
     restarts: int = Field(
-        4, ge=1, description="starts from different clusters; the one of highest bound is kept"
+        4,
+        ge=1,
+        description="Starts from different clusters; the one with the highest bound is kept. More "
+        "starts are slower and more reliable.",
     )
-    restart_iterations: int = Field(25, ge=1, description="sweeps over the recordings in each start")
-    iterations: int = Field(100, ge=0, description="sweeps after the choice, at most")
+    restart_iterations: int = Field(25, ge=1, description="EM iterations of each start.")
+    iterations: int = Field(
+        100, ge=0, description="Largest number of EM iterations after the best start was chosen."
+    )
     tolerance_nats: float = Field(
-        1e-4, gt=0, description="rise of the bound per frame and sweep below which training ends"
-    )
-    duration_tolerance: float = Field(
-        0.05, gt=0, lt=1, description="relative distance from the target duration that is accepted"
+        1e-4,
+        gt=0,
+        description="Training ends when an iteration raises the bound by less than this, nats per "
+        "frame.",
     )
     local_iterations: int = Field(
-        6, ge=1, description="turns between latents and states in each sweep, at most"
+        6,
+        ge=1,
+        description="Largest number of iterations between latents and states within an EM iteration.",
     )
     latent_iterations: int = Field(
-        40, ge=1, description="sweeps in which latents are inferred with their noise, at most"
+        40, ge=1, description="Largest number of EM iterations with uncertain latents."
     )
     clamped_iterations: int = Field(
-        12, ge=1, description="sweeps that fit the prior to states which a recognizer tells"
+        12,
+        ge=1,
+        description="EM iterations that fit the dynamics with states held fixed to the classifier's"
+        " output.",
     )
     epochs: int = Field(
-        8, ge=0, description="times that the networks see every training frame; 0 leaves the PCA"
+        8, ge=0, description="Passes of the networks over the training frames; 0 keeps the PCA."
     )
     window_frames: int = Field(
-        128, ge=8, description="length of the pieces that networks are trained on"
+        128, ge=8, description="Length of the windows that the networks are trained on, frames."
     )
     buffer_frames: int = Field(
-        16, ge=0, description="frames on both sides of a piece that are inferred with it, not scored"
+        16, ge=0, description="Frames on both sides of a window that are inferred but not scored."
     )
-    batch_windows: int = Field(4, ge=1, description="pieces in one step of training")
-    learning_rate: float = Field(
-        1e-3, gt=0, description="of the networks, at its height; it rises first and falls to a hundredth"
-    )
-    gradient_norm: float = Field(
-        10.0, gt=0, description="longest gradient of the networks, of nats per frame and pixel"
-    )
+    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of the networks.")
     global_rate: float = Field(
         0.05,
         gt=0,
         le=1,
-        description="step of the prior's parameters on one batch; a sweep's is 1",
-    )
-    solver_tolerance: float = Field(
-        1e-2, gt=0, description="relative residual at which the implicit gradient is good enough"
-    )
-    solver_iterations: int = Field(
-        8, ge=0, description="steps of its solver, at most; 0 holds the states fixed"
-    )
-    solver_damping: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="to compare: plain iteration, so damped; 1 in one step is a Neumann term",
-    )
-    duration_frames: int = Field(
-        200_000,
-        ge=1000,
-        description="frames, in whole recordings, on which the stickiness is solved, at least",
+        description="Step size of the prior's parameters for one batch, as a fraction of a full EM "
+        "step.",
     )
 
 
 class ClassifierSettings(Settings):
-    """Size and training of the recognizer of states."""
+    """The temporal classifier of states."""
 
-    width: int = Field(64, ge=4, le=1024, description="units of each of its two layers")
+    width: int = Field(64, ge=4, le=1024, description="Units of each of its two layers.")
     context_frames: int = Field(
-        17, ge=3, le=257, description="frames that it sees of a syllable, the frame in the middle; odd"
+        17,
+        ge=3,
+        le=257,
+        description="Frames of the window from which the middle frame is classified; odd.",
     )
-    epochs: int = Field(40, ge=1, description="times that it sees every training frame")
-    max_steps: int = Field(4000, ge=1, description="steps of its training, at most")
-    learning_rate: float = Field(4e-3, gt=0, description="at its height")
+    epochs: int = Field(40, ge=1, description="Passes over the training frames.")
+    learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate.")
 
 
 class DiscoverySettings(Settings):
-    """How syllables are found."""
+    """How syllables are found: a teacher AR-HMM, then a classifier that is trained on its states."""
 
-    states: int = Field(50, ge=1, le=1000, description="states of the teacher, at most")
-    lags: int = Field(3, ge=1, le=20, description="past frames that the teacher predicts a frame from")
-    restarts: int = Field(2, ge=1, description="starts of the teacher; the best one is kept")
-    iterations: int = Field(40, ge=0, description="sweeps of the teacher after that choice, at most")
+    states: int = Field(50, ge=1, le=1000, description="Largest number of states of the teacher.")
+    lags: int = Field(3, ge=1, le=20, description="Past frames from which the teacher predicts a frame.")
+    restarts: int = Field(
+        2, ge=1, description="Starts of the teacher; the one with the highest bound is kept."
+    )
+    iterations: int = Field(
+        40,
+        ge=0,
+        description="Largest number of EM iterations of the teacher after the best start was chosen.",
+    )
     bridge_frames: int = Field(
-        6, ge=0, description="gaps of missing frames that are bridged for the teacher, at most"
+        6,
+        ge=0,
+        description="Longest gap of missing frames that is interpolated for the teacher, frames.",
     )
     merge_threshold_nats: float = Field(
         0.055,
         ge=0,
-        description="what the difference of two syllables must explain, nats per frame of all frames",
+        description="Merge threshold, nats per frame. Raise it for fewer, broader syllables; lower "
+        "it for more.",
     )
-    rounds: int = Field(2, ge=0, description="rounds of self-training")
-    folds: int = Field(4, ge=2, description="parts that recordings are split into for it")
+    rounds: int = Field(2, ge=0, description="Rounds of self-training of the classifier.")
     forecast_lags: int = Field(
         3,
         ge=1,
         le=20,
-        description="past frames that a frame is predicted from, at the end; 1: as in training",
+        description="Past frames from which the final model predicts a frame; 1 = as in training.",
     )
     classifier: ClassifierSettings = ClassifierSettings()
 
@@ -141,50 +140,59 @@ class NetworkSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """A model: how frames become latents, and how latents are believed to move."""
+    """A model: how frames become latents, and how latents move."""
 
-    network: str = Field("pca", description="from frames to latents and back: a file in `networks/`")
+    network: str = Field("pca", description="Encoder and decoder: the name of a file in svae/networks/.")
     network_settings: dict[str, Any] = Field(
-        {}, description="settings of the network; `Settings` in its file says which there are"
+        {}, description="Settings of the network, by name; see the settings of the network."
     )
-    prior: str = Field("arhmm", description="how latents move: a file in `priors/`")
+    prior: str = Field("arhmm", description="Dynamics of the latents: the name of a file in priors/.")
     prior_settings: dict[str, Any] = Field(
-        {}, description="settings of the prior; `Settings` in its file says which there are"
+        {}, description="Settings of the prior, by name; see the settings of the prior."
     )
     registration: bool = Field(
-        False, description="lay every crop on a template first: takes out what tracking left"
+        False,
+        description="Align every crop with a template before the latents are computed, which "
+        "removes errors of tracking.",
     )
     kinematics: bool = Field(
-        False, description="speed forward and sideways, and turning, beside the pose; if tracked"
+        False, description="Add forward and sideways speed and turning to the latents."
     )
-    subject_offset: bool = Field(False, description="take out each recording's own mean pose")
+    subject_offset: bool = Field(False, description="Subtract the mean pose of each recording.")
     bridge_frames: int = Field(
-        0, ge=0, description="longest gap that is filled where latents are taken as points; 0 = none"
+        0,
+        ge=0,
+        description="Longest gap of missing frames that is interpolated where latents are points, "
+        "frames; 0 = none.",
     )
     discovery: DiscoverySettings | None = Field(
         None,
-        description="how syllables are found before the model is trained; null: by the prior itself",
+        description="How syllables are found before the model is trained; null = by the prior itself.",
     )
-    training: TrainingSettings = Field(TrainingSettings(), description="how it is trained")
+    training: TrainingSettings = Field(TrainingSettings(), description="How the model is trained.")
     path: str | None = Field(
-        None, description="a model.safetensors trained elsewhere: nothing is fitted"
+        None,
+        description="File of a model trained elsewhere (model.safetensors); nothing is fitted then."
+        " null = fit this model.",
     )
 
 
 class EvaluateSettings(Settings):
-    """Log likelihoods of held-out recordings, the same for every model."""
+    """Log likelihoods of held-out recordings, comparable between models."""
 
-    draws: int = Field(4, ge=1, description="draws of a frame's latents in the bound")
-    clips: int = Field(4, ge=1, description="clips of a recording that are scored by sampling, at most")
-    clip_frames: int = Field(64, ge=2, description="length of a clip")
+    draws: int = Field(4, ge=1, description="Samples of a frame's latents in the bound.")
+    clips: int = Field(
+        4, ge=1, description="Largest number of clips of a recording that are scored by sampling."
+    )
+    clip_frames: int = Field(64, ge=2, description="Length of a clip, frames.")
     samples: list[int] = Field(
         [1, 16, 64],
         min_length=1,
-        description="samples of a clip's states and latents, each giving a bound",
+        description="Numbers of samples of a clip's states and latents; each gives a bound.",
     )
     horizons: list[int] = Field(
-        [1, 3, 10, 30], min_length=1, description="frames ahead that are predicted"
+        [1, 3, 10, 30], min_length=1, description="How far ahead frames are predicted, frames."
     )
-    rollouts: int = Field(100, ge=1, description="paths of states to each predicted frame")
-    targets: int = Field(16, ge=1, description="frames of a recording that are predicted, at most")
-    history_frames: int = Field(64, ge=1, description="frames seen before a prediction")
+    rollouts: int = Field(100, ge=1, description="Sampled paths of states for each predicted frame.")
+    targets: int = Field(16, ge=1, description="Largest number of predicted frames in a recording.")
+    history_frames: int = Field(64, ge=1, description="Frames before a prediction that it is based on.")

@@ -6,65 +6,77 @@ __all__ = ["ChangepointSettings", "SelectSettings", "SuggestSettings", "Summariz
 
 
 class ChangepointSettings(Settings):
-    """Where behavior changes, found without a model."""
+    """Change points of behavior, found without a model."""
 
-    lag_s: float = Field(0.3, gt=0, description="time over which latents are compared, s")
+    lag_s: float = Field(0.3, gt=0, description="Time over which latents are compared, s.")
     smoothing_s: float = Field(
-        0.03, ge=0, description="SD of the Gaussian that smooths the change, s; 0 = none"
+        0.03,
+        ge=0,
+        description="Standard deviation of the Gaussian that smooths the change, s; 0 = none.",
     )
-    projections: int = Field(300, ge=1, description="random projections of the latents")
+    projections: int = Field(300, ge=1, description="Number of random projections of the latents.")
     min_prominence_sd: float = Field(
         0.5,
         ge=0,
-        description="how far a peak of the log change stands out, in SDs over its recording",
+        description="Smallest prominence of a peak of the log change, in standard deviations over "
+        "its recording. Raise it for fewer change points.",
     )
 
 
 class SummarizeSettings(Settings):
-    """Tables of a study: what is counted, and how groups are compared."""
+    """Tables of results, and the comparison of groups."""
 
     min_probability: float = Field(
-        0.0, ge=0, le=1, description="bouts of a smaller mean probability are left out of the tables"
+        0.0, ge=0, le=1, description="Bouts with a smaller mean probability are left out of the tables."
     )
     min_usage: float = Field(
         0.005,
         ge=0,
         le=1,
-        description="syllables rarer than this share of time in every group are not tested",
+        description="Syllables with a smaller usage in every group are not tested, fraction of time.",
     )
-    bootstrap_samples: int = Field(2000, ge=100, description="resamplings of animals for intervals")
-    confidence: float = Field(0.95, gt=0, lt=1, description="coverage of intervals")
+    bootstrap_samples: int = Field(
+        2000,
+        ge=100,
+        description="Bootstrap samples of animals for intervals. More samples are slower and more "
+        "exact.",
+    )
+    confidence: float = Field(0.95, gt=0, lt=1, description="Coverage of intervals.")
     permutations: int = Field(
-        10_000, ge=100, description="permutations of animals; all of them where they are fewer"
+        10_000,
+        ge=100,
+        description="Random permutations of animals; all permutations if there are fewer.",
     )
 
 
 class SuggestSettings(Settings):
-    """Which clips a human should label next."""
+    """Clips that a person should label next."""
 
-    clips: int = Field(20, ge=1, description="how many clips to propose")
-    clip_s: float = Field(2.0, gt=0, description="length of a clip, s")
+    clips: int = Field(20, ge=1, description="Number of clips to propose.")
+    clip_s: float = Field(2.0, gt=0, description="Length of a clip, s.")
 
 
 class SelectSettings(Settings):
-    """Training a model under several seeds and settings, to choose one by animals never trained on."""
+    """Choice among models of several seeds and settings, by animals that none was trained on."""
 
     model: str | None = Field(
-        None, description="name of the model in `models`; null trains and chooses nothing"
+        None, description="Name of the model in models; null = train and choose none."
     )
     seeds: int = Field(
         5,
         ge=2,
-        description="trainings of each variant: with the study's seed and those after it",
+        description="Seeds of each variant: the study's seed and the next ones. More seeds take "
+        "longer and judge stability better.",
     )
     settings: dict[str, dict[str, object]] = Field(
         {"base": {}},
         min_length=1,
-        description="variants by name: what each changes in the model's settings",
+        description="Variants by name: the settings of the model that each changes.",
     )
     stability_margin: float = Field(
         0.05,
         ge=0,
         le=1,
-        description="how far a variant's agreement between seeds (AMI) may be below the best one's",
+        description="Largest difference of a variant's stability from the best one's, AMI between "
+        "seeds.",
     )

@@ -10,7 +10,7 @@ from syllabary.svae.settings import ClassifierSettings, DiscoverySettings
 
 FPS = 30.0
 QUICK = DiscoverySettings(
-    states=12, restarts=1, iterations=5, rounds=1, folds=2, classifier=ClassifierSettings(width=16)
+    states=12, restarts=1, iterations=5, rounds=1, classifier=ClassifierSettings(width=16)
 )
 
 

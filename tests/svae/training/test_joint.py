@@ -57,7 +57,7 @@ def settings(**values):
         prior_settings={"states": 6},
         training={
             "restarts": 1, "restart_iterations": 4, "iterations": 4, "latent_iterations": 4, "epochs": 3,
-            "window_frames": 40, "buffer_frames": 8, "batch_windows": 2, "learning_rate": 3e-3, **values,
+            "window_frames": 40, "buffer_frames": 8, "learning_rate": 3e-3, **values,
         },
     )  # fmt: skip
 
@@ -148,7 +148,7 @@ def test_other_priors_say_that_they_are_not_trained_with_networks(study):
 def problem(study):
     """A whole recording as one batch, in float64, networks a little trained, the prior settled on it."""
     paths, components, latents, fitted = study
-    chosen = settings(solver_tolerance=1e-12, solver_iterations=100)
+    chosen = settings()
     networks = create(chosen, components, np.random.default_rng(3))
     for network in networks:
         network.double()
@@ -207,9 +207,7 @@ def test_gradients_of_both_networks_match_differences_of_the_settled_bound(probl
     parameters, networks, encode, batch, chosen = problem
     mean, precision = encode()
     reduced = GaussianEvidence(mean.detach()[None], precision.detach()[None])
-    result = gradients.through_optimum(
-        slds, parameters, networks.decoder, reduced, batch, chosen, exact=True
-    )
+    result = gradients.through_optimum(slds, parameters, networks.decoder, reduced, batch, exact=True)
     assert not bool(result.tangent.indefinite.any())
     torch.autograd.backward([mean, precision], [part[0] for part in result.tangent.evidence[:2]])
     rng = np.random.default_rng(6)

@@ -33,30 +33,43 @@ AnySticky = TypeVar("AnySticky", bound=StickyParameters)
 
 
 class Settings(settings_module.Settings):
-    """Strengths of the prior; latents are whitened, so that none depends on their units."""
+    """Prior of the states and of their dynamics. Latents are whitened, so that values have no unit."""
 
-    states: int = Field(50, ge=1, le=1000, description="states K, at most")
-    alpha: float = Field(5.7, gt=0, description="concentration of transitions from a state")
+    states: int = Field(
+        50,
+        ge=1,
+        le=1000,
+        description="Largest number of states K. States that no frame needs stay unused.",
+    )
+    alpha: float = Field(
+        5.7,
+        gt=0,
+        description="Concentration of the transitions from a state. Raise it for more varied "
+        "transitions.",
+    )
     gamma: float = Field(
-        1000.0, gt=0, description="concentration of the states' shares, at least their number"
+        1000.0, gt=0, description="Concentration of the usage of states; at least the number of states."
     )
     kappa: float | None = Field(
         None,
         ge=0,
-        description="pseudo-count of staying in a state; solved from the target duration if not given",
+        description="Pseudo-count of staying in a state. Raise it for longer bouts; null = solved "
+        "for the target duration.",
     )
     extra_degrees: float = Field(
-        2.0, gt=1, description="degrees of freedom of a state's noise above the latent dimensions"
+        2.0,
+        gt=1,
+        description="Degrees of freedom of the noise of a state, beyond the latent dimensions.",
     )
     coefficient_variance: float = Field(
-        10.0, gt=0, description="prior variance of the coefficients, in units of the noise"
+        10.0, gt=0, description="Prior variance of the coefficients, in units of the noise."
     )
     noise_floor: float = Field(
-        1e-4, gt=0, description="noise variance added before any data; latents have variance 1"
+        1e-4, gt=0, description="Smallest expected variance of the noise; latents have variance 1."
     )
 
     start_window: int = Field(
-        9, ge=1, description="frames over which motion is averaged to guess the states, odd"
+        9, ge=1, description="Frames over which motion is averaged for the first clusters; odd."
     )
 
     @pydantic.model_validator(mode="after")

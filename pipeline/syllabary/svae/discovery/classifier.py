@@ -31,6 +31,7 @@ WEIGHT_DECAY = 1e-2
 # Share of hidden units that are set to zero in a step.
 DROPOUT = 0.2
 MIN_STEPS = 150
+MAX_STEPS = 4000
 # Smallest log evidence, nats, so that labels of people can overrule the classifier.
 MIN_NATS = -12.0
 
@@ -116,7 +117,7 @@ def train(
     shares = lengths / max(frames, 1)
     net = TemporalClassifier(inputs[0].shape[1], targets[0].shape[1], settings, rng)
     steps = settings.epochs * frames // (WINDOW_FRAMES * WINDOWS)
-    steps = min(settings.max_steps, max(MIN_STEPS, steps))
+    steps = min(MAX_STEPS, max(MIN_STEPS, steps))
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=WEIGHT_DECAY)
     for step in range(steps):
         for group in optimizer.param_groups:

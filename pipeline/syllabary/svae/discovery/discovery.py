@@ -45,6 +45,8 @@ MIN_LABELED_FRAMES = 15.0
 LABEL_WEIGHT = 4.0
 # Syllables with a smaller share of the frames are dropped.
 MIN_SHARE = 1e-3
+# Parts that recordings are split into for self-training.
+FOLDS = 4
 
 F64 = npt.NDArray[np.float64]
 
@@ -133,7 +135,7 @@ def find(
             [np.asarray(latents[name].observed, np.float64)[:, None] for name in names],
             people,
         )
-        rounds = settings.rounds if min(settings.folds, len(names)) > 1 else 0
+        rounds = settings.rounds if min(FOLDS, len(names)) > 1 else 0
         for number in track(range(rounds), "fit: self-training", unit="rounds"):
             soft_labels = _cross_fitted(examples, soft_labels, settings, seed, number)
         targets = examples.targets(soft_labels)
@@ -201,7 +203,7 @@ def _cross_fitted(
 ) -> list[F64]:
     """Soft labels (T, K) of each recording, by a classifier that is trained on the other folds."""
     features, targets = examples.features, examples.targets(soft_labels)
-    folds = min(settings.folds, len(features))
+    folds = min(FOLDS, len(features))
     predicted: list[F64] = [np.zeros(0)] * len(features)
     for fold in range(folds):
         held_out = [i for i in range(len(features)) if i % folds == fold]

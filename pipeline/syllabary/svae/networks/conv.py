@@ -24,15 +24,15 @@ Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
 class Settings(base.Settings):
-    """Size of the correction."""
+    """Settings of the convolutional networks."""
 
     channels: tuple[int, ...] = Field(
         (16, 32, 64, 64),
         min_length=1,
         max_length=6,
-        description="images per stage; every stage halves the crop's sides",
+        description="Feature maps of each stage; every stage halves the sides of the crop.",
     )
-    hidden: int = Field(256, ge=1, description="units of the layer between images and latents")
+    hidden: int = Field(256, ge=1, description="Units of the layer between images and latents.")
 
 
 class Encoder(base.Encoder):

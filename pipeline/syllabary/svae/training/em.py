@@ -44,6 +44,10 @@ log = logging.getLogger(__name__)
 SAVE_EVERY = 5
 PROBE_ITERATIONS = 8
 PROBES = 8
+# Relative distance from the target duration that is accepted.
+DURATION_TOLERANCE = 0.05
+# Frames, in whole recordings, on which the stickiness is solved, at least.
+DURATION_FRAMES = 200_000
 MERGE_EVERY = 3
 # Share of the states in use that merge at once, at most: with more, a poor start collapses.
 MERGE_SHARE = 0.25
@@ -157,7 +161,7 @@ class EMTrainer:
         self.target, self.fps, self.seed = target_frames, fps, seed
         self.observed = [evidence.observed for evidence in self.evidence]
         self.frames = sum(int(observed.sum()) for observed in self.observed)
-        every = -(-sum(map(len, self.observed)) // self.training.duration_frames)
+        every = -(-sum(map(len, self.observed)) // DURATION_FRAMES)
         self.timed = set(range(0, len(self.evidence), every))
         # What the prior offers beyond the interface of all.
         self.sticky: Sticky[GlobalParameters] | None = None
@@ -323,7 +327,7 @@ class EMTrainer:
         state.iteration, state.merge_share = 0, MERGE_SHARE
         kappa = durations.next_kappa(state.probes)
         tried = any(math.isclose(probe[0], math.log(kappa)) for probe in state.probes)
-        if abs(log_ratio) <= self.training.duration_tolerance or len(state.probes) > PROBES or tried:
+        if abs(log_ratio) <= DURATION_TOLERANCE or len(state.probes) > PROBES or tried:
             state.kappa = math.exp(min(state.probes, key=lambda probe: abs(probe[1]))[0])
             state.phase, state.restart = "restart", -1
             self._next_restart(state)
@@ -354,7 +358,7 @@ class EMTrainer:
     def _polish(self, state: EMState, log_ratio: float, gain: float) -> None:
         kappa = durations.clip(state.kappa * math.exp(_step(-log_ratio, state.probes)))
         # A stickiness at the end of its range cannot change further.
-        is_near = abs(log_ratio) <= self.training.duration_tolerance
+        is_near = abs(log_ratio) <= DURATION_TOLERANCE
         is_near = is_near or not self.solves_kappa or kappa == state.kappa
         has_converged = 0 <= gain < self.training.tolerance_nats and state.iteration > 2 * MERGE_EVERY
         training = self.training

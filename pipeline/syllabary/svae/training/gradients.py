@@ -19,7 +19,6 @@ from ...priors.interface import ChosenNetworkPrior, GlobalParameters
 from ...priors.types import Cotangent, GaussianEvidence, Local, Tangent, TensorRecord
 from ..networks import likelihood
 from ..networks.interface import Decoder
-from ..settings import TrainingSettings
 
 __all__ = ["AT_ONCE", "Batch", "Gradient", "relative_error", "through_optimum"]
 
@@ -29,6 +28,8 @@ STEP_ITERATIONS, STEP_TOLERANCE = 40, 1e-7
 # Frames that a network processes at once in a step. With more, the images of its first stage are so
 # large that the allocator asks the system for their memory afresh every time (benchmarks/README.md).
 AT_ONCE = 128
+# Solver of the implicit gradient: relative residual at which it stops, and steps at most.
+SOLVER_TOLERANCE, SOLVER_ITERATIONS = 1e-2, 8
 # For the check of the gradients: limits of an optimum that counts as exact.
 EXACT_ITERATIONS, EXACT_TOLERANCE = 100, 1e-8
 
@@ -69,7 +70,6 @@ def through_optimum(
     decoder: Decoder,
     evidence: GaussianEvidence,
     batch: Batch,
-    training: TrainingSettings,
     *,
     exact: bool = False,
 ) -> Gradient:
@@ -85,8 +85,6 @@ def through_optimum(
     evidence : GaussianEvidence
         (B, T, D) float64, detached from the encoder.
     batch : Batch
-    training : TrainingSettings
-        Of the solver.
     exact : bool
         Solve everything far more closely than a step needs.
     """
@@ -112,9 +110,8 @@ def through_optimum(
             torch.where(batch.scored[..., None], by_means, 0.0),
             torch.where(batch.scored[..., None, None], spread, 0.0),
         ),
-        tolerance=EXACT_TOLERANCE if exact else training.solver_tolerance,
-        iterations=EXACT_ITERATIONS if exact else training.solver_iterations,
-        damping=None if exact else training.solver_damping,
+        tolerance=EXACT_TOLERANCE if exact else SOLVER_TOLERANCE,
+        iterations=EXACT_ITERATIONS if exact else SOLVER_ITERATIONS,
     )
     observed = batch.observed[batch.scored]
     return Gradient(local, tangent, int(likelihood.scored_pixels(observed, decoder.used).sum()))

@@ -56,6 +56,10 @@ log = logging.getLogger(__name__)
 PHASE = "joint"
 # Columns of the history that only this phase has.
 PIXELS = "pixel_nats_per_frame"
+# Windows in a step of training.
+BATCH_WINDOWS = 4
+# Largest norm of the networks' gradient, nats per frame and pixel.
+GRADIENT_NORM = 10.0
 MEASURES = ("solver_iterations", "solver_fallbacks", "mean_field_iterations", "gradient_error")
 
 
@@ -294,7 +298,7 @@ class JointTrainer:
         boundary : mapping of Window to BoundaryMessages
         """
         rng = generator(self.seed, "fit", "steps", state.epoch)
-        groups = windows.batches(cuts, self.training.batch_windows, rng)
+        groups = windows.batches(cuts, BATCH_WINDOWS, rng)
         count = self.training.epochs * max(1, len(groups))
         measures: list[tuple[float, float, float]] = []
         error = math.nan
@@ -307,9 +311,9 @@ class JointTrainer:
             )
             arguments = (self.prior, state.parameters, self.networks.decoder, evidence, batch)
             if not measures:
-                exact = gradients.through_optimum(*arguments, self.training, exact=True)
+                exact = gradients.through_optimum(*arguments, exact=True)
                 self.optimizer.zero_grad(set_to_none=True)
-            gradient = gradients.through_optimum(*arguments, self.training)
+            gradient = gradients.through_optimum(*arguments)
             if not measures:
                 error = gradients.relative_error(gradient, exact, evidence.precision)
             self._step(state, gradient, (mean, precision), count)
@@ -333,7 +337,7 @@ class JointTrainer:
         by_encoded = [part.to(encoded[0].dtype) * scale for part in by_evidence]
         torch.autograd.backward(encoded, by_encoded)
         weights = [w for group in self.optimizer.param_groups for w in group["params"]]
-        nn.utils.clip_grad_norm_(weights, self.training.gradient_norm)
+        nn.utils.clip_grad_norm_(weights, GRADIENT_NORM)
         for group in self.optimizer.param_groups:
             group["lr"] = self.training.learning_rate * learning_rate(state.steps, count)
         self.optimizer.step()
