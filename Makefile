@@ -6,7 +6,7 @@
 #   make lint        formatters, linters, types, layers
 #   make docs        the documentation, as pages in site/
 #   make benchmark   what is recovered on fresh seeds (benchmarks/README.md has the others)
-#   make schema      write config.yaml and its JSON schema from the settings models
+#   make schema      write the page and the JSON schema of all settings
 #   make clean       forget results; raw data are never touched
 #
 # Variables: PYTHON (3.11 to 3.13), VENV, CORES, PIP_ARGS. On a Linux machine without an NVIDIA GPU
@@ -64,7 +64,7 @@ format: $(VENV)/.dev
 
 schema: $(VENV)/.run
 	$(BIN)/python -c "import json; from syllabary import study; \
-	  open('config/config.yaml', 'w').write(study.template()); \
+	  open('docs/settings.md', 'w').write(study.reference()); \
 	  open('workflow/schemas/config.schema.json', 'w').write(json.dumps(study.schema(), indent=1) + chr(10))"
 
 docs: $(VENV)/.docs

@@ -56,11 +56,34 @@ def test_the_schema_is_that_of_the_settings():
     assert written == study.schema(), "write it again with: make schema"
 
 
-def test_the_shipped_config_spells_out_every_default():
-    """What a lab reads in config.yaml is what it gets, and nothing is hidden."""
+def test_the_shipped_config_has_the_values_that_hold_without_it():
     written = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     assert study.read_config(written) == study.Config()
-    assert (ROOT / "config/config.yaml").read_text() == study.template(), "write it with: make schema"
+
+
+def test_every_value_of_the_shipped_config_has_a_comment():
+    lines = (ROOT / "config/config.yaml").read_text().splitlines()
+    bare = [line for line in lines if line.strip() and "#" not in line and not line.endswith(":")]
+    assert [line.strip() for line in bare] == ["network: conv", "prior: slds"]
+
+
+def test_a_config_of_all_settings_has_the_same_values():
+    assert study.read_config(yaml.safe_load(study.template())) == study.Config()
+
+
+def test_settings_that_cannot_act_on_a_model_are_not_written_for_it():
+    models = yaml.safe_load(study.template())["models"]
+    assert "epochs" in models["slds"]["training"]
+    assert "clamped_iterations" in models["slds"]["training"]
+    assert not {"epochs", "window_frames", "clamped_iterations"} & set(models["pca-slds"]["training"])
+    assert "latent_iterations" in models["pca-slds"]["training"]
+    assert "latent_iterations" not in models["pca-arhmm"]["training"]
+
+
+def test_the_page_of_settings_is_that_of_the_settings():
+    page = (ROOT / "docs/settings.md").read_text()
+    assert page == study.reference(), "write it again with: make schema"
+    assert "| `merge_threshold_nats` | number, ≥ 0 | `0.055` |" in page
 
 
 def test_the_shipped_study_is_eight_simulated_animals_in_two_groups():
@@ -72,7 +95,7 @@ def test_the_shipped_study_is_eight_simulated_animals_in_two_groups():
 
 def test_no_module_outgrows_its_subject():
     sizes = {p: len(p.read_text().splitlines()) for p in (ROOT / "pipeline").rglob("*.py")}
-    assert not {str(p): n for p, n in sizes.items() if n > 450}
+    assert not {str(p): n for p, n in sizes.items() if n > 400}
     assert len((ROOT / "Snakefile").read_text().splitlines()) <= 40
 
 

@@ -87,9 +87,12 @@ def run(context: typer.Context) -> None:
 @app.command()
 def new(
     folder: Annotated[Path, typer.Argument(help="Folder to make; it must not exist or be empty.")],
+    every_setting: Annotated[
+        bool, typer.Option("--all", help="Write every setting, not only those that most labs touch.")
+    ] = False,
 ) -> None:
     """Make a study folder with a config and a table of recordings to fill in."""
-    steps.new_study(folder, _workflow() / "config")
+    steps.new_study(folder, _workflow() / "config", every_setting=every_setting)
     typer.echo(f"{folder}: list your recordings in config/recordings.tsv, then: syllabary run")
 
 

@@ -15,7 +15,7 @@ from .checks import (
 )
 from .config import Candidate, Config, candidates, extract_settings, fits, read_config, read_file
 from .recordings import SIMULATED, read_recordings
-from .template import schema, template
+from .template import reference, schema, template
 
 __all__ = [
     "SIMULATED",
@@ -28,6 +28,7 @@ __all__ = [
     "read_config",
     "read_file",
     "read_recordings",
+    "reference",
     "require_held_out",
     "require_labels",
     "require_overrides",

@@ -1,12 +1,27 @@
-"""Every setting of a study, written out: as a ``config.yaml`` and as a JSON schema."""
+"""Every setting of a study, written out: as a ``config.yaml``, a JSON schema and a page."""
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+import yaml
+from pydantic.fields import FieldInfo
 
 from ..settings import Settings
+from ..svae.settings import ModelSettings, TrainingSettings
 from .config import Config
 
-__all__ = ["schema", "template"]
+__all__ = ["reference", "schema", "template"]
+
+# Settings of training that act on networks of crops, on latents with noise, or on clamped states alone.
+OF_NETWORKS = {"epochs", "window_frames", "buffer_frames", "learning_rate", "global_rate"}
+OF_LATENTS = {"local_iterations", "latent_iterations"}
+OF_CLAMPED = {"clamped_iterations"}
+REFERENCE = """# Settings
+
+This page is generated from the settings models (`make schema`). Settings are in `config/config.yaml`.
+What is left out takes its default. `syllabary new --all FOLDER` writes a config with all of them.
+"""
 
 
 def schema() -> dict[str, Any]:
@@ -15,32 +30,119 @@ def schema() -> dict[str, Any]:
 
 
 def template() -> str:
-    """Return a ``config.yaml`` that spells out every default, with its description above it."""
-    import yaml
+    """Return a ``config.yaml`` that spells out every default, with its description above it.
 
+    Settings that cannot act on a model are not written for it.
+    """
     lines = ["# Every setting with its default; a section per step. What is left out takes its default."]
 
-    def write(model: Settings, depth: int) -> None:
-        for name, field in type(model).model_fields.items():
-            value = getattr(model, name)
-            pad = "  " * depth
+    def write(section: Settings, depth: int, hidden: frozenset[str] = frozenset()) -> None:
+        for name, field in type(section).model_fields.items():
+            if name in hidden:
+                continue
+            value, pad = getattr(section, name), "  " * depth
             if depth == 0:
                 lines.append("")
-            about = field.description or (type(value).__doc__ or "").partition("\n")[0]
+            about = description(field, value)
             if about:
-                lines.append(f"{pad}# {' '.join(about.split())}")
+                lines.append(f"{pad}# {about}")
             if isinstance(value, Settings):
                 lines.append(f"{pad}{name}:")
-                write(value, depth + 1)
+                write(value, depth + 1, idle(section) if isinstance(section, ModelSettings) else hidden)
             elif isinstance(value, dict) and any(isinstance(v, Settings) for v in value.values()):
                 lines.append(f"{pad}{name}:")
                 for key, item in value.items():
                     lines.append(f"{pad}  {key}:")
                     write(item, depth + 2)
             else:
-                plain = json.loads(model.model_dump_json(include={name}))[name]
-                text = yaml.safe_dump(plain, default_flow_style=True, width=1000, sort_keys=False)
-                lines.append(f"{pad}{name}: {text.removesuffix('...' + chr(10)).strip()}")
+                lines.append(f"{pad}{name}: {as_yaml(section, name)}")
 
     write(Config(), 0)
     return "\n".join(lines) + "\n"
+
+
+def idle(model: ModelSettings) -> frozenset[str]:
+    """Return the settings of training that cannot act on a model."""
+    has_clamped = model.discovery is not None
+    hidden = set() if model.network != "pca" else OF_NETWORKS
+    hidden |= set() if has_clamped else OF_CLAMPED
+    # With clamped states, or latents as points, nothing alternates.
+    return frozenset(hidden | (set() if model.prior == "slds" and not has_clamped else OF_LATENTS))
+
+
+def reference() -> str:
+    """Return the page of all settings, in Markdown: a table for each section."""
+    parts = [REFERENCE]
+    for title, section in sections(Config(), ""):
+        about = " ".join((type(section).__doc__ or "").split("\n\n")[0].split())
+        parts.append(f"## {f'`{title}`' if title else 'The study'}\n\n{about}\n")
+        rows = ["| setting | values | default | meaning |", "| --- | --- | --- | --- |"]
+        for name, field in type(section).model_fields.items():
+            value = getattr(section, name)
+            if not isinstance(value, Settings) and not (title == "" and name == "models"):
+                cells = (
+                    f"`{name}`",
+                    values_of(field),
+                    f"`{as_yaml(section, name)}`",
+                    description(field, value),
+                )
+                rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        if len(rows) > 2:
+            parts.append("\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def sections(section: Settings, title: str) -> Iterator[tuple[str, Settings]]:
+    """Yield every section of the config once, with its path; the models share one."""
+    yield title, section
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        path = f"{title}.{name}".strip(".")
+        if isinstance(value, Settings):
+            yield from sections(value, path)
+        elif path == "models":
+            shipped = value["slds"]
+            whole = ModelSettings(discovery=shipped.discovery, training=TrainingSettings())
+            yield from sections(whole, "models.NAME")
+
+
+def description(field: FieldInfo, value: object) -> str:
+    """Return what a setting means, on one line."""
+    about = field.description
+    if about is None and isinstance(value, Settings):
+        about = (type(value).__doc__ or "").partition("\n")[0]
+    return " ".join((about or "").split())
+
+
+def values_of(field: FieldInfo) -> str:
+    """Return the values that a setting may have: its type in plain words, and its range."""
+    kind = get_origin(field.annotation)
+    if kind in (dict, list, tuple):
+        return "mapping" if kind is dict else "list"
+    parts = [part for part in (get_args(field.annotation) or (field.annotation,)) if part is not None]
+    if all(isinstance(part, str) for part in parts):
+        return ", ".join(f"`{part}`" for part in parts)
+    words = {
+        bool: "true or false",
+        int: "whole number",
+        float: "number",
+        str: "text",
+        type(None): "null",
+    }
+    plain = [words.get(part, "") for part in parts if isinstance(part, type)]
+    text = " or ".join(dict.fromkeys(word for word in plain if word)) or "list or mapping"
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    limits = [
+        f"{sign} {getattr(item, key):g}"
+        for item in field.metadata
+        for key, sign in signs.items()
+        if getattr(item, key, None) is not None
+    ]
+    return f"{text}, {', '.join(limits)}" if limits else text
+
+
+def as_yaml(section: Settings, name: str) -> str:
+    """Return a value as one line of YAML."""
+    plain = json.loads(section.model_dump_json(include={name}))[name]
+    text = yaml.safe_dump(plain, default_flow_style=True, width=1000, sort_keys=False)
+    return text.removesuffix("...\n").strip()

@@ -204,7 +204,7 @@ def bound(parameters, networks, encode, batch):
 
 
 def test_gradients_of_both_networks_match_differences_of_the_settled_bound(problem):
-    parameters, networks, encode, batch, chosen = problem
+    parameters, networks, encode, batch, _ = problem
     mean, precision = encode()
     reduced = GaussianEvidence(mean.detach()[None], precision.detach()[None])
     result = gradients.through_optimum(slds, parameters, networks.decoder, reduced, batch, exact=True)
