@@ -82,9 +82,11 @@ def test_settings_that_cannot_act_on_a_model_are_not_written_for_it():
 
 def test_the_page_of_settings_is_that_of_the_settings():
     # A new network or prior brings settings of its own, and nothing has to be written for it at once.
-    own = "## `network_settings"
+    chosen_by_name = "## `network_settings"
     page, expected = (ROOT / "docs/settings.md").read_text(), study.reference()
-    assert page.partition(own)[0] == expected.partition(own)[0], "write it again with: make schema"
+    assert page.partition(chosen_by_name)[0] == expected.partition(chosen_by_name)[0], (
+        "write it again with: make schema"
+    )
     assert "## `network_settings: conv`" in page and "## `prior_settings: slds`" in page
     assert "| `merge_threshold_nats` | number, ≥ 0 | `0.055` |" in page
 

@@ -31,12 +31,12 @@ def files() -> list[Path]:
 def blocks(path: Path) -> list[Block]:
     """Return the fenced blocks of a page."""
     text = path.read_text(encoding="utf-8")
-    found = []
+    fenced = []
     for match in FENCE.finditer(text):
         indent = match[1]
         lines = [line.removeprefix(indent) for line in match[3].splitlines()]
-        found.append(Block(match[2], "\n".join(lines), text.count("\n", 0, match.start()) + 1))
-    return found
+        fenced.append(Block(match[2], "\n".join(lines), text.count("\n", 0, match.start()) + 1))
+    return fenced
 
 
 def commands(path: Path) -> list[str]:
