@@ -1,8 +1,8 @@
 """A mouse of known syllables, seen from above by a depth camera.
 
 In reading order: ``settings``; ``body`` (build and skeleton: a pose becomes solids), ``movements``
-(a template for each syllable), ``grammar`` (sequence and duration of syllables), ``wander`` (slow
-drifts), ``cable`` (a cable on the neck), ``motion`` (pose and path of a session), ``rendering``
+(a template for each syllable), ``grammar`` (sequence and duration of syllables), ``compositions``
+and ``worlds`` (other animals, drawn from a seed), ``wander`` (slow drifts), ``cable`` (a cable on the neck), ``motion`` (pose and path of a session), ``rendering``
 (solids to depth through a pinhole), ``scene`` (the empty arena), ``sensor`` (noise and losses),
 ``truth`` (one row per tick). ``acquisition`` writes a session folder of raw depth, and ``crops`` writes
 crops directly, for large studies. ``variety`` draws mice and cameras of all sizes. ``latent`` holds
@@ -17,6 +17,7 @@ __all__ = [
     "acquisition",
     "body",
     "cable",
+    "compositions",
     "crops",
     "grammar",
     "latent",
@@ -30,4 +31,5 @@ __all__ = [
     "truth",
     "variety",
     "wander",
+    "worlds",
 ]

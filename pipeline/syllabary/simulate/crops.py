@@ -20,6 +20,7 @@ from ..records.crops import CropsWriter
 from . import motion, rendering, sensor, truth
 from .acquisition import START_TIME
 from .settings import SimulateSettings
+from .wander import fluctuation
 
 __all__ = ["BLOCK_TICKS", "MIN_HEIGHT_MM", "PIXEL_MM", "SIDE", "arena", "clean", "render"]
 
@@ -130,12 +131,27 @@ def _tracked(
     recording: str,
     seed: int,
 ) -> Tracked:
-    """Add errors of tracking, which are independent in every frame."""
-    rng = generator(seed, "tracking", subject, recording)
+    """Add errors of tracking: of a centroid and an axis found anew in every frame, and slow ones."""
+    rng, sizes, ticks = generator(seed, "tracking", subject, recording), settings.tracking, len(where)
     tracked = where.copy()
-    tracked[:, :2] += settings.tracking.position_sd_mm * rng.standard_normal((len(where), 2))
-    error = np.radians(settings.tracking.heading_sd_deg) * rng.standard_normal(len(where))
-    return Tracked(tracked, performed.heading_rad + error)
+    tracked[:, :2] += sizes.position_sd_mm * rng.standard_normal((ticks, 2))
+    turned = np.radians(sizes.heading_sd_deg) * rng.standard_normal(ticks)
+    interval_s = settings.camera.interval_ms / 1000
+
+    def error(new: float, slow: float) -> F64:
+        if not (new or slow):
+            return np.zeros(ticks)
+        return new * rng.standard_normal(ticks) + slow * fluctuation(
+            ticks, sizes.memory_s, interval_s, rng
+        )
+
+    along = error(sizes.along_sd_mm, sizes.slow_along_sd_mm)
+    across = error(sizes.across_sd_mm, sizes.slow_across_sd_mm)
+    turned = turned + np.radians(error(0.0, sizes.slow_heading_sd_deg))
+    cos, sin = np.cos(performed.heading_rad), np.sin(performed.heading_rad)
+    tracked[:, 0] += cos * along - sin * across
+    tracked[:, 1] += sin * along + cos * across
+    return Tracked(tracked, performed.heading_rad + turned)
 
 
 def _block(

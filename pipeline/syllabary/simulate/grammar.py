@@ -1,20 +1,22 @@
-"""The sequence of syllables and their durations.
+"""Which syllable follows which, and for how long: the repertoire of an animal, and its sequences.
 
 Syllables follow each other as a first-order chain. A bout that ends reared up is followed by
 one that starts there. Groups differ in how much they use each syllable, not in what the
 syllables are.
 """
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from ..provenance import generator
-from .movements import MOVEMENTS
+from .movements import MOVEMENTS, MovementTemplate
 
-__all__ = ["GROUPS", "sentence", "transitions"]
+__all__ = ["GROUPS", "MOUSE", "Repertoire", "sentence", "transitions"]
 
 F64 = npt.NDArray[np.float64]
-NAMES = tuple(MOVEMENTS)
 GROUPS = ("control", "drug")
 DURATION_SD = 0.35
 SHORTEST_S = 0.13
@@ -37,27 +39,54 @@ PREFERENCES: dict[tuple[str, str], float] = {
 }  # fmt: skip
 
 
-def transitions(group: str) -> F64:
+class Repertoire(NamedTuple):
+    """What an animal can do.
+
+    Attributes
+    ----------
+    movements : mapping of name to MovementTemplate
+        K movements; their order is the number of the syllable in every truth table.
+    preferences : mapping of (before, after) to factor
+        What follows what more often than chance, or less.
+    duration_sd : float
+        Spread of the log duration of a bout.
+    """
+
+    movements: Mapping[str, MovementTemplate]
+    preferences: Mapping[tuple[str, str], float]
+    duration_sd: float
+
+
+MOUSE = Repertoire(MOVEMENTS, PREFERENCES, DURATION_SD)
+
+
+def transitions(group: str, repertoire: Repertoire = MOUSE) -> F64:
     """Return the transition matrix of a group, (K, K), from row to column.
 
     ``control`` is the reference and ``drug`` a fixed change of it. Any other name gives a random change
     that depends on the name alone.
     """
-    usage = np.array([template.usage for template in MOVEMENTS.values()])
+    names, templates = list(repertoire.movements), list(repertoire.movements.values())
+    usage = np.array([template.usage for template in templates])
     if group == "drug":
-        usage = usage * [template.drug for template in MOVEMENTS.values()]
+        usage = usage * [template.drug for template in templates]
     elif group != GROUPS[0]:
         usage = usage * np.exp(0.5 * generator(0, "group", group).standard_normal(len(usage)))
-    matrix = np.zeros((len(NAMES), len(NAMES)))
-    for j, before in enumerate(NAMES):
-        for k, after in enumerate(NAMES):
-            if j != k and MOVEMENTS[before].ends == MOVEMENTS[after].starts:
-                matrix[j, k] = usage[k] * PREFERENCES.get((before, after), 1.0)
+    matrix = np.zeros((len(names), len(names)))
+    for j, before in enumerate(names):
+        for k, after in enumerate(names):
+            if j != k and templates[j].ends == templates[k].starts:
+                matrix[j, k] = usage[k] * repertoire.preferences.get((before, after), 1.0)
     return matrix / matrix.sum(1, keepdims=True)
 
 
 def sentence(
-    group: str, ticks: int, interval_s: float, tempo: float, rng: np.random.Generator
+    group: str,
+    ticks: int,
+    interval_s: float,
+    tempo: float,
+    rng: np.random.Generator,
+    repertoire: Repertoire = MOUSE,
 ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
     """Draw the bouts of a session.
 
@@ -69,6 +98,8 @@ def sentence(
         Time of a tick, s.
     tempo : float
         The animal's own: above 1 its bouts are shorter.
+    rng : numpy Generator
+    repertoire : Repertoire
 
     Returns
     -------
@@ -76,19 +107,20 @@ def sentence(
     lengths : (N,) int64
         Ticks of each bout; they sum to ``ticks``.
     """
-    matrix = transitions(group)
+    matrix = transitions(group, repertoire)
     cumulated = matrix.cumsum(1)
-    medians = np.array([template.median_s for template in MOVEMENTS.values()])
-    grounded = [j for j, name in enumerate(NAMES) if MOVEMENTS[name].starts == "down"]
+    templates = list(repertoire.movements.values())
+    medians = np.array([template.median_s for template in templates])
+    grounded = [j for j, template in enumerate(templates) if template.starts == "down"]
     syllable = int(rng.choice(grounded))
     syllables, lengths, done = [], [], 0
     while done < ticks:
-        duration = medians[syllable] / tempo * np.exp(DURATION_SD * rng.standard_normal())
+        duration = medians[syllable] / tempo * np.exp(repertoire.duration_sd * rng.standard_normal())
         length = max(3, round(float(np.clip(duration, SHORTEST_S, LONGEST_S)) / interval_s))
         length = min(length, ticks - done)
         syllables.append(syllable)
         lengths.append(length)
         done += length
         row = cumulated[syllable]
-        syllable = min(int(np.searchsorted(row, rng.random() * row[-1], "right")), len(NAMES) - 1)
+        syllable = min(int(np.searchsorted(row, rng.random() * row[-1], "right")), len(templates) - 1)
     return np.array(syllables, np.int16), np.array(lengths, np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..provenance import generator
-from . import body, grammar
+from . import body, grammar, worlds
 from .body import (
     BEND,
     CHANNELS,
@@ -29,7 +29,8 @@ from .body import (
 )
 from .cable import Course, sway
 from .cable import solids as cable_solids
-from .movements import MOVEMENTS, Bout
+from .grammar import MOUSE, Repertoire
+from .movements import Bout
 from .settings import SimulateSettings
 from .wander import wander
 
@@ -88,6 +89,7 @@ class Motion(NamedTuple):
     heading_rad: F64  # (T,) not wrapped
     cable: Course | None = None
     cable_mm: float = 0.0  # diameter
+    repertoire: Repertoire = MOUSE
 
 
 def perform(
@@ -102,7 +104,9 @@ def perform(
     rng = generator(seed, "motion", subject, recording)
     interval_s = settings.camera.interval_ms / 1000
     ticks = settings.ticks
-    syllables, lengths = grammar.sentence(group, ticks, interval_s, build.tempo, rng)
+    repertoire = MOUSE if settings.world is None else worlds.draw(settings.world).repertoire
+    templates = list(repertoire.movements.values())
+    syllables, lengths = grammar.sentence(group, ticks, interval_s, build.tempo, rng, repertoire)
     drift = _drift(settings, build, ticks, interval_s, rng)
 
     step_s = interval_s / STEPS_PER_TICK
@@ -118,7 +122,7 @@ def perform(
     done = 0
     for syllable, length in zip(syllables, lengths, strict=True):
         count = int(length) * STEPS_PER_TICK
-        template = MOVEMENTS[grammar.NAMES[syllable]]
+        template = templates[syllable]
         strength = np.exp(settings.mouse.strength_sd * rng.standard_normal())
         bout = Bout(
             time=step_s * np.arange(count, dtype=np.float64),
@@ -151,7 +155,7 @@ def perform(
         done += int(length)
     hanging = sway(settings.cable, ticks, interval_s, generator(seed, "cable", subject, recording))
     performed = Motion(build, np.repeat(syllables, lengths), poses, *paths.T)
-    return performed._replace(cable=hanging, cable_mm=settings.cable.diameter_mm)
+    return performed._replace(cable=hanging, cable_mm=settings.cable.diameter_mm, repertoire=repertoire)
 
 
 def solids(performed: Motion, part: slice) -> tuple[F64, F64]:

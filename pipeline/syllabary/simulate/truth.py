@@ -6,12 +6,10 @@ import pandas as pd
 
 from .body import Footprint
 from .motion import Motion
-from .movements import MOVEMENTS
 
 __all__ = ["in_arena", "table"]
 
 F64 = npt.NDArray[np.float64]
-BEHAVIORS = np.array([template.behavior for template in MOVEMENTS.values()])
 
 
 def in_arena(performed: Motion, start: int, center: F64) -> F64:
@@ -27,6 +25,7 @@ def table(
     performed: Motion, footprint: Footprint, stamps_ms: F64, dropped: npt.NDArray[np.bool_]
 ) -> pd.DataFrame:
     """Return the columns of ``tables.TRUTH``, T rows."""
+    behaviors = np.array([one.behavior for one in performed.repertoire.movements.values()])
     where = in_arena(performed, 0, footprint.center)
     heading = (performed.heading_rad + np.pi) % (2 * np.pi) - np.pi
     return pd.DataFrame(
@@ -34,7 +33,7 @@ def table(
             "frame": np.where(dropped, -1, np.cumsum(~dropped) - 1),
             "time_s": (stamps_ms - stamps_ms[0]) / 1000,
             "syllable": performed.syllable,
-            "behavior": BEHAVIORS[performed.syllable],
+            "behavior": behaviors[performed.syllable],
             "x_mm": where[:, 0],
             "y_mm": where[:, 1],
             "heading_rad": heading,
