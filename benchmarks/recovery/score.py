@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from recovery import decoding
 from recovery.recover import load
@@ -55,12 +56,38 @@ def score(pairs: list[tuple[Any, Any]]) -> dict[str, float | int | None]:
     """Return the scores of a pool as one flat mapping."""
     values = scores.score_many(pairs)
     usage = np.unique(np.concatenate([labels["syllable"] for labels, _ in pairs]), return_counts=True)[1]
+    recalls = behavior_recalls(pairs)
     named = {
         f"{name}_{measure}": values["behaviors"][name][measure]
         for name in BEHAVIORS
         for measure in ("recall", "precision")
     }
-    return {name: values[name] for name in KEYS} | named | {"largest_share": usage.max() / usage.sum()}
+    common = {
+        "largest_share": usage.max() / usage.sum(),
+        "worst_recall": min(recalls.values(), default=None),
+        "behaviors_below_half": sum(recall < 0.5 for recall in recalls.values()),
+    }
+    return {name: values[name] for name in KEYS} | named | common
+
+
+def behavior_recalls(pairs: list[tuple[Any, Any]], min_share: float = 0.03) -> dict[str, float]:
+    """Return the recall of every true behavior that takes a share of the time, many labels to one.
+
+    Every label stands for the behavior it overlaps most, so a behavior may be split without loss.
+    """
+    both = pd.concat(
+        [
+            labels.loc[labels["frame"] >= 0, ["frame", "syllable"]].merge(
+                truth.loc[truth["syllable"] >= 0, ["frame", "behavior"]], on="frame"
+            )
+            for labels, truth in pairs
+        ]
+    )
+    counts = pd.crosstab(both["syllable"], both["behavior"])
+    predicted = both["syllable"].map(counts.idxmax(axis=1))
+    shares = both["behavior"].value_counts(normalize=True)
+    right = (predicted == both["behavior"]).groupby(both["behavior"]).mean()
+    return {str(name): float(right[name]) for name in shares.index[shares >= min_share]}
 
 
 def labeled(study: Study, name: str, path: np.ndarray, states: np.ndarray) -> Any:

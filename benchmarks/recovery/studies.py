@@ -2,14 +2,23 @@
 
     python -m recovery.studies KIND SEED ANIMALS MINUTES FOLDER
 
-Kinds: ``nonlinear``, the mouse with realistic errors of tracking; ``cable``, the same with a cable;
-``missing``, the same with 30 % of the frames lost; ``linear``, a switching linear system observed
-through linear components; ``single``, that system with one state. For other benchmarks: ``aligned``,
-the mouse without errors of tracking; ``raw``, raw depth video that is then extracted.
+Kinds:
+
+- ``tracked``: the simulated mouse with errors of tracking of the size that extraction makes
+- ``world``: another simulated animal with other movements, drawn from the seed
+- ``second_a``, ``second_b``: recordings of a second mouse, which other authors simulated, in the
+  folder ``SYLLABARY_SECOND_MOUSE``; choose settings on a, and judge them on b
+- ``nonlinear``: the mouse with harsh errors of tracking, several times those of extraction and
+  independent in every frame; ``cable``, the same with a cable; ``missing``, with 30 % of the frames lost
+- ``linear``: a switching linear system observed through linear components; ``single``, with one state
+- for other benchmarks: ``aligned``, the mouse without errors of tracking; ``raw``, raw depth video that
+  is then extracted
 """
 
 import argparse
 import json
+import os
+import shutil
 from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,10 +29,11 @@ import pandas as pd
 
 from syllabary.depth import extraction
 from syllabary.depth.settings import ExtractSettings
+from syllabary.errors import BadInput
 from syllabary.provenance import Provenance
 from syllabary.records import tables
 from syllabary.records.crops import Crops
-from syllabary.simulate import acquisition, crops, linear
+from syllabary.simulate import acquisition, crops, linear, worlds
 from syllabary.simulate.settings import (
     CableSettings,
     DropSettings,
@@ -33,7 +43,7 @@ from syllabary.simulate.settings import (
 
 MADE = Provenance("benchmark", {}, None, {}, "")
 # One pixel along each axis.
-TRACKING = TrackingErrorSettings(position_sd_mm=1.85, heading_sd_deg=3.0)
+HARSH = TrackingErrorSettings(position_sd_mm=1.85, heading_sd_deg=3.0)
 LINEAR_STATES = 14
 # The last animals, one of each group, are held out.
 HELD_OUT = 2
@@ -151,10 +161,40 @@ def _linear(place: Path, duration_s: float, name: str, group: str, seed: int, *,
     )
 
 
+def _world(place: Path, duration_s: float, name: str, group: str, seed: int) -> None:
+    """Simulate an animal of the world of a seed."""
+    world = worlds.draw(seed, duration_s=duration_s)
+    who = {"recording": name, "subject": name, "group": group, "seed": seed, "provenance": MADE}
+    crops.render(place / "crops.h5", place / "truth.parquet", world.settings, **who)
+
+
+def _second(place: Path, duration_s: float, name: str, group: str, seed: int, *, study: str) -> None:
+    """Copy an animal of the second mouse, whose recordings are three minutes long.
+
+    Raises
+    ------
+    BadInput
+        ``SYLLABARY_SECOND_MOUSE`` is not set, or its folder does not have the recording.
+    """
+    source = Path(os.environ.get("SYLLABARY_SECOND_MOUSE", "")) / name.replace("m", study, 1)
+    if not (source / "crops.h5").is_file():
+        raise BadInput(
+            f"{source}: no crops.h5; set SYLLABARY_SECOND_MOUSE to the folder of the second mouse."
+        )
+    shutil.copyfile(source / "crops.h5", place / "crops.h5")
+    truth = pd.read_parquet(source / "truth.parquet").rename(columns={"behaviour": "behavior"})
+    table = pd.DataFrame({name: truth.get(name) for name in tables.TRUTH}, index=truth.index)
+    tables.write(place / "truth.parquet", table, MADE, tables.TRUTH)
+
+
 STUDIES: dict[str, Callable[[Path, float, str, str, int], None]] = {
-    "nonlinear": partial(_mouse, tracking=TRACKING),
-    "cable": partial(_mouse, tracking=TRACKING, cable=CableSettings(diameter_mm=4.0)),
-    "missing": partial(_mouse, tracking=TRACKING, drops=DropSettings(single=0.3)),
+    "tracked": partial(_mouse, tracking=TrackingErrorSettings.measured()),
+    "world": _world,
+    "second_a": partial(_second, study="a"),
+    "second_b": partial(_second, study="b"),
+    "nonlinear": partial(_mouse, tracking=HARSH),
+    "cable": partial(_mouse, tracking=HARSH, cable=CableSettings(diameter_mm=4.0)),
+    "missing": partial(_mouse, tracking=HARSH, drops=DropSettings(single=0.3)),
     "linear": partial(_linear, states=LINEAR_STATES),
     "single": partial(_linear, states=1),
     "aligned": _mouse,

@@ -23,6 +23,8 @@ COLUMNS = (
     ("best-shift AMI", "best_shift_ami", "all"),
     ("rear recall", "rear_recall", "all"),
     ("groom recall", "groom_recall", "all"),
+    ("worst recall", "worst_recall", "all"),
+    ("behaviors < 0.5", "behaviors_below_half", "all"),
     ("largest share", "largest_share", "all"),
     ("calibration error", "calibration_error", "all"),
     ("AMI trained", "ami", "trained"),

@@ -167,3 +167,59 @@ def test_every_method_has_latents_and_few_settings():
         assert 1 <= len(method.SETTINGS) <= 8
         assert set(method.LATENTS) <= {"pca", "reduction", "autoencoder"}
     assert recovery.methods.__doc__
+
+
+def tables_of(labels, behaviors):
+    frame = np.arange(len(labels))
+    return (
+        pd.DataFrame({"frame": frame, "syllable": labels}),
+        pd.DataFrame({"frame": frame, "syllable": 0, "behavior": behaviors}),
+    )
+
+
+def test_a_split_behavior_is_recalled_and_one_that_shares_its_label_is_not():
+    from recovery import score
+
+    labels = [0] * 30 + [1] * 30 + [2] * 40
+    behaviors = ["walk"] * 60 + ["rear"] * 30 + ["groom"] * 10
+    recalls = score.behavior_recalls([tables_of(labels, behaviors)])
+    assert recalls == {"walk": 1.0, "rear": 1.0, "groom": 0.0}
+
+
+def test_rare_behaviors_have_no_recall():
+    from recovery import score
+
+    labels, behaviors = [0] * 98 + [1] * 2, ["walk"] * 98 + ["hop"] * 2
+    assert score.behavior_recalls([tables_of(labels, behaviors)]) == {"walk": 1.0}
+    assert set(score.behavior_recalls([tables_of(labels, behaviors)], 0.01)) == {"walk", "hop"}
+
+
+def test_a_world_study_has_the_movements_of_its_world(tmp_path):
+    from recovery import studies
+
+    from syllabary.simulate import worlds
+
+    study = studies.simulate("world", 5, 3, 0.05, tmp_path)
+    truth = study.truth("m1")
+    assert set(truth["behavior"]) <= set(worlds.draw(5).repertoire.movements)
+    assert study.trained == ["m1"]
+
+
+def test_the_second_mouse_is_copied_and_its_truth_gets_the_columns_of_ours(tmp_path, monkeypatch):
+    from recovery import studies
+
+    source = tmp_path / "second" / "a1"
+    source.mkdir(parents=True)
+    (source / "crops.h5").write_bytes(b"crops")
+    truth = {"frame": [0, -1], "time_s": [0.0, 0.03], "syllable": [2, -1], "behaviour": ["hop", None]}
+    pd.DataFrame(truth | {"dropped": [False, True]}).to_parquet(source / "truth.parquet")
+    monkeypatch.setenv("SYLLABARY_SECOND_MOUSE", str(source.parent))
+    place = tmp_path / "m1"
+    place.mkdir()
+    studies.STUDIES["second_a"](place, 180, "m1", "control", 0)
+    assert (place / "crops.h5").read_bytes() == b"crops"
+    table = pd.read_parquet(place / "truth.parquet")
+    assert table["behavior"][0] == "hop" and table["syllable"].tolist() == [2, -1]
+    monkeypatch.delenv("SYLLABARY_SECOND_MOUSE")
+    with pytest.raises(Exception, match="set SYLLABARY_SECOND_MOUSE"):
+        studies.STUDIES["second_a"](place, 180, "m1", "control", 0)

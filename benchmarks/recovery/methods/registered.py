@@ -1,0 +1,27 @@
+"""An AR-HMM on what the shipped model gets: registered crops, the mean pose taken out, and motion.
+
+The rival on equal data. ``arhmm`` has principal components of crops as they are.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from recovery import latents
+from recovery.methods import _points
+from recovery.studies import Study
+from syllabary.reduction import reduction
+
+LATENTS = ("reduction",)
+SETTINGS = _points.scan()
+
+
+def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.StatePrediction:
+    study, known = Study(folder), latents.load(folder, "reduction")
+    chosen = reduction.load(
+        folder / "reduction.h5", registration=True, kinematics=True, subject_offset=True
+    )
+    series = {}
+    for name in study.recordings:
+        with study.crops(name) as recording:
+            series[name] = chosen.latents(recording)
+    return _points.recover(study, known._replace(series=series), setting, seed)
