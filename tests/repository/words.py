@@ -256,6 +256,8 @@ SPELLING_EXCEPTIONS = {
     ("docs/formats.md", "`behaviour`"): "a column in tables that people bring",
     ("pipeline/syllabary/settings.py", "recogniser"): "an old name of a setting",
     ("pipeline/syllabary/settings.py", "SPELLINGS"): "British spellings that a message corrects",
+    ("benchmarks/recovery/studies.py", "behaviour"): "a column of the second mouse",
+    ("tests/benchmarks/test_recovery.py", "behaviour"): "a column of the second mouse",
     ("pipeline/syllabary/records/annotations.py", "behaviour"): "a column in tables that people bring",
     ("tests/records/test_annotations.py", "behaviour"): "a column in tables that people bring",
 }

@@ -12,7 +12,7 @@ def usage_of(group):
     """Share of bouts of each syllable in the long run."""
     values, vectors = np.linalg.eig(grammar.transitions(group).T)
     stationary = np.real(vectors[:, np.argmax(np.real(values))])
-    return dict(zip(grammar.NAMES, stationary / stationary.sum(), strict=True))
+    return dict(zip(list(MOVEMENTS), stationary / stationary.sum(), strict=True))
 
 
 @pytest.mark.parametrize("group", ["control", "drug", "anything else"])
@@ -26,8 +26,8 @@ def test_rows_are_probabilities_and_no_syllable_follows_itself(group):
 @pytest.mark.parametrize("group", ["control", "drug", "anything else"])
 def test_a_syllable_starts_where_the_one_before_it_ends(group):
     matrix = grammar.transitions(group)
-    for j, before in enumerate(grammar.NAMES):
-        for k, after in enumerate(grammar.NAMES):
+    for j, before in enumerate(list(MOVEMENTS)):
+        for k, after in enumerate(list(MOVEMENTS)):
             if MOVEMENTS[before].ends != MOVEMENTS[after].starts:
                 assert matrix[j, k] == 0
 
@@ -55,12 +55,12 @@ def test_bouts_fill_the_session(rng, ticks):
     assert lengths.sum() == ticks
     assert lengths.min() >= 1
     assert (syllables[1:] != syllables[:-1]).all()
-    assert MOVEMENTS[grammar.NAMES[syllables[0]]].starts == "down"
+    assert MOVEMENTS[list(MOVEMENTS)[syllables[0]]].starts == "down"
 
 
 def test_bouts_follow_the_matrix(rng):
     syllables, _ = grammar.sentence("control", 400_000, INTERVAL_S, 1.0, rng)
-    counts = np.zeros((len(grammar.NAMES),) * 2)
+    counts = np.zeros((len(list(MOVEMENTS)),) * 2)
     np.add.at(counts, (syllables[:-1], syllables[1:]), 1)
     expected = grammar.transitions("control")
     common = counts.sum(1) > 2000

@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from syllabary.records import tables
-from syllabary.simulate import grammar, motion, truth
+from syllabary.simulate import motion, truth
 from syllabary.simulate.movements import MOVEMENTS
 from syllabary.simulate.settings import SimulateSettings
 
@@ -39,7 +39,7 @@ def test_time_begins_with_the_recording(table):
 
 def test_a_behavior_is_that_of_its_syllable(table):
     values, _ = table
-    expected = [MOVEMENTS[grammar.NAMES[k]].behavior for k in values["syllable"]]
+    expected = [MOVEMENTS[list(MOVEMENTS)[k]].behavior for k in values["syllable"]]
     assert values["behavior"].tolist() == expected
 
 

@@ -68,10 +68,10 @@ def test_a_rear_lifts_the_trunk_and_comes_down_again(seed):
     assert np.median(pitch[last[~up[last]]]) < 0.35
 
 
-@pytest.mark.parametrize("kind", compositions.KINDS)
+@pytest.mark.parametrize("kind", compositions.MOVEMENT_TYPES)
 def test_oscillations_are_of_2_to_10_hertz_and_postures_within_their_ranges(kind, rng):
     for _ in range(20):
-        move = compositions.KINDS[kind](rng)
+        move = compositions.MOVEMENT_TYPES[kind](rng)
         assert all(2 <= hertz <= 10 for _, hertz, _ in move.beat.values())
         for name, goal in {**move.hold, **move.shift}.items():
             if name in compositions.POSTURES:
@@ -123,3 +123,11 @@ def test_a_fluctuation_forgets_exponentially(rng):
     for ticks in (1, 5, 10):
         expected = np.exp(-ticks * 0.03 / 0.3)
         assert np.corrcoef(course[:-ticks], course[ticks:])[0, 1] == pytest.approx(expected, abs=0.03)
+
+
+def test_settings_of_a_world_are_laid_over_those_of_a_study():
+    settings = SimulateSettings(duration_s=7, world=3)
+    laid_over = worlds.laid_over(settings)
+    assert laid_over.duration_s == 7 and laid_over.camera == settings.camera
+    assert laid_over.mouse == worlds.draw(3).settings.mouse != settings.mouse
+    assert worlds.laid_over(SimulateSettings()) == SimulateSettings()

@@ -16,7 +16,7 @@ SETTINGS = _points.scan()
 
 
 def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.StatePrediction:
-    study, known = Study(folder), latents.load(folder, "reduction")
+    study, components = Study(folder), latents.load(folder, "reduction")
     chosen = reduction.load(
         folder / "reduction.h5", registration=True, kinematics=True, subject_offset=True
     )
@@ -24,4 +24,4 @@ def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.StatePr
     for name in study.recordings:
         with study.crops(name) as recording:
             series[name] = chosen.latents(recording)
-    return _points.recover(study, known._replace(series=series), setting, seed)
+    return _points.recover(study, components._replace(series=series), setting, seed)

@@ -1,7 +1,8 @@
 """Movements composed at random of primitives.
 
 Primitives are postures that are held, one-way movements, oscillations of a body part, steps, turns and
-rears. ``KINDS`` draws a movement of each kind; ``Composition.signature`` tells how visibly two differ.
+rears. ``MOVEMENT_TYPES`` draws a movement of each type. The distance of two ``Composition.signature``
+says how visibly they differ.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from .movements import Bout, Movement, bell, ease
 
-__all__ = ["KINDS", "Composition"]
+__all__ = ["MOVEMENT_TYPES", "Composition"]
 
 F64 = npt.NDArray[np.float64]
 
@@ -51,7 +52,7 @@ class Composition:
     ----------
     speed_mm_s, turn_rad_s : float
         Locomotion. A negative turn is to the left.
-    burst : bool
+    pulse : bool
         The speed rises and falls once in a bout; otherwise it is constant.
     hold : mapping of channel to goal
         Posture that the bout goes to and keeps.
@@ -67,7 +68,7 @@ class Composition:
 
     speed_mm_s: float = 0.0
     turn_rad_s: float = 0.0
-    burst: bool = False
+    pulse: bool = False
     hold: Mapping[str, float] = field(default_factory=dict)
     shift: Mapping[str, float] = field(default_factory=dict)
     beat: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
@@ -76,7 +77,7 @@ class Composition:
 
     def __call__(self, bout: Bout) -> Movement:
         """Return speed, turning, targets and rhythms of a bout."""
-        rise = bell(bout.phase) ** 0.7 if self.burst else 0.7 + 0.3 * bout.swell()
+        rise = bell(bout.phase) ** 0.7 if self.pulse else 0.7 + 0.3 * bout.swell()
         targets = bout.toward(**self.hold)
         for channel, amplitude in self.shift.items():
             targets[channel] = bout.at(channel) + amplitude * bout.strength * ease(bout.phase)
@@ -110,16 +111,16 @@ class Composition:
         ways = [float(name in self.shift) for name in POSTURES]
         beats = [self.beat.get(name, (0.0, 0.0, 0.0))[:2] for name in (*OSCILLATIONS, *LIMBS)]
         rates = [hertz / 3 for _, hertz in beats]
-        travel = [self.speed_mm_s / 100, self.turn_rad_s / 2, 1.5 * self.burst]
+        travel = [self.speed_mm_s / 100, self.turn_rad_s / 2, 1.5 * self.pulse]
         rears = [3.0 * (self.rear == way) for way in ("up", "down", "hold")]
         return np.array([*posture, *ways, *rates, *travel, *rears])
 
 
-def _travel(rng: np.random.Generator, low: float, high: float, *, burst: bool = False) -> Composition:
+def _travel(rng: np.random.Generator, low: float, high: float, *, pulse: bool = False) -> Composition:
     stride = float(rng.uniform(3.5, 7.0))
     return Composition(
         speed_mm_s=float(rng.uniform(low, high)),
-        burst=burst,
+        pulse=pulse,
         hold=_postures(rng, 1, among=("stretch", "arch", "head_pitch")),
         beat={
             "gait": (float(rng.uniform(6, 11)), stride, 0.0),
@@ -227,7 +228,7 @@ def _side(rng: np.random.Generator) -> float:
     return float(rng.choice([-1.0, 1.0]))
 
 
-KINDS: Mapping[str, Callable[[np.random.Generator], Composition]] = {
+MOVEMENT_TYPES: Mapping[str, Callable[[np.random.Generator], Composition]] = {
     "walk": partial(_travel, low=70, high=170),
     "pause": _pause,
     "groom": _groom,
@@ -236,7 +237,7 @@ KINDS: Mapping[str, Callable[[np.random.Generator], Composition]] = {
     "turn_left": partial(_turn, side=-1.0),
     "turn_right": partial(_turn, side=1.0),
     "creep": partial(_travel, low=20, high=50),
-    "dart": partial(_travel, low=250, high=450, burst=True),
+    "dart": partial(_travel, low=250, high=450, pulse=True),
     "rear_hold": partial(_rear, way="hold"),
     "scratch": _scratch,
     "sniff": _sniff,

@@ -1,4 +1,4 @@
-"""Which syllable follows which, and for how long: the repertoire of an animal, and its sequences.
+"""The repertoire of an animal, and the sequence and duration of its syllables.
 
 Syllables follow each other as a first-order chain. A bout that ends reared up is followed by
 one that starts there. Groups differ in how much they use each syllable, not in what the

@@ -25,7 +25,7 @@ def table(
     performed: Motion, footprint: Footprint, stamps_ms: F64, dropped: npt.NDArray[np.bool_]
 ) -> pd.DataFrame:
     """Return the columns of ``tables.TRUTH``, T rows."""
-    behaviors = np.array([one.behavior for one in performed.repertoire.movements.values()])
+    behaviors = np.array([template.behavior for template in performed.repertoire.movements.values()])
     where = in_arena(performed, 0, footprint.center)
     heading = (performed.heading_rad + np.pi) % (2 * np.pi) - np.pi
     return pd.DataFrame(

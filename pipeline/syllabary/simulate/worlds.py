@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..provenance import generator
-from .compositions import KINDS, Composition
+from .compositions import MOVEMENT_TYPES, Composition
 from .grammar import Repertoire, transitions
 from .movements import MovementTemplate
 from .settings import MouseSettings, NoiseSettings, SimulateSettings, TrackingErrorSettings
 
-__all__ = ["World", "draw"]
+__all__ = ["World", "draw", "laid_over"]
 
 F64 = npt.NDArray[np.float64]
 
@@ -77,6 +77,15 @@ def draw(seed: int, *, duration_s: float = 120.0) -> World:
     return World(_settings(seed, duration_s, rng), _with_shares(raw, shares))
 
 
+def laid_over(settings: SimulateSettings) -> SimulateSettings:
+    """Return settings with body, noise and errors of tracking of their world, if they name one."""
+    if settings.world is None:
+        return settings
+    world = draw(settings.world).settings
+    parts = {"mouse": world.mouse, "noise": world.noise, "tracking": world.tracking}
+    return settings.model_copy(update=parts)
+
+
 def _settings(seed: int, duration_s: float, rng: np.random.Generator) -> SimulateSettings:
     """Draw body, vigor, camera noise and errors of tracking."""
 
@@ -115,7 +124,7 @@ def _compositions(count: int, rng: np.random.Generator) -> dict[str, Composition
     while len(chosen) < count and attempts < ATTEMPTS:
         obligatory = len(chosen) < len(OBLIGATORY)
         kind = OBLIGATORY[len(chosen)] if obligatory else str(rng.choice(OPTIONAL))
-        move = KINDS[kind](rng)
+        move = MOVEMENT_TYPES[kind](rng)
         place = move.signature()
         attempts += 1
         if any(np.linalg.norm(place - other) < MIN_DISTANCE for other in signatures):

@@ -34,10 +34,10 @@ def simulate(
     group
         Group of the animal; its syllable usage follows from it.
     """
-    from ..simulate import acquisition
+    from ..simulate import acquisition, worlds
     from ..simulate.settings import SimulateSettings
 
-    chosen = read(SimulateSettings, settings, "simulate")
+    chosen = worlds.laid_over(read(SimulateSettings, settings, "simulate"))
     acquisition.record(
         depth.parent,
         chosen,
