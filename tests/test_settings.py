@@ -1,7 +1,13 @@
+import json
+import re
+
 import pytest
 
+from syllabary import study
 from syllabary.errors import BadSetting
-from syllabary.settings import Field, Settings, read
+from syllabary.settings import CONSTANT, RENAMED, SPELLINGS, Field, Settings, read
+from syllabary.simulate.settings import PinholeSettings
+from syllabary.svae.settings import DiscoverySettings, ModelSettings, TrainingSettings
 
 
 class Inner(Settings):
@@ -33,3 +39,31 @@ def test_a_value_out_of_range_says_what_was_found():
 def test_settings_cannot_change():
     with pytest.raises(ValueError, match="frozen"):
         Outer().count = 4
+
+
+SECTIONS = (ModelSettings, TrainingSettings, DiscoverySettings)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_name_gets_the_new_one_and_is_not_accepted(old, new):
+    section = next(section for section in SECTIONS if new in section.model_fields)
+    with pytest.raises(BadSetting, match=f"^setting m.{old} is now called {new!r}; rename it.$"):
+        read(section, {old: 1}, "m")
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+def test_a_setting_that_became_a_constant_is_to_be_left_out(name):
+    with pytest.raises(BadSetting, match=f"^setting m.{name} is no longer a setting; leave it out.$"):
+        read(TrainingSettings, {name: 1}, "m")
+
+
+def test_a_british_name_gets_the_american_one():
+    british = next(key for key, american in SPELLINGS.items() if american == "center")
+    with pytest.raises(BadSetting, match="_x_px is now called 'center_x_px'; rename it"):
+        read(PinholeSettings, {f"{british}_x_px": 3}, "simulate.camera")
+
+
+def test_every_old_name_leads_to_a_setting_that_exists():
+    names = set(re.findall(r'"(\w+)": {', json.dumps(study.schema())))
+    assert set(RENAMED.values()) <= names
+    assert not (set(RENAMED) | set(CONSTANT)) & names

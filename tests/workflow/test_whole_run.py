@@ -52,7 +52,8 @@ def test_raw_video_becomes_labels_tables_and_a_report(study):
         assert labels["syllable"].min() >= 0
         assert not (results / f"simulated/{recording}/depth.dat").exists(), "raw video is temporary"
     scores = json.loads((results / "tables/pca-arhmm/scores.json").read_text())["scores"]
-    assert scores["all"]["ami"] > 0.05
+    # Half of what is measured: 0.40.
+    assert scores["all"]["ami"] > 0.2
     likelihood = tables.read(results / "tables/slds/likelihood.parquet", tables.LIKELIHOOD)
     assert set(likelihood["measure"]) == {"bound", "iwae", "pixels", "components"}
     assert likelihood["nats_per_frame"].notna().all()

@@ -1,0 +1,74 @@
+"""Step ``fit``: a model, its history, what it generates, and the settings it was made with."""
+
+import json
+
+import pytest
+
+from syllabary.errors import BadInput, BadSetting
+from syllabary.records import tables
+from syllabary.records.clips import Clips
+from syllabary.steps import fit
+from syllabary.svae.model import Model
+
+from .conftest import MODEL, write_quality
+
+
+def arguments(results, folder, **changes):
+    return {
+        "crops": results.each("crops.h5"),
+        "quality": results.each("quality.json"),
+        "pca": results.folder / "models" / "pca.h5",
+        "changepoints": results.folder / "models" / "changepoints.parquet",
+        "folder": folder,
+        "settings": MODEL,
+        "seed": 1,
+        **changes,
+    }
+
+
+def test_its_folder_holds_the_model_and_what_belongs_to_it(trained):
+    folder = trained.folder / "models" / "m"
+    assert {path.name for path in folder.iterdir()} == {
+        "model.safetensors", "settings.json", "history.parquet", "clips.h5",
+    }  # fmt: skip
+    assert Model.load(folder / "model.safetensors").settings.prior == "arhmm"
+    assert len(tables.read(folder / "history.parquet")) > 3
+    assert Clips.load(folder / "clips.h5").fps == pytest.approx(30)
+    provenance = json.loads((folder / "settings.json").read_text())["provenance"]
+    assert (provenance["step"], provenance["seed"]) == ("fit", 1)
+    assert set(provenance["inputs"]) == {
+        "a/crops.h5", "b/crops.h5", "models/pca.h5", "models/changepoints.parquet",
+    }  # fmt: skip
+
+
+def test_the_same_seed_trains_the_same_model(trained, tmp_path):
+    fit(**arguments(trained, tmp_path / "m"))
+    before = trained.folder / "models" / "m" / "model.safetensors"
+    assert (tmp_path / "m" / "model.safetensors").read_bytes() == before.read_bytes()
+
+
+def test_without_a_recording_that_is_good_enough_it_stops(trained, tmp_path):
+    quality = [write_quality(tmp_path / n / "quality.json", n, "reject", ["short"]) for n in "ab"]
+    with pytest.raises(BadInput, match="every training recording was rejected"):
+        fit(**arguments(trained, tmp_path / "m", quality=quality))
+
+
+def test_a_wrong_setting_is_named(trained, tmp_path):
+    with pytest.raises(BadSetting, match=r"unknown setting model\.prio; did you mean 'prior'"):
+        fit(**arguments(trained, tmp_path / "m", settings={"prio": "arhmm"}))
+
+
+def test_labels_of_people_are_an_input_and_unused_without_discovery(trained, tmp_path, caplog):
+    table = tmp_path / "labels.csv"
+    table.write_text("recording,start_s,stop_s,behavior\na,1,2,walk\n")
+    fit(**arguments(trained, tmp_path / "m", human_labels=table))
+    assert "labels of people are used by models with 'discovery' alone" in caplog.text
+    provenance = json.loads((tmp_path / "m" / "settings.json").read_text())["provenance"]
+    assert f"{tmp_path.name}/labels.csv" in provenance["inputs"]
+
+
+def test_a_table_of_labels_without_behaviors_is_refused(trained, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("recording,start_s,stop_s\na,1,2\n")
+    with pytest.raises(BadInput, match=r"labels\.csv"):
+        fit(**arguments(trained, tmp_path / "m", human_labels=table))

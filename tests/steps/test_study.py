@@ -1,0 +1,97 @@
+"""New studies, comparisons of results, and parameters of steps that are called by hand."""
+
+import pytest
+import yaml
+
+from syllabary import study
+from syllabary.errors import BadInput, BadSetting, UnknownName
+from syllabary.steps import compare_results, extract_settings, new_study, open_study, parameters
+
+from .conftest import MODEL
+
+TABLE = "recording\tpath\tsubject\tgroup\nm1\tsimulated\tm1\tcontrol\n"
+
+
+@pytest.fixture
+def template(tmp_path):
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("seed: 0\n")
+    (folder / "recordings.tsv").write_text(TABLE)
+    return folder
+
+
+def test_a_new_study_has_the_shipped_config_or_every_setting(template, tmp_path):
+    new_study(tmp_path / "short", template)
+    assert (tmp_path / "short/config/config.yaml").read_text() == "seed: 0\n"
+    new_study(tmp_path / "long", template, every_setting=True)
+    written = yaml.safe_load((tmp_path / "long/config/config.yaml").read_text())
+    assert study.read_config(written) == study.Config()
+
+
+def test_a_folder_that_is_not_empty_is_no_new_study(template, tmp_path):
+    with pytest.raises(BadInput, match="is not empty; name a new folder"):
+        new_study(tmp_path, template)
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "recordings.tsv").write_text(TABLE)
+    path = tmp_path / "config.yaml"
+    values = {
+        "seed": 4,
+        "recordings": str(tmp_path / "recordings.tsv"),
+        "models": {"m": MODEL},
+        "overrides": {"m1": {"arena": {"margin_mm": 25}}},
+    }
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def test_a_study_is_opened_with_roles(config):
+    checked, recordings = open_study(yaml.safe_load(config.read_text()))
+    assert recordings["role"].to_dict() == {"m1": "train"}
+    assert extract_settings(checked, "m1").arena.margin_mm == 25
+
+
+def test_a_step_gets_what_it_names(config):
+    wanted = ("settings", "seed", "recordings")
+    of_model = parameters(config, "m", wanted=wanted)
+    assert (of_model["seed"], of_model["settings"]["prior"]) == (4, "arhmm")
+    assert of_model["recordings"] == [
+        {"recording": "m1", "subject": "m1", "group": "control", "role": "train"}
+    ]
+    assert (
+        parameters(config, "extract", wanted=("settings",), recording="m1")["settings"]["arena"][
+            "margin_mm"
+        ]
+        == 25
+    )
+    assert parameters(config, "draw", wanted=()) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "sentence"),
+    [
+        ("seed: [", BadInput, "is not YAML"),
+        ("- seed", BadInput, "holds a list; wanted sections"),
+        ("models: {m: {build: true}}", BadSetting, "is now called 'subject_offset'"),
+        ("models: {m: {}}", UnknownName, "no model 'slds'; it has m"),
+    ],
+)
+def test_a_wrong_config_gets_one_sentence(tmp_path, text, error, sentence):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(error, match=sentence):
+        parameters(path, "slds", wanted=("settings",))
+
+
+def test_a_config_that_is_not_there(tmp_path):
+    with pytest.raises(BadInput, match="no such file; give the study's settings with --config"):
+        parameters(tmp_path / "none.yaml", "m", wanted=())
+
+
+def test_results_are_equal_to_themselves(trained):
+    text, is_equal = compare_results(trained.folder, trained.folder)
+    assert is_equal
+    assert text

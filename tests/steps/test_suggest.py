@@ -1,0 +1,48 @@
+"""Step ``suggest``: clips to label next. Its table is tested in ``syllables/test_queries.py``."""
+
+import pytest
+
+from syllabary.errors import BadInput, BadSetting
+from syllabary.records import tsv
+from syllabary.steps import suggest
+
+from .conftest import write_quality
+
+
+def run(results, path, **changes):
+    names = [row["recording"] for row in results.rows if row["role"] == "train"]
+    suggest(
+        **{
+            "labels": results.each("labels", "m.parquet", names=names),
+            "posteriors": results.each("posterior", "m.h5", names=names),
+            "queries": path,
+            "recordings": results.rows,
+            "settings": {"clips": 4},
+            **changes,
+        }
+    )
+    return tsv.read(path, ("recording", "start_s", "stop_s"))
+
+
+def test_clips_are_of_training_recordings(labeled, tmp_path):
+    table = run(labeled, tmp_path / "queries.tsv")
+    assert len(table) == 4
+    assert set(table["recording"]) <= {"m1", "m2", "m3"}
+    spans = table["stop_s"].astype(float) - table["start_s"].astype(float)
+    assert spans.to_numpy() == pytest.approx(2, abs=0.1)
+
+
+def test_rejected_recordings_are_left_out(labeled, tmp_path):
+    quality = [write_quality(tmp_path / n / "quality.json", n, "reject") for n in ("m1", "m2")]
+    table = run(labeled, tmp_path / "queries.tsv", quality=quality)
+    assert set(table["recording"]) == {"m3"}
+
+
+def test_without_any_recording_it_says_so(labeled, tmp_path):
+    with pytest.raises(BadInput, match="no recording to choose clips from"):
+        run(labeled, tmp_path / "queries.tsv", posteriors=[])
+
+
+def test_a_wrong_setting_is_named(labeled, tmp_path):
+    with pytest.raises(BadSetting, match=r"setting suggest\.clips = 0"):
+        run(labeled, tmp_path / "queries.tsv", settings={"clips": 0})
