@@ -1,5 +1,6 @@
 """The command line: help of every verb, a new study, and mistakes as one sentence."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ def test_every_verb_explains_itself(verb):
     result = CliRunner().invoke(cli.app, [verb, "--help"])
     assert result.exit_code == 0, result.output
     assert "Usage" in result.output
+    assert not re.search(r"``|list\[|<str>", result.output), "types of Python and marks of docstrings"
 
 
 def test_every_option_of_a_step_has_a_description():

@@ -1,6 +1,6 @@
-"""Argument parsing, nothing else: ``syllabary STEP ...`` offers every step by hand.
+"""The command line: ``syllabary STEP ...`` runs one step by hand.
 
-A verb is made from each function of ``steps``: a path becomes an option, and its section
+A command is made from each function of ``steps``: a path becomes an option, and its section
 of the config is read from ``--config``. ``syllabary run`` runs the whole workflow in a study
 folder, ``syllabary new`` makes one, ``syllabary convert`` rewrites a raw recording in another
 format, ``syllabary score`` compares labels with the truth.
@@ -27,15 +27,16 @@ VERBS = (
     *("simulate", "train_heading", "extract", "check", "reduce", "fit", "segment"),
     *("evaluate", "summarize", "suggest", "select", "export", "draw"),
 )
-# How a step's argument is typed, and what the command line makes of it.
-OPTION_TYPES: Mapping[Any, Any] = {
-    str: str,
-    Path: Path,
-    Path | str: Path,
-    Path | None: Path,
-    Sequence[Path]: list[Path],
-    Sequence[str]: list[str],
+# Type of a step's parameter: the type of its option, and the word for it in the help.
+OPTION_TYPES: Mapping[Any, tuple[Any, str]] = {
+    str: (str, "NAME"),
+    Path: (Path, "PATH"),
+    Path | str: (Path, "PATH"),
+    Path | None: (Path, "PATH"),
+    Sequence[Path]: (list[Path], "PATH"),
+    Sequence[str]: (list[str], "NAME"),
 }
+REPEATED = " Repeat the option for each."
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -74,7 +75,7 @@ def _root(
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run(context: typer.Context) -> None:
-    """Run the workflow in this folder; further options go to Snakemake (``-n`` to look first)."""
+    """Run the workflow in this folder; further options go to Snakemake (-n to look first)."""
     home = _workflow()
     command = [
         *(sys.executable, "-m", "snakemake", "--snakefile", str(home / "Snakefile")),
@@ -101,7 +102,7 @@ def convert(
     source: Annotated[Path, typer.Argument(help="Session folder, .dat, .avi, .mkv, .tar.gz or .h5.")],
     target: Annotated[Path, typer.Argument(help="File to write: .dat, .avi or .mkv.")],
     config: Annotated[
-        Path | None, typer.Option(help="Settings of a study, for its extract.source.")
+        Path | None, typer.Option(help="Settings of a study, for its extract.source.", metavar="PATH")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
@@ -125,7 +126,9 @@ def compare_results(
     rename: Annotated[
         list[str],
         typer.Option(
-            help="OLD=NEW, a name in FIRST and in SECOND; OLD ending with '.' or '/' begins a name."
+            help="A name of the first results and its name in the second. OLD ending with '.' or '/' is "
+            "the beginning of a name. Repeat the option for each.",
+            metavar="OLD=NEW",
         ),
     ] = [],  # noqa: B006
 ) -> None:
@@ -151,9 +154,10 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
     for name, parameter in parameters.items():
         if name in ("settings", "seed", "recordings"):
             continue
-        kind = OPTION_TYPES[hints[name]]
+        kind, word = OPTION_TYPES[hints[name]]
         required = parameter.default is inspect.Parameter.empty
-        option = typer.Option(help=helps.get(name, ""), show_default=False)
+        about = helps.get(name, "") + (REPEATED if typing.get_origin(kind) is list else "")
+        option = typer.Option(help=about, show_default=False, metavar=word)
         options.append(
             inspect.Parameter(
                 name,
@@ -163,7 +167,9 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
             )
         )
     if {"settings", "seed", "recordings"} & set(parameters):
-        option = typer.Option(help="Settings of the study; this step reads its own section.")
+        option = typer.Option(
+            help="Settings of the study; this step reads its own section.", metavar="PATH"
+        )
         options.append(
             inspect.Parameter(
                 "config",
@@ -173,7 +179,7 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
             )
         )
     if step.__name__ == "fit":
-        option = typer.Option(help="Name of the model in the section 'models'.")
+        option = typer.Option(help="Name of the model in the section 'models'.", metavar="NAME")
         options.append(
             inspect.Parameter(
                 "name",
@@ -196,20 +202,20 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
         step(**{name: value for name, value in arguments.items() if value is not None}, **configured)
 
     command.__name__ = step.__name__
-    command.__doc__ = (inspect.getdoc(step) or "").split("\n\n")[0].replace("\n", " ")
+    command.__doc__ = (inspect.getdoc(step) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
     command.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     command.__annotations__ = {option.name: option.annotation for option in options}
     return command
 
 
 def _helps(step: Callable[..., None]) -> Mapping[str, str]:
-    """Read the parameters' descriptions from a NumPy docstring."""
+    """Return the description of each parameter, from a NumPy docstring, as plain text."""
     text = inspect.getdoc(step) or ""
     section = text.partition("Parameters\n----------\n")[2].partition("\n\n")[0]
     helps = {}
     for names, description in re.findall(r"^(\S[^\n]*)\n((?:    [^\n]*\n?)+)", section + "\n", re.M):
         for name in names.split(","):
-            helps[name.strip()] = " ".join(textwrap.dedent(description).split())
+            helps[name.strip()] = " ".join(textwrap.dedent(description).replace("``", "").split())
     return helps
 
 

@@ -29,8 +29,8 @@ def draw(
     Parameters
     ----------
     results
-        Results of the steps before, known by their places in the folder of results, such as
-        ``recordings/<recording>/crops.h5``; a folder stands for all files in it.
+        The folder of results, or files in it, known by their places such as
+        ``recordings/<recording>/crops.h5``.
     figures
         Folder to write.
     report

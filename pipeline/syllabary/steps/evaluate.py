@@ -22,8 +22,10 @@ def evaluate(
 
     Parameters
     ----------
-    crops, model
-        ``crops.h5`` of the recordings, in their order, and ``model.safetensors``.
+    crops
+        ``crops.h5`` of the recordings, in the order of their table.
+    model
+        ``model.safetensors``.
     likelihood
         Table to write: ``likelihood.parquet``.
     """

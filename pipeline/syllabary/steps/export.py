@@ -26,8 +26,10 @@ def export(
 
     Parameters
     ----------
-    labels, crops
-        Labels of one model and ``crops.h5``, in the order of the recordings.
+    labels
+        Labels of one model, in the order of the recordings.
+    crops
+        ``crops.h5`` of the same recordings, in the same order.
     results
         The model's tables (.parquet), known by their names.
     folder

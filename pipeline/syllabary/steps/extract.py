@@ -24,8 +24,10 @@ def extract(
     ----------
     source
         Session folder, ``.dat``, depth video, packed session, HDF5, or a MoSeq2 ``results_00.h5``.
-    crops, preview
-        Files to write: ``crops.h5`` and an H.264 movie with the overlay.
+    crops
+        File to write: ``crops.h5``.
+    preview
+        Movie to write: H.264, with the tracking drawn over the frames.
     recording
         Name of the recording.
     flips

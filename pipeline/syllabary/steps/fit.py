@@ -32,8 +32,14 @@ def fit(
 
     Parameters
     ----------
-    crops, quality, pca, changepoints
-        Results of ``extract``, ``check`` and ``reduce``; rejected recordings are left out.
+    crops
+        ``crops.h5`` of the training recordings.
+    quality
+        ``quality.json`` of the same recordings, in the same order; rejected recordings are left out.
+    pca
+        ``pca.h5`` of the training recordings.
+    changepoints
+        ``changepoints.parquet`` of the training recordings.
     folder
         Folder to write ``model.safetensors``, ``settings.json``, ``history.parquet`` and
         ``clips.h5`` into.

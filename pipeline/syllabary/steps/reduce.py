@@ -22,12 +22,14 @@ def reduce(
 
     Parameters
     ----------
-    crops, quality
-        ``crops.h5`` and ``quality.json`` of the training recordings; rejected recordings are
-        left out.
-    pca, changepoints
-        Files to write: ``pca.h5``, with one reduction of raw crops and one of registered crops, and
-        ``changepoints.parquet``, found in the pose of registered crops.
+    crops
+        ``crops.h5`` of the training recordings.
+    quality
+        ``quality.json`` of the same recordings, in the same order; rejected recordings are left out.
+    pca
+        File to write: ``pca.h5``, with one reduction of raw crops and one of registered crops.
+    changepoints
+        Table to write: ``changepoints.parquet``, found in the pose of registered crops.
     """
     from ..records import tables
     from ..records.crops import Crops

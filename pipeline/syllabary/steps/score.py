@@ -26,8 +26,10 @@ def score(
 
     Parameters
     ----------
-    labels, truth
-        Labels of one model and ``truth.parquet``, in the order of the recordings.
+    labels
+        Labels of one model, in the order of the recordings.
+    truth
+        ``truth.parquet`` of the same recordings, in the same order.
     scores
         File to write: ``scores.json``.
     posteriors

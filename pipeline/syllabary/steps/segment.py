@@ -14,10 +14,14 @@ def segment(
 
     Parameters
     ----------
-    crops, model
-        ``crops.h5`` of the recording and ``model.safetensors``.
-    posterior, labels
-        Files to write: posterior ``.h5`` and labels ``.parquet``.
+    crops
+        ``crops.h5`` of the recording.
+    model
+        ``model.safetensors``.
+    posterior
+        File to write: ``.h5`` with the posterior of states and latents.
+    labels
+        Table to write: ``.parquet`` with a syllable for every tick.
     names
         Optional table of syllable names (``names.tsv``).
     """

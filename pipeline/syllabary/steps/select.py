@@ -40,9 +40,12 @@ def select(
     models
         ``model.safetensors`` of the candidates, each in a folder named after it:
         ``<model>.<variant>.<seed>``.
-    choice, stability, model
-        Files to write: ``choice.json``, ``stability.parquet`` with the agreement of every two
-        candidates, and ``model.safetensors``, a copy of the chosen one.
+    choice
+        File to write: ``choice.json``, with the scores of the candidates.
+    stability
+        Table to write: ``stability.parquet``, with the agreement of every two candidates.
+    model
+        File to write: ``model.safetensors``, a copy of the chosen one.
     quality
         Optional ``quality.json`` of the recordings; rejected recordings are left out.
     """

@@ -24,9 +24,14 @@ def simulate(
 
     Parameters
     ----------
-    depth, timestamps, metadata, truth
-        Files to write, all in one folder: ``depth.dat``, ``depth_ts.txt``,
-        ``metadata.json``, ``truth.parquet``.
+    depth
+        File to write: ``depth.dat``. The other files go into the same folder.
+    timestamps
+        File to write: ``depth_ts.txt``.
+    metadata
+        File to write: ``metadata.json``.
+    truth
+        Table to write: ``truth.parquet``, with the known syllable of every tick.
     recording
         Name of the recording.
     subject

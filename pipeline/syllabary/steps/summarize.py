@@ -26,8 +26,10 @@ def summarize(
 
     Parameters
     ----------
-    labels, crops
-        Labels of one model and ``crops.h5``, in the order of the recordings.
+    labels
+        Labels of one model, in the order of the recordings.
+    crops
+        ``crops.h5`` of the same recordings, in the same order.
     results
         Tables to write, known by their names: ``bouts.parquet``, ``usage.parquet``,
         ``transitions.parquet``, ``syllables.parquet`` and ``statistics.parquet``.
