@@ -258,7 +258,7 @@ def arena(camera: rendering.Pinhole, settings: SimulateSettings) -> dict[str, np
     return {
         "background_mm": np.full(row.shape, height, np.float32),
         "mask": np.hypot(x, y) <= settings.arena.radius_mm,
-        "floor_plane": np.array([0.0, 0.0, height]),
+        "floor_plane": np.array([0.0, 0.0, 1.0, height]),
         "intrinsics": np.array(
             [camera.focal_px, camera.focal_px, camera.center_x_px, camera.center_y_px]
         ),
