@@ -1,8 +1,8 @@
 """How a process uses the machine: memory that is kept, and one thread where sums must not move.
 
-A sweep frees arrays of many megabytes and at once asks for the same again. The C library gives such
-memory back to the system, which clears every page before it hands it out anew: up to a fifth of the
-time of message passing.
+A forward or backward pass frees arrays of many megabytes and allocates the same again at once. The
+C library gives such memory back to the system, which clears every page before it hands it out anew:
+up to a fifth of the time of message passing.
 """
 
 import contextlib

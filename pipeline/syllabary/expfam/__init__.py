@@ -15,7 +15,7 @@ float64 tensors, batched over leading axes, and five functions act on them:
 the literal coefficient of entry i of the second in the log density. So for every family **the
 gradient of** ``log_normalizer`` **is** ``expected_stats``, and a conjugate update adds the data's
 sums to the natural parameters, field by field. A matrix that is not positive definite raises
-``torch.linalg.LinAlgError``: so does an update that stepped too far.
+``torch.linalg.LinAlgError``. It can result from an update whose step was too large.
 
 Notation: D dimensions of an observation x, p of its regressor s, x = W s + noise of
 covariance Q; K entries of a probability vector.

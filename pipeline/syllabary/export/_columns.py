@@ -25,7 +25,7 @@ MEANINGS = {
     "group": "group that is compared",
     "role": "train, held_out (scored, never fitted) or apply (segmented only)",
     "frame": "frame of the source video from 0, -1 where it was dropped",
-    "syllable": "syllable, 0 is the commonest; -1 = unlabeled",
+    "syllable": "syllable, 0 is the most frequent; -1 = unlabeled",
     "name": "name of the syllable from names.tsv, empty without a name",
     "probability": "probability of the syllable (bouts: mean) or of the transition",
     "entropy_nats": "uncertainty: entropy of the posterior over syllables",

@@ -15,7 +15,7 @@ SCOPE = "study"
 NEEDS = "scores against the truth of simulated recordings"
 CAPTION = (
     "Agreement with the true syllables over all recordings; 1 is perfect. The line is the level of "
-    "chance for boundaries. The diamond is the score on held-out animals, which are not fitted."
+    "chance for boundaries. The diamond is the score on held-out animals, which were not in training."
 )
 # Scores between 0 and 1, with their names in the figure.
 SCORES = {

@@ -31,7 +31,7 @@ class Clips:
     Attributes
     ----------
     syllable : (S,) int
-        Used syllables, 0 commonest.
+        Used syllables; 0 is the most frequent.
     length : (S,) int
         Valid frames of each movie; later ones repeat the last.
     latents : (S, T, D) float

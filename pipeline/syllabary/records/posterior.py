@@ -23,7 +23,7 @@ class Posterior:
     mean, sd : (T, D) float, stored as float32
         Mean and standard deviation of the latents of each tick; NaN if the model has none.
     states : (T, K) float, stored as float16
-        Probability of each state, columns in order of syllables (0 commonest).
+        Probability of each state, columns in order of syllables (0 is the most frequent).
     """
 
     mean: npt.NDArray[np.floating]

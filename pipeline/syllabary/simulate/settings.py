@@ -21,74 +21,74 @@ __all__ = [
 class PinholeSettings(Settings):
     """A pinhole depth camera above the arena; defaults are those of a Kinect v2."""
 
-    columns: int = Field(512, ge=64, description="width of a frame, px")
-    rows: int = Field(424, ge=64, description="height of a frame, px")
-    focal_px: float = Field(365.5, gt=0, description="focal length, px")
-    center_x_px: float = Field(256.0, description="column where the optical axis meets the frame, px")
-    center_y_px: float = Field(212.0, description="row where the optical axis meets the frame, px")
-    height_mm: float = Field(673.0, ge=350, le=3000, description="camera above the arena's center, mm")
-    tilt_x_deg: float = Field(0.4, ge=-10, le=10, description="tilt of the floor along +x, degrees")
-    tilt_y_deg: float = Field(-0.3, ge=-10, le=10, description="tilt of the floor along +y, degrees")
-    interval_ms: float = Field(33.03, gt=0, description="time between two frames, ms")
+    columns: int = Field(512, ge=64, description="Width of a frame, px.")
+    rows: int = Field(424, ge=64, description="Height of a frame, px.")
+    focal_px: float = Field(365.5, gt=0, description="Focal length, px.")
+    center_x_px: float = Field(256.0, description="Column where the optical axis meets the frame, px.")
+    center_y_px: float = Field(212.0, description="Row where the optical axis meets the frame, px.")
+    height_mm: float = Field(673.0, ge=350, le=3000, description="Camera above the arena's center, mm.")
+    tilt_x_deg: float = Field(0.4, ge=-10, le=10, description="Tilt of the floor along +x, degrees.")
+    tilt_y_deg: float = Field(-0.3, ge=-10, le=10, description="Tilt of the floor along +y, degrees.")
+    interval_ms: float = Field(33.03, gt=0, description="Time between two frames, ms.")
 
 
 class RoundArenaSettings(Settings):
     """A round arena with a wall that may lean outward."""
 
-    radius_mm: float = Field(200.0, ge=100, description="radius of the floor, mm")
-    wall_height_mm: float = Field(150.0, ge=0, description="height of the wall, mm")
-    wall_slant_deg: float = Field(12.0, ge=0, lt=60, description="lean of the wall, degrees")
-    center_x_mm: float = Field(6.0, description="arena's center right of the optical axis, mm")
-    center_y_mm: float = Field(-4.0, description="arena's center below the optical axis, mm")
-    room_depth_mm: float = Field(1890.0, gt=0, description="depth of the room around the arena, mm")
+    radius_mm: float = Field(200.0, ge=100, description="Radius of the floor, mm.")
+    wall_height_mm: float = Field(150.0, ge=0, description="Height of the wall, mm.")
+    wall_slant_deg: float = Field(12.0, ge=0, lt=60, description="Lean of the wall, degrees.")
+    center_x_mm: float = Field(6.0, description="Arena's center right of the optical axis, mm.")
+    center_y_mm: float = Field(-4.0, description="Arena's center below the optical axis, mm.")
+    room_depth_mm: float = Field(1890.0, gt=0, description="Depth of the room around the arena, mm.")
 
 
 class MouseSettings(Settings):
     """Size and habits of the animals."""
 
     length_mm: float = Field(
-        84.0, ge=50, le=130, description="nose to tail base of an average animal, mm"
+        84.0, ge=50, le=130, description="Nose to tail base of an average animal, mm."
     )
-    width_mm: float = Field(33.0, ge=15, le=60, description="width at the hips, mm")
-    height_mm: float = Field(34.0, ge=15, le=60, description="height of the back, mm")
-    tail_mm: float = Field(70.0, ge=0, le=120, description="length of the tail, mm")
+    width_mm: float = Field(33.0, ge=15, le=60, description="Width at the hips, mm.")
+    height_mm: float = Field(34.0, ge=15, le=60, description="Height of the back, mm.")
+    tail_mm: float = Field(70.0, ge=0, le=120, description="Length of the tail, mm.")
     build_sd: float = Field(
-        0.05, ge=0, le=0.15, description="spread of each dimension among animals, fraction"
+        0.05, ge=0, le=0.15, description="Spread of each dimension among animals, fraction."
     )
     tempo_sd: float = Field(
-        0.06, ge=0, le=0.3, description="spread of the tempo among animals, fraction"
+        0.06, ge=0, le=0.3, description="Spread of the tempo among animals, fraction."
     )
     strength_sd: float = Field(
-        0.25, ge=0, le=0.6, description="spread of amplitude among bouts, fraction"
+        0.25, ge=0, le=0.6, description="Spread of amplitude among bouts, fraction."
     )
     posture_drift: float = Field(
-        1.0, ge=0, le=2, description="size of slow drifts of posture, 1 is lifelike"
+        1.0, ge=0, le=2, description="Size of slow drifts of posture, 1 is lifelike."
     )
 
-    tremor: float = Field(1.0, ge=0, le=3, description="size of quick unsteadiness, 1 is lifelike")
+    tremor: float = Field(1.0, ge=0, le=3, description="Size of quick unsteadiness, 1 is lifelike.")
 
 
 class NoiseSettings(Settings):
     """Noise and losses of the sensor."""
 
     temporal_sd_mm: float = Field(
-        1.7, ge=0, le=20, description="temporal noise in the middle of the floor, mm"
+        1.7, ge=0, le=20, description="Temporal noise in the middle of the floor, mm."
     )
-    texture_sd_mm: float = Field(1.2, ge=0, le=20, description="fixed pattern of the background, mm")
+    texture_sd_mm: float = Field(1.2, ge=0, le=20, description="Fixed pattern of the background, mm.")
     dropout: float = Field(
-        5e-5, ge=0, le=1, description="probability that a pixel of the floor is not measured"
+        5e-5, ge=0, le=1, description="Probability that a pixel of the floor is not measured."
     )
     edge_dropout: float = Field(
-        0.03, ge=0, le=1, description="probability that a pixel of the animal's outline is not measured"
+        0.03, ge=0, le=1, description="Probability that a pixel of the animal's outline is not measured."
     )
     flying: float = Field(
         0.2,
         ge=0,
         le=1,
-        description="fraction of outline pixels whose depth lies between animal and floor",
+        description="Fraction of outline pixels whose depth lies between animal and floor.",
     )
     reflections: float = Field(
-        0.3, ge=0, le=1, description="strength of the animal's mirror image in the wall"
+        0.3, ge=0, le=1, description="Strength of the animal's mirror image in the wall."
     )
 
 
@@ -100,26 +100,26 @@ class TrackingErrorSettings(Settings):
     """
 
     position_sd_mm: float = Field(
-        0.0, ge=0, le=20, description="new error of the position along each axis of the arena, SD, mm"
+        0.0, ge=0, le=20, description="New error of the position along each axis of the arena, SD, mm."
     )
     along_sd_mm: float = Field(
-        0.0, ge=0, le=20, description="new error of the position along the body, SD, mm"
+        0.0, ge=0, le=20, description="New error of the position along the body, SD, mm."
     )
     across_sd_mm: float = Field(
-        0.0, ge=0, le=20, description="new error of the position across the body, SD, mm"
+        0.0, ge=0, le=20, description="New error of the position across the body, SD, mm."
     )
-    heading_sd_deg: float = Field(0.0, ge=0, le=45, description="new error of the heading, SD, degrees")
+    heading_sd_deg: float = Field(0.0, ge=0, le=45, description="New error of the heading, SD, degrees.")
     slow_along_sd_mm: float = Field(
-        0.0, ge=0, le=20, description="slow error of the position along the body, SD, mm"
+        0.0, ge=0, le=20, description="Slow error of the position along the body, SD, mm."
     )
     slow_across_sd_mm: float = Field(
-        0.0, ge=0, le=20, description="slow error of the position across the body, SD, mm"
+        0.0, ge=0, le=20, description="Slow error of the position across the body, SD, mm."
     )
     slow_heading_sd_deg: float = Field(
-        0.0, ge=0, le=45, description="slow error of the heading, SD, degrees"
+        0.0, ge=0, le=45, description="Slow error of the heading, SD, degrees."
     )
     memory_s: float = Field(
-        0.26, gt=0, description="time after which a slow error has fallen to 37 %, s"
+        0.26, gt=0, description="Time after which a slow error has fallen to 37 %, s."
     )
 
     @classmethod
@@ -143,32 +143,34 @@ class TrackingErrorSettings(Settings):
 class CableSettings(Settings):
     """A cable from the neck of the animal upward."""
 
-    diameter_mm: float = Field(0.0, ge=0, le=10, description="diameter of the cable, mm; 0 = no cable")
+    diameter_mm: float = Field(0.0, ge=0, le=10, description="Diameter of the cable, mm; 0 = no cable.")
     height_mm: float = Field(
         110.0,
         ge=60,
         le=120,
-        description="mean height of the cable at the border of the crop, mm",
+        description="Mean height of the cable at the border of the crop, mm.",
     )
-    sway: float = Field(1.0, ge=0, le=2, description="size of slow drifts of the cable, 1 is lifelike")
+    sway: float = Field(1.0, ge=0, le=2, description="Size of slow drifts of the cable, 1 is lifelike.")
 
 
 class DropSettings(Settings):
     """Frames that the acquisition program loses."""
 
-    single: float = Field(0.001, ge=0, le=0.9, description="probability that one frame is lost")
-    run: float = Field(0.0002, ge=0, le=0.05, description="probability that a run of lost frames begins")
-    longest_run: int = Field(5, ge=2, le=300, description="longest run, frames")
+    single: float = Field(0.001, ge=0, le=0.9, description="Probability that one frame is lost.")
+    run: float = Field(
+        0.0002, ge=0, le=0.05, description="Probability that a run of lost frames begins."
+    )
+    longest_run: int = Field(5, ge=2, le=300, description="Longest run, frames.")
 
 
 class SimulateSettings(Settings):
     """A simulated recording."""
 
-    duration_s: float = Field(60.0, gt=0, le=86400, description="length of a recording, s")
+    duration_s: float = Field(60.0, gt=0, le=86400, description="Length of a recording, s.")
     world: int | None = Field(
         None,
         ge=0,
-        description="seed of a world: a repertoire of movements drawn at random; null = the usual one",
+        description="Seed of an animal whose movements are drawn at random; null = the usual mouse.",
     )
     camera: PinholeSettings = PinholeSettings()
     arena: RoundArenaSettings = RoundArenaSettings()

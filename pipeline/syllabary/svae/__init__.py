@@ -10,7 +10,7 @@ from the model; ``scores/`` computes likelihoods of unseen animals.
 
 Notation: B recordings, T ticks, D latent dimensions, K states; axes run (..., T, D) and (..., T,
 K). Latents are whitened over the training frames, NaN where missing. Syllables are states numbered
-by usage in training, 0 commonest.
+by usage in training; 0 is the most frequent.
 """
 
 __all__ = [

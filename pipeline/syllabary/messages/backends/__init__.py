@@ -7,9 +7,10 @@ holds how kernels are compiled. ``backend="auto"`` takes the backend of the arra
 ``reference`` for a device without one.
 
 A backend offers ``available()``, true where its machine is there, and the functions below. Their
-arguments are checked and allocated by the public functions of ``messages``, with one leading axis of
-B sequences. A backend fills the last ones. They come filled with zeros, except that those with a frame
-axis hold zeros only in padding. Those that are None are not wanted.
+arguments are checked and allocated by the public functions of ``messages``, with one leading axis
+of B sequences. A backend fills the last arguments, which receive the results. They contain zeros,
+except that arrays with a frame axis contain zeros only in padding. A result whose argument is None
+is not computed.
 
 - ``hmm_marginals(initial, transition, evidence, lengths, keep, states, filtered, transitions,
   first, log_scales, fault)``

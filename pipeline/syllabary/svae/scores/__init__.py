@@ -2,10 +2,11 @@
 
 Every model is read as one kind of generative process: a chain of states, latents of L lags that
 move by their state, and a decoder with noise of each pixel, all at their posterior means. Latents
-that training took as points are latents here like any other. So all scores are in nats, with the
-same freedom of noise, and of the same pixels where models see the same crops. A model that
-registers crops is scored on registered crops. Interpolation averages their noise and fewer pixels
-count, so its likelihoods must not be compared with those of a model that does not register.
+that training took as points have uncertainty here, as in every other model. So all scores are in
+nats and with the same freedom of noise. They are of the same pixels if models see the same crops. A
+model that registers crops is scored on registered crops. Interpolation averages their noise and
+fewer pixels count, so its likelihoods must not be compared with those of a model that does not
+register.
 
 - ``bound``: of whole recordings, by the model's own encoder and classifier
 - ``importance``: of short clips, a bound that tightens with samples up to the log likelihood

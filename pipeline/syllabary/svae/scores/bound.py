@@ -1,4 +1,4 @@
-"""The bound of a recording by the model's own recognizer."""
+"""The bound of a recording by the model's own encoder and classifier."""
 
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ def bound(model: Model, crops: Crops | Recording, *, rng: np.random.Generator, d
 
     Mean log likelihood of the measured pixels less the divergence of latents and states from the
     process; the global parameters' divergence is left out, for they are taken as known. Latents
-    and states are at their optimum under what the recognizer says, as in training. For a prior
+    and states are at their optimum given the encoder and the classifier, as in training. For a prior
     that takes latents as points the same is done with the precision that the measured pixels give
     each latent (the diagonal of probabilistic PCA's posterior): an autoregression of L lags
     becomes a switching dynamical system of L lags. That posterior is not the best one such a

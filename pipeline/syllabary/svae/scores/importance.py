@@ -52,7 +52,7 @@ def iwae(
 
     The log of the mean of S weights p(y, x, z) / q(x, z) is in expectation a lower bound of the
     log likelihood of the clip's pixels, rises with S, and tends to it. Its q is made for the
-    generative model that is scored, not by the recognizer, and the same way for every model: the
+    generative model that is scored, not by the encoder, and the same way for every model: the
     decoder is made straight around the latents' posterior; states are filtered with it and drawn
     backward (Kim's smoother, doi:10.1016/0304-4076(94)90036-1), and latents are drawn from their
     exact law given these states. For a linear decoder the weight of a sample does then not depend

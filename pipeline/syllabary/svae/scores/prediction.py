@@ -41,9 +41,9 @@ def predictive(
 ) -> dict[str, list[Score]]:
     """Return log densities of frames given what was seen until some way before them.
 
-    The frames are spread evenly over a recording, and are the same for every horizon. So many
-    frames before each of them, the last ``history`` frames are filtered with what the model's
-    recognizer says of them. Then states are rolled out; along a path of states the latents are a
+    The frames are spread evenly over a recording, and are the same for every horizon. For each of
+    them, the ``history`` frames that end one horizon earlier are filtered with the model's encoder and
+    classifier. Then states are rolled out; along a path of states the latents are a
     Gaussian, which is followed exactly instead of drawn. The density of the frame is the mean over
     paths, and along a path the integral over latents: one draw from the law of the latents given
     path and frame with the decoder made straight, weighted by what that law misses. (Plain draws

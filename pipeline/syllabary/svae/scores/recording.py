@@ -32,9 +32,9 @@ class Recording(NamedTuple):
     series: LatentSeries
     """The reduction's latents."""
     evidence: GaussianEvidence
-    """What the model's recognizer says of every frame, (T, D)."""
+    """Evidence of the latents of every frame by the encoder, (T, D)."""
     extra: Tensor | None
-    """(T, K) log evidence of the states, of a recognizer that gives it."""
+    """(T, K) log evidence of the states by classifier or teacher, if there is one."""
 
     def pixels(self, ticks: Tensor) -> Pixels:
         """Return the pixels of some ticks, in their order."""
@@ -70,7 +70,7 @@ class Recording(NamedTuple):
         return latent_evidence.subject_offset(self.series)
 
     def potential(self, ticks: Tensor, *, motion: bool = True) -> Potential:
-        """Return what the recognizer says of ticks (...), as potentials (..., D, D) and (..., D).
+        """Return the encoder's potentials of ticks (...): (..., D, D) and (..., D).
 
         Where pixels alone are scored the measured ``motion`` must be left out.
         """
@@ -81,7 +81,7 @@ class Recording(NamedTuple):
         return Potential(torch.diag_embed(precision), precision * mean)
 
     def observed(self) -> Tensor:
-        """Return which ticks (T,) the recognizer says something of."""
+        """Return which ticks (T,) have evidence of the latents."""
         return (self.evidence.precision > 0).any(-1)
 
     def even(self, *shape: int) -> Tensor:
@@ -91,7 +91,7 @@ class Recording(NamedTuple):
 
 
 def open_recording(model: Model, crops: Crops | Recording) -> Recording:
-    """Encode a recording with the model's recognizer, whatever prior it was trained with.
+    """Encode a recording with the model's encoder and classifier, whatever prior it was trained with.
 
     Raises
     ------
