@@ -263,7 +263,7 @@ def forecast(motion, view, observed, horizon, rollouts, rng):
     belief = filtering.filtered(motion, chain.Potential(*(part[None] for part in potential)))
     future = prediction.ahead(motion, belief, horizon, rollouts, rng)
     last = observation_models.Pixels(view.decoder, view.heights[-1:], view.observed[-1:])
-    potential = prediction.straightened(last, zeros[:1])
+    potential = prediction.linearized(last, zeros[:1])
     return float(prediction.predictive_density(last, potential, future, rng)[0])
 
 

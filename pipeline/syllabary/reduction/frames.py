@@ -24,7 +24,7 @@ SCALE_TOLERANCE = 0.02
 
 
 def same_scale(pixel_mm: float, other_mm: float) -> bool:
-    """Tell whether crops of two pixel sizes, mm, can share components."""
+    """Return whether crops of two pixel sizes, mm, can share components."""
     return abs(pixel_mm / other_mm - 1) <= SCALE_TOLERANCE
 
 

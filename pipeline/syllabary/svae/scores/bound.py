@@ -33,25 +33,27 @@ class Score(NamedTuple):
     horizon: int = 0
     """Frames ahead; 0 where nothing is predicted."""
     samples: int = 1
-    """Draws of latents, or roll-outs, that the number is made of."""
+    """Draws of latents, or sampled paths of states."""
 
 
 def bound(model: Model, crops: Crops | Recording, *, rng: np.random.Generator, draws: int = 4) -> Score:
     """Return the evidence lower bound of a recording, parameters at their posterior means.
 
-    Mean log likelihood of the measured pixels less the divergence of latents and states from the
-    process; the global parameters' divergence is left out, for they are taken as known. Latents
-    and states are at their optimum given the encoder and the classifier, as in training. For a prior
-    that takes latents as points the same is done with the precision that the measured pixels give
-    each latent (the diagonal of probabilistic PCA's posterior): an autoregression of L lags
-    becomes a switching dynamical system of L lags. That posterior is not the best one such a
-    model could have; ``iwae`` makes good for it.
+    The bound is the expected log likelihood of the measured pixels minus the divergence of latents and
+    states from the generative process. The divergence of the global parameters is left out, because
+    they are fixed. Latents and states are at their optimum given the encoder and the classifier, as in
+    training.
+
+    A prior that takes latents as points is scored with the precision that the measured pixels give each
+    latent, the diagonal of probabilistic PCA's posterior. So an autoregression of L lags becomes a
+    switching dynamical system of L lags. A better posterior may exist for such a model; ``iwae``
+    corrects for that.
 
     Parameters
     ----------
     model : Model
     crops : Crops, or Recording
-        What ``open_recording`` made of them spares a second reading.
+        The result of ``open_recording`` avoids reading the crops twice.
     rng : numpy Generator
         Draws the latents of each frame.
     draws : int

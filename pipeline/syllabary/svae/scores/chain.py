@@ -20,7 +20,7 @@ LOG_2PI = math.log(2 * math.pi)
 
 
 class Potential(NamedTuple):
-    """What the frames say of the latents: −½ xᵀ R x + hᵀ x, nats."""
+    """Gaussian log potential of the latents given the frames: −½ xᵀ R x + hᵀ x, nats."""
 
     precision: Tensor
     """(N, T, D, D)"""

@@ -33,7 +33,7 @@ def filtered(generative_process: GenerativeProcess, potential: Potential) -> Bel
     ----------
     generative_process : GenerativeProcess
     potential : Potential
-        (N, T, ...), what frames say of the latents.
+        (N, T, ...), of the latents given the frames.
 
     References
     ----------

@@ -20,7 +20,7 @@ from .recording import Recording, open_recording
 
 __all__ = ["Proposal", "clips_of", "iwae", "log_weights", "propose", "tighten"]
 
-# Times that the decoder is made straight around the latents found so far.
+# Times that the decoder is linearized at the current latents.
 ROUNDS = 3
 MAX_ITERATIONS = 20
 TOLERANCE_NATS = 1e-3
@@ -29,10 +29,10 @@ CHUNK = 64
 
 
 class Proposal(NamedTuple):
-    """What latents and states of clips are drawn from: q(z), and q(x | z) of the straight decoder."""
+    """Proposal of latents and states of clips: q(z), and q(x | z) under the linearized decoder."""
 
     potential: Potential
-    """(N, T, ...), of the straight decoder."""
+    """(N, T, ...), under the linearized decoder."""
     nodes: Tensor
     """(N, T, K) log potentials of the states: q(z) ∝ p(z) exp Σ nodes."""
     log_normalizer: Tensor
@@ -50,14 +50,16 @@ def iwae(
 ) -> list[Score]:
     """Return importance weighted bounds of clips spread evenly over a recording.
 
-    The log of the mean of S weights p(y, x, z) / q(x, z) is in expectation a lower bound of the
-    log likelihood of the clip's pixels, rises with S, and tends to it. Its q is made for the
-    generative model that is scored, not by the encoder, and the same way for every model: the
-    decoder is made straight around the latents' posterior; states are filtered with it and drawn
-    backward (Kim's smoother, doi:10.1016/0304-4076(94)90036-1), and latents are drawn from their
-    exact law given these states. For a linear decoder the weight of a sample does then not depend
-    on its latents, and what the bound misses is the states' alone. (Mean field's factor of the
-    states would be too sure of them to be a good proposal.)
+    The log of the mean of S weights p(y, x, z) / q(x, z) is in expectation a lower bound of the log
+    likelihood of the clip's pixels. It rises with S and tends to the log likelihood.
+
+    The proposal q approximates the posterior of the scored generative model, in the same way for
+    every model; the encoder only provides its start. The decoder is linearized around the
+    posterior of the latents. States are filtered with it and drawn backward (Kim's smoother,
+    doi:10.1016/0304-4076(94)90036-1). Latents are drawn from their exact distribution given these
+    states. For a linear decoder the weight of a sample then does not depend on its latents, so
+    only the states loosen the bound. The states' factor of mean field would be too narrow for a
+    proposal.
 
     Parameters
     ----------
@@ -182,7 +184,7 @@ def log_weights(
             evidence = Potential(*(part[n].expand(count, *part[n].shape) for part in proposal.potential))
             latent_chain = chain(generative_process, coefficients, states, evidence)
             latents, log_normalizer = draw(latent_chain, frames, generative_process.size, rng)
-            # log p(x | z) − log q(x | z): both have all but what the straight decoder says.
+            # log p(x | z) − log q(x | z): they differ by the potential of the linearized decoder.
             pulled = (evidence.precision @ latents[..., None])[..., 0]
             prediction = ((evidence.precision_mean - 0.5 * pulled) * latents).sum((-2, -1))
             weight = weight + log_normalizer - prediction

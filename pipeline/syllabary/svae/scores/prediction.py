@@ -17,7 +17,7 @@ from .generative import GenerativeProcess
 from .observation_models import View, log_density, potential
 from .recording import Recording, open_recording
 
-__all__ = ["Future", "ahead", "predictive", "predictive_density", "straightened"]
+__all__ = ["Future", "ahead", "linearized", "predictive", "predictive_density"]
 
 
 class Future(NamedTuple):
@@ -39,16 +39,17 @@ def predictive(
     targets: int = 20,
     history: int = 64,
 ) -> dict[str, list[Score]]:
-    """Return log densities of frames given what was seen until some way before them.
+    """Return log densities of frames given the frames up to a horizon before them.
 
-    The frames are spread evenly over a recording, and are the same for every horizon. For each of
-    them, the ``history`` frames that end one horizon earlier are filtered with the model's encoder and
-    classifier. Then states are rolled out; along a path of states the latents are a
-    Gaussian, which is followed exactly instead of drawn. The density of the frame is the mean over
-    paths, and along a path the integral over latents: one draw from the law of the latents given
-    path and frame with the decoder made straight, weighted by what that law misses. (Plain draws
-    of the latents would give the same mean, but its logarithm is that of the one draw that
-    happened to come nearest: docs/decisions/014-likelihoods.md has numbers.)
+    The predicted frames are spread evenly over a recording, and are the same for every horizon. For
+    each of them, ``history`` frames that end one horizon earlier are filtered with the encoder's
+    potentials. Then paths of states are sampled. Along a path the latents are Gaussian, and their mean
+    and covariance are propagated exactly. The density of the frame is the mean over paths.
+
+    The density along a path is an integral over latents. It is estimated by importance sampling with one
+    draw from the Gaussian of the latents given path and frame under a linearized decoder. Draws from
+    the prediction itself would have the same mean, but the nearest draw would dominate its logarithm
+    (docs/decisions/014-likelihoods.md).
 
     Parameters
     ----------
@@ -88,13 +89,13 @@ def predictive(
         "pixels": (pixels, counts > 0, int(counts.sum())),
         "components": (components, (components.information > 0).any(-1), 0),
     }
-    straight = {name: straightened(view, observed_means) for name, (view, _, _) in models.items()}
+    evidence = {name: linearized(view, observed_means) for name, (view, _, _) in models.items()}
     for horizon in horizons:
         window = ticks[:, None] - horizon + torch.arange(1 - history, 1)
         belief = filtered(recording.generative_process, recording.potential(window))
         future = ahead(recording.generative_process, belief, horizon, rollouts, rng)
         for name, (view, counted, measured) in models.items():
-            density = predictive_density(view, straight[name], future, rng)
+            density = predictive_density(view, evidence[name], future, rng)
             score = Score(float(density[counted].sum()), int(counted.sum()), measured, horizon, rollouts)
             result[name].append(score)
     return result
@@ -120,14 +121,14 @@ def ahead(
     return Future(means[..., :size], covariances[..., :size, :size])
 
 
-def straightened(view: View, around: Tensor) -> Potential:
-    """Return the potential of the N frames of a view, with the decoder made linear twice.
+def linearized(view: View, around: Tensor) -> Potential:
+    """Return the potential of the N frames of a view, with a decoder that is linearized twice.
 
     Parameters
     ----------
     view : View
     around : (N, D) float64
-        Where the decoder is first made linear.
+        Latents at which the decoder is linearized first.
     """
     rows = torch.arange(len(around))
     evidence = potential(view, around, rows)

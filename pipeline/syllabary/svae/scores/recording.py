@@ -23,7 +23,7 @@ __all__ = ["Recording", "open_recording"]
 
 
 class Recording(NamedTuple):
-    """What the scores are made of."""
+    """A recording with the parts of the model that scores use."""
 
     crops: Crops
     generative_process: GenerativeProcess
@@ -66,13 +66,13 @@ class Recording(NamedTuple):
         )
 
     def subject_offset(self) -> Tensor:
-        """Return the animal's own mean pose, which latents are without: (pose,)."""
+        """Return the animal's mean pose (pose,), which was subtracted from the latents."""
         return latent_evidence.subject_offset(self.series)
 
     def potential(self, ticks: Tensor, *, motion: bool = True) -> Potential:
         """Return the encoder's potentials of ticks (...): (..., D, D) and (..., D).
 
-        Where pixels alone are scored the measured ``motion`` must be left out.
+        If only pixels are scored, the measured ``motion`` must be left out.
         """
         precision = self.evidence.precision[ticks].double()
         if not motion:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +37,7 @@ def table(
 
 def _rows(
     model: Model, recording: Recording, settings: EvaluateSettings, rng: np.random.Generator
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, str | int | float]]:
     for measure, score in _scores(model, recording, settings, rng):
         yield {
             "measure": measure,
