@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ShapeError
+from ..errors import BadInput, ShapeError
 from ..provenance import Provenance
 from . import files
 
@@ -53,6 +53,18 @@ class Posterior:
 
     @classmethod
     def load(cls, path: Path | str) -> "Posterior":
-        """Read a posterior into memory."""
-        with h5py.File(files.require(path, "segment"), "r") as h5:
-            return cls(h5["mean"][()], h5["sd"][()], h5["states"][()])
+        """Read a posterior into memory.
+
+        Raises
+        ------
+        BadInput
+            The file is missing, truncated, or no posterior.
+        """
+        path = files.require(path, "segment")
+        try:
+            with h5py.File(path, "r") as h5:
+                return cls(h5["mean"][()], h5["sd"][()], h5["states"][()])
+        except (KeyError, OSError) as error:
+            raise BadInput(
+                f"{path}: not a whole posterior ({error}); run 'syllabary segment' again."
+            ) from None

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import BadInput
 from ..provenance import Provenance, code_of, digest
 from ..settings import Settings
 
@@ -37,7 +38,15 @@ def made_by(
         Files that the step reads; recorded by the name of their folder and their own.
     seed
         The study's seed, if the step draws random numbers.
+
+    Raises
+    ------
+    BadInput
+        An input does not exist.
     """
+    for path in inputs:
+        if not path.exists():
+            raise BadInput(f"{path}: no such file; 'syllabary {step}' needs it, so make it first.")
     values = settings.model_dump(mode="json") if isinstance(settings, Settings) else dict(settings)
     digests = {"/".join(path.parts[-2:]): digest(path) for path in inputs}
     return Provenance(step, values, seed, digests, code_of(step))
@@ -53,7 +62,7 @@ def write_json(path: Path, values: Section) -> None:
 
 def verdicts(quality: Sequence[Path]) -> dict[str, str]:
     """Return the verdict of each ``quality.json`` by recording, the name of its folder."""
-    return {path.parent.name: json.loads(path.read_text("utf-8"))["verdict"] for path in quality}
+    return {path.parent.name: _read_quality(path)["verdict"] for path in quality}
 
 
 def accepted(crops: Sequence[Path], quality: Sequence[Path]) -> list[Path]:
@@ -62,11 +71,11 @@ def accepted(crops: Sequence[Path], quality: Sequence[Path]) -> list[Path]:
     Raises
     ------
     BadInput
-        Every recording was rejected.
+        There is no recording, or every recording was rejected.
     """
-    from ..errors import BadInput
-
-    judged = [json.loads(path.read_text(encoding="utf-8")) for path in quality]
+    if not crops:
+        raise BadInput("no training recording; give one the role 'train' in recordings.tsv.")
+    judged = [_read_quality(path) for path in quality]
     kept = [path for path, row in zip(crops, judged, strict=True) if row["verdict"] != "reject"]
     if not kept:
         reasons = "; ".join(f"{row['recording']}: {', '.join(row['reasons'])}" for row in judged)
@@ -75,3 +84,16 @@ def accepted(crops: Sequence[Path], quality: Sequence[Path]) -> list[Path]:
             "thresholds in the section 'check'."
         )
     return kept
+
+
+def _read_quality(path: Path) -> Section:
+    """Return the content of a ``quality.json``."""
+    from ..records import files
+
+    try:
+        content: Section = json.loads(files.require(path, "check").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(f"{path}: not whole JSON ({error}); run 'syllabary check' again.") from None
+    if not isinstance(content, dict) or "verdict" not in content:
+        raise BadInput(f"{path}: lacks a verdict; run 'syllabary check' again.")
+    return content

@@ -67,10 +67,14 @@ def summarize(
                 yield tables.read(path, tables.LABELS), recording.scalars
 
     share = usage.table(bout)
-    tables.write(places["bouts"], bout, provenance)
-    tables.write(places["usage"], share, provenance)
     by = ("recording", "subject", "group")
-    tables.write(places["transitions"], transitions.table(bout, by=by), provenance)
-    tables.write(places["syllables"], summary.table(ticks(), bout), provenance)
-    compared = statistics.compare(share, chosen, rng=generator(seed, "summarize"))
-    tables.write(places["statistics"], compared, provenance)
+    # All tables are made before the first is written, so a damaged input leaves none of them.
+    contents = {
+        "bouts": bout,
+        "usage": share,
+        "transitions": transitions.table(bout, by=by),
+        "syllables": summary.table(ticks(), bout),
+        "statistics": statistics.compare(share, chosen, rng=generator(seed, "summarize")),
+    }
+    for name, content in contents.items():
+        tables.write(places[name], content, provenance)
