@@ -18,7 +18,7 @@ from syllabary.depth.settings import ExtractSettings
 from syllabary.errors import BadInput, BadSetting, NoFloor
 from syllabary.provenance import Provenance
 from syllabary.records.crops import Crops
-from syllabary.study import MachineSettings
+from syllabary.study.config import MachineSettings
 
 MADE = Provenance("extract", {}, None, {}, "")
 COUNT = 24
