@@ -1,3 +1,4 @@
+import h5py
 import numpy as np
 import pytest
 
@@ -153,3 +154,22 @@ def test_pixels_on_a_tilted_floor(tmp_path, block, rng):
     beside = ray + np.array([1 / 360, 0, 0])
     apart = np.linalg.norm(depth[:, None] * (beside - ray), axis=1)
     np.testing.assert_allclose(px_mm, apart, rtol=1e-5)
+
+
+def test_crops_of_the_first_schema_are_read(tmp_path, block):
+    path = tmp_path / "m1.h5"
+    write(path, *block, 1)
+    with h5py.File(path, "r+") as h5:
+        h5.attrs["schema"] = 1
+        h5.move("tracking/detected", "tracking/found")
+    with Crops(path) as crops:
+        assert crops.tracking["detected"].dtype == bool and crops.tracking["detected"].all()
+
+
+def test_an_unknown_schema_is_refused(tmp_path, block):
+    path = tmp_path / "m1.h5"
+    write(path, *block, 1)
+    with h5py.File(path, "r+") as h5:
+        h5.attrs["schema"] = 99
+    with pytest.raises(BadInput, match="schema is 99"):
+        Crops(path)

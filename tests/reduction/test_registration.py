@@ -30,7 +30,7 @@ def learned(tmp_path_factory):
     heights, shifts = animals(rng, 1500)
     path = write(tmp_path_factory.mktemp("registration") / "m.h5", heights)
     frames, size, pixel_mm = training_frames.sample([path], 1500, rng)
-    template = learn_template(frames, size, pixel_mm, SETTINGS, np.random.default_rng(1))
+    template = learn_template(frames, size, pixel_mm, SETTINGS, np.random.default_rng(1)).template
     return path, template, heights, shifts
 
 
@@ -75,7 +75,7 @@ def test_a_cable_hardly_moves_a_crop(rng):
     errors = []
     for sd in (5.0, 0.0):
         chosen = SETTINGS.model_copy(update={"outlier_sd": sd})
-        template = learn_template(frames, SIZE, PIXEL_MM, chosen, np.random.default_rng(1))
+        template = learn_template(frames, SIZE, PIXEL_MM, chosen, np.random.default_rng(1)).template
         estimated = shifts_of(template, cabled.astype(np.float32), np.ones(cabled.shape, bool))
         errors.append(np.sqrt(np.mean(ticks_apart(estimated - shifts) ** 2, 0)))
     # At half resolution the cable hides a sixth of the crop.
@@ -156,13 +156,38 @@ def test_learning_is_the_same_every_time_and_works_on_few_and_odd_frames(learned
         np.ones(12, np.float32),
     )
     template, again = (
-        learn_template(frames, (37, 41), PIXEL_MM, SETTINGS, np.random.default_rng(3)) for _ in "ab"
+        learn_template(frames, (37, 41), PIXEL_MM, SETTINGS, np.random.default_rng(3)).template
+        for _ in "ab"
     )
     for name, value in template.tensors().items():
         assert_array_equal(again.tensors()[name], value)
     assert template.mean.shape == (19, 21)
     estimated = shifts_of(template, heights.astype(np.float32), np.ones(heights.shape, bool))
     assert np.isfinite(estimated).all()
+
+
+@pytest.mark.parametrize("jitter", [0.3, 1.0])
+def test_registration_is_worthwhile_where_an_animal_moves_in_its_crops(rng, jitter):
+    heights, _ = animals(rng, 900, jitter_px=jitter, jitter_rad=0.05 * jitter)
+    assert learned_from(heights, rng).residual_ratio < 0.9
+
+
+def test_registration_is_not_worthwhile_where_components_explain_everything(rng):
+    """Images that are sums of components, as of a linear system."""
+    rank, pixels = 12, SIZE[0] * SIZE[1]
+    smooth = animals(rng, rank)[0].reshape(rank, pixels).astype(float)
+    scores = rng.standard_normal((900, rank)) / rank
+    heights = smooth.mean(0) + scores @ (smooth - smooth.mean(0))
+    heights = np.clip(np.rint(heights), 0, 255).astype(np.uint8).reshape(900, *SIZE)
+    assert learned_from(heights, rng).residual_ratio > 1
+
+
+def learned_from(heights, rng):
+    missing = np.packbits(np.zeros((len(heights), heights[0].size), bool), axis=1)
+    frames = training_frames.Frames(
+        heights.reshape(len(heights), -1), missing, np.ones(len(heights), np.float32)
+    )
+    return learn_template(frames, SIZE, PIXEL_MM, SETTINGS, rng)
 
 
 def test_errors_name_the_wrong_argument(learned):

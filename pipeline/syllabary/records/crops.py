@@ -22,6 +22,8 @@ from . import files
 __all__ = ["SCALARS", "TRACKING", "Crops", "CropsWriter"]
 
 SCHEMA = 2
+# Schema 1 differs in the name of one column of ``tracking``: ``detected`` was ``found``.
+READABLE = (1, SCHEMA)
 CHUNK_TICKS = 16
 # Ticks written at once; a constant, so that the bytes do not depend on the blocks of ``append``.
 BLOCK_TICKS = 64
@@ -241,8 +243,10 @@ class Crops:
             ) from None
 
     def _read(self) -> None:
-        if self._h5.attrs.get("schema") != SCHEMA:
-            raise KeyError(f"schema is {self._h5.attrs.get('schema')}")
+        schema = self._h5.attrs.get("schema")
+        if schema not in READABLE:
+            raise KeyError(f"schema is {schema}")
+        old_names = {"detected": "found"} if schema == 1 else {}
         if not self._h5["heights"].shape == self._h5["observed"].shape or self._h5["heights"].ndim != 3:
             raise KeyError("heights and observed are not (ticks, rows, columns)")
         self.recording = str(self._h5.attrs["recording"])
@@ -255,7 +259,8 @@ class Crops:
         self.frame = self._h5["frame"][()]
         self.time_s = self._h5["time_s"][()]
         self.scalars = pd.DataFrame({n: self._h5[f"scalars/{n}"][()] for n in SCALARS})
-        self.tracking = pd.DataFrame({n: self._h5[f"tracking/{n}"][()] for n in TRACKING})
+        columns = {n: self._h5[f"tracking/{old_names.get(n, n)}"][()] for n in TRACKING}
+        self.tracking = pd.DataFrame(columns)
         self.arena = {name: item[()] for name, item in self._h5["arena"].items()}
         if not np.isfinite(self.time_s).all() or not (np.diff(self.time_s) > 0).all():
             raise KeyError("time_s does not increase")

@@ -44,8 +44,6 @@ OFFSET_COUNT = 300.0
 # Largest motion, in SDs; larger ones are jumps of the tracking.
 MAX_MOTION_SD = 6.0
 MIN_NOISE = 1e-4
-# Registration is used if it at least halves the share of noise in the variance of the pose.
-MAX_NOISE_RATIO = 0.5
 # Median square of a standard normal number.
 MEDIAN_SQUARE = 0.454936
 
@@ -190,7 +188,7 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     -------
     dict
         ``plain`` and ``registered``, each with motion if the recordings were tracked. If registration
-        does not halve the share of noise, ``registered`` is a reduction of the crops as extracted.
+        is not worthwhile (``template_learning``), ``registered`` is a reduction of the crops as extracted.
 
     Raises
     ------
@@ -199,7 +197,7 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     """
     rng = generator(seed, "pca")
     frames, size, pixel_mm = training_frames.sample(paths, settings.frames, rng)
-    template = learn_template(frames, size, pixel_mm, settings, generator(seed, "registration"))
+    template, ratio = learn_template(frames, size, pixel_mm, settings, generator(seed, "registration"))
     moved = warp_frames(template, frames, size)
     plain = pca_fitting.fit_frames(frames, size, pixel_mm, settings, rng)
     del frames
@@ -224,15 +222,19 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     )
     no_noise = np.zeros(len(plain.scale))
     reductions = {PLAIN: Reduction(plain, no_noise, *_motion_statistics(motions[PLAIN]))}
-    if _noise_share(registered, noise[REGISTERED]) < MAX_NOISE_RATIO * _noise_share(plain, noise[PLAIN]):
+    log.info(
+        "registration leaves %.2f of the mean square that as many components leave (below 1: it is used)",
+        ratio,
+    )
+    if ratio < 1:
         statistics = _motion_statistics(motions[REGISTERED])
         reductions[REGISTERED] = Reduction(
             registered, noise[REGISTERED], *statistics, template, outlier_sd=sd
         )
     else:
-        # Well tracked crops gain nothing, and registration would remove movements that look like shifts.
+        # Registration would remove movements that look like shifts.
         log.warning(
-            "registration does not reduce the noise of the latents; crops are used as extracted."
+            "registration explains crops no better than more components do; crops are used as extracted."
         )
         reductions[REGISTERED] = dataclasses.replace(
             reductions[PLAIN], pose_noise=noise[PLAIN], outlier_sd=sd
@@ -262,12 +264,6 @@ def noise_of(series: Sequence[Array]) -> Array:
         return np.zeros(joined.shape[1])
     variance: Array = np.median(joined**2, 0) / (1.5 * MEDIAN_SQUARE)
     return variance
-
-
-def _noise_share(components: Pca, noise: Array) -> float:
-    """Share of noise in the variance of heights over time, all components together."""
-    variance = components.scale**2
-    return float(variance @ noise / variance.sum())
 
 
 def save(path: Path | str, reductions: Mapping[str, Reduction], provenance: Provenance) -> None:

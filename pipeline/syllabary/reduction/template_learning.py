@@ -6,9 +6,13 @@ because they would explain shifts as changes of posture.
 
 Pixels that were not measured have no weight. Nor have outliers (``outliers``): for the first template
 they are guessed, later they are compared with the expected heights.
+
+Registration is worthwhile if the three numbers that move a crop explain it better than three more
+components would. Then the animal does move in its crops.
 """
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +26,10 @@ from .frames import BLOCK, Frames
 from .settings import ReduceSettings
 from .template import Template
 
-__all__ = ["learn_template"]
+__all__ = ["Learned", "learn_template"]
 
 COMPONENTS = 15
+SHIFTS = 3
 ITERATIONS = 3
 # Noise variance over residual variance of a pixel; more than 1 because neighbors are not independent.
 NOISE_FACTOR = 60.0
@@ -33,13 +38,28 @@ Array = npt.NDArray[np.float64]
 Single = npt.NDArray[np.float32]
 
 
+class Learned(NamedTuple):
+    """A template, and what registration with it explains.
+
+    Attributes
+    ----------
+    template : Template
+    residual_ratio : float
+        Mean square that shifts and components do not explain, over what as many components alone do
+        not explain. Below 1, registration is worthwhile.
+    """
+
+    template: Template
+    residual_ratio: float
+
+
 def learn_template(
     frames: Frames,
     size: tuple[int, int],
     pixel_mm: float,
     settings: ReduceSettings,
     rng: np.random.Generator,
-) -> Template:
+) -> Learned:
     """Learn a template from training frames.
 
     Parameters
@@ -74,18 +94,39 @@ def learn_template(
         if settings.outlier_sd:
             weight *= ~outliers.guess(heights, 2 * pixel_mm)
         template = _components(heights, weight, empty, first=True)
+        unmoved = _components(heights, weight, empty, extra=SHIFTS)
+        unexplained = _mean_square_residual(heights, weight, unmoved)
         for _ in track(range(ITERATIONS), "registration: template", unit="iterations"):
             for start in range(0, count, BLOCK):
                 rows = slice(start, start + BLOCK)
                 shifts, scores = align(template, low[rows])
                 heights[rows], weight[rows] = moved_back(low[rows], shifts, size)
                 weight[rows] *= inliers(template, heights[rows], weight[rows], scores)
-            template = _components(heights, weight, template, first=False)
-    return template
+            template = _components(heights, weight, template)
+        ratio = _mean_square_residual(heights, weight, template) / max(unexplained, 1e-12)
+    return Learned(template, ratio)
 
 
-def _components(heights: Single, weight: Single, template: Template, *, first: bool) -> Template:
-    """The template with the principal components of crops (n, h, w); gaps are filled with the mean."""
+def _mean_square_residual(heights: Single, weight: Single, template: Template) -> float:
+    """Mean square of the crops (n, h, w) that the components of a template do not explain, mm²."""
+    basis = template.basis.reshape(len(template.basis), -1).astype(np.float32)
+    total, rows = 0.0, range(0, len(heights), BLOCK)
+    for start in rows:
+        part = slice(start, start + BLOCK)
+        deviation = weight[part] * (heights[part] - template.mean.astype(np.float32))
+        deviation = deviation.reshape(len(deviation), -1)
+        deviation -= (deviation @ basis.T) @ basis
+        total += float((deviation.astype(np.float64) ** 2).sum())
+    return total / max(heights.size, 1)
+
+
+def _components(
+    heights: Single, weight: Single, template: Template, *, first: bool = False, extra: int = 0
+) -> Template:
+    """The template with the principal components of crops (n, h, w); gaps are filled with the mean.
+
+    ``first`` leaves out the slopes of the mean; ``extra`` is a number of further components.
+    """
     shape, count = heights.shape[1:], len(heights)
     size = (int(template.size[0]), int(template.size[1]))
     flat, weights = heights.reshape(count, -1), weight.reshape(count, -1)
@@ -99,7 +140,7 @@ def _components(heights: Single, weight: Single, template: Template, *, first: b
         deviation -= (deviation @ directions) @ directions.T
     covariance = (deviation.T @ deviation).astype(np.float64) / max(count, 1)
     pixels = len(covariance)
-    rank = max(1, min(COMPONENTS, count - 1, pixels - 1))
+    rank = max(1, min(COMPONENTS + extra, count - 1, pixels - 1))
     variances, basis = scipy.linalg.eigh(covariance, subset_by_index=(pixels - rank, pixels - 1))
     variances, basis = variances[::-1], basis[:, ::-1]
     residual = max(float(np.trace(covariance) - variances.sum()) / (pixels - rank), 1e-6)
