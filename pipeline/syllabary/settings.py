@@ -22,10 +22,11 @@ __all__ = ["Field", "Settings", "read"]
 # Settings that had another name before 0.1.0. The old name is not accepted: it names the new one.
 RENAMED = {
     "build": "subject_offset",
-    "foresight_lags": "forecast_lags",
+    "forecast_lags": "lags",
+    "foresight_lags": "lags",
     "latent_sweeps": "latent_iterations",
-    "recogniser": "classifier",
-    "resolution_nats": "merge_threshold_nats",
+    "merge_threshold_nats": "syllables",
+    "resolution_nats": "syllables",
     "restart_sweeps": "restart_iterations",
     "settle_sweeps": "clamped_iterations",
     "sweeps": "iterations",
@@ -34,6 +35,7 @@ RENAMED = {
 # Settings that became constants of the code.
 CONSTANT = (
     "batch_windows",
+    "classifier",
     "duration_frames",
     "duration_tolerance",
     "far_quantile",
@@ -43,6 +45,8 @@ CONSTANT = (
     "max_steps",
     "most_steps",
     "object_mm",
+    "recogniser",
+    "rounds",
     "solver_damping",
     "solver_iterations",
     "solver_tolerance",

@@ -305,7 +305,10 @@ def _potentials(
         first = dirichlet.expected_stats(parameters.initial).log_probability
         rows = dirichlet.expected_stats(parameters.transition).log_probability
     scores = autoregression.scores(parameters.dynamics, evidence, lags(parameters), at_mean=at_mean)
-    return (first, rows, scores.masked_fill_(~usable[..., None], 0.0)), usable
+    scores = scores.masked_fill_(~usable[..., None], 0.0)
+    if evidence.states is not None:
+        scores = scores + evidence.states.to(scores)
+    return (first, rows, scores), usable
 
 
 if TYPE_CHECKING:  # mypy checks that the module satisfies the interface

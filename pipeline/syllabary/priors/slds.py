@@ -138,12 +138,11 @@ def blank(
 
 
 def from_autoregression(parameters: GlobalParameters) -> Parameters:
-    """Return parameters that take over an AR-HMM of one lag; the distribution of x_1 has no data.
+    """Return parameters that take over an AR-HMM; the distribution of x_1 has no data.
 
     Parameters
     ----------
     parameters : arhmm.Parameters
-        Of one lag.
     """
     assert isinstance(parameters, global_parameters.Parameters)
     size = dimensions(parameters)
@@ -294,11 +293,12 @@ def sample(
         Frames to draw.
     """
     rows = sticky.counted(parameters.transition, parameters.kappa).numpy()
+    lags = global_parameters.lags(parameters)
     if local is None:
-        past = niw.to_standard(parameters.start).mean[None].numpy()
+        past = niw.to_standard(parameters.start).mean.expand(lags, -1).numpy()
         first = sticky.mean(parameters.initial).numpy()
     else:
-        past = local.means[-1:].double().numpy()
+        past = local.means[-lags:].flip(0).double().numpy()
         first = local.states[-1].double().numpy() @ rows
     standard = mniw.to_standard(parameters.dynamics)
     return autoregression.draw(standard, first / first.sum(), rows, past, rng, T)

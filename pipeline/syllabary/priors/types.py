@@ -42,6 +42,8 @@ class PointEvidence(NamedTuple):
     """(..., T, D) float32 or float64; anything where not observed."""
     observed: Tensor
     """(..., T) bool."""
+    states: Tensor | None = None
+    """(..., T, K) further log evidence of the states, nats."""
 
     @property
     def values(self) -> Tensor:

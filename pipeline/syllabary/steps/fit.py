@@ -89,8 +89,8 @@ def fit(
     model.save(folder / "model.safetensors", provenance)
     tables.write(folder / "history.parquet", history, provenance)
     write_json(folder / "settings.json", {"provenance": provenance._asdict()})
-    for name in ("checkpoint.safetensors", "joint.safetensors"):
-        (folder / name).unlink(missing_ok=True)
+    for name in ("checkpoint", "joint", "without-0", "without-1"):
+        (folder / f"{name}.safetensors").unlink(missing_ok=True)
 
 
 def _ticks_per_s(time_s: "npt.NDArray[np.float64]") -> float:

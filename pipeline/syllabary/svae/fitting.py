@@ -1,4 +1,4 @@
-"""From training recordings to a model: discover syllables, fit the prior, train the networks."""
+"""From training recordings to a model: discover syllables, train the networks, fit the dynamics."""
 
 import dataclasses
 import logging
@@ -8,21 +8,26 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from ..priors import slds
 from ..provenance import generator
 from ..records.annotations import Annotations
 from ..reduction.latents import LatentSeries
 from ..reduction.reduction import Reduction
-from . import forecasting, pixel_noise
+from . import dynamics, pixel_noise
 from .choices import require_choices
 from .discovery import discovery
 from .model import Model
+from .networks.autoencoder import create
 from .settings import ModelSettings
 from .training import clamped, em, joint
+from .training.fitted import Fitted
 from .training.state import Checkpoint
 
 __all__ = ["learn"]
 
 log = logging.getLogger(__name__)
+# Smallest probability of a state that networks are trained with.
+SMALLEST = 1e-6
 
 
 def learn(
@@ -69,7 +74,6 @@ def learn(
         None if folder is None else Checkpoint(folder / f"{name}.safetensors", identity)
         for name in ("checkpoint", "joint")
     )
-    discovered = state_logits = None
     if settings.discovery is None:
         if labels:
             log.warning("labels of people are used by models with 'discovery' alone.")
@@ -77,37 +81,32 @@ def learn(
             latents, settings, target_duration_s=target_duration_s, fps=fps, seed=seed,
             checkpoint=alone,
         )  # fmt: skip
-    else:
-        discovered = discovery.find(
-            latents, settings.discovery, labels=labels, target_duration_s=target_duration_s, fps=fps,
-            seed=seed, checkpoint=alone,
-        )  # fmt: skip
-        state_logits = {name: torch.from_numpy(each) for name, each in discovered.evidence.items()}
-        fitted = clamped.fit(latents, state_logits, settings, fps=fps, seed=seed)
-        discovered, state_logits = _renumbered(discovered, state_logits, fitted.order)
-        history = pd.concat([discovered.history, fitted.history], ignore_index=True)
-        fitted = fitted._replace(history=history)
-    trained, networks = joint.fit(
-        fitted, crops, latents, settings, reduction.pca, fps=fps, seed=seed, state_logits=state_logits,
-        checkpoint=together,
+        trained, networks = joint.fit(
+            fitted, crops, latents, settings, reduction.pca, fps=fps, seed=seed, checkpoint=together
+        )
+        model = Model.of(settings, trained, reduction, networks, fps=fps)
+        return pixel_noise.fit(model, crops, generator(seed, "fit", "noise")), trained.history
+    discovered = discovery.find(
+        latents, settings.discovery, labels=labels, target_duration_s=target_duration_s, fps=fps,
+        seed=seed, folder=folder, identity=identity,
     )  # fmt: skip
-    if discovered is not None and state_logits is not None and trained is not fitted:
-        discovered, state_logits = _renumbered(discovered, state_logits, trained.order)
-    model = Model.of(settings, trained, reduction, networks, fps=fps, discovered=discovered)
-    if settings.discovery is not None and settings.discovery.forecast_lags > 1:
-        parameters = forecasting.fit(model, latents, crops, settings.discovery.forecast_lags)
-        model = dataclasses.replace(model, forecast_parameters=parameters)
-    model = pixel_noise.fit(model, crops, generator(seed, "fit", "noise"))
-    return model, trained.history
+    history = discovered.history
+    networks = create(settings, reduction.pca, generator(seed, "fit", "networks"))
+    if settings.training.epochs and list(networks.encoder.parameters()):
+        logits = {name: _logits(states) for name, states in discovered.states.items()}
+        fitted = clamped.fit(latents, logits, settings, fps=fps, seed=seed)
+        trained, networks = joint.fit(
+            fitted, crops, latents, settings, reduction.pca, fps=fps, seed=seed, state_logits=logits,
+            checkpoint=together,
+        )  # fmt: skip
+        history = pd.concat([history, trained.history], ignore_index=True)
+    start = Fitted(slds.from_autoregression(discovered.parameters), history)
+    model = Model.of(settings, start, reduction, networks, fps=fps, discovered=discovered)
+    parameters = dynamics.fit(model, latents, crops, discovered.states)
+    model = dataclasses.replace(model, parameters=parameters)
+    return pixel_noise.fit(model, crops, generator(seed, "fit", "noise")), history
 
 
-def _renumbered(
-    discovered: discovery.Discovered,
-    state_logits: Mapping[str, torch.Tensor],
-    order: torch.Tensor | None,
-) -> tuple[discovery.Discovered, dict[str, torch.Tensor]]:
-    """Give the syllables the numbers that the prior gave them."""
-    assert order is not None
-    classes = tuple(discovered.classes[int(k)] for k in order)
-    renumbered = discovered._replace(labeler=discovered.labeler.reorder(order), classes=classes)
-    return renumbered, {name: each[:, order] for name, each in state_logits.items()}
+def _logits(states: torch.Tensor) -> torch.Tensor:
+    """Log probabilities that are finite."""
+    return states.clamp(min=SMALLEST).log()

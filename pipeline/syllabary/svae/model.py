@@ -19,7 +19,6 @@ from ..reduction.reduction import Reduction, of_pca
 from ..settings import read
 from . import checkpoint
 from .discovery.discovery import Discovered
-from .discovery.labeler import StateLabeler
 from .networks.autoencoder import Networks, create
 from .settings import ModelSettings
 from .training.fitted import Fitted
@@ -27,7 +26,7 @@ from .training.fitted import Fitted
 __all__ = ["Model"]
 
 KIND = "model"
-SCHEMA = 5
+SCHEMA = 6
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,11 @@ class Model:
         Of the prior ``settings.prior``; states are numbered by usage in training.
     fps : float
         Ticks per second of the training recordings.
-    labeler_tensors : mapping of name to tensor
-        Of the state labeler, if the model has one: ``StateLabeler.tensors``.
     classes : tuple of str
-        People's name of each syllable; empty where they gave none.
-    forecast_parameters : NamedTuple of tensors, optional
-        Of the same prior with dynamics of several lags (``forecasting``), if the model has them.
-        They give likelihoods and predictions; ``parameters`` give labels and latents.
+        People's name of each state; empty where they gave none.
+    linkage : (K - 1, 4) float64
+        The tree of syllables, in the format of ``scipy.cluster.hierarchy``: left, right, height (log
+        evidence lost, nats per frame), number of states. Empty (0, 4): every state is a syllable.
     """
 
     settings: ModelSettings
@@ -59,9 +56,10 @@ class Model:
     weights: Mapping[str, torch.Tensor]
     parameters: GlobalParameters
     fps: float
-    labeler_tensors: Mapping[str, torch.Tensor] = dataclasses.field(default_factory=dict)
     classes: tuple[str, ...] = ()
-    forecast_parameters: GlobalParameters | None = None
+    linkage: torch.Tensor = dataclasses.field(
+        default_factory=lambda: torch.zeros((0, 4), dtype=torch.float64)
+    )
 
     @classmethod
     def of(
@@ -86,17 +84,15 @@ class Model:
         fps : float
             Ticks per second.
         discovered : Discovered, optional
-            Source of the state labeler and the names of the syllables.
+            Source of the names and of the tree of syllables.
         """
         reduction = of_pca(reduction) if isinstance(reduction, Pca) else reduction
         networks = networks or create(settings, reduction.pca, np.random.default_rng(0))
         tensors = {name: torch.as_tensor(value) for name, value in reduction.tensors().items()}
-        labeler: dict[str, torch.Tensor] = {}
-        classes: tuple[str, ...] = ()
-        if discovered is not None:
-            labeler = discovered.labeler.tensors()
-            classes = discovered.classes
-        return cls(settings, tensors, networks.tensors(), fitted.parameters, fps, labeler, classes)
+        model = cls(settings, tensors, networks.tensors(), fitted.parameters, fps)
+        if discovered is None:
+            return model
+        return dataclasses.replace(model, classes=discovered.classes, linkage=discovered.linkage)
 
     def reducer(self) -> Reduction:
         """Return the map from crops to latents."""
@@ -116,20 +112,12 @@ class Model:
         networks.load(self.weights)
         return networks
 
-    def labeler(self) -> StateLabeler | None:
-        """Return the state labeler, or None if the model has none."""
-        if self.settings.discovery is None:
-            return None
-        return StateLabeler.from_tensors(self.labeler_tensors, self.settings.discovery)
-
     def save(self, path: Path | str, provenance: Provenance) -> None:
         """Write the model whole or not at all; the same model makes the same bytes."""
         tensors = {f"reduction.{name}": value for name, value in self.reduction.items()}
         tensors |= {f"weights.{name}": value for name, value in self.weights.items()}
-        tensors |= {f"labeler.{name}": value for name, value in self.labeler_tensors.items()}
         tensors |= checkpoint.flatten(self.parameters, "parameters.")
-        if self.forecast_parameters is not None:
-            tensors |= checkpoint.flatten(self.forecast_parameters, "forecast.")
+        tensors["linkage"] = self.linkage
         metadata = {
             "kind": KIND,
             "schema": SCHEMA,
@@ -158,24 +146,14 @@ class Model:
             )
         settings = read(ModelSettings, metadata["settings"], str(path))
         kind = find_prior(settings.prior).Parameters
-        reduction, weights, labeler = (
+        reduction, weights = (
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            for prefix in ("reduction.", "weights.", "labeler.")
+            for prefix in ("reduction.", "weights.")
         )
         parameters = checkpoint.restore(kind, tensors, "parameters.")
-        forecast_parameters = None
-        if any(name.startswith("forecast.") for name in tensors):
-            forecast_parameters = checkpoint.restore(kind, tensors, "forecast.")
         classes = tuple(metadata["classes"])
         return cls(
-            settings,
-            reduction,
-            weights,
-            parameters,
-            metadata["fps"],
-            labeler,
-            classes,
-            forecast_parameters,
+            settings, reduction, weights, parameters, metadata["fps"], classes, tensors["linkage"]
         )
 
     @staticmethod

@@ -18,6 +18,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +30,9 @@ from ..records.crops import Crops
 from . import scores
 from .model import Model
 from .networks import likelihood
+from .networks.interface import Decoder
 from .scores.chain import optimum
+from .scores.observation_models import Pixels
 
 __all__ = ["fit"]
 
@@ -41,6 +44,22 @@ MAX_ITERATIONS, TOLERANCE_NATS = 20, 1e-3
 # which a pixel is observed, below which it keeps its variance.
 MIN_MM2, MIN_FRAMES = 1e-3, 1.0
 PARAMETER = "decoder.log_above_floor"
+
+
+class Sample(NamedTuple):
+    """Some frames of a recording."""
+
+    heights: Tensor
+    """(n, H, W) uint8, counts."""
+    observed: Tensor
+    """(n, H, W) bool."""
+    height_step_mm: float
+    subject_offset: Tensor
+    """(pose,) added to latents before they are decoded."""
+    means: Tensor
+    """(n, D) of the latents."""
+    covariances: Tensor
+    """(n, D, D) of the latents."""
 
 
 def fit(model: Model, crops: Mapping[str, Path], rng: np.random.Generator) -> Model:
@@ -57,41 +76,59 @@ def fit(model: Model, crops: Mapping[str, Path], rng: np.random.Generator) -> Mo
     names = sorted(crops)
     each = max(1, min(MAX_FRAMES_EACH, MAX_FRAMES // max(1, len(names))))
     with one_thread("torch"):
+        samples = []
+        for name in track(names, "fit: noise, latents", unit="recordings"):
+            with Crops(crops[name]) as recording:
+                samples.append(_sample(model, recording, each))
         for _ in track(range(ITERATIONS), "fit: noise", unit="iterations"):
-            squares = shares = torch.zeros((), dtype=torch.float64)
-            for name in names:
-                with Crops(crops[name]) as recording:
-                    square, share = _sums(model, recording, each, rng)
+            decoder = model.networks().decoder.requires_grad_(False)
+            squares = shares = torch.zeros(decoder.used.shape, dtype=torch.float64)
+            for sample in samples:
+                square, share = _sums(decoder, sample, rng)
                 squares, shares = squares + square, shares + share
             old = model.weights[PARAMETER]
-            floor = math.exp(model.networks().decoder.log_floor)
+            floor = math.exp(decoder.log_floor)
             above = (squares / shares.clamp(min=MIN_FRAMES) - floor).clamp(min=MIN_MM2).log()
             new = torch.where(shares >= MIN_FRAMES, above, old.double()).to(old)
             model = dataclasses.replace(model, weights={**model.weights, PARAMETER: new})
     return model
 
 
-@torch.no_grad()
-def _sums(model: Model, crops: Crops, frames: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Squares and shares of each pixel, (H, W), summed over frames in the middle of a recording."""
+def _sample(model: Model, crops: Crops, frames: int) -> Sample:
+    """Frames in the middle of a recording, with the posterior of their latents."""
     recording = scores.open_recording(model, crops)
     begin = max(0, (len(crops) - frames) // 2)
     ticks = torch.arange(begin, min(begin + frames, len(crops)))
-    decoder = recording.decoder
+    size = recording.generative_process.size
+    means, covariances = torch.zeros((0, size)), torch.zeros((0, size, size))
+    if len(ticks):
+        posterior = optimum(
+            recording.generative_process,
+            recording.potential(ticks[None], motion=False), recording.states[None, ticks],
+            max_iterations=MAX_ITERATIONS, tolerance=TOLERANCE_NATS,
+        )  # fmt: skip
+        means, covariances = posterior.means[0], posterior.covariances[0]
+    stop = begin + len(ticks)
+    return Sample(
+        torch.from_numpy(recording.crops.heights(begin, stop)),
+        torch.from_numpy(recording.crops.observed(begin, stop)),
+        recording.crops.height_step_mm,
+        recording.subject_offset(),
+        means,
+        covariances,
+    )
+
+
+@torch.no_grad()
+def _sums(decoder: Decoder, sample: Sample, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Squares and shares of each pixel, (H, W), summed over a sample."""
     squares = torch.zeros(decoder.used.shape, dtype=torch.float64)
     shares = torch.zeros_like(squares)
-    if not len(ticks):
-        return squares, shares
-    extra = None if recording.extra is None else recording.extra[None, ticks]
-    posterior = optimum(
-        recording.generative_process,
-        recording.potential(ticks[None], motion=False), recording.even(1, len(ticks)),
-        max_iterations=MAX_ITERATIONS, tolerance=TOLERANCE_NATS, extra=extra,
-    )  # fmt: skip
-    for first in range(0, len(ticks), BLOCK):
+    for first in range(0, len(sample.means), BLOCK):
         rows = slice(first, first + BLOCK)
-        view = recording.pixels(ticks[rows])
-        means, covariances = posterior.means[0, rows], posterior.covariances[0, rows]
+        heights = sample.heights[rows].float() * sample.height_step_mm
+        view = Pixels(decoder, heights, sample.observed[rows], sample.subject_offset)
+        means, covariances = sample.means[rows], sample.covariances[rows]
         normals = torch.from_numpy(rng.standard_normal(tuple(means.shape)))
         drawn = likelihood.sample_marginals(means, covariances, normals)[:, : view.size]
         scored = view.observed & decoder.used

@@ -9,16 +9,16 @@ import torch
 
 from ..errors import BadInput, ShapeError
 from ..machine import one_thread
+from ..priors import slds
 from ..priors.interface import ChosenPrior
 from ..priors.lookup import find_prior
 from ..priors.types import Evidence, GaussianEvidence
 from ..records.crops import Crops
 from ..reduction.latents import LatentSeries
-from . import latent_evidence
-from .discovery.labeler import StatePrediction
+from . import latent_evidence, posterior
 from .model import Model
 
-__all__ = ["Segmentation", "evidence_of", "predict_states", "segment"]
+__all__ = ["Segmentation", "evidence_of", "segment"]
 
 log = logging.getLogger(__name__)
 # A recording is segmented once; what further iterations would change is less than a label.
@@ -75,22 +75,14 @@ def segment(model: Model, series: LatentSeries, crops: Crops | None = None) -> S
     with one_thread("torch"):
         if prior.TAKES_POINTS:
             return _of_points(prior, model, series)
-        prediction = predict_states(model, series)
-        return _of_frames(prior, model, evidence_of(model, series, crops, prediction), prediction)
+        evidence = evidence_of(model, series, crops)
+        if model.settings.discovery is not None:
+            return _of_lags(model, evidence)
+        return _of_frames(prior, model, evidence)
 
 
-def predict_states(model: Model, series: LatentSeries) -> StatePrediction | None:
-    """Return the state labeler's prediction, or None for a model without discovery."""
-    labeler, discovery = model.labeler(), model.settings.discovery
-    if labeler is None or discovery is None:
-        return None
-    return labeler.predict(series, discovery.bridge_frames)
-
-
-def evidence_of(
-    model: Model, series: LatentSeries, crops: Crops | None, prediction: StatePrediction | None
-) -> GaussianEvidence:
-    """Return the model's evidence of the latents and, if they are predicted, of the states.
+def evidence_of(model: Model, series: LatentSeries, crops: Crops | None) -> GaussianEvidence:
+    """Return the model's evidence of the latents.
 
     Parameters
     ----------
@@ -99,8 +91,6 @@ def evidence_of(
         (T, D), made by the model's own reduction.
     crops : Crops, optional
         Of the same recording; a model whose networks were trained needs them.
-    prediction : StatePrediction, optional
-        Result of ``predict_states``.
 
     Raises
     ------
@@ -109,16 +99,12 @@ def evidence_of(
     """
     encoder = model.networks().encoder
     if not list(encoder.parameters()):
-        evidence = latent_evidence.linear(series, encoder.max_precision)
-    elif crops is None:
+        return latent_evidence.linear(series, encoder.max_precision)
+    if crops is None:
         raise BadInput(
             f"network {model.settings.network!r} looks at the crops themselves; give crops, not latents."
         )
-    else:
-        evidence = latent_evidence.of_crops(encoder, crops, series)
-    if prediction is None:
-        return evidence
-    return evidence._replace(states=torch.from_numpy(prediction.evidence))
+    return latent_evidence.of_crops(encoder, crops, series)
 
 
 def _of_points(prior: ChosenPrior, model: Model, series: LatentSeries) -> Segmentation:
@@ -137,15 +123,8 @@ def _of_points(prior: ChosenPrior, model: Model, series: LatentSeries) -> Segmen
     )
 
 
-def _of_frames(
-    prior: ChosenPrior, model: Model, evidence: GaussianEvidence, prediction: StatePrediction | None
-) -> Segmentation:
-    """Segment with latents that have noise; missing ones are inferred too.
-
-    Predictions of neighboring frames come from the same frames, so the chain of states counts
-    them repeatedly and is overconfident. It decides the path; the reported probabilities are the
-    prediction of each frame.
-    """
+def _of_frames(prior: ChosenPrior, model: Model, evidence: GaussianEvidence) -> Segmentation:
+    """Segment with latents that have noise; missing ones are inferred too."""
     local = prior.infer(
         model.parameters,
         evidence,
@@ -159,10 +138,23 @@ def _of_frames(
         log.warning("latents and states had not converged after %d iterations.", MAX_ITERATIONS)
     return Segmentation(
         local.path.numpy(),
-        (local.states.numpy() if prediction is None else prediction.states).astype(np.float32),
+        local.states.float().numpy(),
         _surprise(prior, model, evidence),
         local.means.float().numpy(),
         local.covariances.diagonal(dim1=-2, dim2=-1).sqrt().float().numpy(),
+    )
+
+
+def _of_lags(model: Model, evidence: GaussianEvidence) -> Segmentation:
+    """Segment with latents that have noise, and dynamics of several lags."""
+    assert isinstance(model.parameters, slds.Parameters)
+    result = posterior.infer(model.parameters, evidence)
+    return Segmentation(
+        result.path.numpy(),
+        result.states.float().numpy(),
+        -result.log_density.numpy(),
+        result.means.float().numpy(),
+        result.sd.float().numpy(),
     )
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from ..settings import Field, Settings
 
 __all__ = [
-    "ClassifierSettings",
     "DiscoverySettings",
     "EvaluateSettings",
     "ModelSettings",
@@ -50,8 +49,8 @@ class TrainingSettings(Settings):
     clamped_iterations: int = Field(
         12,
         ge=1,
-        description="EM iterations that fit the dynamics with states held fixed to the classifier's"
-        " output.",
+        description="EM iterations that fit dynamics of one lag to given states, before the networks "
+        "are trained with them.",
     )
     epochs: int = Field(
         8, ge=0, description="Passes of the networks over the training frames; 0 keeps the PCA."
@@ -72,52 +71,37 @@ class TrainingSettings(Settings):
     )
 
 
-class ClassifierSettings(Settings):
-    """The temporal classifier of states."""
-
-    width: int = Field(64, ge=4, le=1024, description="Units of each of its two layers.")
-    context_frames: int = Field(
-        17,
-        ge=3,
-        le=257,
-        description="Frames of the window from which the middle frame is classified; odd.",
-    )
-    epochs: int = Field(40, ge=1, description="Passes over the training frames.")
-    learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate.")
-
-
 class DiscoverySettings(Settings):
-    """How syllables are found: a teacher AR-HMM, then a classifier that is trained on its states."""
+    """How syllables are found: an AR-HMM of many states, whose states are merged one by one."""
 
-    states: int = Field(50, ge=1, le=1000, description="Largest number of states of the teacher.")
-    lags: int = Field(3, ge=1, le=20, description="Past frames from which the teacher predicts a frame.")
+    states: int = Field(50, ge=1, le=1000, description="Number of states to begin with.")
+    syllables: int | None = Field(
+        None,
+        ge=1,
+        description="Number of states to end with; null = the number that fits of different animals "
+        "agree on.",
+    )
+    lags: int = Field(
+        3, ge=1, le=20, description="Past frames from which the model predicts a frame."
+    )
     restarts: int = Field(
-        2, ge=1, description="Starts of the teacher; the one with the highest bound is kept."
+        1, ge=1, description="Starts of the AR-HMM; the one with the highest bound is kept."
     )
     iterations: int = Field(
-        40,
+        20,
         ge=0,
-        description="Largest number of EM iterations of the teacher after the best start was chosen.",
+        description="Largest number of EM iterations after the best start was chosen.",
+    )
+    max_stickiness: float = Field(
+        100.0,
+        gt=0,
+        description="Largest stickiness, pseudo-counts per training frame. Raise it for longer bouts.",
     )
     bridge_frames: int = Field(
         6,
         ge=0,
-        description="Longest gap of missing frames that is interpolated for the teacher, frames.",
+        description="Longest gap of missing frames that is interpolated, frames.",
     )
-    merge_threshold_nats: float = Field(
-        0.055,
-        ge=0,
-        description="Merge threshold, nats per frame. Raise it for fewer, broader syllables; lower "
-        "it for more.",
-    )
-    rounds: int = Field(2, ge=0, description="Rounds of self-training of the classifier.")
-    forecast_lags: int = Field(
-        3,
-        ge=1,
-        le=20,
-        description="Past frames from which the final model predicts a frame; 1 = as in training.",
-    )
-    classifier: ClassifierSettings = ClassifierSettings()
 
 
 class NetworkSettings(Settings):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...expfam import dirichlet, mniw
 
-__all__ = ["gather", "merge_states", "proposed_merges", "unused"]
+__all__ = ["best_merge", "gather", "proposed_merges", "unused"]
 
 # Pairs of the best dynamics whose transitions are weighed too.
 CANDIDATES = 64
@@ -79,57 +79,49 @@ def proposed_merges(
     return into
 
 
-def merge_states(sums: mniw.Natural, hyperprior: mniw.Natural, merge_threshold_nats: float) -> Tensor:
-    """Merge states whose difference explains little, each time the pair that costs least.
-
-    A model of a body is never exact, and with enough frames every nuance of a movement raises the
-    bound as a state of its own. As a *syllable*, a state is worth the log evidence that it adds to
-    the whole recording. States merge while that is below ``merge_threshold_nats`` per frame.
+def best_merge(
+    counts: Tensor,
+    sums: mniw.Natural,
+    rows: Tensor,
+    hyperprior: mniw.Natural,
+    extra: Tensor | None = None,
+) -> tuple[int, int, float]:
+    """Return the two states whose merging raises the bound most, or lowers it least.
 
     Parameters
     ----------
+    counts : (K, K)
+        Expected steps from row to column state; K > 1.
     sums : mniw.Natural
         (K, ...) sums of the regressions.
+    rows : (K, K)
+        Prior concentrations of the transitions.
     hyperprior : mniw.Natural
         Prior of a regression.
-    merge_threshold_nats : float
-        Log evidence per frame of all frames that a distinction must be worth.
+    extra : (K, K), optional
+        Further change of the bound by each merge, nats.
 
     Returns
     -------
-    (K,) int64
-        The state that each state becomes part of; states without frames join the commonest.
+    keep, drop : int
+        ``keep < drop``.
+    gain : float
+        Change of the bound, nats.
     """
-    sums = mniw.Natural(*(part.clone() for part in sums))
-    frames = sums.observations
-    limit = merge_threshold_nats * float(frames.sum())
-    alive = [int(k) for k in torch.nonzero(frames > EMPTY).flatten()]
-    into = torch.arange(len(frames))
-    if alive:
-        into[frames <= EMPTY] = int(frames.argmax())
     single = _evidence(sums, hyperprior)
-    costs: dict[tuple[int, int], float] = {}
-
-    def weigh(pairs: list[tuple[int, int]]) -> None:
-        if pairs:
-            first, second = torch.tensor(pairs).T
-            union = mniw.Natural(*(part[first] + part[second] for part in sums))
-            cost = single[first] + single[second] - _evidence(union, hyperprior)
-            costs.update(zip(pairs, cost.tolist(), strict=True))
-
-    weigh([(a, b) for i, a in enumerate(alive) for b in alive[i + 1 :]])
-    while costs:
-        cost, (keep, drop) = min((cost, pair) for pair, cost in costs.items())
-        if cost > limit:
-            break
-        into[into == drop] = keep
-        for part in sums:
-            part[keep] += part[drop]
-        single[keep] = _evidence(mniw.Natural(*(part[[keep]] for part in sums)), hyperprior)[0]
-        alive.remove(drop)
-        costs = {p: c for p, c in costs.items() if keep not in p and drop not in p}
-        weigh([(min(keep, k), max(keep, k)) for k in alive if k != keep])
-    return into
+    first, second = torch.triu_indices(len(counts), len(counts), 1)
+    union = mniw.Natural(*(part[first] + part[second] for part in sums))
+    gains = _evidence(union, hyperprior) - single[first] - single[second]
+    if extra is not None:
+        gains = gains + extra[first, second]
+    now = _transitions(counts, rows)
+    weighed = []
+    for place in gains.argsort(descending=True, stable=True)[:CANDIDATES].tolist():
+        pair = int(first[place]), int(second[place])
+        steps = float(_transitions(_merged(counts, *pair), rows) - now)
+        weighed.append((float(gains[place]) + steps, pair))
+    gain, (keep, drop) = max(weighed, key=lambda each: each[0])
+    return keep, drop, gain
 
 
 def unused(sums: mniw.Natural) -> Tensor:

@@ -1,14 +1,13 @@
-"""Find the syllables before the model is trained.
+"""Find the syllables before the networks are trained.
 
 In reading order:
 
-- ``teacher``: an autoregressive HMM on the latents, with redundant states merged
-- ``classifier``: predicts the syllables from a window of latents
-- ``labeler``: state probabilities of a recording, from the teacher or the classifier
-- ``discovery``: the algorithm; teacher, merging, people's labels, self-training and choice
+- ``coarsening``: an autoregressive HMM of many states, and the path from it to one state
+- ``reproducibility``: the number of states that fits of different animals agree on
+- ``linkage``: the tree of syllables
+- ``discovery``: the algorithm
 
-Notation: T ticks, J states of the teacher, K syllables, C features of a tick. Soft labels are
-probabilities of the syllables, (T, K).
+Notation: T ticks, K states, C classes of people.
 """
 
-__all__ = ["classifier", "discovery", "labeler", "teacher"]
+__all__ = ["coarsening", "discovery", "linkage", "reproducibility"]

@@ -2,97 +2,74 @@
 
 The steps of ``find``:
 
-1. *Teacher*: a sticky autoregressive HMM of several lags is fitted to the latents (``teacher``).
-2. *Merging*: its redundant states are merged into syllables, which gives soft labels of all frames.
-3. *People's labels*, if there are some: syllables that people labeled take the names of their classes,
-   and labeled frames keep the labels.
-4. *Self-training*: a temporal classifier learns the soft labels from windows of latents. It is trained
-   on some animals and predicts the others; its predictions are the soft labels of the next round. So
-   labels that are specific to one animal or one moment disappear.
-5. *Choice*: the final labeler uses the teacher if the teacher is reliable, otherwise the classifier.
+1. *How many*: two AR-HMMs are fitted, each without a third of the animals, and their states are merged
+   one by one (``coarsening``). Both label the animals that one of them has not seen. The number of
+   states on which they agree best is taken (``reproducibility``).
+2. *Which*: an AR-HMM is fitted to all animals, and its states are merged down to that number. People's
+   labels take part as emissions of the states.
+3. *What is alike*: the remaining states are merged further, down to one, on paper only. That is the tree
+   of syllables.
 
-References
-----------
-docs/decisions/016-discovery.md; cross-fitting and self-training: doi:10.48550/arXiv.1911.04252.
+The same dynamics, with latents that are uncertain, are those of the trained model (``dynamics``).
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from torch import Tensor
 
 from ...machine import one_thread
+from ...priors import arhmm
+from ...priors.types import PointEvidence
 from ...progress import track
-from ...provenance import generator
 from ...records.annotations import Annotations
 from ...reduction.latents import LatentSeries
+from .. import latent_evidence
 from ..settings import DiscoverySettings
 from ..training.state import Checkpoint
-from . import classifier
-from .labeler import StateLabeler
-from .teacher import fit_teacher
+from . import reproducibility
+from .coarsening import Coarse, Trained, coarsen, infer, train
+from .linkage import linkage
 
 __all__ = ["Discovered", "find"]
 
 log = logging.getLogger(__name__)
-# A syllable takes the name of people's classes if at least so many of its frames are labeled.
+# A state takes the name of a class if at least so many of its frames are labeled so.
 MIN_LABELED_FRAMES = 15.0
-# Weight of frames that people labeled.
-LABEL_WEIGHT = 4.0
-# Syllables with a smaller share of the frames are dropped.
-MIN_SHARE = 1e-3
-# Parts that recordings are split into for self-training.
-FOLDS = 4
+# Frames on which independent fits are compared, at most, in whole recordings.
+COMPARED_FRAMES = 500_000
 
 F64 = npt.NDArray[np.float64]
 
 
 class Discovered(NamedTuple):
-    """The syllables, and the labeler that predicts them.
+    """The syllables.
 
     Attributes
     ----------
-    labeler : StateLabeler
-        Of K syllables.
-    evidence : mapping of recording to (T, K) float64
-        Log evidence of the syllables in the training recordings, nats.
+    parameters : arhmm.Parameters
+        Of K states, the commonest first.
+    states : mapping of recording to (T, K) float64
+        Probabilities of the states in the training recordings.
     classes : tuple of str
-        Name that people gave each syllable; empty for the others.
+        Name that people gave each state; empty for the others.
+    linkage : (K - 1, 4) float64
+        The tree of syllables, see ``linkage``.
     history : DataFrame
-        Of the teacher's training, see ``training.em``.
+        Of the training of the AR-HMM, see ``training.em``.
     """
 
-    labeler: StateLabeler
-    evidence: Mapping[str, F64]
+    parameters: arhmm.Parameters
+    states: Mapping[str, Tensor]
     classes: tuple[str, ...]
+    linkage: Tensor
     history: pd.DataFrame
-
-
-class Examples(NamedTuple):
-    """Training examples of the classifier, by recording.
-
-    Attributes
-    ----------
-    features : list of (T, C) float32
-        See ``classifier.features``.
-    observed : list of (T, 1) float64
-        1 where the latents were observed.
-    people : list of (T, K) float64, or None
-        Labels of people, rows sum to one or less; None where there are none.
-    """
-
-    features: list[classifier.Features]
-    observed: list[F64]
-    people: list[F64 | None]
-
-    def targets(self, soft_labels: Sequence[F64]) -> list[classifier.SoftLabels]:
-        """Return the targets (T, K) of each recording: soft labels, and people's labels over them."""
-        columns = zip(soft_labels, self.people, self.observed, strict=True)
-        return [_target(soft, people, observed) for soft, people, observed in columns]
 
 
 def find(
@@ -103,7 +80,8 @@ def find(
     fps: float,
     seed: int,
     labels: Mapping[str, Annotations] | None = None,
-    checkpoint: Checkpoint | None = None,
+    folder: Path | None = None,
+    identity: str = "",
 ) -> Discovered:
     """Find the syllables of the training recordings.
 
@@ -112,115 +90,112 @@ def find(
     latents : mapping of recording to LatentSeries
     settings : DiscoverySettings
     target_duration_s, fps, seed
-        Of the teacher, see ``training.em.fit``.
+        Of the AR-HMM, see ``training.em.fit``.
     labels : mapping of recording to Annotations, optional
         Labels of people for some of the ticks.
-    checkpoint : Checkpoint, optional
-        Of the teacher, see ``training.em.fit``.
+    folder, identity
+        Of the checkpoints, see ``training.state.Checkpoint``.
     """
-    names = sorted(latents)
-    teacher = fit_teacher(
-        latents, settings, target_duration_s=target_duration_s, fps=fps, seed=seed,
-        checkpoint=checkpoint,
-    )  # fmt: skip
-    membership, soft_labels = teacher.membership, teacher.soft_labels
-    classes: list[str] = [""] * soft_labels[0].shape[1]
-    people: list[F64 | None] = [None] * len(names)
+
+    def fit(chosen: Mapping[str, LatentSeries], people: Mapping[str, F64] | None, name: str) -> Trained:
+        checkpoint = None if folder is None else Checkpoint(folder / f"{name}.safetensors", identity)
+        return train(
+            chosen, people, settings, target_duration_s=target_duration_s, fps=fps, seed=seed,
+            checkpoint=checkpoint,
+        )  # fmt: skip
+
+    people = None
     if labels and any(annotations.weights.any() for annotations in labels.values()):
-        soft_labels, people, classes, renaming = _named(soft_labels, [labels[name] for name in names])
-        membership = membership @ renaming
+        people = {name: labels[name].weights.astype(np.float64) for name in latents}
     with one_thread("torch"):
-        examples = Examples(
-            [classifier.features(latents[name]) for name in names],
-            [np.asarray(latents[name].observed, np.float64)[:, None] for name in names],
-            people,
-        )
-        rounds = settings.rounds if min(FOLDS, len(names)) > 1 else 0
-        for number in track(range(rounds), "fit: self-training", unit="rounds"):
-            soft_labels = _cross_fitted(examples, soft_labels, settings, seed, number)
-        targets = examples.targets(soft_labels)
-        frames = np.sum([target.sum(0, dtype=np.float64) for target in targets], 0)
-        kept = _kept(frames, people)
-        order = kept[np.argsort(-frames[kept], kind="stable")]
-        # The name of the random stream is an old one, so that results stay the same.
-        rng = generator(seed, "discovery", "recogniser")
-        ordered = [target[:, order] for target in targets]
-        net = classifier.train(examples.features, ordered, settings.classifier, rng)
-        labeler = StateLabeler(
-            net,
-            teacher.parameters,
-            membership=torch.as_tensor(membership[:, order]),
-            use_teacher=torch.as_tensor(teacher.is_reliable),
-            usage=torch.as_tensor(frames[order] / frames[order].sum()),
-        )
-        evidence = {
-            name: labeler.predict(latents[name], settings.bridge_frames).evidence for name in names
-        }
-    log.info("kept %d syllables of %d", len(order), len(frames))
-    return Discovered(labeler, evidence, tuple(classes[k] for k in order), teacher.history)
+        number = settings.syllables
+        if number is None:
+            divided = reproducibility.parts(latents)
+            compared = _compared(latents, divided, settings.bridge_frames)
+            fits = []
+            for left_out in (0, 1):
+                part = reproducibility.without(latents, divided, left_out)
+                fits.append(_labels(fit(part, None, f"without-{left_out}"), compared))
+            number, net = reproducibility.best_number(*fits)
+            log.info(
+                "fits of different animals agree best on %d states (net information, nats: %s)",
+                number, ", ".join(f"{k}: {net[k]:.2f}" for k in sorted(net) if k <= 2 * number + 2),
+            )  # fmt: skip
+        trained = fit(latents, people, "checkpoint")
+        for model in _tracked(coarsen(trained), len(trained.parameters.weights), "merging"):
+            if len(model.parameters.weights) <= number:
+                break
+        return _discovered(model, trained, sorted(latents), labels)
 
 
-def _named(
-    soft_labels: list[F64], labels: Sequence[Annotations]
-) -> tuple[list[F64], list[F64 | None], list[str], F64]:
-    """Replace labeled syllables by the C classes of people.
-
-    Returns soft labels and labels of people, both (T, C + R) with R unlabeled syllables, the names of
-    the columns, and the renaming (K, C + R).
-    """
-    columns = zip(soft_labels, labels, strict=True)
-    counts = np.sum([soft.T @ annotations.weights for soft, annotations in columns], 0)
-    is_labeled = counts.sum(1) >= MIN_LABELED_FRAMES
-    shares = np.where(is_labeled[:, None], counts / np.maximum(counts.sum(1, keepdims=True), 1e-9), 0.0)
-    renaming = np.concatenate([shares, np.eye(len(is_labeled))[:, ~is_labeled]], 1)
-    rest = int((~is_labeled).sum())
-    people: list[F64 | None] = [
-        np.pad(annotations.weights.astype(np.float64), ((0, 0), (0, rest))) for annotations in labels
-    ]
-    log.info(
-        "people labeled %d of %d syllables, with %d classes",
-        int(is_labeled.sum()), len(is_labeled), counts.shape[1],
-    )  # fmt: skip
-    names = [*labels[0].classes, *[""] * rest]
-    return [soft @ renaming for soft in soft_labels], people, names, renaming
+def _tracked(path: Iterator[Coarse], states: int, what: str) -> Iterator[Coarse]:
+    return track(path, f"fit: {what}", total=states, unit="states")
 
 
-def _target(soft: F64, people: F64 | None, observed: F64) -> classifier.SoftLabels:
-    """Target (T, K) of every tick: the soft label, or people's label, which has more weight."""
-    if people is None:
-        return np.asarray(soft * observed, np.float32)
-    share = people.sum(1, keepdims=True)
-    target = (1 - share) * soft * observed + LABEL_WEIGHT * people
-    return np.asarray(target, np.float32)
+def _compared(
+    latents: Mapping[str, LatentSeries], divided: list[list[reproducibility.Part]], bridge: int
+) -> list[PointEvidence]:
+    """Latents of the animals that one of two fits has not seen."""
+    chosen, frames = [], 0
+    for part in (part for pair in zip(*divided[:2], strict=False) for part in pair):
+        if frames >= COMPARED_FRAMES:
+            break
+        whole = latent_evidence.points(latents[part.recording], part.recording, bridge=bridge)
+        ticks = slice(part.start, part.stop)
+        if part.stop > part.start:
+            chosen.append(PointEvidence(whole.latents[ticks], whole.observed[ticks]))
+            frames += part.stop - part.start
+    return chosen
 
 
-def _cross_fitted(
-    examples: Examples,
-    soft_labels: Sequence[F64],
-    settings: DiscoverySettings,
-    seed: int,
-    number: int,
-) -> list[F64]:
-    """Soft labels (T, K) of each recording, by a classifier that is trained on the other folds."""
-    features, targets = examples.features, examples.targets(soft_labels)
-    folds = min(FOLDS, len(features))
-    predicted: list[F64] = [np.zeros(0)] * len(features)
-    for fold in range(folds):
-        held_out = [i for i in range(len(features)) if i % folds == fold]
-        rest = [i for i in range(len(features)) if i % folds != fold]
-        rng = generator(seed, "discovery", "round", number, fold)
-        net = classifier.train(
-            [features[i] for i in rest], [targets[i] for i in rest], settings.classifier, rng
-        )
-        for i in held_out:
-            predicted[i] = np.exp(classifier.evidence(net, features[i]))
-    return predicted
+def _labels(trained: Trained, compared: list[PointEvidence]) -> dict[int, npt.NDArray[np.int16]]:
+    """Most probable state of every compared frame, by the number of states."""
+    labels = {}
+    for model in _tracked(coarsen(trained), len(trained.parameters.weights), "number of syllables"):
+        states = [part.argmax(-1).numpy() for _, part in infer(model, compared)]
+        seen = torch.cat([each.observed for each in compared]).numpy()
+        labels[len(model.parameters.weights)] = np.concatenate(states)[seen].astype(np.int16)
+    return labels
 
 
-def _kept(frames: F64, people: Sequence[F64 | None]) -> npt.NDArray[np.intp]:
-    """Syllables with enough frames (K,), or with labels of people."""
-    is_kept = frames >= MIN_SHARE * frames.sum()
-    for labels in people:
-        if labels is not None:
-            is_kept |= labels.sum(0) > 0
-    return np.flatnonzero(is_kept)
+def _discovered(
+    model: Coarse,
+    trained: Trained,
+    names: list[str],
+    labels: Mapping[str, Annotations] | None,
+) -> Discovered:
+    """The result, states ordered by their frames."""
+    states = [part.double() for _, part in infer(model, trained.evidence, trained.people)]
+    frames = sum(part.sum(0) for part in states)
+    order = torch.argsort(torch.as_tensor(frames), descending=True, stable=True)
+    tree = linkage(
+        model.statistics.dynamics,
+        model.parameters.hyperprior,
+        order,
+        float(model.statistics.dynamics.observations.sum()),
+    )
+    classes: tuple[str, ...] = ("",) * len(order)
+    if labels and model.classes.concentration.shape[1]:
+        kinds = next(iter(labels.values())).classes
+        classes = _named(model.classes.concentration[order].numpy(), kinds)
+    return Discovered(
+        arhmm.reorder(model.parameters, order),
+        {name: part[:, order] for name, part in zip(names, states, strict=True)},
+        classes,
+        tree,
+        trained.history,
+    )
+
+
+def _named(counts: F64, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the states by people's commonest class; a second state of a class gets a number."""
+    names: list[str] = []
+    used: dict[str, int] = {}
+    for row in counts:
+        name = kinds[int(row.argmax())]
+        if row.max() < MIN_LABELED_FRAMES or row.max() < 0.5 * row.sum():
+            names.append("")
+            continue
+        used[name] = used.get(name, 0) + 1
+        names.append(name if used[name] == 1 else f"{name} {used[name]}")
+    return tuple(names)

@@ -1,4 +1,4 @@
-"""The bound of a recording by the model's own encoder and classifier."""
+"""The bound of a recording by the model's own encoder."""
 
 from typing import NamedTuple
 
@@ -41,8 +41,7 @@ def bound(model: Model, crops: Crops | Recording, *, rng: np.random.Generator, d
 
     The bound is the expected log likelihood of the measured pixels minus the divergence of latents and
     states from the generative process. The divergence of the global parameters is left out, because
-    they are fixed. Latents and states are at their optimum given the encoder and the classifier, as in
-    training.
+    they are fixed. Latents and states are at their optimum given the encoder, as in training.
 
     A prior that takes latents as points is scored with the precision that the measured pixels give each
     latent, the diagonal of probabilistic PCA's posterior. So an autoregression of L lags becomes a
@@ -67,10 +66,9 @@ def bound(model: Model, crops: Crops | Recording, *, rng: np.random.Generator, d
         posterior = optimum(
             recording.generative_process,
             recording.potential(ticks[None], motion=False),
-            recording.even(1, len(ticks)),
+            recording.states[None, ticks],
             max_iterations=MAX_ITERATIONS,
             tolerance=TOLERANCE_NATS,
-            extra=None if recording.extra is None else recording.extra[None, ticks],
         )
         total -= float(posterior.divergence.sum())
         for start in range(0, len(ticks), latent_evidence.BLOCK):

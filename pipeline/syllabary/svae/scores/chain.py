@@ -175,7 +175,6 @@ def optimum(
     *,
     max_iterations: int,
     tolerance: float,
-    extra: Tensor | None = None,
 ) -> Optimum:
     """Find q(x) q(z) by alternating between them.
 
@@ -190,8 +189,6 @@ def optimum(
         At most.
     tolerance : float
         Rise of the bound per frame, nats, that ends the iterations.
-    extra : (N, T, K), optional
-        Log evidence of the states by the classifier, nats.
     """
     coefficients = terms(generative_process)
     first, rows = generative_process.first.log(), generative_process.rows.log()
@@ -208,10 +205,9 @@ def optimum(
         expected = (
             expected - 0.5 * second.reshape(count * frames, -1) @ coefficients.quadratic.flatten(1).T
         )
-        latent_nodes = expected.reshape(count, frames, -1)
+        nodes = expected.reshape(count, frames, -1)
         if generative_process.start is not None:
-            latent_nodes[:, 0] = 0
-        nodes = latent_nodes if extra is None else latent_nodes + extra
+            nodes[:, 0] = 0
         chained = hmm.marginals(first, rows, nodes)
         assert chained.states is not None
         states = chained.states
@@ -219,8 +215,6 @@ def optimum(
         center = means[..., :size]
         spread = second[..., :size, :size]
         divergence = -chained.log_normalizer - entropy - _first(generative_process, center, spread)
-        if extra is not None:
-            divergence = divergence + (states * extra).sum((-2, -1))
         expected_evidence = (potential.precision_mean * center).sum((-2, -1))
         expected_evidence = expected_evidence - 0.5 * (potential.precision * spread).sum((-3, -2, -1))
         rise = (expected_evidence - divergence - before) / frames

@@ -22,6 +22,8 @@ class Belief(NamedTuple):
     """(N, L D, L D)"""
     nodes: Tensor
     """(N, T, K) log density of the potential of every frame, given its state and the frames before."""
+    log_density: Tensor
+    """(N, T) the same, given the frames before alone."""
 
 
 def filtered(generative_process: GenerativeProcess, potential: Potential) -> Belief:
@@ -43,6 +45,7 @@ def filtered(generative_process: GenerativeProcess, potential: Potential) -> Bel
     count, frames = potential.precision_mean.shape[:2]
     states = generative_process.first.expand(count, -1)
     nodes = states.new_zeros((count, frames, states.shape[-1]))
+    log_density = states.new_zeros((count, frames))
     for t in range(frames):
         if t:
             states = states @ generative_process.rows
@@ -74,7 +77,9 @@ def filtered(generative_process: GenerativeProcess, potential: Potential) -> Bel
         prior_square = (slope * (across[..., :size, :] @ slope[..., None])[..., 0]).sum(-1)
         score = score + 0.5 * (prior_square - down.square().sum(-1))
         nodes[:, t] = score
-        states = torch.softmax(states.log() + score, -1)
+        joint = states.log() + score
+        log_density[:, t] = torch.logsumexp(joint, -1)
+        states = torch.softmax(joint, -1)
         means = means + (across @ slope[..., None])[..., 0] - (spread.mT @ down[..., None])[..., 0]
         covariances = covariances - spread.mT @ spread
         share = states if means.shape[1] > 1 else torch.ones_like(states[:, :1])
@@ -84,7 +89,7 @@ def filtered(generative_process: GenerativeProcess, potential: Potential) -> Bel
             share[..., None, None] * (covariances + apart[..., :, None] * apart[..., None, :])
         ).sum(1)
         means, covariances = mean, (covariances + covariances.mT) / 2
-    return Belief(states, means, covariances, nodes)
+    return Belief(states, means, covariances, nodes, log_density)
 
 
 def step(

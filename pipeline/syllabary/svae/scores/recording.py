@@ -6,13 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...priors.interface import StickyParameters
 from ...priors.lookup import find_prior
 from ...priors.types import GaussianEvidence
 from ...records.crops import Crops
 from ...reduction import registration
 from ...reduction.latents import LatentSeries
 from ...reduction.pca import Pca
-from .. import latent_evidence, segmentation
+from .. import latent_evidence, posterior, segmentation
 from ..model import Model
 from ..networks.interface import Decoder
 from .chain import Potential
@@ -33,8 +34,8 @@ class Recording(NamedTuple):
     """The reduction's latents."""
     evidence: GaussianEvidence
     """Evidence of the latents of every frame by the encoder, (T, D)."""
-    extra: Tensor | None
-    """(T, K) log evidence of the states by classifier or teacher, if there is one."""
+    states: Tensor
+    """(T, K) probabilities of the states, from which mean field starts."""
 
     def pixels(self, ticks: Tensor) -> Pixels:
         """Return the pixels of some ticks, in their order."""
@@ -91,7 +92,7 @@ class Recording(NamedTuple):
 
 
 def open_recording(model: Model, crops: Crops | Recording) -> Recording:
-    """Encode a recording with the model's encoder and classifier, whatever prior it was trained with.
+    """Encode a recording with the model's encoder, whatever prior it was trained with.
 
     Raises
     ------
@@ -102,15 +103,17 @@ def open_recording(model: Model, crops: Crops | Recording) -> Recording:
         return crops
     series = model.latents(crops)
     crops = registration.register(crops, series.shifts)
-    prediction = segmentation.predict_states(model, series)
-    evidence = segmentation.evidence_of(model, series, crops, prediction)
+    evidence = segmentation.evidence_of(model, series, crops)
     prior = find_prior(model.settings.prior)
     assert evidence.mean.shape[-1] == prior.dimensions(model.parameters)
     decoder = model.networks().decoder.requires_grad_(False)
-    generative = generative_process(
-        model.parameters if model.forecast_parameters is None else model.forecast_parameters
-    )
-    return Recording(crops, generative, decoder, model.pca(), series, evidence, evidence.states)
+    generative = generative_process(model.parameters)
+    if model.settings.discovery is not None:
+        assert isinstance(model.parameters, StickyParameters)
+        states = posterior.infer(model.parameters, evidence).states
+    else:
+        states = generative.first.expand(len(series.values), -1)
+    return Recording(crops, generative, decoder, model.pca(), series, evidence, states)
 
 
 def _runs(ticks: Tensor) -> list[tuple[int, int]]:

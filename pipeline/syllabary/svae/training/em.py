@@ -87,6 +87,7 @@ def fit(
     checkpoint: Checkpoint | None = None,
     workers: int = 1,
     progress: Callable[[Row], None] | None = None,
+    max_kappa: float = math.inf,
 ) -> Fitted:
     """Train a prior on the latents of all training recordings.
 
@@ -106,6 +107,8 @@ def fit(
         Threads over recordings; without influence on the result.
     progress : callable, optional
         Called with every row of the history as it is made.
+    max_kappa : float
+        Largest stickiness, whatever the target duration asks for.
 
     Raises
     ------
@@ -119,7 +122,9 @@ def fit(
         for stage in stages(settings):
             if state is not None and state.stage == LATENTS and stage == POINTS:
                 continue
-            trainer = EMTrainer(latents, settings, stage, target_duration_s * fps, fps, seed)
+            trainer = EMTrainer(
+                latents, settings, stage, target_duration_s * fps, fps, seed, max_kappa
+            )
             if state is None or state.stage != stage:
                 state = trainer.begin(state)
             iterations, limit = trainer.iterations(state), trainer.max_iterations()
@@ -147,8 +152,9 @@ class EMTrainer:
         target_frames: float,
         fps: float,
         seed: int,
+        max_kappa: float = math.inf,
     ):
-        self.model, self.stage = settings, stage
+        self.model, self.stage, self.max_kappa = settings, stage, max_kappa
         self.prior_name, self.prior, self.settings, self.evidence = stage_of(settings, stage, latents)
         self.training = settings.training
         if settings.training.target_duration_s is not None:
@@ -325,7 +331,7 @@ class EMTrainer:
             return
         state.probes.append([math.log(state.kappa), log_ratio])
         state.iteration, state.merge_share = 0, MERGE_SHARE
-        kappa = durations.next_kappa(state.probes)
+        kappa = min(durations.next_kappa(state.probes), self.max_kappa)
         tried = any(math.isclose(probe[0], math.log(kappa)) for probe in state.probes)
         if abs(log_ratio) <= DURATION_TOLERANCE or len(state.probes) > PROBES or tried:
             state.kappa = math.exp(min(state.probes, key=lambda probe: abs(probe[1]))[0])
@@ -357,6 +363,7 @@ class EMTrainer:
 
     def _polish(self, state: EMState, log_ratio: float, gain: float) -> None:
         kappa = durations.clip(state.kappa * math.exp(_step(-log_ratio, state.probes)))
+        kappa = min(kappa, self.max_kappa)
         # A stickiness at the end of its range cannot change further.
         is_near = abs(log_ratio) <= DURATION_TOLERANCE
         is_near = is_near or not self.solves_kappa or kappa == state.kappa

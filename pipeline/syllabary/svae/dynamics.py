@@ -1,18 +1,16 @@
-"""Dynamics of several lags, fitted once syllables and networks are trained: for predictions.
+"""Dynamics of the trained model: those of the discovered syllables, with latents that are uncertain.
 
-The networks are trained with a prior of one lag, whose gradient is cheap. But an animal has momentum,
-and its encoded latents have noise from frame to frame; both show in more than one past frame. So
-the motion of every syllable is fitted again at the end, ``x_t ~ N(W_z [x_{t-1}, ..., x_{t-L}, 1],
-Q_z)``, to all training recordings. Networks, chain of states, and state evidence stay as they are,
-and so do all labels. The bound, the importance weighted bound and predictions (``scores``) use
-these dynamics.
+Discovery takes latents as points. But encoded latents have noise from frame to frame. So the motion of
+every syllable, ``x_t ~ N(W_z [x_{t-1}, ..., x_{t-L}, 1], Q_z)``, is fitted again at the end, to all
+training recordings, with the encoder's evidence of the latents. The states are those of discovery. The
+result is the model's only dynamics: labels, latents, likelihoods and predictions all use it.
 
 An iteration is exact: with clamped states the latents are one Gaussian chain, and the update of the
 parameters is conjugate. The hyperprior is fitted as in training.
 
 References
 ----------
-docs/decisions/022-foresight.md; doi:10.1016/j.neuron.2015.11.031 (dynamics of three lags).
+docs/decisions/027-one-model.md; doi:10.1016/j.neuron.2015.11.031 (dynamics of three lags).
 """
 
 from collections.abc import Mapping
@@ -25,7 +23,8 @@ from torch import Tensor
 from ..errors import BadInput
 from ..expfam import mniw
 from ..machine import one_thread
-from ..messages import hmm, lds
+from ..messages import lds
+from ..priors import slds
 from ..priors.blocks import autoregression, global_parameters
 from ..priors.interface import GlobalParameters
 from ..priors.types import GaussianEvidence, PointEvidence, total
@@ -47,41 +46,31 @@ P = TypeVar("P", bound=GlobalParameters)
 
 
 def fit(
-    model: Model, latents: Mapping[str, LatentSeries], crops: Mapping[str, Path], lags: int
-) -> GlobalParameters:
-    """Return a trained model's parameters with dynamics of several lags.
+    model: Model,
+    latents: Mapping[str, LatentSeries],
+    crops: Mapping[str, Path],
+    states: Mapping[str, Tensor],
+) -> slds.Parameters:
+    """Return the parameters of a model whose networks are trained.
 
     Parameters
     ----------
     model : Model
-        With a state labeler.
-    latents, crops : mapping of recording to its latents and to its ``crops.h5``
-        Of training.
-    lags : int
-
-    Returns
-    -------
-    NamedTuple
-        The prior's parameters, of which ``dynamics`` (K, ...) and ``hyperprior`` are of W_k
-        (D, L D + 1) and Q_k (D, D).
+        With the parameters of its discovered syllables.
+    latents, crops, states : mapping of recording to its latents, its ``crops.h5``, and (T, K) float64
+        Of training; probabilities of the states.
     """
-    evidence, states = [], []
     settings = prior_settings(model.settings)
     assert isinstance(settings, global_parameters.Settings)
+    assert isinstance(model.parameters, slds.Parameters)
+    evidence = []
     with one_thread("torch"):
-        chain_of_states = generative_process(model.parameters)
-        first, rows = chain_of_states.first.log(), chain_of_states.rows.log()
         for name in sorted(latents):
-            series = latents[name]
-            prediction = segmentation.predict_states(model, series)
             with Crops(crops[name]) as recording:
-                clamped = segmentation.evidence_of(model, series, recording, prediction)
-            assert clamped.states is not None
-            marginals = hmm.marginals(first, rows, clamped.states.double()[None])
-            assert marginals.states is not None
-            evidence.append(clamped)
-            states.append(marginals.states[0])
-        return refit(model.parameters, evidence, states, lags, settings)
+                evidence.append(segmentation.evidence_of(model, latents[name], recording))
+        given = [states[name] for name in sorted(latents)]
+        lags = global_parameters.lags(model.parameters)
+        return refit(model.parameters, evidence, given, lags, settings)
 
 
 def refit(
@@ -97,7 +86,7 @@ def refit(
     Parameters
     ----------
     parameters : NamedTuple
-        Of ``slds``, of any number of lags.
+        Of ``slds``, of any number of lags. With the same number, their dynamics are the start.
     evidence : list of GaussianEvidence (T, D)
         Of the latents of each recording.
     states : list of (T, K) float64
@@ -122,10 +111,12 @@ def refit(
             if len(shares[rows]) > lags:
                 potential = chain.Potential(torch.diag_embed(precision[rows]), linear[rows])
                 windows.append((potential, shares[rows]))
-    hyperprior = _hyperprior(evidence, lags, settings)
-    dynamics = mniw.Natural(*(part.expand(len(states[0].T), *part.shape).clone() for part in hyperprior))
-    refitted = parameters._replace(dynamics=dynamics, hyperprior=hyperprior)
-    for _ in track(range(max_iterations), "fit: forecasting", unit="iterations"):
+    refitted = parameters
+    if global_parameters.lags(parameters) != lags:
+        hyperprior = _hyperprior(evidence, lags, settings)
+        each_state = (part.expand(len(states[0].T), *part.shape).clone() for part in hyperprior)
+        refitted = parameters._replace(dynamics=mniw.Natural(*each_state), hyperprior=hyperprior)
+    for _ in track(range(max_iterations), "fit: dynamics", unit="iterations"):
         motion = generative_process(refitted)
         sums = total(_sums(motion, potential, shares, lags, size) for potential, shares in windows)
         posterior = (data + prior for data, prior in zip(sums, refitted.hyperprior, strict=True))
@@ -142,7 +133,7 @@ def _hyperprior(
     if not any(bool(mask.any()) for mask in usable):
         raise BadInput(
             f"no frame of the training recordings has {lags} observed frames before it; set "
-            "discovery.forecast_lags of the model to fewer."
+            "discovery.lags of the model to fewer."
         )
     sums = [
         autoregression.sums(each, mask, mask[:, None], lags)

@@ -1,0 +1,118 @@
+"""How many states independent fits agree on.
+
+Two fits that have not seen the same animals label the same frames. Their labels share some
+information, I(A; B), and each has some that the other lacks, H(A | B) and H(B | A), all in nats. States
+that other animals do not confirm add to the second part. So the number of states is the one with the
+most *net information*, I(A; B) − H(A | B) − H(B | A). One state has none.
+
+References
+----------
+doi:10.1162/089976604773717621 (choice of a number of clusters by how stable they are),
+doi:10.1016/j.jmva.2006.11.013 (H(A | B) + H(B | A), the variation of information).
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ...reduction.latents import LatentSeries
+
+__all__ = ["Labels", "best_number", "net_information", "parts", "without"]
+
+# Parts that animals are divided into; a fit leaves one of them out.
+PARTS = 3
+
+Labels = Mapping[int, npt.NDArray[np.integer]]
+"""State of every frame, by the number of states of the model."""
+
+
+class Part(NamedTuple):
+    """Ticks [start, stop) of a recording."""
+
+    recording: str
+    start: int
+    stop: int
+
+
+def parts(latents: Mapping[str, LatentSeries]) -> list[list[Part]]:
+    """Divide recordings into three parts; fewer than three recordings are cut in time.
+
+    Parameters
+    ----------
+    latents : mapping of recording to LatentSeries
+    """
+    names = sorted(latents)
+    if len(names) >= PARTS:
+        whole = [Part(name, 0, len(latents[name].values)) for name in names]
+        return [whole[i::PARTS] for i in range(PARTS)]
+    divided: list[list[Part]] = [[] for _ in range(PARTS)]
+    for name in names:
+        borders = np.linspace(0, len(latents[name].values), PARTS + 1).astype(int)
+        for i in range(PARTS):
+            divided[i].append(Part(name, int(borders[i]), int(borders[i + 1])))
+    return divided
+
+
+def without(
+    latents: Mapping[str, LatentSeries], divided: list[list[Part]], left_out: int
+) -> dict[str, LatentSeries]:
+    """Return the latents of all parts but one, under names of their own.
+
+    Parameters
+    ----------
+    latents : mapping of recording to LatentSeries
+    divided : list of lists of Part
+    left_out : int
+        Place of the part that is left out.
+    """
+    chosen = {}
+    for i, group in enumerate(divided):
+        for part in group if i != left_out else []:
+            series, ticks = latents[part.recording], slice(part.start, part.stop)
+            arrays = {
+                name: getattr(series, name)[ticks]
+                for name in ("values", "observed", "information", "shifts")
+                if getattr(series, name) is not None
+            }
+            chosen[f"{part.recording}.{i}"] = series._replace(**arrays)
+    return chosen
+
+
+def net_information(
+    first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]
+) -> float:
+    """Return I(A; B) − H(A | B) − H(B | A) of two labelings of the same frames, nats.
+
+    Parameters
+    ----------
+    first, second : (N,) int
+        0 or more.
+    """
+    if not len(first):
+        return 0.0
+    shape = int(first.max()) + 1, int(second.max()) + 1
+    flat = first.astype(np.int64) * shape[1] + second
+    joint = np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape) / len(first)
+    entropies = [_entropy(joint.sum(axis)) for axis in (0, 1)]
+    # I = H(A) + H(B) − H(A, B), and both conditional entropies are 2 H(A, B) − H(A) − H(B).
+    return 2 * sum(entropies) - 3 * _entropy(joint.ravel())
+
+
+def best_number(first: Labels, second: Labels) -> tuple[int, dict[int, float]]:
+    """Return the number of states with the most net information, and that of every number.
+
+    Parameters
+    ----------
+    first, second : mapping of number of states to labels (N,)
+        Of the same frames.
+    """
+    net = {number: net_information(first[number], second[number]) for number in first if number in second}
+    net[1] = 0.0
+    return max(sorted(net), key=lambda number: net[number]), net
+
+
+def _entropy(probabilities: npt.NDArray[np.float64]) -> float:
+    present = probabilities[probabilities > 0]
+    return float(-(present * np.log(present)).sum())
