@@ -10,8 +10,8 @@ from syllabary.expfam import mniw
 from syllabary.priors import slds
 from syllabary.priors.types import GaussianEvidence
 from syllabary.svae import forecasting
-from syllabary.svae.scores import chain, filtering
-from syllabary.svae.scores.generative import generative_process
+from syllabary.svae.process import chain, filtering
+from syllabary.svae.process.generative import generative_process
 
 # Springs of two dimensions, slow and fast: each needs two lags.
 SPRINGS = np.array([[[a, 0.0, -0.8, 0.0], [0.0, a, 0.0, -0.8]] for a in (1.6, 1.1)])

@@ -223,7 +223,7 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     no_noise = np.zeros(len(plain.scale))
     reductions = {PLAIN: Reduction(plain, no_noise, *_motion_statistics(motions[PLAIN]))}
     log.info(
-        "registration leaves %.2f of the mean square that as many components leave (below 1: it is used)",
+        "registration leaves %.2f of what as many components do not explain (below 1: it is used)",
         ratio,
     )
     if ratio < 1:
@@ -234,7 +234,7 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     else:
         # Registration would remove movements that look like shifts.
         log.warning(
-            "registration explains crops no better than more components do; crops are used as extracted."
+            "registration explains crops no better than more components; crops are used as extracted."
         )
         reductions[REGISTERED] = dataclasses.replace(
             reductions[PLAIN], pose_noise=noise[PLAIN], outlier_sd=sd

@@ -3,10 +3,10 @@
 In reading order: ``settings`` and ``choices`` (what the names in them stand for);
 ``latent_evidence`` (evidence of latents from frames); ``discovery/`` (the syllables);
 ``networks/`` (encoder, decoder and their likelihood); ``training/`` (a prior alone, and networks
-with a prior); ``forecasting`` (dynamics of several lags) and ``pixel_noise`` are fitted last.
+with a prior); ``dynamics`` (of several lags) and ``pixel_noise`` are fitted last.
 ``fitting`` runs all of these in order. ``model`` holds all that segmentation needs, in one file;
-``checkpoint`` writes tensors; ``segmentation`` labels a whole recording; ``clips`` draws movies
-from the model; ``scores/`` computes likelihoods of unseen animals.
+``checkpoint`` writes tensors; ``process/`` infers states and latents; ``segmentation`` labels a whole
+recording; ``clips`` draws movies from the model; ``scores/`` computes likelihoods of unseen animals.
 
 Notation: B recordings, T ticks, D latent dimensions, K states; axes run (..., T, D) and (..., T,
 K). Latents are whitened over the training frames, NaN where missing. Syllables are states numbered
@@ -18,12 +18,13 @@ __all__ = [
     "choices",
     "clips",
     "discovery",
+    "dynamics",
     "fitting",
-    "forecasting",
     "latent_evidence",
     "model",
     "networks",
     "pixel_noise",
+    "process",
     "scores",
     "segmentation",
     "settings",

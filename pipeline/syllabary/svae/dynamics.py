@@ -34,8 +34,8 @@ from ..reduction.latents import LatentSeries
 from . import segmentation
 from .choices import prior_settings
 from .model import Model
-from .scores import chain
-from .scores.generative import GenerativeProcess, generative_process
+from .process import chain
+from .process.generative import GenerativeProcess, generative_process
 
 __all__ = ["fit", "refit"]
 

@@ -31,7 +31,7 @@ from . import scores
 from .model import Model
 from .networks import likelihood
 from .networks.interface import Decoder
-from .scores.chain import optimum
+from .process.chain import optimum
 from .scores.observation_models import Pixels
 
 __all__ = ["fit"]

@@ -15,8 +15,9 @@ from ..priors.lookup import find_prior
 from ..priors.types import Evidence, GaussianEvidence
 from ..records.crops import Crops
 from ..reduction.latents import LatentSeries
-from . import latent_evidence, posterior
+from . import latent_evidence
 from .model import Model
+from .process import posterior
 
 __all__ = ["Segmentation", "evidence_of", "segment"]
 

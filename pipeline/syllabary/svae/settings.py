@@ -81,9 +81,7 @@ class DiscoverySettings(Settings):
         description="Number of states to end with; null = the number that fits of different animals "
         "agree on.",
     )
-    lags: int = Field(
-        3, ge=1, le=20, description="Past frames from which the model predicts a frame."
-    )
+    lags: int = Field(3, ge=1, le=20, description="Past frames from which the model predicts a frame.")
     restarts: int = Field(
         1, ge=1, description="Starts of the AR-HMM; the one with the highest bound is kept."
     )

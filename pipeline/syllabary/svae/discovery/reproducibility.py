@@ -80,9 +80,7 @@ def without(
     return chosen
 
 
-def net_information(
-    first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]
-) -> float:
+def net_information(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]) -> float:
     """Return I(A; B) − H(A | B) − H(B | A) of two labelings of the same frames, nats.
 
     Parameters
@@ -108,7 +106,9 @@ def best_number(first: Labels, second: Labels) -> tuple[int, dict[int, float]]:
     first, second : mapping of number of states to labels (N,)
         Of the same frames.
     """
-    net = {number: net_information(first[number], second[number]) for number in first if number in second}
+    net = {
+        number: net_information(first[number], second[number]) for number in first if number in second
+    }
     net[1] = 0.0
     return max(sorted(net), key=lambda number: net[number]), net
 

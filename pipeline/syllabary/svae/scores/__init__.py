@@ -8,14 +8,12 @@ model that registers crops is scored on registered crops. Interpolation averages
 fewer pixels count, so its likelihoods must not be compared with those of a model that does not
 register.
 
-- ``bound``: of whole recordings, by the model's own encoder and classifier
+- ``bound``: of whole recordings, by the model's own encoder
 - ``importance``: of short clips, a bound that tightens with samples up to the log likelihood
 - ``prediction``: of future frames, in pixels and in components
 
-In reading order: ``generative`` (a model as a generative process), ``observation_models`` (densities
-of measured frames), ``chain`` (latents given states, states given latents), ``filtering`` (both,
-given the frames so far), ``recording``, ``bound``, ``importance``, ``prediction``, ``table`` (all
-scores of a recording).
+In reading order: ``observation_models`` (densities of measured frames), ``recording``, ``bound``,
+``importance``, ``prediction``, ``table`` (all scores of a recording). Inference is in ``process``.
 
 Notation: N sequences of T frames, K states, D latent dimensions of which the first are the pose
 that is decoded, L lags, S samples.

@@ -9,7 +9,7 @@ from ...records.crops import Crops
 from .. import latent_evidence
 from ..model import Model
 from ..networks.likelihood import sample_marginals
-from .chain import optimum
+from ..process.chain import optimum
 from .observation_models import log_density
 from .recording import Recording, open_recording
 

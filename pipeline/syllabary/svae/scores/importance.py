@@ -11,10 +11,10 @@ from torch import Tensor
 from ...messages import hmm
 from ...records.crops import Crops
 from ..model import Model
+from ..process.chain import Potential, chain, draw, optimum, terms
+from ..process.filtering import filtered
+from ..process.generative import GenerativeProcess
 from .bound import Score
-from .chain import Potential, chain, draw, optimum, terms
-from .filtering import filtered
-from .generative import GenerativeProcess
 from .observation_models import View, log_density, potential
 from .recording import Recording, open_recording
 

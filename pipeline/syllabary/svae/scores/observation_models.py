@@ -9,7 +9,7 @@ from torch import Tensor
 from ...reduction.pca import Pca
 from ..networks import likelihood
 from ..networks.interface import Decoder
-from .chain import Potential
+from ..process.chain import Potential
 
 __all__ = ["Components", "Pixels", "View", "log_density", "potential"]
 

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ...records.crops import Crops
 from ..model import Model
+from ..process.chain import Potential
+from ..process.filtering import Belief, filtered, step
+from ..process.generative import GenerativeProcess
 from .bound import Score
-from .chain import Potential
-from .filtering import Belief, filtered, step
-from .generative import GenerativeProcess
 from .observation_models import View, log_density, potential
 from .recording import Recording, open_recording
 

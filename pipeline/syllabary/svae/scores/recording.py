@@ -6,18 +6,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...priors.interface import StickyParameters
+from ...priors import slds
 from ...priors.lookup import find_prior
 from ...priors.types import GaussianEvidence
 from ...records.crops import Crops
 from ...reduction import registration
 from ...reduction.latents import LatentSeries
 from ...reduction.pca import Pca
-from .. import latent_evidence, posterior, segmentation
+from .. import latent_evidence, segmentation
 from ..model import Model
 from ..networks.interface import Decoder
-from .chain import Potential
-from .generative import GenerativeProcess, generative_process
+from ..process import posterior
+from ..process.chain import Potential
+from ..process.generative import GenerativeProcess, generative_process
 from .observation_models import Components, Pixels
 
 __all__ = ["Recording", "open_recording"]
@@ -109,7 +110,7 @@ def open_recording(model: Model, crops: Crops | Recording) -> Recording:
     decoder = model.networks().decoder.requires_grad_(False)
     generative = generative_process(model.parameters)
     if model.settings.discovery is not None:
-        assert isinstance(model.parameters, StickyParameters)
+        assert isinstance(model.parameters, slds.Parameters)
         states = posterior.infer(model.parameters, evidence).states
     else:
         states = generative.first.expand(len(series.values), -1)

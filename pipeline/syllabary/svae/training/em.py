@@ -122,9 +122,7 @@ def fit(
         for stage in stages(settings):
             if state is not None and state.stage == LATENTS and stage == POINTS:
                 continue
-            trainer = EMTrainer(
-                latents, settings, stage, target_duration_s * fps, fps, seed, max_kappa
-            )
+            trainer = EMTrainer(latents, settings, stage, target_duration_s * fps, fps, seed, max_kappa)
             if state is None or state.stage != stage:
                 state = trainer.begin(state)
             iterations, limit = trainer.iterations(state), trainer.max_iterations()

@@ -18,13 +18,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..expfam import dirichlet
-from ..messages import hmm, lds
-from ..priors.interface import StickyParameters
-from ..priors.types import GaussianEvidence
-from .scores import chain
-from .scores.filtering import filtered
-from .scores.generative import GenerativeProcess, generative_process
+from ...expfam import dirichlet
+from ...messages import hmm, lds
+from ...priors import slds
+from ...priors.types import GaussianEvidence
+from . import chain
+from .filtering import filtered
+from .generative import GenerativeProcess, generative_process
 
 __all__ = ["Filtered", "Posterior", "infer", "predict"]
 
@@ -58,13 +58,13 @@ class Posterior(NamedTuple):
     """(T,) of every frame's evidence given the frames before; NaN where there is none."""
 
 
-def infer(parameters: StickyParameters, evidence: GaussianEvidence) -> Posterior:
+def infer(parameters: slds.Parameters, evidence: GaussianEvidence) -> Posterior:
     """Return the posterior of a recording.
 
     Parameters
     ----------
-    parameters : NamedTuple
-        Of ``slds``, with any number of lags.
+    parameters : slds.Parameters
+        Of any number of lags.
     evidence : GaussianEvidence
         (T, D) of the latents.
     """
@@ -98,7 +98,7 @@ def predict(process: GenerativeProcess, evidence: GaussianEvidence) -> Filtered:
     length = min(FILTER_WINDOW + FILTER_MARGIN, frames)
     # All windows have one length; the last ones begin earlier, so that they end with the recording.
     begins = (starts - FILTER_MARGIN).clamp(min=0, max=frames - length)
-    for group in torch.arange(len(starts)).split(FILTER_BATCH):
+    for group in torch.split(torch.arange(len(starts)), FILTER_BATCH):
         ticks = begins[group, None] + torch.arange(length)
         belief = filtered(process, chain.Potential(*(part[ticks] for part in potential)))
         for row, i in enumerate(group.tolist()):
