@@ -148,13 +148,14 @@ def _compared(
     return chosen
 
 
-def _labels(trained: Trained, compared: list[PointEvidence]) -> dict[int, npt.NDArray[np.int16]]:
-    """Most probable state of every compared frame, by the number of states."""
+def _labels(trained: Trained, compared: list[PointEvidence]) -> dict[int, list[npt.NDArray[np.int16]]]:
+    """Most probable state of every observed frame of each compared part, by the number of states."""
     labels = {}
     for model in _tracked(coarsen(trained), len(trained.parameters.weights), "number of syllables"):
-        states = [part.argmax(-1).numpy() for _, part in infer(model, compared)]
-        seen = torch.cat([each.observed for each in compared]).numpy()
-        labels[len(model.parameters.weights)] = np.concatenate(states)[seen].astype(np.int16)
+        pairs = zip(infer(model, compared), compared, strict=True)
+        labels[len(model.parameters.weights)] = [
+            states.argmax(-1)[part.observed].numpy().astype(np.int16) for (_, states), part in pairs
+        ]
     return labels
 
 

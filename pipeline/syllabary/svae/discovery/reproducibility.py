@@ -3,7 +3,8 @@
 Two fits that have not seen the same animals label the same frames. Their labels share some
 information, I(A; B), and each has some that the other lacks, H(A | B) and H(B | A), all in nats. States
 that other animals do not confirm add to the second part. So the number of states is the one with the
-most *net information*, I(A; B) − H(A | B) − H(B | A). One state has none.
+most *net information*, I(A; B) − H(A | B) − H(B | A), or the smallest that is not clearly worse. One
+state has none.
 
 References
 ----------
@@ -11,7 +12,7 @@ doi:10.1162/089976604773717621 (choice of a number of clusters by how stable the
 doi:10.1016/j.jmva.2006.11.013 (H(A | B) + H(B | A), the variation of information).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +25,8 @@ __all__ = ["Labels", "best_number", "net_information", "parts", "without"]
 # Parts that animals are divided into; a fit leaves one of them out.
 PARTS = 3
 
-Labels = Mapping[int, npt.NDArray[np.integer]]
-"""State of every frame, by the number of states of the model."""
+Labels = Mapping[int, Sequence[npt.NDArray[np.integer]]]
+"""State of every frame of each part, by the number of states of the model."""
 
 
 class Part(NamedTuple):
@@ -101,16 +102,30 @@ def net_information(first: npt.NDArray[np.integer], second: npt.NDArray[np.integ
 def best_number(first: Labels, second: Labels) -> tuple[int, dict[int, float]]:
     """Return the number of states with the most net information, and that of every number.
 
+    It is the smallest number that is no worse than the best by more than one standard error over the
+    parts, differences taken part by part.
+
     Parameters
     ----------
-    first, second : mapping of number of states to labels (N,)
-        Of the same frames.
+    first, second : mapping of number of states to a list of labels (N,)
+        Of the same frames, in the same parts: animals, as a rule.
     """
-    net = {
-        number: net_information(first[number], second[number]) for number in first if number in second
+    parts_of = {
+        number: np.array(
+            [net_information(a, b) for a, b in zip(first[number], second[number], strict=True)]
+        )
+        for number in sorted(first)
+        if number in second
     }
-    net[1] = 0.0
-    return max(sorted(net), key=lambda number: net[number]), net
+    parts_of[1] = np.zeros(len(next(iter(first.values()))))
+    net = {number: float(values.mean()) for number, values in parts_of.items()}
+    best = max(sorted(net), key=lambda number: net[number])
+    for number in sorted(net):
+        behind = parts_of[best] - parts_of[number]
+        error = behind.std(ddof=1) / np.sqrt(len(behind)) if len(behind) > 1 else 0.0
+        if behind.mean() <= error:
+            return number, net
+    return best, net
 
 
 def _entropy(probabilities: npt.NDArray[np.float64]) -> float:
