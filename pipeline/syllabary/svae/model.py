@@ -1,6 +1,7 @@
 """A trained model in one file: all that segmenting a new recording needs."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,11 @@ __all__ = ["Model"]
 
 KIND = "model"
 SCHEMA = 5
+LINKAGE = "linkage"
+
+
+def _no_tree() -> torch.Tensor:
+    return torch.zeros(0, 4, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,14 @@ class Model:
     labeler_tensors : mapping of name to tensor
         Of the state labeler, if the model has one: ``StateLabeler.tensors``.
     classes : tuple of str
-        People's name of each syllable; empty where they gave none.
+        People's name of each state; empty where they gave none.
     forecast_parameters : NamedTuple of tensors, optional
         Of the same prior with dynamics of several lags (``forecasting``), if the model has them.
         They give likelihoods and predictions; ``parameters`` give labels and latents.
+    linkage : (K - 1, 4) float64
+        Merge tree of the states, as in ``scipy.cluster.hierarchy.linkage``: left, right, height
+        and number of states. Heights are log evidence lost, nats per frame, and never fall.
+        (0, 4) is no tree: every state is a syllable.
     """
 
     settings: ModelSettings
@@ -62,6 +72,7 @@ class Model:
     labeler_tensors: Mapping[str, torch.Tensor] = dataclasses.field(default_factory=dict)
     classes: tuple[str, ...] = ()
     forecast_parameters: GlobalParameters | None = None
+    linkage: torch.Tensor = dataclasses.field(default_factory=_no_tree)
 
     @classmethod
     def of(
@@ -116,6 +127,12 @@ class Model:
         networks.load(self.weights)
         return networks
 
+    @property
+    def cut_nats(self) -> float:
+        """Height at which the merge tree is cut unless people say otherwise, nats per frame."""
+        discovery = self.settings.discovery
+        return -math.inf if discovery is None else discovery.merge_threshold_nats
+
     def labeler(self) -> StateLabeler | None:
         """Return the state labeler, or None if the model has none."""
         if self.settings.discovery is None:
@@ -130,6 +147,8 @@ class Model:
         tensors |= checkpoint.flatten(self.parameters, "parameters.")
         if self.forecast_parameters is not None:
             tensors |= checkpoint.flatten(self.forecast_parameters, "forecast.")
+        if len(self.linkage):
+            tensors[LINKAGE] = self.linkage.to(torch.float64)
         metadata = {
             "kind": KIND,
             "schema": SCHEMA,
@@ -176,6 +195,7 @@ class Model:
             labeler,
             classes,
             forecast_parameters,
+            tensors.get(LINKAGE, _no_tree()),
         )
 
     @staticmethod
