@@ -191,11 +191,11 @@ def results(tmp_path, rng):
             path = tmp_path / recording / "labels" / f"{candidate.name}.parquet"
             path_states = rng.integers(0, 6, 400) if lost else states
             posterior = np.eye(6)[path_states]
-            table = decode.labels(
+            table = decode.table(
                 np.arange(400),
                 np.arange(400) / 30,
-                path=path_states,
-                states=posterior,
+                syllable=path_states,
+                probabilities=posterior,
                 surprise_nats=np.zeros(400),
                 names={},
             )
