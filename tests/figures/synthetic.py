@@ -77,7 +77,7 @@ def label_table(syllables, rng):
     names = pd.array([{1: "rear"}.get(s, pd.NA) for s in syllables], dtype="string")
     return pd.DataFrame({
         "frame": np.arange(len(syllables)), "time_s": np.arange(len(syllables)) / FPS,
-        "syllable": syllables, "probability": rng.uniform(0.6, 1, len(syllables)),
+        "syllable": syllables, "state": syllables, "probability": rng.uniform(0.6, 1, len(syllables)),
         "entropy_nats": rng.uniform(0, 0.8, len(syllables)),
         "surprise_nats": rng.normal(20, 3, len(syllables)), "bout": changed, "name": names,
     })  # fmt: skip
@@ -209,7 +209,9 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
             syllables[wrong] = runs(rng, 7 + k)[wrong]
             table = label_table(syllables, rng)
             labels[recording.name] = folder / f"{recording.crops_path.parent.name}-{model}.parquet"
-            tables.write(labels[recording.name], table, PROVENANCE, tables.LABELS)
+            tables.write(
+                labels[recording.name], table, PROVENANCE, tables.LABELS, syllable_of=np.arange(10)
+            )
             model_bouts.append(bout_table(table, recording))
         history = training_history(joint=model == "slds")
         per_syllable = [

@@ -26,6 +26,8 @@ MEANINGS = {
     "role": "train, held_out (scored, never fitted) or apply (segmented only)",
     "frame": "frame of the source video from 0, -1 where it was dropped",
     "syllable": "syllable, 0 is the most frequent; -1 = unlabeled",
+    "state": "most probable state of the model; a syllable may have several; -1 = unlabeled",
+    "states": "states of the model that are this syllable",
     "name": "name of the syllable from names.tsv, empty without a name",
     "probability": "probability of the syllable (bouts: mean) or of the transition",
     "entropy_nats": "uncertainty: entropy of the posterior over syllables",

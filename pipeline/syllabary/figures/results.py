@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ..errors import BadInput
@@ -89,8 +91,20 @@ class ModelResults:
         path = self.labels.get(recording.name)
         return None if path is None else tables.read(path, tables.LABELS)
 
+    def syllable_of_states(self) -> npt.NDArray[np.int64]:
+        """Return the syllable (K,) of each state, as the labels have it.
+
+        Raises
+        ------
+        BadInput
+            There are no labels, or they do not have it.
+        """
+        if not self.labels:
+            raise BadInput(f"model {self.name}: no labels; 'syllabary label' makes them.")
+        return tables.syllable_of_states(next(iter(self.labels.values())))
+
     def posterior_of(self, recording: RecordingResults) -> Posterior | None:
-        """Read the posterior of one recording."""
+        """Read the posterior of one recording; its states may be finer than syllables."""
         path = self.posteriors.get(recording.name)
         return None if path is None else Posterior.load(path)
 
