@@ -28,7 +28,7 @@ MEANINGS = {
     "syllable": "syllable, 0 is the most frequent; -1 = unlabeled",
     "state": "most probable state of the model; a syllable may have several; -1 = unlabeled",
     "states": "states of the model that are this syllable",
-    "name": "name of the syllable from names.tsv, empty without a name",
+    "name": "name of the syllable that people gave, empty without a name",
     "probability": "probability of the syllable (bouts: mean) or of the transition",
     "entropy_nats": "uncertainty: entropy of the posterior over syllables",
     "surprise_nats": "negative log likelihood of the frame, predicted one step ahead",
