@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.cluster import hierarchy
 
 from syllabary import movies
 from syllabary.figures.study import ModelResults, RecordingResults, StudyResults
@@ -13,6 +14,8 @@ FPS = 30.0
 TICKS = 600
 SIZE = 24
 BEHAVIORS = ("walk", "rear_up", "groom", "pause", "turn_left", "sniff")
+# Merges of ten states.
+TREE = hierarchy.linkage(np.random.default_rng(2).standard_normal((10, 2)), "average")
 PROVENANCE = Provenance("draw", {"palette": "golden"}, 7, {"labels": "abc"}, "code", "0.0")
 
 
@@ -234,6 +237,7 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
             model, {"network": "conv", "prior": model}, labels, {},
             model_tables(pd.concat(model_bouts, ignore_index=True), rng), history, scores,
             write_clips(folder / f"{model}-clips.h5") if model == "slds" else None,
+            TREE,
         ))  # fmt: skip
     ticks = np.arange(0, TICKS, 13)
     changes = pd.concat([

@@ -71,6 +71,9 @@ class ModelResults:
         ``"all"`` and one entry per role, each a mapping of score to value.
     clips : Path or None
         Decoded movies, ``clips.h5``.
+    linkage : (K - 1, 4) float64 or None
+        Merge tree of the states, as in ``scipy.cluster.hierarchy.linkage``; without rows or None
+        if the model has none. Heights are nats per frame.
     """
 
     name: str
@@ -81,6 +84,7 @@ class ModelResults:
     history: pd.DataFrame | Path | None = None
     scores: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     clips: Path | None = None
+    linkage: npt.NDArray[np.float64] | None = None
 
     def table(self, name: str) -> pd.DataFrame | None:
         """Return the table of a name, or None if it is absent or empty."""
