@@ -7,6 +7,7 @@ import torch
 from svae.training.test_em import FPS, components, small, study, train
 from syllabary.errors import BadInput, ShapeError
 from syllabary.provenance import Provenance
+from syllabary.records.merge_tree import MergeTree
 from syllabary.reduction.latents import LatentSeries
 from syllabary.svae import checkpoint, segmentation
 from syllabary.svae.model import Model
@@ -99,11 +100,17 @@ def test_a_merge_tree_is_saved_with_the_model(trained, tmp_path):
         again = Model.load(tmp_path / "m.safetensors").linkage
         assert again.dtype == torch.float64
         assert torch.equal(again, linkage)
+        np.testing.assert_array_equal(MergeTree.load(tmp_path / "m.safetensors").linkage, linkage)
 
 
-def test_the_tree_is_cut_at_the_merge_threshold(trained):
+def test_the_tree_is_cut_at_the_merge_threshold(trained, tmp_path):
     model, _ = trained
     assert model.cut_nats == -np.inf
     discovery = DiscoverySettings(merge_threshold_nats=0.25)
     settings = model.settings.model_copy(update={"discovery": discovery})
-    assert dataclasses.replace(model, settings=settings).cut_nats == 0.25
+    cut = dataclasses.replace(model, settings=settings, classes=("walk", ""))
+    assert cut.cut_nats == 0.25
+    for each in (model, cut):
+        each.save(tmp_path / "m.safetensors", MADE)
+        tree = MergeTree.load(tmp_path / "m.safetensors")
+        assert (tree.cut_nats, tree.classes) == (each.cut_nats, each.classes)

@@ -149,10 +149,9 @@ def _scores(files: _Results, model: str) -> dict[str, dict[str, object]]:
 
 def _linkage(model: Path | None) -> "npt.NDArray[np.float64] | None":
     """Return the merge tree (K - 1, 4) of a model file, or None without one."""
-    from ..svae import checkpoint
+    from ..records.merge_tree import MergeTree
 
-    linkage = None if model is None else checkpoint.load(model)[0].get("linkage")
-    return None if linkage is None else linkage.numpy()
+    return None if model is None else MergeTree.load(model).linkage
 
 
 def _json(path: Path) -> Section:

@@ -34,8 +34,8 @@ def label(
         Optional table of syllable names (``names.tsv``).
     """
     from ..records import tables
+    from ..records.merge_tree import MergeTree
     from ..records.posterior import Posterior
-    from ..svae.model import Model
     from ..syllables import decode, tree
     from ..syllables import names as syllable_names
 
@@ -43,11 +43,9 @@ def label(
     by_people = syllable_names.read(names) if names else {}
     inputs = [posterior, model, *(path for path in (merges, names) if path)]
     provenance = made_by("label", {}, inputs)
-    fitted, segmented = Model.load(model), Posterior.load(posterior)
+    fitted, segmented = MergeTree.load(model), Posterior.load(posterior)
     states = segmented.states.shape[1]
-    syllable_of = tree.syllable_of_states(
-        states, fitted.linkage.numpy(), chosen, threshold_nats=fitted.cut_nats
-    )
+    syllable_of = tree.syllable_of_states(states, fitted.linkage, chosen, threshold_nats=fitted.cut_nats)
     log.info("%d states are %d syllables", states, len(set(syllable_of.tolist())))
     table = decode.labels(
         segmented.frame,

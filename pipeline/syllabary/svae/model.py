@@ -14,6 +14,7 @@ from ..priors.interface import GlobalParameters
 from ..priors.lookup import find_prior
 from ..provenance import Provenance
 from ..records.crops import Crops
+from ..records.merge_tree import CUT_NATS, LINKAGE
 from ..reduction.latents import LatentSeries
 from ..reduction.pca import Pca
 from ..reduction.reduction import Reduction, of_pca
@@ -29,7 +30,6 @@ __all__ = ["Model"]
 
 KIND = "model"
 SCHEMA = 5
-LINKAGE = "linkage"
 
 
 def _no_tree() -> torch.Tensor:
@@ -155,6 +155,7 @@ class Model:
             "settings": self.settings.model_dump(mode="json"),
             "fps": self.fps,
             "classes": self.classes,
+            CUT_NATS: self.cut_nats,
             "provenance": provenance.to_json(),
         }
         checkpoint.save(path, tensors, metadata)
