@@ -167,3 +167,15 @@ def write_posterior(path, latents, states):
     path.parent.mkdir(parents=True, exist_ok=True)
     ticks = np.arange(len(states))
     Posterior(latents, latents + 1, states, np.zeros(len(states)), ticks, ticks / 30).save(path, MADE)
+
+
+def merged_labels(results, folder, syllable_of):
+    """Labels of the made-up recordings in which states are merged, by a map (5,)."""
+    syllable_of = np.asarray(syllable_of)
+    places = []
+    for row in results.rows:
+        places.append(folder / row["recording"] / "labels" / "m.parquet")
+        table = tables.read(results.recording(row["recording"], "labels", "m.parquet"))
+        table = table.assign(syllable=syllable_of[table["state"]])
+        tables.write(places[-1], table, MADE, tables.LABELS, syllable_of=syllable_of)
+    return places

@@ -1,6 +1,8 @@
 """Step ``label``: labels of a recording from its posterior, the model's tree and people's tables."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -151,6 +153,15 @@ def test_tables_of_results_follow_a_merge(trained, table, tmp_path):
     bouts = tables.read(tmp_path / "bouts.parquet")
     assert set(bouts["syllable"]) == set(summary.index)
     assert set(bouts.loc[bouts["syllable"] == 0, "name"]) == {"a"}
+
+
+def test_it_starts_without_torch(trained, tmp_path):
+    command = "import sys; from pathlib import Path; from syllabary import steps; steps.label(" + (
+        f"posterior=Path({str(trained.recording('a', 'posterior', 'm.h5'))!r}), "
+        f"model=Path({str(trained.folder / 'models/m/model.safetensors')!r}), "
+        f"labels=Path({str(tmp_path / 'm.parquet')!r})); sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", command], check=True)
 
 
 def test_labels_of_different_cuts_are_not_mixed(trained, table, tmp_path):

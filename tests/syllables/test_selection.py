@@ -242,7 +242,7 @@ def test_the_step_refuses_what_it_cannot_judge(results):
     train = [{**row, "role": "train"} for row in results["recordings"]]
     with pytest.raises(BadInput, match="no recording with the role 'held_out' is good enough"):
         select(**{**results, "recordings": train})
-    with pytest.raises(BadInput, match=r"no labels of '\w+' by 'm.base.0'; segment it first"):
+    with pytest.raises(BadInput, match=r"no labels of '\w+' by 'm.base.0'; label it first"):
         select(**{**results, "labels": results["labels"][3:]})
     with pytest.raises(BadInput, match=r"'m\.base\.0' is not a candidate of select\.model = 'other'"):
         select(**{**results, "settings": {"model": "other"}})
