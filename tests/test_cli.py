@@ -78,6 +78,7 @@ def test_score_prints_the_agreement(tmp_path):
     labels = pd.DataFrame(
         {
             **common,
+            "state": syllable,
             "probability": 1.0,
             "entropy_nats": 0.0,
             "surprise_nats": 0.0,

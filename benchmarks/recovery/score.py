@@ -93,11 +93,11 @@ def behavior_recalls(pairs: list[tuple[Any, Any]], min_share: float = 0.03) -> d
 def labeled(study: Study, name: str, path: np.ndarray, states: np.ndarray) -> Any:
     """Return the table of labels of a recording."""
     with study.crops(name) as recording:
-        return decode.labels(
+        return decode.table(
             recording.frame,
             recording.time_s,
-            path=path,
-            states=states,
+            syllable=path,
+            probabilities=states,
             surprise_nats=np.zeros(len(path)),
         )
 

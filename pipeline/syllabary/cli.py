@@ -24,7 +24,7 @@ from .machine import keep_freed
 __all__ = ["app", "main"]
 
 VERBS = (
-    *("simulate", "train_heading", "extract", "check", "reduce", "fit", "segment"),
+    *("simulate", "train_heading", "extract", "check", "reduce", "fit", "segment", "label"),
     *("evaluate", "summarize", "suggest", "select", "export", "draw"),
 )
 # Type of a step's parameter: the type of its option, and the word for it in the help.

@@ -20,7 +20,8 @@ def frames(rng, recording, T=40):
         {
             "recording": recording, "subject": 'mouse "1", é', "group": "NA", "role": "train",
             "frame": np.where(np.arange(T) % 7 == 3, -1, np.arange(T)), "time_s": np.arange(T) / 30,
-            "syllable": rng.integers(-1, 3, T), "probability": rng.random(T),
+            "syllable": rng.integers(-1, 3, T), "state": rng.integers(-1, 9, T),
+            "probability": rng.random(T),
             "entropy_nats": np.where(np.arange(T) % 5 == 0, np.nan, rng.random(T)),
             "surprise_nats": 1e3 * rng.standard_normal(T), "bout": np.arange(T) // 4,
             "name": pd.array([None, "rear"] * (T // 2), dtype="string"),

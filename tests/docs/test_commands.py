@@ -38,7 +38,7 @@ def write_results(folder: Path) -> None:
     common = {"frame": range(TICKS), "time_s": [i / 30 for i in range(TICKS)]}
     syllable = [i // 10 % 3 for i in range(TICKS)]
     certainty = {"probability": 1.0, "entropy_nats": 0.0, "surprise_nats": 0.0, "bout": 0, "name": None}
-    labels = pd.DataFrame({**common, "syllable": syllable, **certainty})
+    labels = pd.DataFrame({**common, "syllable": syllable, "state": syllable, **certainty})
     behaviors = {"behavior": [("rear_up", "groom", "walk")[k] for k in syllable]}
     place = dict.fromkeys(("x_mm", "y_mm", "heading_rad", "height_mm"), 0.0)
     truth = pd.DataFrame({**common, "syllable": syllable, **behaviors, **place, "dropped": False})

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.cluster import hierarchy
 
 from syllabary import movies
 from syllabary.figures.study import ModelResults, RecordingResults, StudyResults
@@ -13,6 +14,8 @@ FPS = 30.0
 TICKS = 600
 SIZE = 24
 BEHAVIORS = ("walk", "rear_up", "groom", "pause", "turn_left", "sniff")
+# Merges of ten states.
+TREE = hierarchy.linkage(np.random.default_rng(2).standard_normal((10, 2)), "average")
 PROVENANCE = Provenance("draw", {"palette": "golden"}, 7, {"labels": "abc"}, "code", "0.0")
 
 
@@ -77,7 +80,7 @@ def label_table(syllables, rng):
     names = pd.array([{1: "rear"}.get(s, pd.NA) for s in syllables], dtype="string")
     return pd.DataFrame({
         "frame": np.arange(len(syllables)), "time_s": np.arange(len(syllables)) / FPS,
-        "syllable": syllables, "probability": rng.uniform(0.6, 1, len(syllables)),
+        "syllable": syllables, "state": syllables, "probability": rng.uniform(0.6, 1, len(syllables)),
         "entropy_nats": rng.uniform(0, 0.8, len(syllables)),
         "surprise_nats": rng.normal(20, 3, len(syllables)), "bout": changed, "name": names,
     })  # fmt: skip
@@ -209,7 +212,9 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
             syllables[wrong] = runs(rng, 7 + k)[wrong]
             table = label_table(syllables, rng)
             labels[recording.name] = folder / f"{recording.crops_path.parent.name}-{model}.parquet"
-            tables.write(labels[recording.name], table, PROVENANCE, tables.LABELS)
+            tables.write(
+                labels[recording.name], table, PROVENANCE, tables.LABELS, syllable_of=np.arange(10)
+            )
             model_bouts.append(bout_table(table, recording))
         history = training_history(joint=model == "slds")
         per_syllable = [
@@ -232,6 +237,7 @@ def make_study(folder, names=("m1", "m2", "m3", "m4")):
             model, {"network": "conv", "prior": model}, labels, {},
             model_tables(pd.concat(model_bouts, ignore_index=True), rng), history, scores,
             write_clips(folder / f"{model}-clips.h5") if model == "slds" else None,
+            TREE,
         ))  # fmt: skip
     ticks = np.arange(0, TICKS, 13)
     changes = pd.concat([

@@ -9,6 +9,8 @@ from syllabary.figures.colors import Colors, palette
 from syllabary.records.clips import Clips
 
 RED = (1.0, 0.0, 0.0)
+# Every state is a syllable.
+STATES = np.arange(5)
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def is_red(pixels):
 
 
 def test_a_movement_is_framed_for_its_length_and_its_last_pose_is_held(clips, tmp_path):
-    paths = decoded.write(tmp_path, clips, 0, RED)
+    paths = decoded.write(tmp_path, clips, 0, RED, STATES)
     assert paths == {"decoded": tmp_path / "000-decoded.mp4"}
     frames = frames_of(paths["decoded"])
     assert frames.shape == (5 + 10, decoded.TILE_PX, decoded.TILE_PX, 3)
@@ -43,12 +45,23 @@ def test_a_movement_is_framed_for_its_length_and_its_last_pose_is_held(clips, tm
 
 
 def test_a_syllable_without_a_movie_writes_nothing(clips, tmp_path):
-    assert decoded.write(tmp_path, clips, 2, RED) == {}
+    assert decoded.write(tmp_path, clips, 2, RED, STATES) == {}
     assert not list(tmp_path.iterdir())
 
 
+def test_a_syllable_shows_its_commonest_state_that_has_a_movie(clips, tmp_path):
+    alone = decoded.write(tmp_path / "alone", clips, 4, RED, STATES)["decoded"].read_bytes()
+    # State 1 has no movie; 0 and 4 have.
+    merged = decoded.write(tmp_path / "merged", clips, 0, RED, np.array([1, 0, 2, 3, 0]))
+    assert merged["decoded"].name == "000-decoded.mp4"
+    assert merged["decoded"].read_bytes() == alone
+    both = decoded.write(tmp_path / "both", clips, 0, RED, np.array([0, 1, 2, 3, 0]))
+    first = decoded.write(tmp_path / "first", clips, 0, RED, STATES)
+    assert both["decoded"].read_bytes() == first["decoded"].read_bytes()
+
+
 def test_sampled_sequences_are_side_by_side_in_the_colors_of_their_syllables(clips, tmp_path):
-    path = decoded.simulated(tmp_path, clips, "slds", Colors(models={"slds": {0: RED}}))
+    path = decoded.simulated(tmp_path, clips, "slds", Colors(models={"slds": {0: RED}}), STATES)
     frames = frames_of(path)
     assert frames.shape == (6, decoded.SMALL_PX, 3 * decoded.SMALL_PX, 3)
     upper_rows = frames[:, :2].reshape(6, 2, 3, decoded.SMALL_PX, 3)
@@ -60,7 +73,7 @@ def test_sampled_sequences_are_side_by_side_in_the_colors_of_their_syllables(cli
 
 def test_a_model_without_sequences_has_no_movie_of_them(clips, tmp_path):
     empty = Clips(
-        clips.syllable, clips.length, clips.latents, clips.poses, np.zeros((0, 6), int),
+        clips.state, clips.length, clips.latents, clips.poses, np.zeros((0, 6), int),
         np.zeros((0, 6, 12, 12), np.uint8), 30.0, 1.85,
     )  # fmt: skip
-    assert decoded.simulated(tmp_path, empty, "slds", Colors()) is None
+    assert decoded.simulated(tmp_path, empty, "slds", Colors(), STATES) is None

@@ -71,6 +71,16 @@ def test_syllables_have_the_smallest_q_of_their_comparisons():
     }  # fmt: skip
 
 
+def test_states_are_listed_where_a_syllable_has_several():
+    table = pd.DataFrame({"syllable": [0, 1], "states": ["0 3", "1"], "usage": [0.7, 0.3]})
+    columns, cells = _tables.syllable_table(ModelResults("m", tables={"syllables": table}))
+    assert [column.text for column in columns] == ["usage (%)", "states"]
+    assert [cells[s][-1].text for s in (0, 1)] == ["0, 3", "1"]
+    alone = table.assign(states=["0", "1"])
+    columns, _ = _tables.syllable_table(ModelResults("m", tables={"syllables": alone}))
+    assert [column.text for column in columns] == ["usage (%)"]
+
+
 def test_true_syllables_are_listed_with_their_match():
     row = {"behavior": "rear", "frames": 90, "label": 3, "precision": 0.5, "recall": None}
     model = ModelResults("m", scores={"all": {"syllables": [row]}})

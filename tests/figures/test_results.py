@@ -50,7 +50,9 @@ def test_labels_and_posteriors_are_those_of_the_recording(study, tmp_path):
     assert model.labels_of(recording) is not None
     assert model.labels_of(RecordingResults("other")) is None
     assert model.posterior_of(recording) is None
-    Posterior(np.zeros((3, 2)), np.ones((3, 2)), np.eye(3)).save(tmp_path / "p.h5", PROVENANCE)
+    ticks = np.arange(3)
+    posterior = Posterior(np.zeros((3, 2)), np.ones((3, 2)), np.eye(3), np.zeros(3), ticks, ticks / 30)
+    posterior.save(tmp_path / "p.h5", PROVENANCE)
     with_posterior = ModelResults("m", posteriors={recording.name: tmp_path / "p.h5"})
     np.testing.assert_array_equal(with_posterior.posterior_of(recording).states, np.eye(3))
 

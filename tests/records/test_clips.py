@@ -11,10 +11,10 @@ from syllabary.records.clips import Clips
 MADE = Provenance("fit", {}, 1, {}, "code")
 
 
-def clips(rng, syllables=3, frames=5):
-    heights = rng.integers(0, 255, (syllables, frames, 8, 6)).astype(np.uint8)
+def clips(rng, states=3, frames=5):
+    heights = rng.integers(0, 255, (states, frames, 8, 6)).astype(np.uint8)
     return Clips(
-        np.arange(syllables), np.full(syllables, frames), rng.standard_normal((syllables, frames, 2)),
+        np.arange(states), np.full(states, frames), rng.standard_normal((states, frames, 2)),
         heights, np.zeros((2, 7), int), rng.integers(0, 255, (2, 7, 8, 6)).astype(np.uint8), 30.0, 1.85,
     )  # fmt: skip
 
@@ -23,7 +23,7 @@ def test_what_is_saved_is_read_back(tmp_path, rng):
     original = clips(rng)
     original.save(tmp_path / "clips.h5", MADE)
     again = Clips.load(tmp_path / "clips.h5")
-    for name in ("syllable", "length", "poses", "simulated_states", "simulated_heights"):
+    for name in ("state", "length", "poses", "simulated_states", "simulated_heights"):
         np.testing.assert_array_equal(getattr(again, name), getattr(original, name))
     np.testing.assert_allclose(again.latents, original.latents, rtol=1e-6)
     assert (again.fps, again.pixel_mm) == (30.0, 1.85)
@@ -57,9 +57,7 @@ def test_a_state_for_each_drawn_frame(tmp_path, rng):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_movie_for_each_syllable(tmp_path, rng):
+def test_a_movie_for_each_state(tmp_path, rng):
     original = clips(rng)
-    with pytest.raises(ShapeError, match="one of each per syllable"):
-        Clips(original.syllable[:2], *list(vars(original).values())[1:]).save(
-            tmp_path / "clips.h5", MADE
-        )
+    with pytest.raises(ShapeError, match="one of each per state"):
+        Clips(original.state[:2], *list(vars(original).values())[1:]).save(tmp_path / "clips.h5", MADE)

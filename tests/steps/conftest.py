@@ -84,6 +84,10 @@ def trained(tmp_path_factory):
             crops=results.recording(name, "crops.h5"),
             model=models / "m" / "model.safetensors",
             posterior=results.recording(name, "posterior", "m.h5"),
+        )
+        steps.label(
+            posterior=results.recording(name, "posterior", "m.h5"),
+            model=models / "m" / "model.safetensors",
             labels=results.recording(name, "labels", "m.parquet"),
         )
     return results
@@ -111,7 +115,8 @@ def labeled(tmp_path_factory):
         synthetic.write_crops(path, name, syllables, rng)
         write_quality(results.recording(name, "quality.json"), name)
         table = synthetic.label_table(syllables, rng)
-        tables.write(results.recording(name, "labels", "m.parquet"), table, MADE, tables.LABELS)
+        place = results.recording(name, "labels", "m.parquet")
+        tables.write(place, table, MADE, tables.LABELS, syllable_of=np.arange(5))
         truth = pd.DataFrame({
             "frame": table["frame"], "time_s": table["time_s"], "syllable": syllables,
             "behavior": [synthetic.BEHAVIORS[s] for s in syllables], "x_mm": 0.0, "y_mm": 0.0,
@@ -160,4 +165,17 @@ def extracted(session, tmp_path):
 
 def write_posterior(path, latents, states):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Posterior(latents, latents + 1, states).save(path, MADE)
+    ticks = np.arange(len(states))
+    Posterior(latents, latents + 1, states, np.zeros(len(states)), ticks, ticks / 30).save(path, MADE)
+
+
+def merged_labels(results, folder, syllable_of):
+    """Labels of the made-up recordings in which states are merged, by a map (5,)."""
+    syllable_of = np.asarray(syllable_of)
+    places = []
+    for row in results.rows:
+        places.append(folder / row["recording"] / "labels" / "m.parquet")
+        table = tables.read(results.recording(row["recording"], "labels", "m.parquet"))
+        table = table.assign(syllable=syllable_of[table["state"]])
+        tables.write(places[-1], table, MADE, tables.LABELS, syllable_of=syllable_of)
+    return places

@@ -17,6 +17,7 @@ INPUTS = {
     "reduce": ("crops", "quality"),
     "fit": ("crops", "quality", "pca", "changepoints"),
     "segment": ("crops", "model"),
+    "label": ("posterior", "model"),
     "evaluate": ("crops", "model"),
     "summarize": ("labels", "crops"),
     "score": ("labels", "truth", "posteriors"),
@@ -43,7 +44,11 @@ def arguments(step, trained, labeled, output):
         "fit": {**training, **reduced, "folder": output / "m", "settings": MODEL, "seed": 1},
         "segment": {
             "crops": trained.recording("a", "crops.h5"), "model": model,
-            "posterior": output / "m.h5", "labels": output / "m.parquet",
+            "posterior": output / "m.h5",
+        },
+        "label": {
+            "posterior": trained.recording("a", "posterior", "m.h5"), "model": model,
+            "labels": output / "m.parquet",
         },
         "evaluate": {
             "crops": trained.each("crops.h5"), "model": model, "recordings": trained.rows,

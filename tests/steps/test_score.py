@@ -8,11 +8,13 @@ from syllabary.errors import SyllabaryError
 from syllabary.records import tables
 from syllabary.steps import compare, score
 
+from .conftest import merged_labels
 
-def run(results, path, *, posteriors=(), truth=None):
+
+def run(results, path, *, posteriors=(), truth=None, labels=None):
     places = [results.folder / "simulated" / row["recording"] / "truth.parquet" for row in results.rows]
     score(
-        labels=results.each("labels", "m.parquet"),
+        labels=labels or results.each("labels", "m.parquet"),
         truth=truth or places,
         scores=path,
         recordings=results.rows,
@@ -37,6 +39,16 @@ def test_posteriors_add_the_calibration_of_behaviors(labeled, tmp_path):
     assert calibration["behavior"]["expected_error"] == pytest.approx(0.2, abs=1e-3)
     assert written["scores"]["all"]["calibration_error"] == calibration["behavior"]["expected_error"]
     assert len(written["provenance"]["inputs"]) > 0
+
+
+def test_probabilities_of_merged_states_are_summed(labeled, tmp_path):
+    labels = merged_labels(labeled, tmp_path, [0, 1, 2, 2, 2])
+    written = run(
+        labeled, tmp_path / "s.json", posteriors=labeled.each("posterior", "m.h5"), labels=labels
+    )
+    calibration = written["scores"]["all"]["calibration"]["behavior"]
+    # 0.8 of a state alone, and 0.9 of three that are one syllable.
+    assert sorted({round(c, 2) for c in calibration["confidence"]}) == [0.8, 0.9]
 
 
 def test_a_missing_table_is_named(labeled, tmp_path):

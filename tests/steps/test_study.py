@@ -34,6 +34,18 @@ def test_a_folder_that_is_not_empty_is_no_new_study(template, tmp_path):
         new_study(tmp_path, template)
 
 
+@pytest.mark.parametrize("row", ["x\t1", "1\t", "cut\t0"])
+def test_a_wrong_table_of_merges_stops_before_work_starts(row, tmp_path, monkeypatch):
+    (tmp_path / "recordings.tsv").write_text(TABLE)
+    (tmp_path / "config/merges").mkdir(parents=True)
+    (tmp_path / "config/merges/slds.tsv").write_text(f"state\tsyllable\n{row}\n")
+    monkeypatch.chdir(tmp_path)
+    config = {"recordings": str(tmp_path / "recordings.tsv")}
+    with pytest.raises(BadInput, match=r"merges/slds\.tsv, line 2: "):
+        open_study(config)
+    open_study(config, look=False)
+
+
 @pytest.fixture
 def config(tmp_path):
     (tmp_path / "recordings.tsv").write_text(TABLE)

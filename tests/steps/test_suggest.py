@@ -1,12 +1,15 @@
 """Step ``suggest``: clips to label next. Its table is tested in ``syllables/test_queries.py``."""
 
+import re
+import shutil
+
 import pytest
 
 from syllabary.errors import BadInput, BadSetting
 from syllabary.records import tsv
 from syllabary.steps import suggest
 
-from .conftest import write_quality
+from .conftest import merged_labels, write_quality
 
 
 def run(results, path, **changes):
@@ -36,6 +39,23 @@ def test_rejected_recordings_are_left_out(labeled, tmp_path):
     quality = [write_quality(tmp_path / n / "quality.json", n, "reject") for n in ("m1", "m2")]
     table = run(labeled, tmp_path / "queries.tsv", quality=quality)
     assert set(table["recording"]) == {"m3"}
+
+
+def test_reasons_name_syllables_and_not_states(labeled, tmp_path):
+    labels = merged_labels(labeled, tmp_path, [0, 1, 1, 1, 1])
+    reasons = run(labeled, tmp_path / "queries.tsv", labels=labels)["reason"]
+    named = {int(number) for text in reasons for number in re.findall(r"(\d+) \(\d+ %\)", text)}
+    assert named == {0, 1}
+
+
+def test_posteriors_without_labels_of_their_model_are_refused(labeled, tmp_path):
+    other = []
+    for name in ("m1", "m2", "m3"):
+        other.append(tmp_path / name / "labels" / "other.parquet")
+        other[-1].parent.mkdir(parents=True)
+        shutil.copy(labeled.recording(name, "labels", "m.parquet"), other[-1])
+    with pytest.raises(BadInput, match="no labels; 'syllabary label' makes them"):
+        run(labeled, tmp_path / "queries.tsv", labels=other)
 
 
 def test_without_any_recording_it_says_so(labeled, tmp_path):

@@ -48,12 +48,12 @@ def restless(model, factor):
     return dataclasses.replace(model, parameters=model.parameters._replace(dynamics=dynamics))
 
 
-def test_every_syllable_in_use_has_a_movie_of_plausible_crops(model):
+def test_every_state_in_use_has_a_movie_of_plausible_crops(model):
     result = clips.decode(model, seed=1)
     size = model.pca().mean.shape
-    assert 1 <= len(result.syllable) <= 6
-    assert result.poses.shape == (len(result.syllable), 60, *size)
-    assert (np.diff(result.syllable) > 0).all()
+    assert 1 <= len(result.state) <= 6
+    assert result.poses.shape == (len(result.state), 60, *size)
+    assert (np.diff(result.state) > 0).all()
     assert ((result.length >= 15) & (result.length <= 60)).all()
     assert np.isfinite(result.latents).all()
     assert result.simulated_heights.shape == (4, 300, *size)
@@ -70,7 +70,7 @@ def test_a_movie_follows_the_states_own_dynamics(model):
             "the expected movie is written for one lag; this prior looks further back, or not at all"
         )
     mean = torch.linalg.solve(weights.precision, weights.precision_mean.mT).mT.numpy()
-    k, movie = int(result.syllable[0]), result.latents[0]
+    k, movie = int(result.state[0]), result.latents[0]
     expected = movie[:10] @ mean[k][:, :3].T + mean[k][:, 3]
     np.testing.assert_allclose(movie[1:11], expected, rtol=1e-6, atol=1e-9)
 
@@ -91,7 +91,7 @@ def test_motions_that_run_away_stay_where_their_frames_were(model, factor):
         result = clips.decode(wild, seed=1)
     sums = [a - b for a, b in zip(wild.parameters.dynamics, wild.parameters.hyperprior, strict=True)]
     low, high = clips._range(mniw.Natural(*sums))
-    used = result.syllable.astype(int)
+    used = result.state.astype(int)
     assert (result.latents >= low[used, None].numpy() - 1e-9).all()
     assert (result.latents <= high[used, None].numpy() + 1e-9).all()
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -5,9 +7,11 @@ import torch
 from svae.training.test_em import FPS, components, small, study, train
 from syllabary.errors import BadInput, ShapeError
 from syllabary.provenance import Provenance
+from syllabary.records.merge_tree import MergeTree
 from syllabary.reduction.latents import LatentSeries
 from syllabary.svae import checkpoint, segmentation
 from syllabary.svae.model import Model
+from syllabary.svae.settings import DiscoverySettings
 
 MADE = Provenance("fit", {}, 1, {}, "code")
 
@@ -85,3 +89,28 @@ def test_latents_of_another_model_say_so(trained):
     model, _ = trained
     with pytest.raises(ShapeError, match=r"the model wants \(T, 3\)"):
         segmentation.segment(model, LatentSeries(np.zeros((9, 4)), np.ones(9, bool)))
+
+
+def test_a_merge_tree_is_saved_with_the_model(trained, tmp_path):
+    model, _ = trained
+    assert model.linkage.shape == (0, 4)
+    tree = torch.tensor([[0, 2, 0.1, 2], [1, 3, 0.7, 3]], dtype=torch.float64)
+    for linkage in (tree, model.linkage):
+        dataclasses.replace(model, linkage=linkage).save(tmp_path / "m.safetensors", MADE)
+        again = Model.load(tmp_path / "m.safetensors").linkage
+        assert again.dtype == torch.float64
+        assert torch.equal(again, linkage)
+        np.testing.assert_array_equal(MergeTree.load(tmp_path / "m.safetensors").linkage, linkage)
+
+
+def test_the_tree_is_cut_at_the_merge_threshold(trained, tmp_path):
+    model, _ = trained
+    assert model.cut_nats == -np.inf
+    discovery = DiscoverySettings(merge_threshold_nats=0.25)
+    settings = model.settings.model_copy(update={"discovery": discovery})
+    cut = dataclasses.replace(model, settings=settings, classes=("walk", ""))
+    assert cut.cut_nats == 0.25
+    for each in (model, cut):
+        each.save(tmp_path / "m.safetensors", MADE)
+        tree = MergeTree.load(tmp_path / "m.safetensors")
+        assert (tree.cut_nats, tree.classes) == (each.cut_nats, each.classes)

@@ -9,11 +9,11 @@ def make(path, time_s=None, probability=None, **settings):
     p = np.full(T, 0.9) if probability is None else np.asarray(probability)
     states = np.repeat(((1 - p) / 3)[:, None], 4, axis=1)
     states[np.arange(T), np.maximum(np.asarray(path, int), 0)] = p
-    labels = decode.labels(
+    labels = decode.table(
         np.arange(T),
         np.arange(T) / 10 if time_s is None else np.asarray(time_s),
-        path=np.asarray(path, int),
-        states=states,
+        syllable=np.asarray(path, int),
+        probabilities=states,
         surprise_nats=np.zeros(T),
         names={1: "rear"},
     )

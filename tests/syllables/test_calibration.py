@@ -137,6 +137,6 @@ def test_without_labels_there_is_no_reliability():
 def test_different_lengths_are_refused():
     with pytest.raises(BadInput, match="no recording to judge"):
         calibration.of_labels([], {})
-    with pytest.raises(ShapeError, match="2 labels but states of 3 ticks"):
+    with pytest.raises(ShapeError, match="2 labels but probabilities of 3 ticks"):
         calibration.of_posteriors([(predicted([0, 0], [1, 1]), np.ones((3, 1)), true([0, 0]))], {0: 0})
     assert calibration.mapping([]) == {}

@@ -8,13 +8,13 @@ from syllabary.records.tables import LABELS
 from syllabary.syllables import decode
 
 
-def make(path, states, names=None):
+def make(path, probabilities, names=None):
     T = len(path)
-    return decode.labels(
+    return decode.table(
         np.arange(T),
         np.arange(T) / 30,
-        path=np.asarray(path, int),
-        states=np.asarray(states, float),
+        syllable=np.asarray(path, int),
+        probabilities=np.asarray(probabilities, float),
         surprise_nats=np.arange(T, dtype=float),
         names=names,
     )
@@ -56,13 +56,63 @@ def test_no_tick_and_one_tick():
     assert make([-1], [[0.5, 0.5]])["bout"].tolist() == [-1]
 
 
+def labels(states, syllable_of=None, names=None):
+    T = len(states)
+    return decode.labels(
+        np.arange(T),
+        np.arange(T) / 30,
+        states=np.asarray(states),
+        surprise_nats=np.zeros(T),
+        syllable_of=None if syllable_of is None else np.asarray(syllable_of),
+        names=names,
+    )
+
+
 def test_columns_of_different_lengths_are_refused():
-    with pytest.raises(ShapeError, match="path 2, states 3"):
+    with pytest.raises(ShapeError, match="syllable 2, state 2, probabilities 3"):
         make([0, 0], np.ones((3, 2)))
-    with pytest.raises(ShapeError, match="names state 4, but there are only 2"):
+    with pytest.raises(ShapeError, match="has syllable 4, but there are only 2"):
         make([0, 4], np.ones((2, 2)))
     with pytest.raises(ShapeError, match=r"states are \(2,\)"):
-        make([0, 0], np.ones(2))
+        labels(np.ones(2))
+    with pytest.raises(ShapeError, match=r"states are \(3, 2\) but the map is of 4 states"):
+        labels(np.ones((3, 2)), [0, 0, 1, 1])
+
+
+def test_a_label_is_the_most_probable_syllable_of_the_summed_states(rng):
+    states = rng.dirichlet(np.full(6, 0.3), 500)
+    syllable_of = np.array([0, 1, 0, 2, 1, 1])
+    summed = np.stack([states[:, syllable_of == s].sum(1) for s in range(3)], 1)
+    labeled = labels(states, syllable_of)
+    assert_array_equal(labeled["syllable"], summed.argmax(1))
+    assert_array_equal(labeled["state"], states.argmax(1))
+    assert_allclose(labeled["probability"], summed.max(1), rtol=1e-6)
+    assert_allclose(labeled["entropy_nats"], -(summed * np.log(summed)).sum(1), rtol=1e-4, atol=1e-6)
+
+
+def test_the_commonest_state_may_be_of_another_syllable():
+    [row] = labels([[0.4, 0.3, 0.3]], [0, 1, 1]).to_dict("records")
+    assert (row["syllable"], row["state"]) == (1, 0)
+    assert row["probability"] == pytest.approx(0.6)
+
+
+def test_without_a_map_every_state_is_a_syllable(rng):
+    states = rng.dirichlet(np.full(4, 0.3), 50)
+    labeled = labels(states)
+    assert_array_equal(labeled["syllable"], states.argmax(1))
+    assert_array_equal(labeled["state"], labeled["syllable"])
+
+
+def test_a_tick_without_any_probability_is_unlabeled():
+    labeled = labels([[0, 0], [0.2, 0.8], [np.nan, np.nan]])
+    for name in ("syllable", "state", "bout"):
+        assert labeled[name].tolist() == [-1, 1 if name != "bout" else 0, -1]
+    assert labeled["probability"].isna().tolist() == [True, False, True]
+
+
+def test_names_are_of_syllables_and_not_of_states():
+    labeled = labels(np.eye(3), [0, 1, 1], {1: "rear"})
+    assert labeled["name"].isna().tolist() == [True, False, False]
 
 
 def test_bouts_match_a_loop(rng):

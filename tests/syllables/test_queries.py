@@ -25,7 +25,7 @@ def posterior(states, name="m1", **changes):
         "observed": np.ones(T, bool),
         "labeled": np.zeros(T, bool),
     }
-    return queries.RecordingPosterior(name, states=np.asarray(states), **{**values, **changes})
+    return queries.RecordingPosterior(name, probabilities=np.asarray(states), **{**values, **changes})
 
 
 def sure(T, K=4, state=0):
@@ -143,7 +143,7 @@ def test_wrong_inputs_are_refused():
         queries.propose([], clips=1, clip_s=1)
     with pytest.raises(BadInput, match=r"choose shorter clips with the setting suggest\.clip_s"):
         queries.propose([posterior(unsure(5, (0, 1)))], clips=1, clip_s=1)
-    with pytest.raises(ShapeError, match="m1: times, states and labels have 5, 6 ticks"):
+    with pytest.raises(ShapeError, match="m1: times, probabilities and labels have 5, 6 ticks"):
         queries.propose([posterior(sure(5), observed=np.ones(6, bool))], clips=1, clip_s=1)
     with pytest.raises(ShapeError, match="m: models label 2 and 3 ticks"):
         queries.disagreement([{"m": np.zeros(2, int)}, {"m": np.zeros(3, int)}])
@@ -155,15 +155,17 @@ def test_the_step_writes_a_table_that_people_fill_in(tmp_path, rng):
         states = rng.dirichlet(np.full(4, 0.2), 200)
         place = tmp_path / name
         posteriors.append(place / "posterior" / "slds.h5")
-        Posterior(states[:, :1], states[:, :1], states).save(posteriors[-1], MADE)
+        time_s, none = np.arange(200) / FPS, np.zeros(200)
+        Posterior(states[:, :1], states[:, :1], states, none, np.arange(200), time_s).save(
+            posteriors[-1], MADE
+        )
         for model in ("slds", "other"):
             path = states.argmax(1) if model == "slds" else rng.integers(0, 3, 200)
             labels.append(place / "labels" / f"{model}.parquet")
-            time_s = np.arange(200) / FPS
-            table = decode.labels(
-                np.arange(200), time_s, path=path, states=states, surprise_nats=np.zeros(200)
+            table = decode.table(
+                np.arange(200), time_s, syllable=path, probabilities=states, surprise_nats=none
             )
-            tables.write(labels[-1], table, MADE, tables.LABELS)
+            tables.write(labels[-1], table, MADE, tables.LABELS, syllable_of=np.arange(4))
     roles = {"m1": "train", "m2": "train", "m3": "held_out"}
     rows = [{"recording": name, "role": role} for name, role in roles.items()]
     labels_path = tmp_path / "labels.csv"

@@ -191,11 +191,11 @@ def results(tmp_path, rng):
             path = tmp_path / recording / "labels" / f"{candidate.name}.parquet"
             path_states = rng.integers(0, 6, 400) if lost else states
             posterior = np.eye(6)[path_states]
-            table = decode.labels(
+            table = decode.table(
                 np.arange(400),
                 np.arange(400) / 30,
-                path=path_states,
-                states=posterior,
+                syllable=path_states,
+                probabilities=posterior,
                 surprise_nats=np.zeros(400),
                 names={},
             )
@@ -242,7 +242,7 @@ def test_the_step_refuses_what_it_cannot_judge(results):
     train = [{**row, "role": "train"} for row in results["recordings"]]
     with pytest.raises(BadInput, match="no recording with the role 'held_out' is good enough"):
         select(**{**results, "recordings": train})
-    with pytest.raises(BadInput, match=r"no labels of '\w+' by 'm.base.0'; segment it first"):
+    with pytest.raises(BadInput, match=r"no labels of '\w+' by 'm.base.0'; label it first"):
         select(**{**results, "labels": results["labels"][3:]})
     with pytest.raises(BadInput, match=r"'m\.base\.0' is not a candidate of select\.model = 'other'"):
         select(**{**results, "settings": {"model": "other"}})

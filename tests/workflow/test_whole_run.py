@@ -21,7 +21,9 @@ from .conftest import Study
 pytestmark = pytest.mark.workflow
 # Half of the adjusted mutual information and border F1 that were measured.
 THRESHOLDS = {"slds": (0.22, 0.39), "pca-arhmm": (0.20, 0.35)}
-AFTER_FIT = {"fit", "segment", "evaluate", "summarize", "score", "export", "draw"}
+AFTER_LABEL = {"summarize", "score", "export", "draw"}
+AFTER_FIT = {"fit", "segment", "label", "evaluate", *AFTER_LABEL}
+MERGES = "config/merges/pca-arhmm.tsv"
 
 
 def digests(study, *patterns):
@@ -29,6 +31,10 @@ def digests(study, *patterns):
     results = study.folder / "results"
     paths = sorted(p for pattern in patterns for p in results.glob(pattern) if p.is_file())
     return {str(p.relative_to(results)): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
+
+
+def labels_now(study):
+    return digests(study, "recordings/*/labels/*.parquet")
 
 
 SCIENCE = (
@@ -68,8 +74,8 @@ def test_raw_video_becomes_labels_tables_and_a_report(study):
 def test_every_output_says_what_made_it(study):
     path = study.folder / "results/recordings/c1/labels/pca-arhmm.parquet"
     made = tables.provenance_of(path)
-    assert made.step == "segment"
-    assert set(made.inputs) == {"c1/crops.h5", "pca-arhmm/model.safetensors"}
+    assert made.step == "label"
+    assert set(made.inputs) == {"posterior/pca-arhmm.h5", "pca-arhmm/model.safetensors"}
 
 
 def test_a_second_run_has_nothing_to_do(study):
@@ -105,6 +111,34 @@ def test_labels_of_people_fit_the_models_again(study):
     assert study.would_run() == set()
 
 
+def test_a_merge_labels_one_model_again_and_infers_nothing(study):
+    study.write(MERGES, "state\tsyllable\n0\tboth\n1\tboth\n")
+    try:
+        plan = study.run("--dry-run")
+        assert study.would_run() == {"label", *AFTER_LABEL}
+        labeled = re.findall(r"^rule label:\n(?:    .*\n)*?    wildcards: .*model=(\S+)", plan, re.M)
+        assert labeled == ["pca-arhmm"] * 4
+        before = digests(study, "models/*/*", "recordings/*/posterior/*.h5")
+        labels = labels_now(study)
+        study.run("--until", "score", "export")
+        assert digests(study, "models/*/*", "recordings/*/posterior/*.h5") == before
+        changed = {name for name, digest in labels.items() if labels_now(study)[name] != digest}
+        assert {name.rpartition("/")[2] for name in changed} == {"pca-arhmm.parquet"}
+        table = tables.read(study.folder / "results/tables/pca-arhmm/syllables.parquet")
+        row = table.set_index("syllable").loc[0]
+        assert (row["states"], row["name"]) == ("0 1", "both")
+        frames = (study.folder / "results/export/csv/pca-arhmm/frames.csv").read_text()
+        assert "both" in frames
+        study.write(MERGES, "state\tsyllable\ncut\t2\n")
+        done = study.snakemake("--until", "label")
+        assert done.returncode != 0
+        assert "merges/pca-arhmm.tsv, line 2: the model has no merge tree" in done.stdout + done.stderr
+    finally:
+        (study.folder / MERGES).unlink()
+    study.run()
+    assert labels_now(study) == labels
+
+
 def test_an_edit_in_the_messages_fits_again_and_extracts_nothing(study):
     edit = "\n\ndef edited():\n    return 1\n"
     with study.changed("pipeline/syllabary/messages/hmm.py", lambda text: text + edit):
@@ -129,7 +163,7 @@ def test_a_row_to_apply_is_segmented_and_refits_nothing(study):
     with study.changed("config/recordings.tsv", add):
         rules = study.would_run()
     assert not {"reduce", "fit"} & rules
-    assert {"simulate", "extract", "segment"} <= rules
+    assert {"simulate", "extract", "segment", "label"} <= rules
 
 
 def test_the_workflow_report_opens(study):

@@ -87,10 +87,13 @@ def model_file(wildcards):
     )
 
 
-def names_file(wildcards):
-    """The table of syllable names of a model, if there is one."""
-    path = Path(f"config/names/{wildcards.model}.tsv")
-    return {"names": str(path)} if path.is_file() else {}
+def by_hand(wildcards):
+    """People's tables of the syllables of a model, if there are any: merges and names."""
+    tables = {
+        name: Path(f"config/{name}/{wildcards.model}.tsv")
+        for name in ("merges", "names")
+    }
+    return {name: str(path) for name, path in tables.items() if path.is_file()}
 
 
 def labels_file(wildcards):

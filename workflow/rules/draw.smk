@@ -23,6 +23,7 @@ rule draw:
             ),
             *of_models(["results/tables/{model}/likelihood.parquet"]),
             *of_models(["results/tables/{model}/scores.json"] if TRUE else []),
+            *of_models(["results/models/{model}/model.safetensors"], FITTED),
             *of_models(["results/models/{model}/history.parquet"], FITTED),
             *of_models(["results/models/{model}/clips.h5"], FITTED),
         ],

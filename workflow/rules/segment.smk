@@ -1,14 +1,12 @@
-# Crops and a model to labels, the same way for training and new recordings.
+# Crops and a model to a posterior, the same way for training and new recordings.
 
 
 rule segment:
     input:
-        unpack(names_file),
         crops="results/recordings/{recording}/crops.h5",
         model=model_file,
     output:
         posterior="results/recordings/{recording}/posterior/{model}.h5",
-        labels="results/recordings/{recording}/labels/{model}.parquet",
     log:
         "logs/segment/{recording}.{model}.log",
     benchmark:

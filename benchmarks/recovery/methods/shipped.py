@@ -13,6 +13,7 @@ from syllabary.study import Config
 from syllabary.svae import fitting, segmentation
 from syllabary.svae.model import Model
 from syllabary.svae.settings import ModelSettings
+from syllabary.syllables import tree
 
 LATENTS = ("reduction",)
 # The rivals are methods of their own.
@@ -30,13 +31,17 @@ def recover_with(
     seed: int,
     labels: Mapping[str, Annotations] | None = None,
 ) -> StatePrediction:
-    """Train a model of any settings; return path (T,) and states (T, K) of every recording."""
+    """Train a model of any settings; return labels (T,) and their probabilities (T, S) by recording."""
     model = learn(folder, settings, seed, labels)
     study, predicted = Study(folder), {}
     for name in study.recordings:
         with study.crops(name) as recording:
             result = segmentation.segment(model, model.latents(recording), recording)
-            predicted[name] = result.path, result.states
+        syllable_of = tree.syllable_of_states(
+            result.states.shape[1], model.linkage.numpy(), threshold_nats=model.cut_nats
+        )
+        probabilities = tree.summed(result.states, syllable_of)
+        predicted[name] = probabilities.argmax(1), probabilities
     return predicted
 
 

@@ -1,4 +1,7 @@
-"""Movies that a model generates: the movement of each syllable, and sampled sequences."""
+"""Movies that a model generates: the movement of each syllable, and sampled sequences.
+
+A model generates the movement of a state. A syllable of several states shows its commonest one.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +23,9 @@ SMALL_PX = 128
 GAP_PX = 3
 
 
-def write(folder: Path, clips: Clips, syllable: int, color: Color) -> dict[str, Path]:
+def write(
+    folder: Path, clips: Clips, syllable: int, color: Color, syllable_of: npt.NDArray[np.integer]
+) -> dict[str, Path]:
     """Write ``<folder>/<syllable>-decoded.mp4``, or nothing if the model has no such movie.
 
     Parameters
@@ -30,13 +35,16 @@ def write(folder: Path, clips: Clips, syllable: int, color: Color) -> dict[str, 
     syllable : int
     color : (float, float, float)
         Color of the frame.
+    syllable_of : (K,) int
+        Syllable of each state.
 
     Returns
     -------
     dict of str to Path
         The movie as ``"decoded"``; empty without one.
     """
-    matches = np.flatnonzero(clips.syllable == syllable)
+    # States are numbered by usage, so that the first match is the commonest.
+    matches = np.flatnonzero(syllable_of[clips.state] == syllable)
     if not len(matches):
         return {}
     poses = clips.poses[matches[0], : max(1, int(clips.length[matches[0]]))]
@@ -49,7 +57,9 @@ def write(folder: Path, clips: Clips, syllable: int, color: Color) -> dict[str, 
     return {"decoded": path}
 
 
-def simulated(folder: Path, clips: Clips, model: str, colors: Colors) -> Path | None:
+def simulated(
+    folder: Path, clips: Clips, model: str, colors: Colors, syllable_of: npt.NDArray[np.integer]
+) -> Path | None:
     """Write ``<folder>/simulated.mp4``: sampled sequences side by side, framed by syllable.
 
     Parameters
@@ -60,6 +70,8 @@ def simulated(folder: Path, clips: Clips, model: str, colors: Colors) -> Path | 
         Name of the model.
     colors : Colors
         Colors of the frames.
+    syllable_of : (K,) int
+        Syllable of each state.
 
     Returns
     -------
@@ -69,16 +81,17 @@ def simulated(folder: Path, clips: Clips, model: str, colors: Colors) -> Path | 
     if not len(clips.simulated_heights):
         return None
     path = folder / "simulated.mp4"
-    frames = _sequences(clips, model, colors)
+    frames = _sequences(clips, model, colors, syllable_of)
     movies.write(path, frames, clips.fps)
     return path
 
 
-def _sequences(clips: Clips, model: str, colors: Colors) -> Iterator[Image]:
-    for heights, states in zip(
-        clips.simulated_heights.swapaxes(0, 1), clips.simulated_states.T, strict=True
-    ):
-        frame_colors = [colors.of(model, int(s)) for s in states]
+def _sequences(
+    clips: Clips, model: str, colors: Colors, syllable_of: npt.NDArray[np.integer]
+) -> Iterator[Image]:
+    syllables = syllable_of[clips.simulated_states.T]
+    for heights, shown in zip(clips.simulated_heights.swapaxes(0, 1), syllables, strict=True):
+        frame_colors = [colors.of(model, int(syllable)) for syllable in shown]
         yield from _tiles(heights[:, None], frame_colors, SMALL_PX, 1)
 
 

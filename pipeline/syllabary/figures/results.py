@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ..errors import BadInput
@@ -69,6 +71,9 @@ class ModelResults:
         ``"all"`` and one entry per role, each a mapping of score to value.
     clips : Path or None
         Decoded movies, ``clips.h5``.
+    linkage : (K - 1, 4) float64 or None
+        Merge tree of the states, as in ``scipy.cluster.hierarchy.linkage``; without rows or None
+        if the model has none. Heights are nats per frame.
     """
 
     name: str
@@ -79,6 +84,7 @@ class ModelResults:
     history: pd.DataFrame | Path | None = None
     scores: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     clips: Path | None = None
+    linkage: npt.NDArray[np.float64] | None = None
 
     def table(self, name: str) -> pd.DataFrame | None:
         """Return the table of a name, or None if it is absent or empty."""
@@ -89,8 +95,20 @@ class ModelResults:
         path = self.labels.get(recording.name)
         return None if path is None else tables.read(path, tables.LABELS)
 
+    def syllable_of_states(self) -> npt.NDArray[np.int64]:
+        """Return the syllable (K,) of each state, as the labels have it.
+
+        Raises
+        ------
+        BadInput
+            There are no labels, or they do not have it.
+        """
+        if not self.labels:
+            raise BadInput(f"model {self.name}: no labels; 'syllabary label' makes them.")
+        return tables.syllable_of_states(next(iter(self.labels.values())))
+
     def posterior_of(self, recording: RecordingResults) -> Posterior | None:
-        """Read the posterior of one recording."""
+        """Read the posterior of one recording; its states may be finer than syllables."""
         path = self.posteriors.get(recording.name)
         return None if path is None else Posterior.load(path)
 

@@ -187,12 +187,13 @@ def draw_all(
             color = colors.of(model.name, syllable)
             paths = crowd.write(place, study, model, syllable, settings, color, seed=seed)
             if clips is not None:
-                paths |= decoded.write(place, clips, syllable, color)
+                paths |= decoded.write(place, clips, syllable, color, model.syllable_of_states())
             if paths:
                 movies[model.name][syllable] = paths
-        path = None if clips is None else decoded.simulated(place, clips, model.name, colors)
-        if path is not None:
-            simulated[model.name] = path
+        if clips is not None:
+            path = decoded.simulated(place, clips, model.name, colors, model.syllable_of_states())
+            if path is not None:
+                simulated[model.name] = path
     return Drawings(tuple(figures), movies, simulated, colors)
 
 

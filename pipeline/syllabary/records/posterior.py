@@ -1,4 +1,4 @@
-"""Posterior of a recording under a model: latents and state probabilities per tick."""
+"""Posterior of a recording under a model: latents and probabilities of states per tick."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +14,43 @@ from . import files
 __all__ = ["Posterior"]
 
 
+# Type of each dataset on disk.
+ARRAYS = {
+    "mean": np.float32,
+    "sd": np.float32,
+    "states": np.float16,
+    "surprise_nats": np.float32,
+    "frame": np.int32,
+    "time_s": np.float64,
+}
+
+
 @dataclass(frozen=True)
 class Posterior:
-    """Posterior of one recording under one model.
+    """Posterior of one recording under one model, all that labels are made of.
+
+    It is of states. Which states are one syllable is decided later, and does not change it.
 
     Attributes
     ----------
     mean, sd : (T, D) float, stored as float32
         Mean and standard deviation of the latents of each tick; NaN if the model has none.
     states : (T, K) float, stored as float16
-        Probability of each state, columns in order of syllables (0 is the most frequent).
+        Probability of each state (0 is the most frequent).
+    surprise_nats : (T,) float, stored as float32
+        -log p(frame given the frames before it), nats; NaN where there is no evidence.
+    frame : (T,) int32
+        Source frame of each tick, -1 where it was dropped.
+    time_s : (T,) float64
+        Time of each tick, s.
     """
 
     mean: npt.NDArray[np.floating]
     sd: npt.NDArray[np.floating]
     states: npt.NDArray[np.floating]
+    surprise_nats: npt.NDArray[np.floating]
+    frame: npt.NDArray[np.integer]
+    time_s: npt.NDArray[np.floating]
 
     def save(self, path: Path | str, provenance: Provenance) -> None:
         """Write the file whole or not at all.
@@ -38,13 +60,15 @@ class Posterior:
         ShapeError
             The arrays have different numbers of ticks.
         """
-        if not len(self.mean) == len(self.sd) == len(self.states):
+        ticks = {name: len(getattr(self, name)) for name in ARRAYS}
+        if len(set(ticks.values())) > 1:
+            counts = ", ".join(f"{name} {count}" for name, count in ticks.items())
             raise ShapeError(
-                f"{path}: mean, sd and states have {len(self.mean)}, {len(self.sd)} and "
-                f"{len(self.states)} ticks; they share the recording's ticks."
+                f"{path}: arrays have different numbers of ticks ({counts}); they share those of the "
+                "recording."
             )
         with files.create(path) as temporary, h5py.File(temporary, "w") as h5:
-            for name, dtype in (("mean", np.float32), ("sd", np.float32), ("states", np.float16)):
+            for name, dtype in ARRAYS.items():
                 values = np.asarray(getattr(self, name), dtype)
                 h5.create_dataset(
                     name, data=values, compression="gzip", compression_opts=1, shuffle=True
@@ -63,7 +87,7 @@ class Posterior:
         path = files.require(path, "segment")
         try:
             with h5py.File(path, "r") as h5:
-                return cls(h5["mean"][()], h5["sd"][()], h5["states"][()])
+                return cls(**{name: h5[name][()] for name in ARRAYS})
         except (KeyError, OSError) as error:
             raise BadInput(
                 f"{path}: not a whole posterior ({error}); run 'syllabary segment' again."

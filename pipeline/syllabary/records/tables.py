@@ -1,11 +1,15 @@
 """Parquet tables, with their provenance in the metadata of the file.
 
 ``LABELS``, ``TRUTH`` and ``LIKELIHOOD`` are the columns that stages need; a table may have more.
+A table of labels also keeps the map from states to syllables that it was made by.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,14 +18,16 @@ from ..errors import BadInput
 from ..provenance import Provenance
 from . import files
 
-__all__ = ["LABELS", "LIKELIHOOD", "TRUTH", "provenance_of", "read", "write"]
+__all__ = ["LABELS", "LIKELIHOOD", "TRUTH", "provenance_of", "read", "syllable_of_states", "write"]
 
 KEY = b"syllabary"
-# One row per tick; syllable and bout are -1 in unlabeled ticks, which have no frame.
+MAP = b"syllabary.syllable_of_states"
+# One row per tick; syllable, state and bout are -1 in unlabeled ticks.
 LABELS = {
     "frame": "int32",
     "time_s": "float64",
     "syllable": "int16",
+    "state": "int16",
     "probability": "float32",
     "entropy_nats": "float32",
     "surprise_nats": "float32",
@@ -58,6 +64,8 @@ def write(
     table: pd.DataFrame,
     provenance: Provenance,
     columns: Mapping[str, str] | None = None,
+    *,
+    syllable_of: npt.NDArray[np.integer] | None = None,
 ) -> None:
     """Write a table whole or not at all.
 
@@ -68,6 +76,8 @@ def write(
     provenance : Provenance
     columns : mapping of name to dtype, optional
         Required columns, written first, in this order and of these types.
+    syllable_of : (K,) int, optional
+        Syllable of each state of the model, for ``syllable_of_states``.
 
     Raises
     ------
@@ -82,6 +92,8 @@ def write(
         table = table[[*columns, *rest]].astype(dict(columns))
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     metadata = {**(arrow.schema.metadata or {}), KEY: provenance.to_json().encode()}
+    if syllable_of is not None:
+        metadata[MAP] = json.dumps(np.asarray(syllable_of).tolist()).encode()
     with files.create(path) as temporary:
         pq.write_table(arrow.replace_schema_metadata(metadata), temporary, compression="zstd")
 
@@ -113,6 +125,32 @@ def read(path: Path | str, columns: Mapping[str, str] | None = None) -> pd.DataF
             f"{path}: lacks the column {', '.join(missing)}; it has {', '.join(table.columns)}."
         )
     return table
+
+
+def syllable_of_states(path: Path | str) -> npt.NDArray[np.int64]:
+    """Return the syllable (K,) of each state by which a table of labels was made.
+
+    Parameters
+    ----------
+    path : path
+        Labels of one recording by one model.
+
+    Raises
+    ------
+    BadInput
+        The file is missing or damaged, or has no such map.
+    """
+    if not Path(path).is_file():
+        raise BadInput(f"{path}: no such table; the step that makes it has not run.")
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadInput(f"{path}: not a whole parquet table ({error}); make it again.") from None
+    if MAP not in metadata:
+        raise BadInput(
+            f"{path}: does not say which states are which syllable; run 'syllabary label' again."
+        )
+    return np.asarray(json.loads(metadata[MAP]), np.int64)
 
 
 def provenance_of(path: Path | str) -> Provenance:

@@ -2,9 +2,9 @@
 
 A step reads its settings, calls the modules that do the work, and records the provenance of each
 file it writes. In the order of the data: ``simulate``, ``train_heading``, ``extract``, ``check``,
-``reduce``, ``fit``, ``segment``, ``evaluate``, ``summarize``, ``score``, ``suggest``, ``select``,
-``export``, ``draw``. The command line alone calls ``new_study``, ``convert``, ``compare`` and
-``compare_results``. ``study`` answers what the workflow asks before it runs a step.
+``reduce``, ``fit``, ``segment``, ``label``, ``evaluate``, ``summarize``, ``score``, ``suggest``,
+``select``, ``export``, ``draw``. The command line alone calls ``new_study``, ``convert``,
+``compare`` and ``compare_results``. ``study`` answers what the workflow asks before it runs a step.
 
 Steps import modules inside their functions. ``code_of`` then finds the code that a step depends
 on, and importing this package is quick.
@@ -22,6 +22,7 @@ from .evaluate import evaluate
 from .export import export
 from .extract import extract
 from .fit import fit
+from .label import label
 from .new_study import new_study
 from .reduce import reduce
 from .score import score
@@ -54,6 +55,7 @@ __all__ = [
     "extract_settings",
     "fit",
     "fits",
+    "label",
     "new_study",
     "open_study",
     "parameters",

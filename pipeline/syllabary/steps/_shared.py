@@ -3,13 +3,26 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
 from ..provenance import Provenance, code_of, digest
 from ..settings import Settings
 
-__all__ = ["TABLES", "Rows", "Section", "accepted", "made_by", "verdicts", "write_json"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = [
+    "TABLES",
+    "Rows",
+    "Section",
+    "accepted",
+    "made_by",
+    "syllable_of_states",
+    "verdicts",
+    "write_json",
+]
 
 Section = Mapping[str, Any]
 """A section of the config as plain values."""
@@ -50,6 +63,28 @@ def made_by(
     values = settings.model_dump(mode="json") if isinstance(settings, Settings) else dict(settings)
     digests = {"/".join(path.parts[-2:]): digest(path) for path in inputs}
     return Provenance(step, values, seed, digests, code_of(step))
+
+
+def syllable_of_states(labels: Sequence[Path]) -> "npt.NDArray[np.int64]":
+    """Return the syllable (K,) of each state of a model, by its labels of one recording or more.
+
+    Raises
+    ------
+    BadInput
+        There are no labels, or two tables of labels have different syllables.
+    """
+    from ..records import tables
+
+    if not labels:
+        raise BadInput("no labels; 'syllabary label' makes them.")
+    first, *others = [tables.syllable_of_states(path) for path in labels]
+    for path, other in zip(labels[1:], others, strict=True):
+        if first.tolist() != other.tolist():
+            raise BadInput(
+                f"{path}: has other syllables than {labels[0]}; run 'syllabary label' on every "
+                "recording of the model, with one table of merges."
+            )
+    return first
 
 
 def write_json(path: Path, values: Section) -> None:

@@ -9,6 +9,9 @@ from ..settings import read
 from ._shared import TABLES, Rows, Section, made_by
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from ..figures.results import ModelResults, StudyResults
 
 __all__ = ["draw"]
@@ -125,6 +128,7 @@ def _model(files: _Results, name: str, recordings: Sequence[str]) -> "ModelResul
         history=history,
         clips=files.find("models", name, "clips.h5"),
         scores=_scores(files, name),
+        linkage=_linkage(files.find("models", name, "model.safetensors")),
     )
 
 
@@ -141,6 +145,13 @@ def _scores(files: _Results, model: str) -> dict[str, dict[str, object]]:
         for role, rows in table[table["frames"] > 0].groupby("role"):
             by_role[str(role)] = by_role.get(str(role), {}) | likelihoods(rows)
     return by_role
+
+
+def _linkage(model: Path | None) -> "npt.NDArray[np.float64] | None":
+    """Return the merge tree (K - 1, 4) of a model file, or None without one."""
+    from ..records.merge_tree import MergeTree
+
+    return None if model is None else MergeTree.load(model).linkage
 
 
 def _json(path: Path) -> Section:

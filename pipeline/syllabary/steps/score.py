@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._shared import Rows, made_by, write_json
+from ._shared import Rows, made_by, syllable_of_states, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ def score(
     """
     from ..records import tables
     from ..records.posterior import Posterior
-    from ..syllables import calibration
+    from ..syllables import calibration, tree
     from ..syllables.scores import score_many
 
     def pairs(role: str | None) -> "Iterator[tuple[pd.DataFrame, pd.DataFrame]]":
@@ -46,10 +46,11 @@ def score(
             if role in (None, row["role"]):
                 yield tables.read(path, tables.LABELS), tables.read(truth_path, tables.TRUTH)
 
-    def states(role: str | None) -> "Iterator[npt.NDArray[np.float32]]":
+    def probabilities(role: str | None) -> "Iterator[npt.NDArray[np.float64]]":
+        syllable_of = syllable_of_states(labels)
         for path, row in zip(posteriors, recordings, strict=True):
             if role in (None, row["role"]):
-                yield Posterior.load(path).states
+                yield tree.summed(Posterior.load(path).states, syllable_of)
 
     roles = sorted({row["role"] for row in recordings})
     mapped_on = "train" if "train" in roles else None
@@ -58,7 +59,7 @@ def score(
     def scored(role: str | None) -> dict[str, object]:
         reliability = {"syllable": calibration.of_labels(pairs(role), behavior_of)}
         if posteriors:
-            triples = ((a, p, b) for (a, b), p in zip(pairs(role), states(role), strict=True))
+            triples = ((a, p, b) for (a, b), p in zip(pairs(role), probabilities(role), strict=True))
             reliability["behavior"] = calibration.of_posteriors(triples, behavior_of)
         curves = {name: calibration.to_json(curve) for name, curve in reliability.items()}
         return {

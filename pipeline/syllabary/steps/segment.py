@@ -1,4 +1,4 @@
-"""Step ``segment``: crops and a model to labels."""
+"""Step ``segment``: crops and a model to the posterior of a recording."""
 
 from pathlib import Path
 
@@ -7,10 +7,8 @@ from ._shared import made_by
 __all__ = ["segment"]
 
 
-def segment(
-    *, crops: Path, model: Path, posterior: Path, labels: Path, names: Path | None = None
-) -> None:
-    """Label every tick of a recording with a syllable, and write its posterior probabilities.
+def segment(*, crops: Path, model: Path, posterior: Path) -> None:
+    """Infer states and latents of every tick of a recording.
 
     Parameters
     ----------
@@ -20,31 +18,21 @@ def segment(
         ``model.safetensors``.
     posterior
         File to write: ``.h5`` with the posterior of states and latents.
-    labels
-        Table to write: ``.parquet`` with a syllable for every tick.
-    names
-        Optional table of syllable names (``names.tsv``).
     """
-    from ..records import tables
     from ..records.crops import Crops
     from ..records.posterior import Posterior
     from ..svae import segmentation
     from ..svae.model import Model
-    from ..syllables import decode
-    from ..syllables.names import read
 
-    by_people = read(names) if names else {}
-    provenance = made_by("segment", {}, [crops, model, *([names] if names else [])])
+    provenance = made_by("segment", {}, [crops, model])
     fitted = Model.load(model)
     with Crops(crops) as recording:
         result = segmentation.segment(fitted, fitted.latents(recording), recording)
-        table = decode.labels(
+        Posterior(
+            result.mean,
+            result.sd,
+            result.states,
+            result.surprise_nats,
             recording.frame,
             recording.time_s,
-            path=result.path,
-            states=result.states,
-            surprise_nats=result.surprise_nats,
-            names={k: name for k, name in enumerate(fitted.classes) if name} | by_people,
-        )
-    Posterior(result.mean, result.sd, result.states).save(posterior, provenance)
-    tables.write(labels, table, provenance, tables.LABELS)
+        ).save(posterior, provenance)

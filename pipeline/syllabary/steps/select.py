@@ -121,7 +121,7 @@ def _syllables(
     for candidate in candidates:
         for name in names:
             if (candidate.name, name) not in places:
-                raise BadInput(f"no labels of {name!r} by {candidate.name!r}; segment it first.")
+                raise BadInput(f"no labels of {name!r} by {candidate.name!r}; label it first.")
     return {
         candidate.name: {
             name: tables.read(places[candidate.name, name], tables.LABELS)["syllable"].to_numpy()

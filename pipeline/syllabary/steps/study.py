@@ -45,6 +45,7 @@ def open_study(config: Section, *, look: bool = True) -> "tuple[Config, pd.DataF
         study.check_choices(checked)
         study.require_sources(checked, recordings)
         study.require_labels(checked.labels, recordings)
+        study.require_merges(checked)
     return checked, recordings
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import read
-from ._shared import Rows, Section, made_by, verdicts
+from ._shared import Rows, Section, made_by, syllable_of_states, verdicts
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 __all__ = ["suggest"]
@@ -29,7 +31,7 @@ def suggest(
     ----------
     labels
         Labels of one model or several, known by ``<recording>/labels/<model>.parquet``; where
-        models disagree, a label is worth more.
+        models disagree, a label is worth more. The model of the posteriors is among them.
     posteriors
         Posteriors of one model, known by ``<recording>/posterior/<model>.h5``.
     queries
@@ -42,7 +44,6 @@ def suggest(
     import numpy as np
 
     from ..records import annotations, files, tables
-    from ..records.posterior import Posterior
     from ..syllables.queries import RecordingPosterior, disagreement, propose
     from ..syllables.settings import SuggestSettings
 
@@ -74,7 +75,7 @@ def suggest(
             RecordingPosterior(
                 name,
                 times[name],
-                Posterior.load(places[name]).states,
+                _probabilities(places[name], labels),
                 clock[name]["frame"].to_numpy() >= 0,
                 labeled[name],
                 disagreement_nats[name] if len(complete) > 1 else None,
@@ -87,3 +88,13 @@ def suggest(
     with files.create(queries) as temporary:
         text = proposed.to_csv(None, sep="\t", index=False, lineterminator="\n")
         temporary.write_text(f"{text}# {provenance.to_json()}\n", encoding="utf-8")
+
+
+def _probabilities(posterior: Path, labels: Sequence[Path]) -> "npt.NDArray[np.float64]":
+    """Return the probabilities (T, S) of syllables of a recording, as its labels have them."""
+    from ..records.posterior import Posterior
+    from ..syllables import tree
+
+    place = (posterior.parts[-3], posterior.stem)
+    its_labels = [path for path in labels if (path.parts[-3], path.stem) == place]
+    return tree.summed(Posterior.load(posterior).states, syllable_of_states(its_labels))

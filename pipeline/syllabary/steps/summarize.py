@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import read
-from ._shared import TABLES, Rows, Section, made_by
+from ._shared import TABLES, Rows, Section, made_by, syllable_of_states
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,7 @@ def summarize(
         "bouts": bout,
         "usage": share,
         "transitions": transitions.table(bout, by=by),
-        "syllables": summary.table(ticks(), bout),
+        "syllables": summary.table(ticks(), bout, syllable_of_states(labels)),
         "statistics": statistics.compare(share, chosen, rng=generator(seed, "summarize")),
     }
     for name, content in contents.items():

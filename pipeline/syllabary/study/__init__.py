@@ -10,6 +10,7 @@ from .checks import (
     check_choices,
     require_held_out,
     require_labels,
+    require_merges,
     require_overrides,
     require_sources,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "reference",
     "require_held_out",
     "require_labels",
+    "require_merges",
     "require_overrides",
     "require_sources",
     "schema",

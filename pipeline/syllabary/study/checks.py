@@ -7,13 +7,14 @@ import pandas as pd
 
 from ..errors import BadInput, BadSetting
 from ..records import annotations
-from .config import Config, candidates, extract_settings
+from .config import Config, candidates, extract_settings, fits
 from .recordings import SIMULATED
 
 __all__ = [
     "check_choices",
     "require_held_out",
     "require_labels",
+    "require_merges",
     "require_overrides",
     "require_sources",
 ]
@@ -100,3 +101,21 @@ def require_labels(path: Path | str, recordings: pd.DataFrame) -> None:
     """
     if Path(path).is_file():
         annotations.bouts(path, recordings.index)
+
+
+def require_merges(config: Config, folder: Path | str = "config/merges") -> None:
+    """Read the tables of states that people merged, ``<folder>/<model>.tsv``, if there are any.
+
+    Whether the model has these states is known once it is fitted, and checked by ``label``.
+
+    Raises
+    ------
+    BadInput
+        The first thing that is wrong, with its line.
+    """
+    from ..syllables import tree
+
+    for name in fits(config):
+        path = Path(folder) / f"{name}.tsv"
+        if path.is_file():
+            tree.read(path)

@@ -1,7 +1,7 @@
-"""Movies of a trained model: the course of each syllable, and sequences drawn from the prior.
+"""Movies of a trained model: the course of each state, and sequences drawn from the prior.
 
-The movie of a syllable starts at the mean of its frames, half a bout back along their mean step,
-and then follows the syllable's own dynamics without noise. So it shows what all bouts have in
+The movie of a state starts at the mean of its frames, half a bout back along their mean step,
+and then follows the state's own dynamics without noise. So it shows what all bouts have in
 common, which no single example does.
 """
 
@@ -69,7 +69,7 @@ def _decode(model: Model, seed: int) -> Clips:
     simulated = torch.stack([sequence.latents for sequence in drawn]).nan_to_num()
     simulated = simulated.clamp(low[used].amin(0), high[used].amax(0))
     return Clips(
-        syllable=used.numpy(),
+        state=used.numpy(),
         length=lengths,
         latents=latents,
         poses=_heights(model, latents),
@@ -107,7 +107,7 @@ def _path(
     frames: int,
     within: tuple[Tensor, Tensor],
 ) -> npt.NDArray[np.float64]:
-    """Latents of one syllable's movie, (frames, D): its dynamics, then the last pose held."""
+    """Latents of one state's movie, (frames, D): its dynamics, then the last pose held."""
     weights = mniw.to_standard(dynamics).mean[state]
     size, width = weights.shape
     count = sums.observations[state].clamp(min=1)

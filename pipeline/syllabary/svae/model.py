@@ -1,6 +1,7 @@
 """A trained model in one file: all that segmenting a new recording needs."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..priors.interface import GlobalParameters
 from ..priors.lookup import find_prior
 from ..provenance import Provenance
 from ..records.crops import Crops
+from ..records.merge_tree import CUT_NATS, LINKAGE
 from ..reduction.latents import LatentSeries
 from ..reduction.pca import Pca
 from ..reduction.reduction import Reduction, of_pca
@@ -27,6 +29,17 @@ __all__ = ["Model"]
 
 KIND = "model"
 SCHEMA = 6
+
+
+AGREEMENT = "agreement"
+
+
+def _no_tree() -> torch.Tensor:
+    return torch.zeros(0, 4, dtype=torch.float64)
+
+
+def _no_agreement() -> torch.Tensor:
+    return torch.zeros(0, 0, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -47,8 +60,12 @@ class Model:
     classes : tuple of str
         People's name of each state; empty where they gave none.
     linkage : (K - 1, 4) float64
-        The tree of syllables, in the format of ``scipy.cluster.hierarchy``: left, right, height (log
-        evidence lost, nats per frame), number of states. Empty (0, 4): every state is a syllable.
+        Merge tree of the states, as in ``scipy.cluster.hierarchy.linkage``: left, right, height
+        and number of states. Heights are log evidence lost, nats per frame, and never fall.
+        (0, 4) is no tree: every state is a syllable.
+    agreement : (K, K) float64
+        Probability of each state by a fit to other animals, by the state of this one; rows sum to
+        one. (0, 0) if there was no other fit: then probabilities are those of this fit alone.
     """
 
     settings: ModelSettings
@@ -57,9 +74,8 @@ class Model:
     parameters: GlobalParameters
     fps: float
     classes: tuple[str, ...] = ()
-    linkage: torch.Tensor = dataclasses.field(
-        default_factory=lambda: torch.zeros((0, 4), dtype=torch.float64)
-    )
+    linkage: torch.Tensor = dataclasses.field(default_factory=_no_tree)
+    agreement: torch.Tensor = dataclasses.field(default_factory=_no_agreement)
 
     @classmethod
     def of(
@@ -92,7 +108,12 @@ class Model:
         model = cls(settings, tensors, networks.tensors(), fitted.parameters, fps)
         if discovered is None:
             return model
-        return dataclasses.replace(model, classes=discovered.classes, linkage=discovered.linkage)
+        return dataclasses.replace(
+            model,
+            classes=discovered.classes,
+            linkage=discovered.linkage,
+            agreement=discovered.agreement,
+        )
 
     def reducer(self) -> Reduction:
         """Return the map from crops to latents."""
@@ -112,18 +133,27 @@ class Model:
         networks.load(self.weights)
         return networks
 
+    @property
+    def cut_nats(self) -> float:
+        """Height at which the merge tree is cut unless people say otherwise, nats per frame."""
+        # The states are as many as independent fits agree on, so each is a syllable.
+        return -math.inf
+
     def save(self, path: Path | str, provenance: Provenance) -> None:
         """Write the model whole or not at all; the same model makes the same bytes."""
         tensors = {f"reduction.{name}": value for name, value in self.reduction.items()}
         tensors |= {f"weights.{name}": value for name, value in self.weights.items()}
         tensors |= checkpoint.flatten(self.parameters, "parameters.")
-        tensors["linkage"] = self.linkage
+        tensors[AGREEMENT] = self.agreement
+        if len(self.linkage):
+            tensors[LINKAGE] = self.linkage.to(torch.float64)
         metadata = {
             "kind": KIND,
             "schema": SCHEMA,
             "settings": self.settings.model_dump(mode="json"),
             "fps": self.fps,
             "classes": self.classes,
+            CUT_NATS: self.cut_nats,
             "provenance": provenance.to_json(),
         }
         checkpoint.save(path, tensors, metadata)
@@ -153,7 +183,14 @@ class Model:
         parameters = checkpoint.restore(kind, tensors, "parameters.")
         classes = tuple(metadata["classes"])
         return cls(
-            settings, reduction, weights, parameters, metadata["fps"], classes, tensors["linkage"]
+            settings,
+            reduction,
+            weights,
+            parameters,
+            metadata["fps"],
+            classes,
+            tensors.get(LINKAGE, _no_tree()),
+            tensors.get(AGREEMENT, _no_agreement()),
         )
 
     @staticmethod

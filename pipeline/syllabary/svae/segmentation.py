@@ -33,9 +33,9 @@ class Segmentation(NamedTuple):
     Attributes
     ----------
     path : (T,) int64
-        Most probable path of syllables, also over ticks without a frame.
+        Most probable path of states, also over ticks without a frame.
     states : (T, K) float32
-        Probability of each syllable.
+        Probability of each state; for discovered syllables, of a fit to other animals giving it too.
     surprise_nats : (T,) float64
         Minus the log density of a frame's evidence given all earlier frames; NaN where the frame
         is missing, or for point latents a frame that predicts it.
@@ -150,9 +150,10 @@ def _of_lags(model: Model, evidence: GaussianEvidence) -> Segmentation:
     """Segment with latents that have noise, and dynamics of several lags."""
     assert isinstance(model.parameters, slds.Parameters)
     result = posterior.infer(model.parameters, evidence)
+    states = result.states @ model.agreement if len(model.agreement) else result.states
     return Segmentation(
         result.path.numpy(),
-        result.states.float().numpy(),
+        states.float().numpy(),
         -result.log_density.numpy(),
         result.means.float().numpy(),
         result.sd.float().numpy(),

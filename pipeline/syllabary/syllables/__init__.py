@@ -1,12 +1,12 @@
 """From posteriors to syllables: labels, bouts, their statistics and their accuracy.
 
-In reading order: ``settings``, ``decode`` (posterior → a row per tick), ``bouts`` (unbroken runs
-of one syllable), ``usage`` and ``transitions`` (counted within recordings), ``summary`` (a row per
-syllable, in mm and s), ``names`` (syllables in words), ``statistics`` (groups compared, an
-animal is the unit), ``changepoints`` (changes of behavior without a model), ``scores``, ``score_text``
-and ``calibration`` (labels and their probability against the truth), ``queries`` (clips to label
-next), ``selection`` (which of several models to use). Every function takes and returns tables or
-arrays; the steps read and write the files.
+In reading order: ``settings``, ``tree`` (which states are one syllable), ``decode`` (posterior → a row
+per tick), ``bouts`` (unbroken runs of one syllable), ``usage`` and ``transitions`` (counted within
+recordings), ``summary`` (a row per syllable, in mm and s), ``names`` (syllables in words),
+``statistics`` (groups compared, an animal is the unit), ``changepoints`` (changes of behavior without a
+model), ``scores``, ``score_text`` and ``calibration`` (labels and their probability against the
+truth), ``queries`` (clips to label next), ``selection`` (which of several models to use). Every
+function takes and returns tables or arrays; the steps read and write the files.
 
 A *tick* is a row of a recording's clock. A tick of syllable -1 is unlabeled and belongs to no
 bout. ``stop_tick`` is exclusive.
@@ -26,5 +26,6 @@ __all__ = [
     "statistics",
     "summary",
     "transitions",
+    "tree",
     "usage",
 ]

@@ -2,9 +2,9 @@
 
 Each syllable is mapped to the true syllable it overlaps most (many to one), so that a behavior
 split into several syllables is no error. ``of_labels`` judges the probability in the labels, the
-posterior marginal of the decoded syllable. Where a behavior has several syllables, that marginal
-leaves out the others and is too small. ``of_posteriors`` sums the marginals over all syllables of
-the behavior. Frames without a label do not count.
+posterior probability of the labeled syllable. Where a behavior has several syllables, that
+probability leaves out the others and is too small. ``of_posteriors`` sums the probabilities of all
+syllables of the behavior. Frames without a label do not count.
 
 References
 ----------
@@ -115,8 +115,8 @@ def of_posteriors(
 
     Parameters
     ----------
-    triples : iterable of (labels, states, truth)
-        ``states`` (T, K) are the posterior marginals of the ticks that labels have.
+    triples : iterable of (labels, probabilities, truth)
+        ``probabilities`` (T, S) are those of the syllables in the ticks that labels have.
     mostly : mapping of syllable to true syllable
         The behavior judged at a tick is that of its label; a syllable that is absent
         belongs to none.
@@ -126,16 +126,17 @@ def of_posteriors(
     Raises
     ------
     ShapeError
-        Labels and states have different numbers of ticks.
+        Labels and probabilities have different numbers of ticks.
     """
     parts = []
-    for labels, states, truth in triples:
-        if len(labels) != len(states):
+    for labels, probabilities, truth in triples:
+        if len(labels) != len(probabilities):
             raise ShapeError(
-                f"{len(labels)} labels but states of {len(states)} ticks; are they of one recording?"
+                f"{len(labels)} labels but probabilities of {len(probabilities)} ticks; are they of one "
+                "recording?"
             )
         row, label, true = _ticks(labels, truth)
-        marginal = np.asarray(states[row], np.float64)
+        marginal = np.asarray(probabilities[row], np.float64)
         marginal /= np.maximum(marginal.sum(1, keepdims=True), np.finfo(float).tiny)
         classes = _mapped(np.arange(marginal.shape[1]), mostly)
         behavior = _mapped(label, mostly)

@@ -1,6 +1,6 @@
 """Which clips a person should label next: clips of uncertain syllables, of many kinds.
 
-The *doubt* of a tick is the entropy of its states plus the disagreement between models, in nats.
+The *doubt* of a tick is the entropy over syllables plus the disagreement between models, in nats.
 A clip adds its doubt, in seconds times nats, to the syllables it may show and to its recording.
 The value of a set of clips is the sum over syllables and recordings of log(1 + doubt so far), and
 each next clip is the one that raises it most. A second clip of one kind adds less than a first
@@ -40,15 +40,15 @@ class Proposal(NamedTuple):
 
 
 class RecordingPosterior(NamedTuple):
-    """Posterior of one recording and the ticks that people labeled; T ticks, K states.
+    """Posterior of one recording and the ticks that people labeled; T ticks, S syllables.
 
     Attributes
     ----------
     recording : str
     time_s : (T,) float
         Time of each tick, s.
-    states : (T, K) float
-        Posterior marginals.
+    probabilities : (T, S) float
+        Posterior probability of each syllable.
     observed : (T,) bool
         Ticks with a frame.
     labeled : (T,) bool
@@ -59,7 +59,7 @@ class RecordingPosterior(NamedTuple):
 
     recording: str
     time_s: npt.NDArray[np.floating]
-    states: npt.NDArray[np.floating]
+    probabilities: npt.NDArray[np.floating]
     observed: npt.NDArray[np.bool_]
     labeled: npt.NDArray[np.bool_]
     disagreement_nats: Floats | None = None
@@ -171,25 +171,26 @@ def propose(recordings: Iterable[RecordingPosterior], *, clips: int, clip_s: flo
 
 
 def _doubt(posterior: RecordingPosterior, clip_s: float) -> tuple[Floats, Floats, int]:
-    """Return doubt (T, K) in s times nats, entropy (T,) in nats, and the ticks of a clip."""
-    states = np.asarray(posterior.states, np.float64)
-    ticks = {len(posterior.time_s), len(states), len(posterior.observed), len(posterior.labeled)}
+    """Return doubt (T, S) in s times nats, entropy (T,) in nats, and the ticks of a clip."""
+    probabilities = np.asarray(posterior.probabilities, np.float64)
+    ticks = {len(posterior.time_s), len(probabilities), len(posterior.observed), len(posterior.labeled)}
     if posterior.disagreement_nats is not None:
         ticks.add(len(posterior.disagreement_nats))
     if len(ticks) > 1:
         raise ShapeError(
-            f"{posterior.recording}: times, states and labels have {', '.join(map(str, sorted(ticks)))} "
-            "ticks; they share the recording's ticks. Segment it again."
+            f"{posterior.recording}: times, probabilities and labels have "
+            f"{', '.join(map(str, sorted(ticks)))} ticks; they share the recording's ticks. Segment it "
+            "again."
         )
-    total = states.sum(1, keepdims=True)
-    states = np.divide(states, total, where=total > 0, out=np.zeros_like(states))
-    terms = np.where(states > 0, states * np.log(np.where(states > 0, states, 1.0)), 0.0)
+    total = probabilities.sum(1, keepdims=True)
+    shares = np.divide(probabilities, total, where=total > 0, out=np.zeros_like(probabilities))
+    terms = np.where(shares > 0, shares * np.log(np.where(shares > 0, shares, 1.0)), 0.0)
     entropy = -terms.sum(1)
     # A tick without a frame cannot be labeled.
     apart = 0.0 if posterior.disagreement_nats is None else posterior.disagreement_nats
     nats = np.where(posterior.observed, entropy + apart, 0.0)
     tick_s = _tick_s(posterior.time_s)
-    return states * nats[:, None] * tick_s, entropy, max(1, round(clip_s / tick_s))
+    return shares * nats[:, None] * tick_s, entropy, max(1, round(clip_s / tick_s))
 
 
 def _greedy(
@@ -224,7 +225,7 @@ def _reason(posterior: RecordingPosterior, entropy: Floats, clip: slice) -> str:
     observed = posterior.observed[clip]
     if not observed.any():
         return ""
-    mean = np.asarray(posterior.states[clip], np.float64)[observed].mean(0)
+    mean = np.asarray(posterior.probabilities[clip], np.float64)[observed].mean(0)
     order = np.argsort(-mean, kind="stable")[:MAX_NAMED]
     likely = [f"{k} ({100 * mean[k]:.0f} %)" for k in order.tolist() if mean[k] >= MIN_SHARE]
     text = f"syllable {', '.join(likely)}; entropy {entropy[clip][observed].mean():.2f} nats"

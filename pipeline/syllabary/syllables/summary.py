@@ -14,7 +14,11 @@ __all__ = ["SCALARS", "table"]
 SCALARS = ("speed_mm_s", "height_mm", "height_max_mm", "length_mm", "turning_rad_s", "rising_mm_s")
 
 
-def table(recordings: Iterable[tuple[pd.DataFrame, pd.DataFrame]], bouts: pd.DataFrame) -> pd.DataFrame:
+def table(
+    recordings: Iterable[tuple[pd.DataFrame, pd.DataFrame]],
+    bouts: pd.DataFrame,
+    syllable_of: npt.NDArray[np.integer],
+) -> pd.DataFrame:
     """Summarize every syllable over all recordings; one recording is in memory at a time.
 
     Parameters
@@ -24,13 +28,15 @@ def table(recordings: Iterable[tuple[pd.DataFrame, pd.DataFrame]], bouts: pd.Dat
         tick each; NaN scalars do not count.
     bouts : DataFrame
         Bouts of the same recordings; syllables without a bout are left out.
+    syllable_of : (K,) int
+        Syllable of each state of the model.
 
     Returns
     -------
     DataFrame
-        ``syllable, name, usage`` (share of the ticks of bouts), ``bouts, median_duration_s`` and
-        means of ``SCALARS`` and of ``probability`` over all its ticks. ``turning_rad_s`` is
-        signed (positive is clockwise from above).
+        ``syllable, name, states`` (their numbers, as text), ``usage`` (share of the ticks of
+        bouts), ``bouts, median_duration_s`` and means of ``SCALARS`` and of ``probability`` over
+        all its ticks. ``turning_rad_s`` is signed (positive is clockwise from above).
 
     Raises
     ------
@@ -51,7 +57,7 @@ def table(recordings: Iterable[tuple[pd.DataFrame, pd.DataFrame]], bouts: pd.Dat
         )
         parts.append(pd.concat({"total": grouped.sum(), "count": grouped.count()}, axis=1))
     if not parts:
-        raise BadInput("no recording to summarize; 'syllabary segment' makes labels.")
+        raise BadInput("no recording to summarize; 'syllabary label' makes labels.")
     sums = pd.concat(parts).groupby(level=0).sum()
     means = sums["total"] / sums["count"].where(sums["count"] > 0)
     rows = bouts.assign(ticks=bouts["stop_tick"] - bouts["start_tick"]).groupby("syllable", sort=True)
@@ -62,6 +68,8 @@ def table(recordings: Iterable[tuple[pd.DataFrame, pd.DataFrame]], bouts: pd.Dat
         median_duration_s=("duration_s", "median"),
     )
     summary["usage"] /= max(summary["usage"].sum(), 1)
+    states = [" ".join(map(str, np.flatnonzero(syllable_of == s))) for s in summary.index]
+    summary.insert(1, "states", pd.Series(states, summary.index, dtype="string"))
     return summary.join(means).reset_index()
 
 

@@ -256,12 +256,27 @@ def syllable_table(model: ModelResults) -> tuple[list[Heading], dict[int, list[C
         for row in table.to_dict("records")
         if row["syllable"] >= 0
     }
+    states = _states(table)
+    if states:
+        columns.append(Heading("states", "states of the model that are this syllable", numeric=False))
+        for syllable, row in cells.items():
+            row.append(states[syllable])
     smallest = _smallest_q(model)
     if smallest:
         columns.append(Heading("q", "smallest adjusted p over comparisons of groups"))
         for syllable, row in cells.items():
             row.append(_cell(smallest.get(syllable), 2))
     return columns, cells
+
+
+def _states(table: pd.DataFrame) -> dict[int, Cell]:
+    """Return the states of each syllable; empty where every state is a syllable."""
+    if "states" not in table:
+        return {}
+    texts = {int(s): str(text) for s, text in zip(table["syllable"], table["states"], strict=True)}
+    if all(text == str(syllable) for syllable, text in texts.items()):
+        return {}
+    return {s: Cell(text.replace(" ", ", "), int(text.split()[0])) for s, text in texts.items()}
 
 
 def statistics_table(model: ModelResults) -> tuple[list[Heading], list[list[Cell]]]:

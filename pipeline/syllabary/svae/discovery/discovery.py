@@ -48,6 +48,14 @@ COMPARED_FRAMES = 500_000
 F64 = npt.NDArray[np.float64]
 
 
+class Compared(NamedTuple):
+    """An animal, or a part of a recording, on which two fits are compared."""
+
+    evidence: PointEvidence
+    unseen_by: int
+    """The fit that has not seen it; the other has."""
+
+
 class Discovered(NamedTuple):
     """The syllables.
 
@@ -61,6 +69,8 @@ class Discovered(NamedTuple):
         Name that people gave each state; empty for the others.
     linkage : (K - 1, 4) float64
         The tree of syllables, see ``linkage``.
+    agreement : (K, K) float64
+        See ``reproducibility.agreement``; (0, 0) if the number of syllables was given.
     history : DataFrame
         Of the training of the AR-HMM, see ``training.em``.
     """
@@ -69,6 +79,7 @@ class Discovered(NamedTuple):
     states: Mapping[str, Tensor]
     classes: tuple[str, ...]
     linkage: Tensor
+    agreement: Tensor
     history: pd.DataFrame
 
 
@@ -108,11 +119,10 @@ def find(
     if labels and any(annotations.weights.any() for annotations in labels.values()):
         people = {name: labels[name].weights.astype(np.float64) for name in latents}
     with one_thread("torch"):
-        number = settings.syllables
+        number, fits, compared = settings.syllables, [], []
         if number is None:
             divided = reproducibility.parts(latents)
             compared = _compared(latents, divided, settings.bridge_frames)
-            fits = []
             for left_out in (0, 1):
                 part = reproducibility.without(latents, divided, left_out)
                 fits.append(_labels(fit(part, None, f"without-{left_out}"), compared))
@@ -125,7 +135,15 @@ def find(
         for model in _tracked(coarsen(trained), len(trained.parameters.weights), "merging"):
             if len(model.parameters.weights) <= number:
                 break
-        return _discovered(model, trained, sorted(latents), labels)
+        found = _discovered(model, trained, sorted(latents), labels)
+        if not fits:
+            return found
+        # By the found order of states.
+        own = [
+            arhmm.infer(found.parameters, part.evidence, cache=False).states.argmax(-1)
+            for part in compared
+        ]
+        return found._replace(agreement=_agreement(own, fits, compared, len(found.classes)))
 
 
 def _tracked(path: Iterator[Coarse], states: int, what: str) -> Iterator[Coarse]:
@@ -134,29 +152,50 @@ def _tracked(path: Iterator[Coarse], states: int, what: str) -> Iterator[Coarse]
 
 def _compared(
     latents: Mapping[str, LatentSeries], divided: list[list[reproducibility.Part]], bridge: int
-) -> list[PointEvidence]:
+) -> list[Compared]:
     """Latents of the animals that one of two fits has not seen."""
     chosen, frames = [], 0
-    for part in (part for pair in zip(*divided[:2], strict=False) for part in pair):
+    pairs = ((fit, part) for both in zip(*divided[:2], strict=False) for fit, part in enumerate(both))
+    for fit, part in pairs:
         if frames >= COMPARED_FRAMES:
             break
         whole = latent_evidence.points(latents[part.recording], part.recording, bridge=bridge)
         ticks = slice(part.start, part.stop)
         if part.stop > part.start:
-            chosen.append(PointEvidence(whole.latents[ticks], whole.observed[ticks]))
+            evidence = PointEvidence(whole.latents[ticks], whole.observed[ticks])
+            chosen.append(Compared(evidence, fit))
             frames += part.stop - part.start
     return chosen
 
 
-def _labels(trained: Trained, compared: list[PointEvidence]) -> dict[int, list[npt.NDArray[np.int16]]]:
+def _labels(trained: Trained, compared: list[Compared]) -> dict[int, list[npt.NDArray[np.int16]]]:
     """Most probable state of every observed frame of each compared part, by the number of states."""
     labels = {}
     for model in _tracked(coarsen(trained), len(trained.parameters.weights), "number of syllables"):
-        pairs = zip(infer(model, compared), compared, strict=True)
+        pairs = zip(infer(model, [part.evidence for part in compared]), compared, strict=True)
         labels[len(model.parameters.weights)] = [
-            states.argmax(-1)[part.observed].numpy().astype(np.int16) for (_, states), part in pairs
+            states.argmax(-1)[part.evidence.observed].numpy().astype(np.int16)
+            for (_, states), part in pairs
         ]
     return labels
+
+
+def _agreement(
+    own: list[Tensor],
+    fits: list[dict[int, list[npt.NDArray[np.int16]]]],
+    compared: list[Compared],
+    states: int,
+) -> Tensor:
+    """Agreement of the states with those of the fits, in the animals that each fit has not seen."""
+    labels = [
+        part.numpy()[each.evidence.observed.numpy()] for part, each in zip(own, compared, strict=True)
+    ]
+    total = np.zeros((states, states))
+    for number, fit in enumerate(fits):
+        nearest = min(fit, key=lambda k: (abs(k - states), k))
+        unseen = [each.unseen_by == number for each in compared]
+        total += reproducibility.confusion(labels, fit[nearest], unseen, states)
+    return torch.from_numpy(reproducibility.agreement(total))
 
 
 def _discovered(
@@ -184,6 +223,7 @@ def _discovered(
         {name: part[:, order] for name, part in zip(names, states, strict=True)},
         classes,
         tree,
+        torch.zeros((0, 0), dtype=torch.float64),
         trained.history,
     )
 

@@ -6,6 +6,9 @@ that other animals do not confirm add to the second part. So the number of state
 most *net information*, I(A; B) − H(A | B) − H(B | A), or the smallest that is not clearly worse. One
 state has none.
 
+The same fits tell how far a label can be trusted. The probability that is reported for a syllable is
+that of a fit to other animals giving it too: posterior of the states times their *agreement*.
+
 References
 ----------
 doi:10.1162/089976604773717621 (choice of a number of clusters by how stable they are),
@@ -20,7 +23,15 @@ import numpy.typing as npt
 
 from ...reduction.latents import LatentSeries
 
-__all__ = ["Labels", "best_number", "net_information", "parts", "without"]
+__all__ = [
+    "Labels",
+    "agreement",
+    "best_number",
+    "confusion",
+    "net_information",
+    "parts",
+    "without",
+]
 
 # Parts that animals are divided into; a fit leaves one of them out.
 PARTS = 3
@@ -126,6 +137,55 @@ def best_number(first: Labels, second: Labels) -> tuple[int, dict[int, float]]:
         if behind.mean() <= error:
             return number, net
     return best, net
+
+
+def confusion(
+    own: Sequence[npt.NDArray[np.integer]],
+    others: Sequence[npt.NDArray[np.integer]],
+    unseen: Sequence[bool],
+    states: int,
+) -> npt.NDArray[np.float64]:
+    """Count how another fit labels the frames of each state, (K, K): rows are own states.
+
+    Each state of the other fit is read as the own state that it shares most frames with, over all
+    parts. Only the parts that the other fit has not seen are counted.
+
+    Parameters
+    ----------
+    own, others : sequence of (N,) int
+        Labels of the same frames, in the same parts.
+    unseen : sequence of bool
+        For each part, whether the other fit has not seen it.
+    states : int
+        Number of own states.
+    """
+    width = 1 + max((int(part.max(initial=0)) for part in others), default=0)
+    shared = np.zeros((width, states))
+    for mine, theirs in zip(own, others, strict=True):
+        np.add.at(shared, (theirs, mine), 1)
+    read_as = shared.argmax(1)
+    counts = np.zeros((states, states))
+    for mine, theirs, is_unseen in zip(own, others, unseen, strict=True):
+        if is_unseen:
+            np.add.at(counts, (mine, read_as[theirs]), 1)
+    return counts
+
+
+def agreement(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the probability of each state by another fit, given the own state, (K, K).
+
+    One frame of average usage is added to each row, and rows of states without frames are certain.
+
+    Parameters
+    ----------
+    counts : (K, K) float64
+        From ``confusion``.
+    """
+    rows = counts.sum(1, keepdims=True)
+    if not counts.sum():
+        return np.eye(len(counts))
+    usage = counts.sum(0) / counts.sum()
+    return np.where(rows > 0, (counts + usage) / (rows + 1), np.eye(len(counts)))
 
 
 def _entropy(probabilities: npt.NDArray[np.float64]) -> float:
