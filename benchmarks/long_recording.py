@@ -80,10 +80,10 @@ def model_of(states: int, rng: np.random.Generator) -> Model:
     )  # fmt: skip
     model = Model.of(settings, start, blank, fps=30.0, discovered=discovered)
     evidence = [segmentation.evidence_of(model, series[name], None) for name in series]
-    given_states = [discovered.states[name] for name in series]
+    state_shares = [discovered.states[name] for name in series]
     chosen = choices.prior_settings(settings)
     assert isinstance(chosen, slds.Settings)
-    parameters = dynamics.refit(model.parameters, evidence, given_states, short.lags, chosen)
+    parameters = dynamics.refit(model.parameters, evidence, state_shares, short.lags, chosen)
     return dataclasses.replace(model, parameters=parameters)
 
 
