@@ -65,13 +65,13 @@ def train(series: list[torch.Tensor], evidence: list[GaussianEvidence], states: 
     """Return settings, parameters and the states of whole recordings of a trained SLDS."""
     settings = arhmm.Settings(states=states, lags=1)
     points = [PointEvidence(x, torch.isfinite(x).all(-1)) for x in series]
-    teacher = arhmm.initial(settings, series, None, np.random.default_rng(seed))
+    ar_hmm = arhmm.initial(settings, series, None, np.random.default_rng(seed))
     for _ in range(20):
-        points_locals = [arhmm.infer(teacher, item) for item in points]
-        teacher = arhmm.update_hyperparameters(
-            arhmm.update(teacher, total([f.statistics for f in points_locals]), settings)
+        points_locals = [arhmm.infer(ar_hmm, item) for item in points]
+        ar_hmm = arhmm.update_hyperparameters(
+            arhmm.update(ar_hmm, total([f.statistics for f in points_locals]), settings)
         )
-    parameters = slds.from_autoregression(teacher)
+    parameters = slds.from_autoregression(ar_hmm)
     ours = slds.Settings(states=states)
     starts = [f.states for f in points_locals]
     for _ in range(15):

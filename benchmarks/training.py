@@ -4,8 +4,8 @@ A study is simulated as crops, and the shipped default is trained until joint tr
 of joint training (a pass over whole recordings, and the steps) then alternate with epochs of a plain
 VAE. It has the same crops, networks, windows and optimizer, independent latents N(0, I) and no
 messages. It does not need the frames around a window; its pass over whole recordings encodes, samples
-and scores as ours does. The comparison is made with discovery, whose classifier gives state evidence,
-and without, where mean field infers the states.
+and scores as ours does. The comparison is made with discovery, which gives the states, and without,
+where mean field infers them.
 
 Only speed counts. Discovery and the training before the first epoch have few iterations and restarts,
 so that the syllables are poor. Times are CPU times of one thread, medians over repeats; a frame counts
@@ -37,7 +37,7 @@ from syllabary.reduction import reduction
 from syllabary.reduction.latents import LatentSeries
 from syllabary.reduction.settings import ReduceSettings
 from syllabary.study import Config
-from syllabary.svae import latent_evidence
+from syllabary.svae import fitting, latent_evidence
 from syllabary.svae.discovery import discovery
 from syllabary.svae.networks import likelihood
 from syllabary.svae.networks.autoencoder import create
@@ -50,6 +50,8 @@ from syllabary.svae.training.schedule import learning_rate
 
 SEED = 1
 TARGET_S = 0.4
+# That discovery ends with, so that it needs one fit.
+SYLLABLES = 13
 # Functions with messages: of the prior, and of windows.
 PRIOR, BORDERS = (
     ("infer", "tangent", "update", "update_hyperparameters", "divergence"),
@@ -232,10 +234,11 @@ def prepare(
         )
         chosen = settings.model_copy(update={"training": short})
         return em.fit(series, chosen, target_duration_s=TARGET_S, fps=fps, seed=SEED), None
-    learner = settings.discovery.classifier.model_copy(update={"epochs": 1})
-    short = settings.discovery.model_copy(update={**few, "rounds": 0, "classifier": learner})
+    short = settings.discovery.model_copy(update={**few, "syllables": SYLLABLES})
     discovered = discovery.find(series, short, target_duration_s=TARGET_S, fps=fps, seed=SEED)
-    state_logits = {name: torch.from_numpy(logits) for name, logits in discovered.evidence.items()}
+    state_logits = {
+        name: states.clamp(min=fitting.SMALLEST).log() for name, states in discovered.states.items()
+    }
     fitted = clamped.fit(series, state_logits, settings, fps=fps, seed=SEED)
     return fitted, {name: logits[:, fitted.order] for name, logits in state_logits.items()}
 

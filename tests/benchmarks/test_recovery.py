@@ -161,7 +161,7 @@ def test_every_method_has_latents_and_few_settings():
     from syllabary import registry
 
     names = registry.names("recovery.methods")
-    assert {"arhmm", "kmeans", "shipped", "consensus"} <= set(names)
+    assert {"arhmm", "kmeans", "shipped"} <= set(names)
     for name in names:
         method = registry.find("recovery.methods", name)
         assert 1 <= len(method.SETTINGS) <= 8

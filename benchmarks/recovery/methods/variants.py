@@ -1,7 +1,7 @@
 """The shipped default with one setting changed, and with a minute of people's labels.
 
-The networks of crops are those of the PCA. With a classifier, other networks change labels only
-through the counts of transitions, and take most of the time. ``shipped`` has the whole model.
+The networks of crops are those of the PCA. Other networks take most of the time, and syllables are
+found before they are trained. ``shipped`` has the whole model.
 """
 
 from pathlib import Path
@@ -22,9 +22,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "labels": {"labeled_s": 60.0},
     "no-registration": {"registration": False},
     "no-build": {"subject_offset": False},
-    "no-coarsening": {"discovery": {"merge_threshold_nats": 0.0}},
-    "no-self-training": {"discovery": {"rounds": 0}},
-    "no-context": {"discovery": {"classifier": {"context_frames": 3}}},
+    "no-merging": {"discovery": {"syllables": 50}},
+    "one-lag": {"discovery": {"lags": 1}},
 }
 
 

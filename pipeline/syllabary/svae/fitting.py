@@ -95,6 +95,9 @@ def learn(
     if settings.training.epochs and list(networks.encoder.parameters()):
         logits = {name: _logits(states) for name, states in discovered.states.items()}
         fitted = clamped.fit(latents, logits, settings, fps=fps, seed=seed)
+        # The prior numbers the states by the frames in its own paths.
+        assert fitted.order is not None
+        logits = {name: each[:, fitted.order] for name, each in logits.items()}
         trained, networks = joint.fit(
             fitted, crops, latents, settings, reduction.pca, fps=fps, seed=seed, state_logits=logits,
             checkpoint=together,
