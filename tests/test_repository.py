@@ -88,7 +88,7 @@ def test_the_page_of_settings_is_that_of_the_settings():
         "write it again with: make schema"
     )
     assert "## `network_settings: conv`" in page and "## `prior_settings: slds`" in page
-    assert "| `merge_threshold_nats` | number, ≥ 0 | `0.055` |" in page
+    assert "| `max_stickiness` | number, > 0 | `100.0` |" in page
 
 
 def test_the_shipped_study_is_eight_simulated_animals_in_two_groups():
