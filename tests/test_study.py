@@ -225,7 +225,7 @@ def test_nothing_is_selected_unless_a_model_is_named():
 
 
 def test_candidates_are_every_variant_under_every_seed():
-    variants = {"base": {}, "coarse": {"discovery": {"merge_threshold_nats": 0.1}}}
+    variants = {"base": {}, "coarse": {"discovery": {"syllables": 9}}}
     config = study.read_config({"seed": 5, **select(model="m", seeds=2, settings=variants)})
     candidates = study.candidates(config)
     assert list(candidates) == ["m.base.5", "m.base.6", "m.coarse.5", "m.coarse.6"]
@@ -234,7 +234,7 @@ def test_candidates_are_every_variant_under_every_seed():
     coarse = candidates["m.coarse.5"]
     assert coarse.variant == "coarse"
     assert coarse.settings.training.iterations == 7  # the model's own
-    assert coarse.settings.discovery.merge_threshold_nats == 0.1
+    assert coarse.settings.discovery.syllables == 9
     assert list(study.fits(config)) == ["m", "n", *candidates]
 
 

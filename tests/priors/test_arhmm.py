@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -281,6 +283,32 @@ def test_nothing_observed_says_so():
 def test_settings_that_cannot_be_say_so():
     with pytest.raises(BadSetting, match="below the number of states"):
         read(arhmm.Settings, {"states": 60, "gamma": 10}, "models.x.prior_settings")
+
+
+def test_further_evidence_of_the_states_counts_in_frames_that_are_no_evidence_too(parameters, rng):
+    """A short chain, path by path, from expected log probabilities."""
+    K, T = 3, 6
+    kept = arhmm.reorder(parameters, torch.arange(K))
+    x = torch.from_numpy(rng.standard_normal((T, 4)))
+    x[2] = torch.nan
+    further = torch.from_numpy(rng.standard_normal((T, K)))
+    plain = arhmm.infer(kept, evidence(x))
+    result = arhmm.infer(kept, evidence(x)._replace(states=further))
+    first = dirichlet.expected_stats(kept.initial).log_probability.numpy()
+    rows = dirichlet.expected_stats(kept.transition).log_probability.numpy()
+    # Two lags, the third frame missing: only the sixth has all its regressors.
+    scores = np.zeros((T, K))
+    each = autoregression.scores(kept.dynamics, evidence(x), 2).numpy()
+    scores[5] = each[5]
+    for local, nodes in ((plain, scores), (result, scores + further.numpy())):
+        states, normalizer = np.zeros((T, K)), []
+        for path in itertools.product(range(K), repeat=T):
+            steps = sum(rows[a, b] for a, b in itertools.pairwise(path))
+            weight = first[path[0]] + steps + nodes[range(T), path].sum()
+            normalizer.append(weight)
+            states[range(T), path] += np.exp(weight)
+        np.testing.assert_allclose(local.states, states / states.sum(1, keepdims=True), rtol=1e-6)
+        assert float(local.bound) == pytest.approx(np.logaddexp.reduce(normalizer))
 
 
 def test_counts_of_steps_are_those_of_the_posterior(recordings, parameters):

@@ -20,9 +20,9 @@ PRIVATE = {
     "pieces": "windows",
     "programme": "movement template",
     "programmes": "movement templates",
-    "recogniser": "encoder, or classifier",
-    "recognizer": "encoder, or classifier",
-    "recognition": "labeler, or classifier",
+    "recogniser": "encoder",
+    "recognizer": "encoder",
+    "recognition": "encoder",
     "regauge": "rescale_latents",
     "scrap": "unused state",
     "scraps": "unused states",
@@ -80,12 +80,12 @@ VAGUE = {
     "say": "predict",
     "says": "predicts",
     "seen": "observed",
-    "taught": "use_teacher",
+    "taught": "trained",
     "tell": "a verb of what is done",
     "told": "clamped, or given state evidence",
 }
 # Refused only as a whole name.
-WHOLE = {"one": "a noun of what it is", "resolution_nats": "merge_threshold_nats"}
+WHOLE = {"one": "a noun of what it is"}
 
 # (pattern of a path, name) -> why the name is right there.
 EXCEPTIONS = {

@@ -19,11 +19,9 @@ from syllabary.svae import latent_evidence
 from syllabary.svae.model import Model
 from syllabary.svae.networks import pca as linear
 from syllabary.svae.networks.likelihood import log_likelihood
+from syllabary.svae.process import chain, filtering, generative
 from syllabary.svae.scores import bound as bound_of
 from syllabary.svae.scores import (
-    chain,
-    filtering,
-    generative,
     importance,
     iwae,
     observation_models,
@@ -192,30 +190,6 @@ def test_the_bound_is_below_the_likelihood_and_meets_it_with_one_state(rng, lags
             assert abs(bound - exact) < ROUNDING
         else:
             assert bound < exact + ROUNDING and bound > exact - 5
-
-
-def test_evidence_of_states_moves_the_posterior_and_costs_bound(rng):
-    T, D, K = 6, 2, 2
-    motion = random_motion(rng, K, D, 1)
-    view, _ = tiny(rng, T, D)
-    potential = observation_models.potential(
-        view, torch.zeros((T, D), dtype=torch.float64), torch.arange(T)
-    )
-    potential = chain.Potential(*(part[None] for part in potential))
-    even = motion.first.expand(1, T, -1)
-    options = {"max_iterations": 200, "tolerance": 1e-12}
-    free = chain.optimum(motion, potential, even, **options)
-    pushed = torch.zeros((1, T, K), dtype=torch.float64)
-    pushed[..., 1] = 3.0
-    held = chain.optimum(motion, potential, even, **options, extra=pushed)
-    assert (held.states[..., 1] > free.states[..., 1]).all()
-
-    def bound(result):
-        prediction = (potential.precision_mean * result.means).sum()
-        moment = result.covariances + result.means[..., :, None] * result.means[..., None, :]
-        return float(prediction - 0.5 * (potential.precision * moment).sum() - result.divergence[0])
-
-    assert bound(held) < bound(free)
 
 
 def test_more_samples_raise_the_bound(rng):

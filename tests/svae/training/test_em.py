@@ -113,6 +113,19 @@ def test_stickiness_is_solved_for_another_duration(factor):
     assert last.median_duration_s == pytest.approx(natural * factor, rel=0.05) or at_the_end
 
 
+@pytest.mark.parametrize("limit", [40.0, 1e5])
+def test_stickiness_stays_below_its_limit(limit):
+    """Bouts of 10 s ask for more; the first guess is 1440, a pseudo-count for each frame."""
+    series, _ = study(2)
+    options = {"target_duration_s": 10.0, "max_kappa": limit}
+    fitted = train(series, small(restarts=1), **options)
+    kappas = fitted.history["kappa"]
+    assert 0 < kappas.max() <= limit * (1 + 1e-9)
+    # It goes as far as it may.
+    assert kappas.iloc[-1] == pytest.approx(limit)
+    assert float(fitted.parameters.kappa) == pytest.approx(limit)
+
+
 def test_threads_change_nothing():
     series = study(3)[0]
     assert_same(train(series), train(dict(reversed(series.items())), workers=3))

@@ -98,7 +98,7 @@ def predict(process: GenerativeProcess, evidence: GaussianEvidence) -> Filtered:
     length = min(FILTER_WINDOW + FILTER_MARGIN, frames)
     # All windows have one length; the last ones begin earlier, so that they end with the recording.
     begins = (starts - FILTER_MARGIN).clamp(min=0, max=frames - length)
-    for group in torch.split(torch.arange(len(starts)), FILTER_BATCH):
+    for group in torch.arange(len(starts)).split(FILTER_BATCH) if frames else ():
         ticks = begins[group, None] + torch.arange(length)
         belief = filtered(process, chain.Potential(*(part[ticks] for part in potential)))
         for row, i in enumerate(group.tolist()):

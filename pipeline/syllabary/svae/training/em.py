@@ -191,6 +191,9 @@ class EMTrainer:
             return before
         parameters = self.start(0)
         kappa = 0.0 if self.sticky is None else self.sticky.kappa_of(parameters)
+        if self.solves_kappa and kappa > self.max_kappa:
+            kappa = self.max_kappa
+            parameters = self._with_kappa(parameters, kappa)
         stage = POINTS if self.prior.TAKES_POINTS else LATENTS
         state = EMState(self.prior_name, parameters, kappa=kappa, stage=stage, merge_share=MERGE_SHARE)
         if not self.solves_kappa:

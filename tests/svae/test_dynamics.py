@@ -9,7 +9,7 @@ from syllabary.errors import BadInput
 from syllabary.expfam import mniw
 from syllabary.priors import slds
 from syllabary.priors.types import GaussianEvidence
-from syllabary.svae import forecasting
+from syllabary.svae import dynamics
 from syllabary.svae.process import chain, filtering
 from syllabary.svae.process.generative import generative_process
 
@@ -48,7 +48,7 @@ def test_two_lags_are_found_through_noise(springs):
     evidence, states = springs
     parameters, settings = blank(evidence)
     result = generative_process(
-        forecasting.refit(parameters, evidence, states, 2, settings, max_iterations=20)
+        dynamics.refit(parameters, evidence, states, 2, settings, max_iterations=20)
     )
     # Six thousand frames of AR noise 0.1 leave coefficients an error of about 0.01.
     assert_allclose(result.weights.numpy(), SPRINGS, atol=0.06)
@@ -61,9 +61,7 @@ def test_what_is_to_come_is_foretold_better_by_two_lags_than_by_one(springs):
     parameters, settings = blank(evidence)
     nats = []
     for lags in (1, 2):
-        motion = generative_process(
-            forecasting.refit(parameters, evidence[:1], states[:1], lags, settings)
-        )
+        motion = generative_process(dynamics.refit(parameters, evidence[:1], states[:1], lags, settings))
         each = evidence[1]
         potential = chain.Potential(
             torch.diag_embed(each.precision)[None], (each.precision * each.mean.nan_to_num())[None]
@@ -76,9 +74,9 @@ def test_what_is_to_come_is_foretold_better_by_two_lags_than_by_one(springs):
 def test_windows_change_next_to_nothing(springs, monkeypatch):
     evidence, states = springs
     parameters, settings = blank(evidence)
-    whole = forecasting.refit(parameters, evidence, states, 2, settings)
-    monkeypatch.setattr(forecasting, "WINDOW", 700)
-    cut = forecasting.refit(parameters, evidence, states, 2, settings)
+    whole = dynamics.refit(parameters, evidence, states, 2, settings)
+    monkeypatch.setattr(dynamics, "WINDOW", 700)
+    cut = dynamics.refit(parameters, evidence, states, 2, settings)
     weights = [mniw.to_standard(each.dynamics).mean for each in (whole, cut)]
     # Ten borders in six thousand frames.
     assert_allclose(weights[0], weights[1], atol=0.02)
@@ -88,11 +86,11 @@ def test_a_piece_counts_every_frame_but_its_first_and_agrees_with_points(springs
     """Seen almost exactly, the sums are those of an autoregression of points."""
     evidence, states = springs
     parameters, settings = blank(evidence)
-    motion = generative_process(forecasting.refit(parameters, evidence, states, 2, settings))
+    motion = generative_process(dynamics.refit(parameters, evidence, states, 2, settings))
     exact = torch.from_numpy(np.random.default_rng(0).standard_normal((50, 2)))
     potential = chain.Potential(torch.eye(2).expand(50, 2, 2).double() * 1e12, exact * 1e12)
     shares = states[0][:50]
-    result = forecasting._sums(motion, potential, shares, 2, 2)
+    result = dynamics._sums(motion, potential, shares, 2, 2)
     assert_allclose(result.observations, shares[1:].sum(0))
     regressor = torch.cat([exact[1:-1], exact[:-2], torch.ones(48, 1)], -1)
     weighted = shares[2:, 0, None] * regressor
@@ -108,4 +106,4 @@ def test_nothing_to_learn_from_is_told(springs):
     parameters, settings = blank(evidence)
     none = [each._replace(precision=torch.zeros_like(each.precision)) for each in evidence]
     with pytest.raises(BadInput, match="has 2 observed frames before it"):
-        forecasting.refit(parameters, none, states, 2, settings)
+        dynamics.refit(parameters, none, states, 2, settings)
