@@ -188,7 +188,7 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     -------
     dict
         ``plain`` and ``registered``, each with motion if the recordings were tracked. If registration
-        is not worthwhile (``template_learning``), ``registered`` is a reduction of the crops as extracted.
+        is not worthwhile (``template_learning``), ``registered`` reduces the crops as extracted.
 
     Raises
     ------
