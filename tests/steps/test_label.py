@@ -14,7 +14,6 @@ from syllabary.records import tables
 from syllabary.records.posterior import Posterior
 from syllabary.steps import label
 from syllabary.svae.model import Model
-from syllabary.svae.settings import DiscoverySettings
 
 from .conftest import MADE
 
@@ -53,16 +52,12 @@ def table(tmp_path):
 
 @pytest.fixture
 def with_tree(trained, tmp_path):
-    """The model with a merge tree, its own cut, and names of states."""
+    """The model with a merge tree, and names of states."""
 
-    def make(threshold_nats=None, classes=()):
+    def make(classes=()):
         model = Model.load(trained.folder / "models" / "m" / "model.safetensors")
-        settings = model.settings
-        if threshold_nats is not None:
-            discovery = DiscoverySettings(merge_threshold_nats=threshold_nats)
-            settings = settings.model_copy(update={"discovery": discovery})
         path = tmp_path / "model.safetensors"
-        dataclasses.replace(model, settings=settings, linkage=TREE, classes=classes).save(path, MADE)
+        dataclasses.replace(model, linkage=TREE, classes=classes).save(path, MADE)
         return path
 
     return make
@@ -100,11 +95,9 @@ def test_merging_all_by_hand_gives_one_syllable_in_one_bout(trained, table, tmp_
     assert labels["state"].nunique() > 1
 
 
-def test_a_model_with_discovery_is_cut_at_its_threshold(trained, with_tree, tmp_path):
-    _, syllable_of = run(trained, tmp_path, model=with_tree(threshold_nats=0.05))
-    assert syllable_of.tolist() == [0, 1, 2, 1, 0]
-    _, syllable_of = run(trained, tmp_path, model=with_tree(threshold_nats=0.02))
-    assert syllable_of.tolist() == [0, 1, 2, 1, 3]
+def test_every_state_is_a_syllable_unless_people_cut_the_tree(trained, with_tree, tmp_path):
+    _, syllable_of = run(trained, tmp_path, model=with_tree())
+    assert syllable_of.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_names_of_states_follow_into_their_syllable(trained, with_tree, table, tmp_path):

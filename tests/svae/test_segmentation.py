@@ -3,15 +3,20 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import adjusted_mutual_info_score
 
+from svae.discovery.conftest import GAPS, QUICK, TARGET_S, simulated
 from svae.training.test_em import FPS, components, small, study, train
 from syllabary.errors import BadInput, ShapeError
+from syllabary.priors import slds
 from syllabary.provenance import Provenance
 from syllabary.records.merge_tree import MergeTree
 from syllabary.reduction.latents import LatentSeries
 from syllabary.svae import checkpoint, segmentation
+from syllabary.svae.discovery import discovery
 from syllabary.svae.model import Model
-from syllabary.svae.settings import DiscoverySettings
+from syllabary.svae.settings import ModelSettings
+from syllabary.svae.training.fitted import Fitted
 
 MADE = Provenance("fit", {}, 1, {}, "code")
 
@@ -103,14 +108,76 @@ def test_a_merge_tree_is_saved_with_the_model(trained, tmp_path):
         np.testing.assert_array_equal(MergeTree.load(tmp_path / "m.safetensors").linkage, linkage)
 
 
-def test_the_tree_is_cut_at_the_merge_threshold(trained, tmp_path):
+def test_no_cut_is_made_unless_people_make_it(trained, tmp_path):
     model, _ = trained
-    assert model.cut_nats == -np.inf
-    discovery = DiscoverySettings(merge_threshold_nats=0.25)
-    settings = model.settings.model_copy(update={"discovery": discovery})
-    cut = dataclasses.replace(model, settings=settings, classes=("walk", ""))
-    assert cut.cut_nats == 0.25
-    for each in (model, cut):
+    named = dataclasses.replace(model, classes=("walk", ""))
+    for each in (model, named):
         each.save(tmp_path / "m.safetensors", MADE)
         tree = MergeTree.load(tmp_path / "m.safetensors")
-        assert (tree.cut_nats, tree.classes) == (each.cut_nats, each.classes)
+        assert (tree.cut_nats, tree.classes) == (-np.inf, each.classes)
+
+
+@pytest.fixture(scope="module")
+def discovered():
+    """A model of simulated syllables, as discovery leaves it, and two recordings with their states."""
+    recordings, truth = simulated()
+    result = discovery.find(recordings, QUICK, target_duration_s=TARGET_S, fps=FPS, seed=1)
+    settings = ModelSettings(prior="slds", discovery=QUICK)
+    start = Fitted(slds.from_autoregression(result.parameters), result.history)
+    model = Model.of(settings, start, components(2), fps=FPS, discovered=result)
+    return model, recordings, truth
+
+
+def test_a_discovered_model_labels_a_recording_by_its_syllables(discovered):
+    model, recordings, truth = discovered
+    series = recordings["r0"]
+    result = segmentation.segment(model, series)
+    assert adjusted_mutual_info_score(truth["r0"], result.path) > 0.9
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(result.surprise_nats)), GAPS)
+    # Of a frame that is seen almost exactly, the mean is the frame; a gap is filled, less surely.
+    np.testing.assert_allclose(result.mean[series.observed], series.values[series.observed], atol=0.05)
+    assert np.isfinite(result.mean).all() and (result.sd > 0).all()
+    assert result.sd[GAPS].min() > 2 * result.sd[series.observed].max()
+    np.testing.assert_allclose(result.states.sum(1), 1, rtol=1e-5)
+
+
+def test_probabilities_are_those_of_fits_to_other_animals(discovered):
+    model, recordings, _ = discovered
+    size = len(model.agreement)
+    assert size == 4
+    np.testing.assert_allclose(model.agreement.sum(1), 1)
+    alone = dataclasses.replace(model, agreement=torch.zeros((0, 0), dtype=torch.float64))
+    left, right = (segmentation.segment(each, recordings["r1"]) for each in (model, alone))
+    np.testing.assert_array_equal(left.path, right.path)
+    expected = np.zeros_like(left.states)
+    for k in range(size):
+        expected += right.states[:, k, None] * model.agreement[k].numpy()
+    np.testing.assert_allclose(left.states, expected, atol=1e-6)
+    # Nothing is more certain than what two fits agree on.
+    assert left.states.max() <= float(model.agreement.max()) + 1e-6
+
+
+def test_a_discovered_model_survives_its_file(discovered, tmp_path):
+    model, recordings, _ = discovered
+    model = dataclasses.replace(model, classes=("walk", "", "rear", ""))
+    model.save(tmp_path / "m.safetensors", MADE)
+    again = Model.load(tmp_path / "m.safetensors")
+    assert again.settings == model.settings and again.classes == model.classes
+    assert torch.equal(again.linkage, model.linkage) and len(again.linkage) == 3
+    assert torch.equal(again.agreement, model.agreement)
+    for left, right in zip(
+        segmentation.segment(model, recordings["r0"]),
+        segmentation.segment(again, recordings["r0"]),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 4])
+def test_short_recordings_of_a_discovered_model(discovered, frames):
+    model, recordings, _ = discovered
+    whole = recordings["r0"]
+    short = LatentSeries(whole.values[:frames], whole.observed[:frames], whole.information[:frames])
+    result = segmentation.segment(model, short)
+    assert [len(part) for part in result] == [frames] * 5
+    assert np.isfinite(result.states).all() and np.isfinite(result.surprise_nats).all()

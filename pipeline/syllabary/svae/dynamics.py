@@ -68,9 +68,9 @@ def fit(
         for name in sorted(latents):
             with Crops(crops[name]) as recording:
                 evidence.append(segmentation.evidence_of(model, latents[name], recording))
-        given = [states[name] for name in sorted(latents)]
+        clamped = [states[name] for name in sorted(latents)]
         lags = global_parameters.lags(model.parameters)
-        return refit(model.parameters, evidence, given, lags, settings)
+        return refit(model.parameters, evidence, clamped, lags, settings)
 
 
 def refit(

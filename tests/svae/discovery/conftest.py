@@ -24,8 +24,7 @@ def train(series, people=None, settings=QUICK, **rest):
     return coarsening.train(series, people, settings, **options)
 
 
-@pytest.fixture(scope="session")
-def study():
+def simulated():
     """Three recordings of one switching system of four states, and the true states."""
     rng = np.random.default_rng(5)
     system = latent.arhmm(
@@ -41,6 +40,11 @@ def study():
         series[f"r{i}"] = LatentSeries(values, observed, information)
         truth[f"r{i}"] = system.z[rows]
     return series, truth
+
+
+@pytest.fixture(scope="session")
+def study():
+    return simulated()
 
 
 @pytest.fixture(scope="session")

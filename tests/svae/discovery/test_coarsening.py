@@ -33,8 +33,8 @@ def all_of(truth):
     return np.concatenate([truth[name] for name in sorted(truth)])
 
 
-def one_hot(z, kinds):
-    return torch.eye(kinds, dtype=torch.float64)[torch.as_tensor(z)]
+def one_hot(z, classes):
+    return torch.eye(classes, dtype=torch.float64)[torch.as_tensor(z)]
 
 
 def test_the_path_loses_a_state_at_a_time_and_passes_the_true_ones(path, trained, study):
@@ -103,20 +103,20 @@ def test_how_far_people_and_states_agree_is_learned(trained, study):
     for name in sorted(study[1]):
         z = study[1][name]
         wrong = rng.random(FRAMES) < 0.2
-        said = np.where(wrong, rng.integers(4, size=FRAMES), z)
-        weights = one_hot(said, 4)
+        answers = np.where(wrong, rng.integers(4, size=FRAMES), z)
+        weights = one_hot(answers, 4)
         weights[FRAMES // 3 :] = 0
         people.append(weights)
         labeled += FRAMES // 3
-    told = trained._replace(people=people)
-    (four,) = (m for m in coarsening.coarsen(told) if len(m.parameters.weights) == 4)
+    annotated = trained._replace(people=people)
+    (four,) = (m for m in coarsening.coarsen(annotated) if len(m.parameters.weights) == 4)
     counts = four.classes.concentration.numpy() - coarsening.CLASS_COUNT
     assert counts.sum() == pytest.approx(labeled)
     share = counts / counts.sum(1, keepdims=True)
     expected = 0.2 / 4 + 0.8 * np.eye(4)
     # 750 labels of each state: errors of 0.015, and states that are three per cent wrong.
     assert_allclose(share[share.argmax(0)], expected, atol=0.06)
-    assert accuracy(labels_of(four, told, people), all_of(study[1])) > 0.97
+    assert accuracy(labels_of(four, annotated, people), all_of(study[1])) > 0.97
 
 
 def halved(z, rng):
@@ -133,9 +133,9 @@ def halved(z, rng):
 def halves(trained, study):
     """A model of six states: 0 and 4 move alike, and so do 1 and 5. People tell 0 from 4 alone."""
     rng = np.random.default_rng(7)
-    kinds = [halved(study[1][name], rng) for name in sorted(study[1])]
+    classes = [halved(study[1][name], rng) for name in sorted(study[1])]
     parts, people = [], []
-    for evidence, z in zip(trained.evidence, kinds, strict=True):
+    for evidence, z in zip(trained.evidence, classes, strict=True):
         shares = one_hot(z, 6)
         usable = autoregression.usable(evidence.observed, 1)
         steps = shares[:-1].T @ shares[1:]
@@ -150,47 +150,47 @@ def halves(trained, study):
         mniw.Natural(*(sum(each) for each in zip(*(part[2] for part in parts), strict=True))),
     )
     parameters = arhmm.update(start, statistics, settings)
-    return trained._replace(parameters=parameters, people=people), np.concatenate(kinds)
+    return trained._replace(parameters=parameters, people=people), np.concatenate(classes)
 
 
-def together(model, trained, kinds, pair):
+def together(model, trained, classes, pair):
     """Whether most frames of two kinds have the same label."""
     labels = labels_of(model, trained, trained.people)
-    each = [np.bincount(labels[kinds == kind]).argmax() for kind in pair]
+    each = [np.bincount(labels[classes == kind]).argmax() for kind in pair]
     return each[0] == each[1]
 
 
 def test_labels_keep_apart_what_moves_alike(halves):
-    trained, kinds = halves
+    trained, classes = halves
     six, five, four, *_ = coarsening.coarsen(trained)
     numbers = [len(model.parameters.weights) for model in (six, five, four)]
     assert numbers == [6, 5, 4]
-    assert together(five, trained, kinds, (1, 5)) and not together(five, trained, kinds, (0, 4))
-    told = (kinds == 0) | (kinds == 4)
+    assert together(five, trained, classes, (1, 5)) and not together(five, trained, classes, (0, 4))
+    annotated = (classes == 0) | (classes == 4)
     labels = labels_of(five, trained, trained.people)
-    assert accuracy(labels[told], kinds[told]) > 0.97
+    assert accuracy(labels[annotated], classes[annotated]) > 0.97
     # What people tell apart costs a bit for each frame that they labeled.
     alone = trained._replace(people=[None] * 3)
     free = [model for model in coarsening.coarsen(alone) if len(model.parameters.weights) <= 5]
-    assert together(free[1], alone, kinds, (0, 4)) and together(free[1], alone, kinds, (1, 5))
+    assert together(free[1], alone, classes, (0, 4)) and together(free[1], alone, classes, (1, 5))
     assert five.cost_nats < 0.01 and max(model.cost_nats for model in free[:2]) < 0.01
-    bit = told.sum() * np.log(2) / USABLE
+    bit = annotated.sum() * np.log(2) / USABLE
     assert four.cost_nats > 0.9 * min(bit, free[2].cost_nats) > 0.1
 
 
 def test_a_labeled_frame_decides_between_states_that_move_alike(halves):
-    trained, kinds = halves
+    trained, classes = halves
     six = next(coarsening.coarsen(trained))
-    first = kinds[:FRAMES]
+    first = classes[:FRAMES]
     (bouts,) = np.nonzero((first == 0) | (first == 4))
     middle = bouts[len(bouts) // 2]
     some = torch.zeros((FRAMES, 2), dtype=torch.float64)
     states = {}
-    for said in (0, 1):
+    for answers in (0, 1):
         some[middle] = 0
-        some[middle, said] = 1
+        some[middle, answers] = 1
         (_, result) = next(coarsening.infer(six, trained.evidence[:1], [some]))
-        states[said] = result[middle].argmax().item()
+        states[answers] = result[middle].argmax().item()
     assert states[0] != states[1]
 
 

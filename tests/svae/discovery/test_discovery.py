@@ -42,6 +42,7 @@ def assert_same(each, other):
     for left, right in zip(each.parameters.dynamics, other.parameters.dynamics, strict=True):
         assert_array_equal(left, right)
     assert_array_equal(each.linkage, other.linkage)
+    assert_array_equal(each.agreement, other.agreement)
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,14 @@ def test_the_true_number_of_states_is_found_and_numbered_by_usage(study, discove
     assert len(discovered.history)
 
 
+def test_agreement_is_that_with_fits_to_other_animals(study, discovered):
+    """States this clear are the same in every fit, but for frames next to a change of state."""
+    agreed = discovered.agreement.numpy()
+    assert agreed.shape == (4, 4)
+    assert_allclose(agreed.sum(1), 1)
+    assert (np.diag(agreed) > 0.97).all()
+
+
 def test_states_are_those_of_the_parameters(study, discovered):
     """Renumbered parameters and probabilities have the same order."""
     model = coarsening.Coarse(
@@ -72,12 +81,12 @@ def test_states_are_those_of_the_parameters(study, discovered):
 
 
 def test_animals_of_one_movement_have_one_state():
-    one = latent.arhmm(
+    values = latent.arhmm(
         np.random.default_rng(3), states=1, dims=2, lags=1, frames=3 * 800, duration_frames=15,
         noise_sd=0.3, memory=0.8,
     ).x  # fmt: skip
     series = {
-        f"r{i}": LatentSeries(one[800 * i : 800 * (i + 1)] / one.std(0), np.ones(800, bool))
+        f"r{i}": LatentSeries(values[800 * i : 800 * (i + 1)] / values.std(0), np.ones(800, bool))
         for i in range(3)
     }
     result = find(series, with_states(None, states=4))
@@ -88,11 +97,11 @@ def test_animals_of_one_movement_have_one_state():
 
 def test_the_number_is_that_on_which_fits_agree(study, monkeypatch):
     """Fits see all animals but one each, are compared on both, and the last fit sees all."""
-    seen, compared = [], []
+    trained_on, compared = [], []
     train, infer = coarsening.train, coarsening.infer
 
     def spy(latents, *rest, **options):
-        seen.append(sorted(name.partition(".")[0] for name in latents))
+        trained_on.append(sorted(name.partition(".")[0] for name in latents))
         return train(latents, *rest, **options)
 
     def watched(model, evidence, people=None):
@@ -105,7 +114,7 @@ def test_the_number_is_that_on_which_fits_agree(study, monkeypatch):
         discovery.reproducibility, "best_number", lambda *fits: (2, dict.fromkeys(fits[0], 0.0))
     )
     result = find(study[0], with_states(None, iterations=1))
-    assert seen == [["r1", "r2"], ["r0", "r2"], ["r0", "r1", "r2"]]
+    assert trained_on == [["r1", "r2"], ["r0", "r2"], ["r0", "r1", "r2"]]
     assert len(result.parameters.weights) == 2
     assert len(compared[0]) == 2
     for left, name in zip(compared[0], ("r0", "r1"), strict=True):
@@ -119,7 +128,7 @@ def test_the_same_seed_gives_the_same_result(study, discovered):
 
 def test_the_number_of_syllables_can_be_given(study, discovered, tmp_path):
     two = find(study[0], with_states(2), folder=tmp_path)
-    assert len(two.parameters.weights) == 2
+    assert len(two.parameters.weights) == 2 and two.agreement.shape == (0, 0)
     # Nothing is compared then, so there is one fit.
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
     # Syllables are merged, not found anew: two pairs of the four.

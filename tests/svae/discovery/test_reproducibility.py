@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import entropy
 from sklearn.metrics import mutual_info_score
 
@@ -44,23 +44,78 @@ def test_net_information_of_labels_alike_unlike_and_finer(rng):
     assert reproducibility.net_information(labels[:0], labels[:0]) == 0
 
 
+def in_parts(labels):
+    return np.split(labels, 8)
+
+
 def test_the_best_number_is_the_last_that_both_confirm(rng):
     four = rng.integers(4, size=N)
     truth = {1: 0 * four, 2: four // 2, 4: four}
     fits = [{**truth, 8: 2 * four + rng.integers(2, size=N)} for _ in range(2)]
     # A number that one fit alone has is not compared.
     fits[0][5] = four
+    fits = [{number: in_parts(labels) for number, labels in fit.items()} for fit in fits]
     number, nets = reproducibility.best_number(*fits)
     assert number == 4
     assert sorted(nets) == [1, 2, 4, 8]
-    assert nets[1] == 0 and nets[2] == pytest.approx(np.log(2), abs=1e-3)
-    assert nets[8] == pytest.approx(net(fits[0][8], fits[1][8]))
+    assert nets[1] == 0 and nets[2] == pytest.approx(np.log(2), abs=2e-3)
+    each = [net(*pair) for pair in zip(fits[0][8], fits[1][8], strict=True)]
+    assert nets[8] == pytest.approx(np.mean(each))
+
+
+@pytest.mark.parametrize(("better", "number"), [(0.5, 2), (1.5, 3)])
+def test_a_number_must_be_better_by_more_than_its_standard_error(monkeypatch, better, number):
+    """Differences to the best are taken part by part: 2 is worse by some standard errors."""
+    apart = np.array([-2.0, 0.0, 1.0, 3.0])
+    apart += better * apart.std(ddof=1) / 2 - apart.mean()
+    level = np.array([10.0, 50.0, 30.0, 20.0])
+    values = {2: level, 3: level + apart}
+    monkeypatch.setattr(reproducibility, "net_information", lambda a, b: values[len(a)][int(b[0])])
+    fit = {k: [np.full(k, part) for part in range(4)] for k in values}
+    assert reproducibility.best_number(fit, fit)[0] == number
 
 
 def test_fits_that_agree_on_nothing_have_one_state(rng):
-    fits = [{k: rng.integers(k, size=N) for k in (2, 3)} for _ in range(2)]
+    fits = [{k: in_parts(rng.integers(k, size=N)) for k in (2, 3)} for _ in range(2)]
     number, nets = reproducibility.best_number(*fits)
     assert number == 1 and nets[1] == 0 and max(nets[2], nets[3]) < 0
+
+
+def test_one_part_is_compared_without_an_error(rng):
+    four = rng.integers(4, size=N)
+    fit = {1: [0 * four], 2: [four // 2], 4: [four]}
+    assert reproducibility.best_number(fit, fit)[0] == 4
+
+
+def test_confusion_reads_states_of_another_fit_as_own_ones(rng):
+    """Frame by frame; the other fit has five states, whose numbers mean nothing here."""
+    states = [rng.integers(3, size=n) for n in (400, 300, 0, 200)]
+    meaning = np.array([2, 0, 1, 1, 0])
+    others = []
+    for part in states:
+        shuffled = np.array([rng.choice(np.flatnonzero(meaning == state)) for state in part], int)
+        wrong = rng.random(len(part)) < 0.2
+        others.append(np.where(wrong, rng.integers(5, size=len(part)), shuffled))
+    unseen = [True, False, True, True]
+    counts = reproducibility.confusion(states, others, unseen, 3)
+    expected = np.zeros((3, 3))
+    for first, theirs, counted in zip(states, others, unseen, strict=True):
+        for a, b in zip(first, theirs, strict=True):
+            expected[a, meaning[b]] += counted
+    assert_array_equal(counts, expected)
+    assert counts.sum() == 600
+    assert_array_equal(reproducibility.confusion(states, others, [False] * 4, 3), np.zeros((3, 3)))
+
+
+def test_agreement_is_a_probability_of_the_other_state_by_the_own():
+    counts = np.array([[90.0, 10, 0, 0], [0, 30, 10, 0], [0, 0, 60, 0], [0, 0, 0, 0]])
+    result = reproducibility.agreement(counts)
+    assert_allclose(result.sum(1), 1)
+    # One frame of average usage: 90, 40 and 70 of 200.
+    assert_allclose(result[0], [90.45 / 101, 10.2 / 101, 0.35 / 101, 0])
+    assert_allclose(result[1], [0.45 / 41, 30.2 / 41, 10.35 / 41, 0])
+    assert_array_equal(result[3], [0, 0, 0, 1])
+    assert_array_equal(reproducibility.agreement(np.zeros((2, 2))), np.eye(2))
 
 
 def recordings(rng, lengths, **rest):
@@ -99,19 +154,19 @@ def test_without_a_part_the_others_are_left_as_they_were(rng, lengths):
         rest = reproducibility.without(latents, divided, left_out)
         others = [part for i, group in enumerate(divided) if i != left_out for part in group]
         assert len(rest) == len(others)
-        left = sorted(rest.items())
+        rest_of = sorted(rest.items())
         for part in others:
-            (found,) = (
+            (left,) = (
                 series
-                for name, series in left
+                for name, series in rest_of
                 if name.startswith(part.recording)
                 and np.array_equal(series.values, latents[part.recording].values[part.start : part.stop])
             )
             whole = latents[part.recording]
-            assert_array_equal(found.observed, whole.observed[part.start : part.stop])
-            assert_array_equal(found.information, whole.information[part.start : part.stop])
-            assert found.shifts is None and found.motion == 1
-            assert_array_equal(found.subject_offset, np.ones(2))
+            assert_array_equal(left.observed, whole.observed[part.start : part.stop])
+            assert_array_equal(left.information, whole.information[part.start : part.stop])
+            assert left.shifts is None and left.motion == 1
+            assert_array_equal(left.subject_offset, np.ones(2))
     # The fits are compared on what each has not seen, and learn from the third part alike.
     both = [set(reproducibility.without(latents, divided, i)) for i in (0, 1)]
     assert both[0] & both[1] == set(reproducibility.without(latents, divided, 0)) - {

@@ -23,7 +23,7 @@ def tensor(values):
     return torch.from_numpy(np.asarray(values, np.float64))
 
 
-def build(weights, offsets, noise, steps, first, kappa):
+def parameters_of(weights, offsets, noise, steps, first, kappa):
     """Parameters whose dynamics are all but certain; steps (K, K) are counts."""
     K, D, width = weights.shape
     unit = np.tile(np.eye(width + 1) / CERTAIN, (K, 1, 1))
@@ -64,7 +64,7 @@ def problem(rng, K, D, lags, *, coupling=1.0, frames=T):
     noise = 0.2 * factor @ factor.swapaxes(1, 2) / D + 0.1 * np.eye(D)
     steps, first = rng.gamma(2.0, 3.0, (K, K)) + 1, rng.uniform(1, 4, K)
     kappa = 5.0
-    parameters = build(weights, offsets, noise, steps, first, kappa)
+    parameters = parameters_of(weights, offsets, noise, steps, first, kappa)
     y = rng.standard_normal((frames, D))
     precision = rng.uniform(2, 20, (frames, D))
     precision[[4, 5]] = 0
@@ -90,12 +90,12 @@ def problem(rng, K, D, lags, *, coupling=1.0, frames=T):
 def test_a_process_has_the_parameters_it_was_built_with(rng):
     """Those of the other tests, of which the oracles know."""
     parts, parameters, _ = problem(rng, 2, 2, 2)
-    process = generative_process(parameters)
+    generative = generative_process(parameters)
     for name in ("first", "rows", "weights", "offsets"):
-        assert_allclose(getattr(process, name), parts[name], atol=1e-7, err_msg=name)
-    assert_allclose(process.noise, parts["noise"], rtol=1e-5)
-    assert_allclose(process.start.mean, parts["start"][0])
-    assert_allclose(process.start.covariance, parts["start"][1], rtol=1e-6)
+        assert_allclose(getattr(generative, name), parts[name], atol=1e-7, err_msg=name)
+    assert_allclose(generative.noise, parts["noise"], rtol=1e-5)
+    assert_allclose(generative.start.mean, parts["start"][0])
+    assert_allclose(generative.start.covariance, parts["start"][1], rtol=1e-6)
 
 
 @pytest.mark.parametrize(("D", "lags"), [(1, 2), (2, 1), (2, 3)])
@@ -106,13 +106,13 @@ def test_with_one_state_densities_are_those_of_one_gaussian(rng, D, lags):
         [0] * T, parts["weights"], parts["offsets"], parts["noise"], parts["start"]
     )
     y, precision = evidence.mean.numpy(), evidence.precision.numpy()
-    seen = (precision > 0).ravel()
-    covariance = spread[np.ix_(seen, seen)] + np.diag(1 / precision.ravel()[seen])
+    observed = (precision > 0).ravel()
+    covariance = spread[np.ix_(observed, observed)] + np.diag(1 / precision.ravel()[observed])
     cumulated = [0.0]
     for t in range(1, T + 1):
-        n = int(seen[: t * D].sum())
+        n = int(observed[: t * D].sum())
         cumulated.append(
-            multivariate_normal.logpdf(y.ravel()[seen][:n], center[seen][:n], covariance[:n, :n])
+            multivariate_normal.logpdf(y.ravel()[observed][:n], center[observed][:n], covariance[:n, :n])
         )
     expected = np.diff(cumulated)
     missing = ~(precision > 0).any(1)
@@ -149,16 +149,16 @@ def test_states_and_densities_are_those_of_all_paths_given_the_filter(rng, K):
     states, path = switching_filter.posterior_of_paths(parts["log_first"], parts["log_rows"], nodes)
     assert_allclose(result.states, states, atol=1e-5)
     assert_array_equal(result.path, path)
-    seen = precision > 0
-    assert_allclose(result.log_density[seen], density[seen], atol=1e-5)
-    assert np.isnan(result.log_density[~seen]).all()
+    observed = precision > 0
+    assert_allclose(result.log_density[observed], density[observed], atol=1e-5)
+    assert np.isnan(result.log_density[~observed]).all()
 
 
 def test_states_of_frames_that_do_not_depend_on_each_other_are_exact(rng):
     """No Gaussian stands for others then: a hidden Markov model, path by path."""
     parts, parameters, evidence = problem(rng, 2, 2, 2, coupling=0.0)
     parts["weights"][:] = 0
-    process = generative_process(parameters)._replace(weights=torch.zeros((2, 2, 4)).double())
+    generative = generative_process(parameters)._replace(weights=torch.zeros((2, 2, 4)).double())
     y, precision = evidence.mean.numpy(), evidence.precision.numpy()
     nodes = np.zeros((T, 2))
     for t in np.flatnonzero((precision > 0).all(1)):
@@ -170,7 +170,7 @@ def test_states_of_frames_that_do_not_depend_on_each_other_are_exact(rng):
     assert_allclose(result.states, states, atol=1e-5)
     _, rest = switching_filter.posterior_of_paths(np.log(parts["first"]), np.log(parts["rows"]), nodes)
     # The log density of all frames is that of all paths.
-    total = np.nansum(posterior.predict(process, evidence).log_density.numpy())
+    total = np.nansum(posterior.predict(generative, evidence).log_density.numpy())
     paths = np.array(np.meshgrid(*[[0, 1]] * T)).reshape(T, -1)
     weights = np.log(parts["first"])[paths[0]] + np.log(parts["rows"])[paths[:-1], paths[1:]].sum(0)
     weights = weights + nodes[np.arange(T)[:, None], paths].sum(0)
@@ -213,8 +213,8 @@ def test_frames_that_are_missing_have_states_and_no_density(rng):
     precision[30, 1] = 5.0
     mean = torch.where(precision > 0, evidence.mean, torch.nan)
     result = posterior.infer(parameters, GaussianEvidence(mean, precision))
-    seen = (precision > 0).any(-1)
-    assert torch.equal(torch.isfinite(result.log_density), seen) and seen.sum() == 19
+    observed = (precision > 0).any(-1)
+    assert torch.equal(torch.isfinite(result.log_density), observed) and observed.sum() == 19
     assert_allclose(result.states.sum(-1), 1, rtol=1e-9)
     for part in (result.states, result.means, result.sd):
         assert torch.isfinite(part).all()

@@ -115,9 +115,9 @@ def coarsen(trained: Trained) -> Iterator[Coarse]:
     ----------
     trained : Trained
     """
-    kinds = next((part.shape[1] for part in trained.people if part is not None), 0)
+    columns = next((part.shape[1] for part in trained.people if part is not None), 0)
     states = len(trained.parameters.weights)
-    flat = torch.full((states, kinds), CLASS_COUNT, dtype=torch.float64)
+    flat = torch.full((states, columns), CLASS_COUNT, dtype=torch.float64)
     model = Coarse(trained.parameters, dirichlet.Natural(flat), _no_statistics(trained.parameters), 0.0)
     model = _iterate(model, trained)
     used = model.statistics.dynamics.observations > MIN_FRAMES
@@ -158,7 +158,14 @@ def infer(
 
 
 def class_evidence(classes: dirichlet.Natural, labels: Tensor) -> Tensor:
-    """Return the log evidence of the states (T, K) in labels of people (T, C), nats."""
+    """Return the log evidence of the states in labels of people, (T, K) nats.
+
+    Parameters
+    ----------
+    classes : dirichlet.Natural
+        (K, C)
+    labels : (T, C) float
+    """
     return labels.double() @ dirichlet.expected_stats(classes).log_probability.T
 
 

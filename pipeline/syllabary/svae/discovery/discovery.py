@@ -135,15 +135,15 @@ def find(
         for model in _tracked(coarsen(trained), len(trained.parameters.weights), "merging"):
             if len(model.parameters.weights) <= number:
                 break
-        found = _discovered(model, trained, sorted(latents), labels)
+        result = _discovered(model, trained, sorted(latents), labels)
         if not fits:
-            return found
+            return result
         # By the found order of states.
-        own = [
-            arhmm.infer(found.parameters, part.evidence, cache=False).states.argmax(-1)
+        paths = [
+            arhmm.infer(result.parameters, part.evidence, cache=False).states.argmax(-1)
             for part in compared
         ]
-        return found._replace(agreement=_agreement(own, fits, compared, len(found.classes)))
+        return result._replace(agreement=_agreement(paths, fits, compared, len(result.classes)))
 
 
 def _tracked(path: Iterator[Coarse], states: int, what: str) -> Iterator[Coarse]:
@@ -181,14 +181,14 @@ def _labels(trained: Trained, compared: list[Compared]) -> dict[int, list[npt.ND
 
 
 def _agreement(
-    own: list[Tensor],
+    paths: list[Tensor],
     fits: list[dict[int, list[npt.NDArray[np.int16]]]],
     compared: list[Compared],
     states: int,
 ) -> Tensor:
     """Agreement of the states with those of the fits, in the animals that each fit has not seen."""
     labels = [
-        part.numpy()[each.evidence.observed.numpy()] for part, each in zip(own, compared, strict=True)
+        part.numpy()[each.evidence.observed.numpy()] for part, each in zip(paths, compared, strict=True)
     ]
     total = np.zeros((states, states))
     for number, fit in enumerate(fits):
@@ -216,8 +216,8 @@ def _discovered(
     )
     classes: tuple[str, ...] = ("",) * len(order)
     if labels and model.classes.concentration.shape[1]:
-        kinds = next(iter(labels.values())).classes
-        classes = _named(model.classes.concentration[order].numpy(), kinds)
+        behaviors = next(iter(labels.values())).classes
+        classes = _named(model.classes.concentration[order].numpy(), behaviors)
     return Discovered(
         arhmm.reorder(model.parameters, order),
         {name: part[:, order] for name, part in zip(names, states, strict=True)},
@@ -228,12 +228,12 @@ def _discovered(
     )
 
 
-def _named(counts: F64, kinds: tuple[str, ...]) -> tuple[str, ...]:
+def _named(counts: F64, behaviors: tuple[str, ...]) -> tuple[str, ...]:
     """Names of the states by people's commonest class; a second state of a class gets a number."""
     names: list[str] = []
     used: dict[str, int] = {}
     for row in counts:
-        name = kinds[int(row.argmax())]
+        name = behaviors[int(row.argmax())]
         if row.max() < MIN_LABELED_FRAMES or row.max() < 0.5 * row.sum():
             names.append("")
             continue

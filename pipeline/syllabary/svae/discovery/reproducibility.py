@@ -132,16 +132,16 @@ def best_number(first: Labels, second: Labels) -> tuple[int, dict[int, float]]:
     net = {number: float(values.mean()) for number, values in parts_of.items()}
     best = max(sorted(net), key=lambda number: net[number])
     for number in sorted(net):
-        behind = parts_of[best] - parts_of[number]
-        error = behind.std(ddof=1) / np.sqrt(len(behind)) if len(behind) > 1 else 0.0
-        if behind.mean() <= error:
+        deficit = parts_of[best] - parts_of[number]
+        error = deficit.std(ddof=1) / np.sqrt(len(deficit)) if len(deficit) > 1 else 0.0
+        if deficit.mean() <= error:
             return number, net
     return best, net
 
 
 def confusion(
-    own: Sequence[npt.NDArray[np.integer]],
-    others: Sequence[npt.NDArray[np.integer]],
+    labels: Sequence[npt.NDArray[np.integer]],
+    other_labels: Sequence[npt.NDArray[np.integer]],
     unseen: Sequence[bool],
     states: int,
 ) -> npt.NDArray[np.float64]:
@@ -152,22 +152,22 @@ def confusion(
 
     Parameters
     ----------
-    own, others : sequence of (N,) int
-        Labels of the same frames, in the same parts.
+    labels, other_labels : sequence of (N,) int
+        Own labels and the other fit's, of the same frames in the same parts.
     unseen : sequence of bool
         For each part, whether the other fit has not seen it.
     states : int
         Number of own states.
     """
-    width = 1 + max((int(part.max(initial=0)) for part in others), default=0)
+    width = 1 + max((int(part.max(initial=0)) for part in other_labels), default=0)
     shared = np.zeros((width, states))
-    for mine, theirs in zip(own, others, strict=True):
-        np.add.at(shared, (theirs, mine), 1)
+    for state, other_state in zip(labels, other_labels, strict=True):
+        np.add.at(shared, (other_state, state), 1)
     read_as = shared.argmax(1)
     counts = np.zeros((states, states))
-    for mine, theirs, is_unseen in zip(own, others, unseen, strict=True):
+    for state, other_state, is_unseen in zip(labels, other_labels, unseen, strict=True):
         if is_unseen:
-            np.add.at(counts, (mine, read_as[theirs]), 1)
+            np.add.at(counts, (state, read_as[other_state]), 1)
     return counts
 
 

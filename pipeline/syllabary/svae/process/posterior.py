@@ -98,7 +98,8 @@ def predict(process: GenerativeProcess, evidence: GaussianEvidence) -> Filtered:
     length = min(FILTER_WINDOW + FILTER_MARGIN, frames)
     # All windows have one length; the last ones begin earlier, so that they end with the recording.
     begins = (starts - FILTER_MARGIN).clamp(min=0, max=frames - length)
-    for group in torch.arange(len(starts)).split(FILTER_BATCH) if frames else ():
+    groups = torch.split(torch.arange(len(starts)), FILTER_BATCH) if frames else ()
+    for group in groups:
         ticks = begins[group, None] + torch.arange(length)
         belief = filtered(process, chain.Potential(*(part[ticks] for part in potential)))
         for row, i in enumerate(group.tolist()):
@@ -109,10 +110,12 @@ def predict(process: GenerativeProcess, evidence: GaussianEvidence) -> Filtered:
             density[start:stop] = belief.log_density[row, inside]
     # Potentials lack the constants of the densities that they stand for.
     precision = evidence.precision.double()
-    seen = precision > 0
-    mean = torch.where(seen, evidence.mean.double(), 0.0)
-    constant = torch.where(seen, torch.log(precision / (2 * torch.pi)), 0.0) - precision * mean.square()
-    return Filtered(nodes, torch.where(seen.any(-1), density + 0.5 * constant.sum(-1), torch.nan))
+    observed = precision > 0
+    mean = torch.where(observed, evidence.mean.double(), 0.0)
+    constant = (
+        torch.where(observed, torch.log(precision / (2 * torch.pi)), 0.0) - precision * mean.square()
+    )
+    return Filtered(nodes, torch.where(observed.any(-1), density + 0.5 * constant.sum(-1), torch.nan))
 
 
 def _potential(evidence: GaussianEvidence) -> chain.Potential:

@@ -13,7 +13,7 @@ register.
 - ``prediction``: of future frames, in pixels and in components
 
 In reading order: ``observation_models`` (densities of measured frames), ``recording``, ``bound``,
-``importance``, ``prediction``, ``table`` (all scores of a recording). Inference is in ``process``.
+``importance``, ``prediction``, ``table`` (all scores of a recording). Inference is in ``svae.process``.
 
 Notation: N sequences of T frames, K states, D latent dimensions of which the first are the pose
 that is decoded, L lags, S samples.
