@@ -141,6 +141,17 @@ def test_a_discovered_model_labels_a_recording_by_its_syllables(discovered):
     np.testing.assert_allclose(result.states.sum(1), 1, rtol=1e-5)
 
 
+def test_a_frame_that_no_syllable_leads_to_is_a_surprise(discovered):
+    model, recordings, _ = discovered
+    series = recordings["r0"]
+    values = series.values.copy()
+    values[1000] += 5
+    before = segmentation.segment(model, series).surprise_nats
+    after = segmentation.segment(model, series._replace(values=values)).surprise_nats
+    assert after[1000] > before[1000] + 20
+    np.testing.assert_allclose(after[:1000], before[:1000], rtol=1e-9)
+
+
 def test_probabilities_are_those_of_fits_to_other_animals(discovered):
     model, recordings, _ = discovered
     size = len(model.agreement)
