@@ -7,7 +7,9 @@ import pytest
 from syllabary.errors import BadInput, BadSetting
 from syllabary.records import tables
 from syllabary.records.clips import Clips
+from syllabary.records.crops import Crops
 from syllabary.steps import fit
+from syllabary.svae import segmentation
 from syllabary.svae.model import Model
 
 from .conftest import MODEL, write_quality
@@ -65,6 +67,29 @@ def test_labels_of_people_are_an_input_and_unused_without_discovery(trained, tmp
     assert "labels of people are used by models with 'discovery' alone" in caplog.text
     provenance = json.loads((tmp_path / "m" / "settings.json").read_text())["provenance"]
     assert f"{tmp_path.name}/labels.csv" in provenance["inputs"]
+
+
+def test_a_model_with_discovery_has_a_tree_and_labels_what_it_was_fitted_to(trained, tmp_path):
+    discovery = {"states": 6, "lags": 2, "iterations": 3}
+    settings = {"prior": "slds", "discovery": discovery, "training": {"target_duration_s": 0.5}}
+    for place in ("m", "again"):
+        fit(**arguments(trained, tmp_path / place, settings=settings))
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {
+        "model.safetensors", "settings.json", "history.parquet", "clips.h5",
+    }  # fmt: skip
+    files = [(tmp_path / place / "model.safetensors").read_bytes() for place in ("m", "again")]
+    assert files[0] == files[1]
+    model = Model.load(tmp_path / "m" / "model.safetensors")
+    number = len(model.parameters.weights)
+    # Dynamics of two lags and an intercept.
+    size = model.parameters.dynamics.precision_mean.shape[-2]
+    assert model.parameters.dynamics.precision_mean.shape == (number, size, 2 * size + 1)
+    assert model.linkage.shape == (number - 1, 4) and model.classes == ("",) * number
+    assert model.agreement.shape == (number, number)
+    with Crops(trained.recording("a", "crops.h5")) as crops:
+        result = segmentation.segment(model, model.latents(crops), crops)
+    assert result.states.shape == (len(result.path), number)
+    assert result.path.max() < number
 
 
 def test_a_table_of_labels_without_behaviors_is_refused(trained, tmp_path):
