@@ -109,8 +109,7 @@ def refit(
         for begin in range(0, len(shares), WINDOW):
             rows = slice(begin, begin + WINDOW)
             if len(shares[rows]) > lags:
-                potential = chain.Potential(torch.diag_embed(precision[rows]), linear[rows])
-                windows.append((potential, shares[rows]))
+                windows.append((precision[rows], linear[rows], shares[rows]))
     refitted = parameters
     if global_parameters.lags(parameters) != lags:
         hyperprior = _hyperprior(evidence, lags, settings)
@@ -118,7 +117,10 @@ def refit(
         refitted = parameters._replace(dynamics=mniw.Natural(*each_state), hyperprior=hyperprior)
     for _ in track(range(max_iterations), "fit: dynamics", unit="iterations"):
         motion = generative_process(refitted)
-        sums = total(_sums(motion, potential, shares, lags, size) for potential, shares in windows)
+        sums = total(
+            _sums(motion, chain.Potential(torch.diag_embed(precision), linear), shares, lags, size)
+            for precision, linear, shares in windows
+        )
         posterior = (data + prior for data, prior in zip(sums, refitted.hyperprior, strict=True))
         refitted = global_parameters.learn(refitted._replace(dynamics=mniw.Natural(*posterior)))
     return refitted

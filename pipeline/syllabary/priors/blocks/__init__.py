@@ -4,8 +4,7 @@
 (transitions), ``population`` (the hyperprior of the dynamics), ``autoregression`` (a frame given its
 past), ``switching`` (latents and states at their optimum), ``filtering`` (one-step predictions),
 ``natural_gradient`` (steps that keep parameters valid), ``rescaling`` (other units of latents),
-``initialization`` and ``clusters`` (first guess), ``merging`` (redundant states), ``residuals`` (a
-test for states that pool different movements).
+``initialization`` and ``clusters`` (first guess), ``merging`` (redundant states).
 """
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "natural_gradient",
     "population",
     "rescaling",
-    "residuals",
     "sticky",
     "switching",
 ]

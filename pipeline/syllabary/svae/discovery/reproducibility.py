@@ -3,8 +3,8 @@
 Two fits that have not seen the same animals label the same frames. Their labels share some
 information, I(A; B), and each has some that the other lacks, H(A | B) and H(B | A), all in nats. States
 that other animals do not confirm add to the second part. So the number of states is the one with the
-most *net information*, I(A; B) − H(A | B) − H(B | A), or the smallest that is not clearly worse. One
-state has none.
+most *net information*, I(A; B) − H(A | B) − H(B | A), or the largest that is not clearly worse: people
+can merge syllables later, but they cannot split them. One state has none.
 
 The same fits tell how far a label can be trusted. The probability that is reported for a syllable is
 that of a fit to other animals giving it too: posterior of the states times their *agreement*.
@@ -113,8 +113,8 @@ def net_information(first: npt.NDArray[np.integer], second: npt.NDArray[np.integ
 def best_number(first: Labels, second: Labels) -> tuple[int, dict[int, float]]:
     """Return the number of states with the most net information, and that of every number.
 
-    It is the smallest number that is no worse than the best by more than one standard error over the
-    parts, differences taken part by part.
+    It is the largest number that is behind the best by no more than one standard error over the parts,
+    differences taken part by part. Numbers with states that label no frame are left out.
 
     Parameters
     ----------
@@ -127,11 +127,12 @@ def best_number(first: Labels, second: Labels) -> tuple[int, dict[int, float]]:
         )
         for number in sorted(first)
         if number in second
+        and min(_labels_in_use(first[number]), _labels_in_use(second[number])) >= number
     }
     parts_of[1] = np.zeros(len(next(iter(first.values()))))
     net = {number: float(values.mean()) for number, values in parts_of.items()}
     best = max(sorted(net), key=lambda number: net[number])
-    for number in sorted(net):
+    for number in sorted(net, reverse=True):
         deficit = parts_of[best] - parts_of[number]
         error = deficit.std(ddof=1) / np.sqrt(len(deficit)) if len(deficit) > 1 else 0.0
         if deficit.mean() <= error:
@@ -186,6 +187,10 @@ def agreement(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.eye(len(counts))
     usage = counts.sum(0) / counts.sum()
     return np.where(rows > 0, (counts + usage) / (rows + 1), np.eye(len(counts)))
+
+
+def _labels_in_use(labels: Sequence[npt.NDArray[np.integer]]) -> int:
+    return len(np.unique(np.concatenate(labels)))
 
 
 def _entropy(probabilities: npt.NDArray[np.float64]) -> float:
