@@ -17,19 +17,17 @@ def write(path, tensors, **about):
     return path
 
 
-def test_tree_cut_and_names_are_read(tmp_path):
-    path = write(
-        tmp_path / "m.safetensors", {"linkage": TREE}, kind="model", cut_nats=0.2, classes=["a"]
-    )
+def test_tree_and_names_are_read(tmp_path):
+    path = write(tmp_path / "m.safetensors", {"linkage": TREE}, kind="model", classes=["a"])
     tree = MergeTree.load(path)
     np.testing.assert_array_equal(tree.linkage, TREE)
-    assert (tree.cut_nats, tree.classes) == (0.2, ("a",))
+    assert tree.classes == ("a",)
 
 
 def test_a_model_of_before_has_no_tree(tmp_path):
     tree = MergeTree.load(write(tmp_path / "m.safetensors", {}, kind="model", classes=[]))
     assert tree.linkage.shape == (0, 4)
-    assert (tree.cut_nats, tree.classes) == (-np.inf, ())
+    assert tree.classes == ()
 
 
 def test_what_is_no_model_is_refused(tmp_path):

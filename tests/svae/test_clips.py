@@ -64,15 +64,14 @@ def test_every_state_in_use_has_a_movie_of_plausible_crops(model):
 def test_a_movie_follows_the_states_own_dynamics(model):
     result = clips.decode(model, seed=1)
     weights = model.parameters.dynamics
-    width = weights.precision.shape[-1]
-    if width != 4:
-        pytest.skip(
-            "the expected movie is written for one lag; this prior looks further back, or not at all"
-        )
     mean = torch.linalg.solve(weights.precision, weights.precision_mean.mT).mT.numpy()
     k, movie = int(result.state[0]), result.latents[0]
-    expected = movie[:10] @ mean[k][:, :3].T + mean[k][:, 3]
-    np.testing.assert_allclose(movie[1:11], expected, rtol=1e-6, atol=1e-9)
+    size = movie.shape[1]
+    lags = mean.shape[-1] // size
+    past = [movie[lags - lag : 11 - lag] for lag in range(1, lags + 1)]
+    regressors = np.concatenate([np.zeros((11 - lags, 0)), *past], 1)
+    expected = regressors @ mean[k][:, :-1].T + mean[k][:, -1]
+    np.testing.assert_allclose(movie[lags:11], expected, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["gmm", "hmm"])  # states of the others are motions, wherever they are

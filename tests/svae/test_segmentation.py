@@ -108,13 +108,13 @@ def test_a_merge_tree_is_saved_with_the_model(trained, tmp_path):
         np.testing.assert_array_equal(MergeTree.load(tmp_path / "m.safetensors").linkage, linkage)
 
 
-def test_no_cut_is_made_unless_people_make_it(trained, tmp_path):
+def test_names_of_states_are_read_with_the_tree(trained, tmp_path):
     model, _ = trained
     named = dataclasses.replace(model, classes=("walk", ""))
     for each in (model, named):
         each.save(tmp_path / "m.safetensors", MADE)
         tree = MergeTree.load(tmp_path / "m.safetensors")
-        assert (tree.cut_nats, tree.classes) == (-np.inf, each.classes)
+        assert tree.classes == each.classes
 
 
 @pytest.fixture(scope="module")

@@ -55,13 +55,6 @@ def test_a_cut_at_n_syllables_gives_n_where_heights_are_equal():
     assert [tree.cut(K, tied, n).max() + 1 for n in range(1, K + 1)] == list(range(1, K + 1))
 
 
-def test_a_cut_at_a_height_makes_all_merges_up_to_it(linkage):
-    for height in [-np.inf, 0, *linkage[:, 2], *(linkage[:, 2] + 1e-9), np.inf]:
-        syllable_of = tree.cut_at(K, linkage, height)
-        assert is_map(syllable_of)
-        assert partition(syllable_of) == partition(hierarchy.fcluster(linkage, height, "distance"))
-
-
 def test_a_coarser_cut_merges_whole_syllables(linkage):
     for n in range(2, K + 1):
         fine, coarse = partition(tree.cut(K, linkage, n)), partition(tree.cut(K, linkage, n - 1))
@@ -70,22 +63,17 @@ def test_a_coarser_cut_merges_whole_syllables(linkage):
 
 def test_without_a_tree_every_state_is_a_syllable():
     none = np.zeros((0, 4))
-    assert_array_equal(tree.syllable_of_states(5, none, threshold_nats=1.0), range(5))
+    assert_array_equal(tree.syllable_of_states(5, none), range(5))
     assert_array_equal(tree.syllable_of_states(1, none), [0])
 
 
-def test_the_models_own_cut_is_at_its_threshold(linkage):
-    height = linkage[4, 2]
-    syllable_of = tree.syllable_of_states(K, linkage, threshold_nats=height)
-    assert_array_equal(syllable_of, tree.cut(K, linkage, K - 5))
+def test_without_a_table_every_state_is_a_syllable(linkage):
     assert_array_equal(tree.syllable_of_states(K, linkage), range(K))
 
 
 def test_people_cut_elsewhere(linkage, merges):
     chosen = merges("cut\t4\n")
-    assert_array_equal(
-        tree.syllable_of_states(K, linkage, chosen, threshold_nats=0.0), tree.cut(K, linkage, 4)
-    )
+    assert_array_equal(tree.syllable_of_states(K, linkage, chosen), tree.cut(K, linkage, 4))
 
 
 def test_states_with_the_same_text_are_one_syllable_and_others_stay(merges):
@@ -113,7 +101,7 @@ def test_any_table_gives_a_partition(linkage, merges, rng):
         rows = "".join(f"{state}\t{rng.integers(0, 4)}\n" for state in states)
         rows += f"cut\t{rng.integers(1, K + 1)}\n" if rng.random() < 0.5 else ""
         chosen = merges(rows)
-        syllable_of = tree.syllable_of_states(K, linkage, chosen, threshold_nats=linkage[3, 2])
+        syllable_of = tree.syllable_of_states(K, linkage, chosen)
         assert is_map(syllable_of)
         placed = {row.state: row.syllable for row in chosen.rows}
         for a, b in np.ndindex(K, K):

@@ -37,9 +37,7 @@ def recover_with(
     for name in study.recordings:
         with study.crops(name) as recording:
             result = segmentation.segment(model, model.latents(recording), recording)
-        syllable_of = tree.syllable_of_states(
-            result.states.shape[1], model.linkage.numpy(), threshold_nats=model.cut_nats
-        )
+        syllable_of = tree.syllable_of_states(result.states.shape[1], model.linkage.numpy())
         probabilities = tree.summed(result.states, syllable_of)
         predicted[name] = probabilities.argmax(1), probabilities
     return predicted

@@ -10,30 +10,26 @@ import numpy.typing as npt
 from ..errors import BadInput
 from . import files
 
-__all__ = ["CUT_NATS", "LINKAGE", "MergeTree"]
+__all__ = ["LINKAGE", "MergeTree"]
 
-# Names in a model file: of the tensor, and of the metadata.
+# Names in a model file: of the tensor, and of its metadata.
 LINKAGE = "linkage"
-CUT_NATS = "cut_nats"
 KEY = "syllabary"
 
 
 class MergeTree(NamedTuple):
-    """Merge tree of the states of a model, where it is cut by default, and names of states.
+    """Merge tree of the states of a model, and their names.
 
     Attributes
     ----------
     linkage : (K - 1, 4) float64
         As in ``scipy.cluster.hierarchy.linkage``: left, right, height (log evidence lost, nats per
         frame, never falling) and number of states. (0, 4) is no tree: every state is a syllable.
-    cut_nats : float
-        Height of the model's own cut, nats per frame.
     classes : tuple of str
         People's name of each state, empty where they gave none; may be empty.
     """
 
     linkage: npt.NDArray[np.float64]
-    cut_nats: float
     classes: tuple[str, ...]
 
     @classmethod
@@ -59,6 +55,5 @@ class MergeTree(NamedTuple):
             raise BadInput(f"{path}: holds no model; give a model.safetensors that 'fit' wrote.")
         return cls(
             np.asarray(linkage, np.float64),
-            float(about.get(CUT_NATS, -np.inf)),
             tuple(about.get("classes", ())),
         )

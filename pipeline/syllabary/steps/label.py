@@ -45,7 +45,7 @@ def label(
     provenance = made_by("label", {}, inputs)
     fitted, segmented = MergeTree.load(model), Posterior.load(posterior)
     states = segmented.states.shape[1]
-    syllable_of = tree.syllable_of_states(states, fitted.linkage, chosen, threshold_nats=fitted.cut_nats)
+    syllable_of = tree.syllable_of_states(states, fitted.linkage, chosen)
     log.info("%d states are %d syllables", states, len(set(syllable_of.tolist())))
     table = decode.labels(
         segmented.frame,

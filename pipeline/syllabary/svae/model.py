@@ -1,7 +1,6 @@
 """A trained model in one file: all that segmenting a new recording needs."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from ..priors.interface import GlobalParameters
 from ..priors.lookup import find_prior
 from ..provenance import Provenance
 from ..records.crops import Crops
-from ..records.merge_tree import CUT_NATS, LINKAGE
+from ..records.merge_tree import LINKAGE
 from ..reduction.latents import LatentSeries
 from ..reduction.pca import Pca
 from ..reduction.reduction import Reduction, of_pca
@@ -133,12 +132,6 @@ class Model:
         networks.load(self.weights)
         return networks
 
-    @property
-    def cut_nats(self) -> float:
-        """Height at which the merge tree is cut unless people say otherwise, nats per frame."""
-        # The states are as many as independent fits agree on, so each is a syllable.
-        return -math.inf
-
     def save(self, path: Path | str, provenance: Provenance) -> None:
         """Write the model whole or not at all; the same model makes the same bytes."""
         tensors = {f"reduction.{name}": value for name, value in self.reduction.items()}
@@ -153,7 +146,6 @@ class Model:
             "settings": self.settings.model_dump(mode="json"),
             "fps": self.fps,
             "classes": self.classes,
-            CUT_NATS: self.cut_nats,
             "provenance": provenance.to_json(),
         }
         checkpoint.save(path, tensors, metadata)

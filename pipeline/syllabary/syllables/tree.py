@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..errors import BadInput, ShapeError
 from ..records import tsv
 
-__all__ = ["Merges", "Row", "cut", "cut_at", "names", "read", "summed", "syllable_of_states"]
+__all__ = ["Merges", "Row", "cut", "names", "read", "summed", "syllable_of_states"]
 
 COLUMNS = ("state", "syllable")
 # In the column ``state``, this word gives the number of syllables of the cut.
@@ -99,8 +99,6 @@ def syllable_of_states(
     states: int,
     linkage: npt.NDArray[np.floating],
     merges: Merges | None = None,
-    *,
-    threshold_nats: float = -np.inf,
 ) -> Ints:
     """Return the syllable of each state.
 
@@ -113,8 +111,6 @@ def syllable_of_states(
         lost, nats per frame) and number of states; (0, 4) for no tree.
     merges : Merges, optional
         People's table.
-    threshold_nats : float
-        Height of the cut, nats per frame, unless people give a number of syllables.
 
     Returns
     -------
@@ -134,10 +130,10 @@ def syllable_of_states(
             f"states is ({max(states - 1, 0)}, 4). Fit the model again."
         )
     if merges is None:
-        return cut_at(states, linkage, threshold_nats)
+        return np.arange(states)
     _require_states(merges, states)
     if merges.syllables is None:
-        group_of = cut_at(states, linkage, threshold_nats)
+        group_of = np.arange(states)
     elif len(linkage) or merges.syllables == states:
         group_of = cut(states, linkage, merges.syllables)
     else:
@@ -170,22 +166,6 @@ def cut(states: int, linkage: npt.NDArray[np.floating], syllables: int) -> Ints:
         members.append(members[int(row[0])] + members[int(row[1])])
         group_of[members[-1]] = min(members[-1])
     return _numbered(group_of)
-
-
-def cut_at(states: int, linkage: npt.NDArray[np.floating], threshold_nats: float) -> Ints:
-    """Return the syllable (K,) of each state where merges up to a height are made.
-
-    Parameters
-    ----------
-    states : int
-        Number of states K.
-    linkage : (K - 1, 4) float
-        Merge tree with heights in order; (0, 4) for no tree.
-    threshold_nats : float
-        Largest height of a merge, nats per frame.
-    """
-    merged = int(np.searchsorted(linkage[:, 2], threshold_nats, side="right"))
-    return cut(states, linkage, states - merged)
 
 
 def summed(states: npt.NDArray[np.floating], syllable_of: npt.NDArray[np.integer]) -> Floats:

@@ -6,6 +6,8 @@ that other animals do not confirm add to the second part. So the number of state
 most *net information*, I(A; B) − H(A | B) − H(B | A), or the largest that is not clearly worse: people
 can merge syllables later, but they cannot split them. One state has none.
 
+A recording counts as an animal: recordings of one animal may be on both sides.
+
 The same fits tell how far a label can be trusted. The probability that is reported for a syllable is
 that of a fit to other animals giving it too: posterior of the states times their *agreement*.
 
