@@ -120,7 +120,8 @@ def test_a_prior_of_networks_is_inferred_on_windows(prior, trained, rng):
     settings, evidence, parameters = trained
     latents = [each.values for each in evidence]
     arhmm = find_prior("arhmm")
-    points = arhmm.Settings(states=5, lags=1)
+    states = len(parameters.dynamics.observations)
+    points = arhmm.Settings(states=states, lags=1)
     whole = prior.infer(parameters, evidence[0], max_iterations=300, tolerance=0.0)
     messages = prior.boundary_messages(whole, torch.tensor([20]), torch.tensor([60]))
     window = GaussianEvidence(*(part[None, 20:60] for part in evidence[0][:2]))
@@ -132,7 +133,7 @@ def test_a_prior_of_networks_is_inferred_on_windows(prior, trained, rng):
     unit = torch.ones(3, dtype=torch.float64)
     results = {
         "infer": True,
-        "boundary_messages": messages.initial.shape == (1, 5),
+        "boundary_messages": messages.initial.shape == (1, states),
         "from_autoregression": prior.from_autoregression(arhmm.initial(points, latents, None, rng)),
         "blank": prior.blank(settings, latents, None, rng),
         "update_from_windows": torch.equal(*(p.initial.concentration for p in (updated, parameters))),

@@ -143,7 +143,7 @@ def write_clips(path):
     frames = rng.integers(0, 60, (5, 20, SIZE, SIZE)).astype(np.uint8)
     Clips(
         np.arange(5), np.full(5, 12), np.zeros((5, 20, 3)), frames, rng.integers(0, 5, (2, 30)),
-        rng.integers(0, 60, (2, 30, SIZE, SIZE)).astype(np.uint8), FPS, 1.85,
+        np.zeros((2, 30), bool), rng.integers(0, 60, (2, 30, SIZE, SIZE)).astype(np.uint8), FPS, 1.85,
     ).save(path, PROVENANCE)  # fmt: skip
     return path
 

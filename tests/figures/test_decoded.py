@@ -19,9 +19,12 @@ def clips():
     poses = rng.integers(0, 60, (2, 9, 12, 12)).astype(np.uint8)
     drawn = rng.integers(0, 60, (3, 6, 12, 12)).astype(np.uint8)
     states = np.array([[0, 0, 0, 4, 4, 4], [4] * 6, [0] * 6])
+    limited = np.zeros((3, 6), bool)
+    limited[1, 2:4] = True
     return Clips(
-        np.array([0, 4]), np.array([5, 9]), np.zeros((2, 9, 3)), poses, states, drawn, 30.0, 1.85
-    )
+        np.array([0, 4]), np.array([5, 9]), np.zeros((2, 9, 3)), poses, states, limited, drawn,
+        30.0, 1.85,
+    )  # fmt: skip
 
 
 def frames_of(path):
@@ -69,11 +72,13 @@ def test_sampled_sequences_are_side_by_side_in_the_colors_of_their_syllables(cli
     assert shown.T.tolist() == (clips.simulated_states == 0).tolist()
     other = 255 * np.array(palette(5)[4])
     assert np.abs(upper_rows[0, :, 1, 20:-20] - other).mean() < 25
+    white = (upper_rows[:, :, :, 20:-20] > 215).all(-1).mean((1, 3)) > 0.9
+    assert white.T.tolist() == clips.simulated_limited.tolist()
 
 
 def test_a_model_without_sequences_has_no_movie_of_them(clips, tmp_path):
     empty = Clips(
         clips.state, clips.length, clips.latents, clips.poses, np.zeros((0, 6), int),
-        np.zeros((0, 6, 12, 12), np.uint8), 30.0, 1.85,
+        np.zeros((0, 6), bool), np.zeros((0, 6, 12, 12), np.uint8), 30.0, 1.85,
     )  # fmt: skip
     assert decoded.simulated(tmp_path, empty, "slds", Colors(), STATES) is None

@@ -180,7 +180,7 @@ def test_a_window_with_state_evidence_gives_the_full_solution(rng):
         assert_allclose(inside.latents.covariances, result.latents.covariances[:, rows], rtol=1e-7)
 
 
-def test_the_derivative_under_state_evidence_is_that_of_the_latents_alone(rng):
+def test_the_derivative_under_state_evidence_matches_differences(rng):
     (problem,) = draw(rng, [9], 3, 2)
     inputs, (evidence, _) = potentials(problem[:4]), batch([problem])
     evidence = evidence._replace(states=torch.from_numpy(rng.standard_normal((1, 9, 3))))
@@ -188,38 +188,30 @@ def test_the_derivative_under_state_evidence_is_that_of_the_latents_alone(rng):
     wanted = cotangent(rng, 1, 9, 3, 2)
     sent = meanfield.derivative(inputs, evidence, result, wanted)
     assert int(sent.iterations.max()) == 0 and float(sent.states.abs().max()) == 0
+
+    def scalar(inputs, evidence):
+        """Return the objective plus a scalar of the marginals, of which ``wanted`` is the gradient."""
+        other = meanfield.solve(inputs, evidence)
+        marginals = other.latents.means, other.latents.covariances, other.states.states
+        return float(other.objective) + float(inner(wanted, marginals))
+
+    def difference(of):
+        return (scalar(*of(1e-5)) - scalar(*of(-1e-5))) / 2e-5
+
     way = torch.from_numpy(rng.standard_normal(evidence.mean.shape))
+    expected = difference(lambda step: (inputs, evidence._replace(mean=evidence.mean + step * way)))
+    by_mean = evidence.precision * (sent.latents.means - (evidence.mean - result.latents.means))
+    # Differences of a bound of some hundred nats, with a step of 1e-5.
+    assert_allclose(float((by_mean * way).sum()), expected, rtol=1e-6)
+    # The objective has the pairs of states as its explicit gradient by the log transitions.
+    pairs = result.states.transitions.sum(0)
+    for row in range(3):
+        for column in range(3):
+            change = torch.zeros(3, 3, dtype=torch.float64)
+            change[row, column] = 1.0
 
-    def scalar(step):
-        other = meanfield.solve(inputs, evidence._replace(mean=evidence.mean + step * way))
-        return inner(wanted, (other.latents.means, other.latents.covariances, other.states.states))
+            def moved(step, change=change):
+                return inputs._replace(transition=inputs.transition + step * change), evidence
 
-    expected = (scalar(1e-5) - scalar(-1e-5)) / 2e-5
-    expected = float((evidence.precision * sent.latents.means * way).sum())
-    assert_allclose(expected, expected, rtol=1e-6)
-
-
-def test_boundary_messages_do_not_lower_the_objective_and_pass_the_gradient(window, rng):
-    inputs, part, _, boundary, _ = window
-    heights, states = [], None
-    for _ in range(20):
-        result = meanfield.solve(inputs, part, boundary=boundary, start=states, max_iterations=1)
-        heights.append(float(result.objective))
-        states = result.states.states
-    assert (np.diff(heights) >= -1e-10 * abs(heights[-1])).all()
-    options = {"boundary": boundary, "max_iterations": 300, "tolerance": -np.inf}
-    result = meanfield.solve(inputs, part, **options)
-    wanted = cotangent(rng, *part.mean.shape[:2], 3, 2)
-    sent = meanfield.derivative(inputs, part, result, wanted, tolerance=1e-13, iterations=100)
-    way = torch.from_numpy(rng.standard_normal(part.mean.shape))
-
-    def scalar(step):
-        moved = part._replace(mean=part.mean + step * way)
-        other = meanfield.solve(inputs, moved, start=result.states.states, **options)
-        marginals = (other.latents.means, other.latents.covariances, other.states.states)
-        return inner(wanted, marginals)
-
-    expected = (scalar(1e-5) - scalar(-1e-5)) / 2e-5
-    expected = float((part.precision * sent.latents.means * way).sum())
-    # Rounding over the step, and the step's square.
-    assert_allclose(expected, expected, rtol=1e-6)
+            exact = pairs[row, column] + sent.transitions[row, column]
+            assert_allclose(float(exact), difference(moved), rtol=1e-6, atol=1e-8)

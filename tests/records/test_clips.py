@@ -15,7 +15,8 @@ def clips(rng, states=3, frames=5):
     heights = rng.integers(0, 255, (states, frames, 8, 6)).astype(np.uint8)
     return Clips(
         np.arange(states), np.full(states, frames), rng.standard_normal((states, frames, 2)),
-        heights, np.zeros((2, 7), int), rng.integers(0, 255, (2, 7, 8, 6)).astype(np.uint8), 30.0, 1.85,
+        heights, np.zeros((2, 7), int), rng.random((2, 7)) < 0.5,
+        rng.integers(0, 255, (2, 7, 8, 6)).astype(np.uint8), 30.0, 1.85,
     )  # fmt: skip
 
 
@@ -23,7 +24,8 @@ def test_what_is_saved_is_read_back(tmp_path, rng):
     original = clips(rng)
     original.save(tmp_path / "clips.h5", MADE)
     again = Clips.load(tmp_path / "clips.h5")
-    for name in ("state", "length", "poses", "simulated_states", "simulated_heights"):
+    drawn = ("simulated_states", "simulated_limited", "simulated_heights")
+    for name in ("state", "length", "poses", *drawn):
         np.testing.assert_array_equal(getattr(again, name), getattr(original, name))
     np.testing.assert_allclose(again.latents, original.latents, rtol=1e-6)
     assert (again.fps, again.pixel_mm) == (30.0, 1.85)
@@ -52,7 +54,7 @@ def test_clips_of_another_version_are_refused(tmp_path, rng):
 
 def test_a_state_for_each_drawn_frame(tmp_path, rng):
     original = dataclasses.replace(clips(rng), simulated_states=np.zeros((2, 6), int))
-    with pytest.raises(ShapeError, match="a state per frame"):
+    with pytest.raises(ShapeError, match="one of each per frame"):
         original.save(tmp_path / "clips.h5", MADE)
     assert not list(tmp_path.iterdir())
 

@@ -21,6 +21,8 @@ Image = npt.NDArray[np.uint8]
 TILE_PX = 192
 SMALL_PX = 128
 GAP_PX = 3
+# Frame of a picture at the limit of the training frames.
+LIMITED = (1.0, 1.0, 1.0)
 
 
 def write(
@@ -62,6 +64,8 @@ def simulated(
 ) -> Path | None:
     """Write ``<folder>/simulated.mp4``: sampled sequences side by side, framed by syllable.
 
+    A white frame means that the model left the range of its training frames, and is shown at its limit.
+
     Parameters
     ----------
     folder : Path
@@ -90,8 +94,14 @@ def _sequences(
     clips: Clips, model: str, colors: Colors, syllable_of: npt.NDArray[np.integer]
 ) -> Iterator[Image]:
     syllables = syllable_of[clips.simulated_states.T]
-    for heights, shown in zip(clips.simulated_heights.swapaxes(0, 1), syllables, strict=True):
-        frame_colors = [colors.of(model, int(syllable)) for syllable in shown]
+    frames = zip(
+        clips.simulated_heights.swapaxes(0, 1), syllables, clips.simulated_limited.T, strict=True
+    )
+    for heights, shown, limited in frames:
+        frame_colors = [
+            LIMITED if at_limit else colors.of(model, int(syllable))
+            for syllable, at_limit in zip(shown, limited, strict=True)
+        ]
         yield from _tiles(heights[:, None], frame_colors, SMALL_PX, 1)
 
 

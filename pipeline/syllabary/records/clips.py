@@ -13,13 +13,14 @@ from . import files
 
 __all__ = ["Clips"]
 
-SCHEMA = 2
+SCHEMA = 3
 ARRAYS = {
     "state": np.int16,
     "length": np.int32,
     "latents": np.float32,
     "poses": np.uint8,
     "simulated/states": np.int16,
+    "simulated/limited": bool,
     "simulated/heights": np.uint8,
 }
 
@@ -40,6 +41,8 @@ class Clips:
         Heights of each movie, counts of 1 mm.
     simulated_states : (n, T) int
         States of sequences sampled from the model.
+    simulated_limited : (n, T) bool
+        Frames whose latents left the range of the training frames and are shown at its limit.
     simulated_heights : (n, T, H, W) uint8
         Their heights, counts of 1 mm.
     fps : float
@@ -53,6 +56,7 @@ class Clips:
     latents: npt.NDArray[np.floating]
     poses: npt.NDArray[np.uint8]
     simulated_states: npt.NDArray[np.integer]
+    simulated_limited: npt.NDArray[np.bool_]
     simulated_heights: npt.NDArray[np.uint8]
     fps: float
     pixel_mm: float
@@ -70,10 +74,12 @@ class Clips:
                 f"{path}: {len(self.state)} states, but {len(self.length)} lengths and "
                 f"{len(self.poses)} movies; there is one of each per state."
             )
-        if self.simulated_states.shape != self.simulated_heights.shape[:2]:
+        shapes = {self.simulated_states.shape, self.simulated_limited.shape}
+        if shapes != {self.simulated_heights.shape[:2]}:
             raise ShapeError(
-                f"{path}: sampled states are {self.simulated_states.shape}, but their crops "
-                f"{self.simulated_heights.shape[:2]}; there is a state per frame."
+                f"{path}: sampled states are {self.simulated_states.shape}, their limits "
+                f"{self.simulated_limited.shape}, but their crops {self.simulated_heights.shape[:2]}; "
+                "there is one of each per frame."
             )
         with files.create(path) as temporary, h5py.File(temporary, "w") as h5:
             for name, dtype in ARRAYS.items():

@@ -6,7 +6,7 @@ Apart from ``settings``, because they import the mathematics. What needs the set
 
 from .. import registry
 from ..errors import BadSetting
-from ..priors.lookup import as_network_prior, find_prior
+from ..priors.lookup import find_prior
 from ..settings import Settings, read
 from .settings import ModelSettings, NetworkSettings
 
@@ -52,7 +52,7 @@ def require_choices(model: ModelSettings, where: str) -> None:
     """
     network_settings(model, where)
     prior_settings(model, where)
-    if model.discovery is not None and as_network_prior(find_prior(model.prior)) is None:
+    if model.discovery is not None and model.prior != "slds":
         raise BadSetting(
             f"{where}.discovery works with prior 'slds', not with {model.prior!r}: take that prior, "
             "or leave discovery out."

@@ -5,6 +5,8 @@ and then follows the state's own dynamics without noise. So it shows what all bo
 common, which no single example does.
 """
 
+import logging
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -22,6 +24,7 @@ from .model import Model
 
 __all__ = ["decode"]
 
+log = logging.getLogger(__name__)
 # States of a smaller share of the training frames get no movie.
 MIN_SHARE = 0.005
 SHORTEST_S, LONGEST_S = 0.5, 2.0
@@ -67,13 +70,21 @@ def _decode(model: Model, seed: int) -> Clips:
         for i in range(SIMULATED)
     ]
     simulated = torch.stack([sequence.latents for sequence in drawn]).nan_to_num()
-    simulated = simulated.clamp(low[used].amin(0), high[used].amax(0))
+    lowest, highest = low[used].amin(0), high[used].amax(0)
+    limited = ((simulated < lowest) | (simulated > highest)).any(-1)
+    if limited.any():
+        log.warning(
+            "%.1f %% of the simulated frames leave the range of the training frames and are shown at "
+            "its limit.", 100 * float(limited.double().mean()),
+        )  # fmt: skip
+    simulated = simulated.clamp(lowest, highest)
     return Clips(
         state=used.numpy(),
         length=lengths,
         latents=latents,
         poses=_heights(model, latents),
         simulated_states=np.stack([sequence.states.numpy() for sequence in drawn]),
+        simulated_limited=limited.numpy(),
         simulated_heights=_heights(model, simulated.numpy()),
         fps=model.fps,
         pixel_mm=float(model.pca().pixel_mm),

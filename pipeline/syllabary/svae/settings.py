@@ -47,10 +47,10 @@ class TrainingSettings(Settings):
         40, ge=1, description="Largest number of EM iterations with uncertain latents."
     )
     clamped_iterations: int = Field(
-        12,
+        40,
         ge=1,
-        description="EM iterations that fit dynamics of one lag to given states, before the networks "
-        "are trained with them.",
+        description="Largest number of EM iterations that fit dynamics of one lag to given states, "
+        "before the networks are trained with them.",
     )
     epochs: int = Field(
         8, ge=0, description="Passes of the networks over the training frames; 0 keeps the PCA."

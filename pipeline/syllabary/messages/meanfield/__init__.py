@@ -14,7 +14,7 @@ the ends of a window). The expected parameters are inputs; priors compute them.
 References
 ----------
 docs/mathematics.md, "States and latents by mean field". Implicit differentiation of the fixed point:
-doi:10.48550/arXiv.2305.16543, which solves it by another iteration.
+doi:10.48550/arXiv.2306.08230, which solves it by another iteration.
 """
 
 from .cross_potentials import node_potentials, sums

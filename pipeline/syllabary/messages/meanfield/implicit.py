@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import hmm, lds
-from .cross_potentials import chain_tangent, node_tangent, within
+from .cross_potentials import chain_tangent, node_potentials, node_tangent, within
 from .types import Cotangent, Derivative, Evidence, Latents, Optimum, Potentials
 
 __all__ = ["derivative"]
@@ -53,6 +53,11 @@ def derivative(
     -----
     The gradient by the evidence is ``latents.means`` for R m, and −½ of the diagonal of
     d(S + μ μᵀ) for R: see ``priors``.
+
+    Where the evidence holds potentials u of the states, the states do not depend on the latents, so
+    nothing comes back from them. They are not the best ones given the latents either, so the objective
+    itself has a gradient by them: with the potentials ℓ that the latents give, a = ℓ − u + M F_x g_x,
+    and only ``transitions`` holds the states' part.
     """
     latents, marginals = optimum.latents, optimum.states
     regression = potentials.regression
@@ -80,12 +85,23 @@ def derivative(
     right_side = to_states(direct)
     if cotangent.states is not None:
         right_side = right_side + within(cotangent.states, lengths)
-    # States that have evidence of their own do not depend on the latents: nothing comes back from them.
-    steps = 0 if evidence.states is not None else iterations
+    if evidence.states is not None:
+        nodes = node_potentials(regression, latents, dynamic=dynamic)
+        distance = within(nodes - evidence.states, lengths)
+        answer = tangent_of_states(potentials, marginals, right_side + distance, lengths)
+        none = torch.zeros_like(optimum.iterations)
+        return Derivative(
+            latents=direct,
+            states=torch.zeros_like(answer.states),
+            transitions=None if potentials.transition is None else answer.transitions.sum(0),
+            iterations=none,
+            residual=torch.zeros_like(optimum.residual),
+            indefinite=none.bool(),
+        )
     if damping is None:
-        solution = _conjugate_gradients(chain_of_states, coupling, right_side, tolerance, steps)
+        solution = _conjugate_gradients(chain_of_states, coupling, right_side, tolerance, iterations)
     else:
-        solution = _damped(chain_of_states, coupling, right_side, tolerance, steps, damping)
+        solution = _damped(chain_of_states, coupling, right_side, tolerance, iterations, damping)
     answer = tangent_of_states(potentials, marginals, solution.value, lengths)
     back = to_latents(answer.states)
     total = (direct_change[0] + back[0], direct_change[1] + back[1], direct_change[2] + back[2])

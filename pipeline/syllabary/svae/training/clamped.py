@@ -1,11 +1,11 @@
 """Fit a prior with its states clamped to state evidence, from the discovered syllables.
 
 With the states' evidence given, an iteration is one pass of messages over each recording and an
-exact update of all parameters. A few iterations suffice: only the noise remains to be divided
-between the latents' evidence and their dynamics.
+exact update of all parameters. It divides the noise between the latents' evidence and their dynamics.
 """
 
 import logging
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -81,8 +81,9 @@ def fit(
     with one_thread("torch"), ThreadPoolExecutor(workers) as pool:
         parameters = prior.blank(chosen, points, None, generator(seed, "settle"))
         history: list[Row] = []
-        max_iterations = settings.training.clamped_iterations
-        for iteration in track(range(max_iterations + 1), "fit: settle", unit="iterations"):
+        training, before = settings.training, -math.inf
+        passes = range(training.clamped_iterations + 1)
+        for iteration in track(passes, "fit: dynamics of the states", unit="iterations"):
             infer = partial(prior.infer, parameters, paths=True, cache=False)
             parts, bound, runs = [], -float(prior.divergence(parameters, chosen)), []
             usage = torch.zeros(states, dtype=torch.int64)
@@ -95,8 +96,16 @@ def fit(
             used = int((usage >= USED_SHARE * usage.sum()).sum())
             duration_s = durations.median(np.concatenate(runs)) / fps
             history.append(row(0, PHASE, iteration, bound / frames, KAPPA, used, duration_s))
-            if iteration < max_iterations:
+            rise, before = bound / frames - before, bound / frames
+            if 0 <= rise < training.tolerance_nats:
+                break
+            if iteration < training.clamped_iterations:
                 updated = prior.update(parameters, total(parts), chosen)
                 parameters = prior.update_hyperparameters(updated)
+        else:
+            log.info(
+                "dynamics of the states stopped after %d iterations, the last gain %.2g nats per frame",
+                training.clamped_iterations, rise,
+            )  # fmt: skip
     order = torch.argsort(usage, descending=True, stable=True)
     return Fitted(prior.reorder(parameters, order), pd.DataFrame(history, columns=COLUMNS), order)

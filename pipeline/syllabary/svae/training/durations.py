@@ -1,13 +1,17 @@
 """Durations of bouts, and the stickiness that gives them a target duration."""
 
+import logging
 import math
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["clip", "growth", "median", "next_kappa", "of_path"]
+__all__ = ["clip", "growth", "judge", "median", "next_kappa", "of_path"]
 
+log = logging.getLogger(__name__)
 KAPPA_RANGE = (1e-2, 1e10)
+# Largest believable stickiness, pseudo-counts per frame of data.
+BELIEVABLE = 100.0
 # Growth of log duration with log kappa before there are two probes.
 GROWTH = 0.1
 
@@ -68,3 +72,23 @@ def median(runs: npt.NDArray[np.int64]) -> float:
 def clip(kappa: float) -> float:
     """Clip a stickiness to the range in which counts beside it keep their digits."""
     return min(KAPPA_RANGE[1], max(KAPPA_RANGE[0], kappa))
+
+
+def judge(kappa: float, frames: int, target_s: float) -> None:
+    """Log a warning if the stickiness is more than data of this size could show.
+
+    Parameters
+    ----------
+    kappa : float
+        Pseudo-counts.
+    frames : int
+        Training frames.
+    target_s : float
+        Median duration that the stickiness gives, s.
+    """
+    if kappa > BELIEVABLE * frames:
+        log.warning(
+            "a median bout of %.2f s needs a stickiness of %.2g pseudo-counts, %.0f for each of the %d "
+            "frames: frames are not as independent as this model takes them to be, so its probabilities "
+            "of states are too sure.", target_s, kappa, kappa / frames, frames,
+        )  # fmt: skip

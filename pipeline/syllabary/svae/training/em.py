@@ -336,6 +336,7 @@ class EMTrainer:
         tried = any(math.isclose(probe[0], math.log(kappa)) for probe in state.probes)
         if abs(log_ratio) <= DURATION_TOLERANCE or len(state.probes) > PROBES or tried:
             state.kappa = math.exp(min(state.probes, key=lambda probe: abs(probe[1]))[0])
+            durations.judge(state.kappa, self.frames, self.target / self.fps)
             state.phase, state.restart = "restart", -1
             self._next_restart(state)
             return

@@ -179,8 +179,8 @@ class JointTrainer:
         prior = as_network_prior(find_prior(settings.prior))
         if prior is None:
             raise BadSetting(
-                f"network {settings.network!r} is trained with prior 'slds' alone, not with "
-                f"{settings.prior!r}; take that prior, or network 'pca'."
+                f"network {settings.network!r} is trained with prior 'slds' or 'lds', not with "
+                f"{settings.prior!r}; take one of them, or network 'pca'."
             )
         self.prior: ChosenNetworkPrior = prior
         self.prior_name = settings.prior
