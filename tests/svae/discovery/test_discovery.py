@@ -206,7 +206,7 @@ def test_few_recordings_are_cut_in_time(study, names, caplog):
     with caplog.at_level(logging.INFO):
         result = find({name: study[0][name] for name in names})
     assert len(result.parameters.weights) == 4
-    assert "agree best on 4 states" in caplog.text
+    assert "confirm 4 states" in caplog.text
     assert agreement(result, {name: study[1][name] for name in names}) > 0.9
 
 

@@ -12,36 +12,50 @@ from syllabary.svae.discovery import reproducibility
 N = 20_000
 
 
-def net(first, second):
-    """From entropies of counted labels, and the mutual information of scikit-learn."""
-    shared = mutual_info_score(first, second)
-    alone = [entropy(np.unique(labels, return_counts=True)[1]) - shared for labels in (first, second)]
-    return shared - sum(alone)
+def confirmed(labels, others):
+    """From scikit-learn's mutual information, less the mean of that of labels shifted by ninths."""
+    shifted = [np.concatenate([others[-n:], others[:-n]]) for n in len(labels) * np.arange(1, 9) // 9]
+    shared = mutual_info_score(labels, others)
+    shared -= np.mean([mutual_info_score(labels, each) for each in shifted])
+    return shared - (entropy(np.unique(labels, return_counts=True)[1]) - shared)
 
 
 @pytest.mark.parametrize("kind", [np.int16, np.int64])
-def test_net_information_is_shared_less_what_each_has_alone(rng, kind):
+def test_confirmed_information_is_shared_less_what_is_left_open(rng, kind):
     # Many states: their pairs overflow 16 bits.
     first = rng.integers(300, size=N)
     second = np.where(rng.random(N) < 0.7, first // 2, rng.integers(200, size=N))
-    result = reproducibility.net_information(first.astype(kind), second.astype(kind))
-    assert result == pytest.approx(net(first, second), abs=1e-9)
-    swapped = reproducibility.net_information(second.astype(kind), first.astype(kind))
-    assert swapped == pytest.approx(result, abs=1e-9)
+    result = reproducibility.confirmed_information(first.astype(kind), second.astype(kind))
+    assert result == pytest.approx(confirmed(first, second), abs=1e-9)
 
 
-def test_net_information_of_labels_alike_unlike_and_finer(rng):
+def test_confirmed_information_of_labels_alike_unlike_and_finer(rng):
     labels, noise = rng.integers(4, size=N), rng.integers(2, size=N)
-    other = 3 - labels
+    of = reproducibility.confirmed_information
     whole = entropy(np.bincount(labels))
-    assert reproducibility.net_information(labels, labels) == pytest.approx(whole)
-    assert reproducibility.net_information(labels, other) == pytest.approx(whole)
-    assert reproducibility.net_information(labels, rng.integers(4, size=N)) < -2
-    # States that noise divides add what the other does not share: one bit.
-    finer = reproducibility.net_information(2 * labels + noise, labels)
-    assert finer == pytest.approx(whole - np.log(2), abs=0.01)
-    assert reproducibility.net_information(labels, np.zeros(N, int)) == pytest.approx(-whole)
-    assert reproducibility.net_information(labels[:0], labels[:0]) == 0
+    # Chance differs from 0 by (K - 1)^2 / 2N nats, which shifts show.
+    assert of(labels, labels) == pytest.approx(whole, abs=2e-3)
+    assert of(labels, 3 - labels) == pytest.approx(whole, abs=2e-3)
+    assert of(labels, rng.integers(4, size=N)) == pytest.approx(-whole, abs=2e-3)
+    # States that noise divides are left open: one bit. The other way round all is confirmed.
+    assert of(2 * labels + noise, labels) == pytest.approx(whole - np.log(2), abs=0.01)
+    assert of(labels, 2 * labels + noise) == pytest.approx(whole, abs=2e-3)
+    assert of(labels, np.zeros(N, int)) == pytest.approx(-whole)
+    assert of(labels[:0], labels[:0]) == 0
+
+
+def test_what_long_bouts_share_by_chance_is_not_confirmed(rng):
+    """Two labelings of some 40 long bouts each, drawn apart."""
+    values = []
+    for _ in range(60):
+        borders = [np.sort(rng.integers(N, size=40)) for _ in range(2)]
+        first, second = (
+            rng.integers(6, size=41)[np.searchsorted(each, np.arange(N))] for each in borders
+        )
+        assert mutual_info_score(first, second) > 0.08
+        shared = reproducibility.confirmed_information(first, second)
+        values.append(shared + entropy(np.bincount(first)))
+    assert abs(np.mean(values)) < 0.06
 
 
 def in_parts(labels):
@@ -55,12 +69,27 @@ def test_the_best_number_is_the_last_that_both_confirm(rng):
     # A number that one fit alone has is not compared.
     fits[0][5] = four
     fits = [{number: in_parts(labels) for number, labels in fit.items()} for fit in fits]
-    number, nets = reproducibility.best_number(*fits)
+    number, values = reproducibility.best_number(*fits)
     assert number == 4
-    assert sorted(nets) == [1, 2, 4, 8]
-    assert nets[1] == 0 and nets[2] == pytest.approx(np.log(2), abs=2e-3)
-    each = [net(*pair) for pair in zip(fits[0][8], fits[1][8], strict=True)]
-    assert nets[8] == pytest.approx(np.mean(each))
+    assert sorted(values) == [1, 2, 4, 8]
+    assert values[1] == 0 and values[2] == pytest.approx(np.log(2), abs=5e-3)
+    pairs = [(fits[i][2], fits[1 - i][8]) for i in range(2)]
+    each = [confirmed(*labels) for pair in pairs for labels in zip(*pair, strict=True)]
+    assert values[2] == pytest.approx(np.mean(each))
+
+
+def test_fits_that_merge_in_another_order_confirm_each_other(rng):
+    """With two states each of four, they tell different things, but both know all four."""
+    four = rng.integers(4, size=N)
+    three = np.minimum(four, 2), np.maximum(four, 1) - 1
+    fits = [
+        {1: 0 * four, 2: two, 3: finer, 4: four}
+        for two, finer in zip((four // 2, four % 2), three, strict=True)
+    ]
+    fits = [{number: in_parts(labels) for number, labels in fit.items()} for fit in fits]
+    number, values = reproducibility.best_number(*fits)
+    assert number == 4
+    assert 0 < values[2] < values[3] < values[4]
 
 
 @pytest.mark.parametrize(("better", "number"), [(0.5, 3), (1.5, 2)])
@@ -70,7 +99,7 @@ def test_the_largest_number_that_is_not_clearly_worse_is_taken(monkeypatch, bett
     apart += better * apart.std(ddof=1) / 2 - apart.mean()
     level = np.array([10.0, 50.0, 30.0, 20.0])
     values = {2: level + apart, 3: level}
-    monkeypatch.setattr(reproducibility, "net_information", lambda a, b: values[len(a)][int(b[0])])
+    monkeypatch.setattr(reproducibility, "confirmed_information", lambda a, b: values[len(a)][int(b[0])])
     fit = {k: [np.full(k, part) for part in range(4)] for k in values}
     assert reproducibility.best_number(fit, fit)[0] == number
 
@@ -83,8 +112,8 @@ def test_a_number_with_a_state_that_labels_nothing_is_left_out(rng):
 
 def test_fits_that_agree_on_nothing_have_one_state(rng):
     fits = [{k: in_parts(rng.integers(k, size=N)) for k in (2, 3)} for _ in range(2)]
-    number, nets = reproducibility.best_number(*fits)
-    assert number == 1 and nets[1] == 0 and max(nets[2], nets[3]) < 0
+    number, values = reproducibility.best_number(*fits)
+    assert number == 1 and values[1] == 0 and max(values[2], values[3]) < 0
 
 
 def test_one_part_is_compared_without_an_error(rng):

@@ -272,3 +272,9 @@ def test_every_prior_that_sees_noise_is_trained_and_segments(prior):
     blank = LatentSeries(np.full((40, 3), np.nan), np.zeros(40, bool), np.zeros((40, 3)))
     nothing = segmentation.segment(model, blank)
     assert np.isnan(nothing.surprise_nats).all() and np.isfinite(nothing.states).all()
+
+
+@pytest.mark.parametrize(("share", "is_warned"), [(0.5, False), (1.0, False), (1.01, True), (1e4, True)])
+def test_a_stickiness_that_no_data_could_show_is_said(share, is_warned, caplog):
+    durations.judge(share * durations.BELIEVABLE * 9000, 9000, 0.4)
+    assert ("too sure" in caplog.text) == is_warned

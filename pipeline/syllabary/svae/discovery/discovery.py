@@ -126,10 +126,10 @@ def find(
             for left_out in (0, 1):
                 part = reproducibility.without(latents, divided, left_out)
                 fits.append(_labels(fit(part, None, f"without-{left_out}"), compared))
-            number, net = reproducibility.best_number(*fits)
+            number, confirmed = reproducibility.best_number(*fits)
             log.info(
-                "fits of different animals agree best on %d states (net information, nats: %s)",
-                number, ", ".join(f"{k}: {net[k]:.2f}" for k in sorted(net) if k <= 2 * number + 2),
+                "fits of different animals confirm %d states (confirmed information, nats: %s)", number,
+                ", ".join(f"{k}: {confirmed[k]:.2f}" for k in sorted(confirmed) if k <= 2 * number + 2),
             )  # fmt: skip
         trained = fit(latents, people, "checkpoint")
         for model in _tracked(coarsen(trained), len(trained.parameters.weights), "merging"):

@@ -1,10 +1,16 @@
 """How many states independent fits agree on.
 
-Two fits that have not seen the same animals label the same frames. Their labels share some
-information, I(A; B), and each has some that the other lacks, H(A | B) and H(B | A), all in nats. States
-that other animals do not confirm add to the second part. So the number of states is the one with the
-most *net information*, I(A; B) − H(A | B) − H(B | A), or the largest that is not clearly worse: people
-can merge syllables later, but they cannot split them. One state has none.
+Two fits that have not seen the same animals label the same frames, A with few or many states, B with
+all the states that it has. B confirms a part of what A says, I(A; B), and leaves the rest open,
+H(A | B), both in nats. A state that other animals do not confirm adds to the second part. So the number
+of states is the one with the most *confirmed information*, I(A; B) − H(A | B), averaged over both ways
+round, or the largest that is not clearly worse: people can merge syllables later, but they cannot split
+them. One state has none.
+
+B keeps all its states because two fits may agree on every distinction and yet merge them in another
+order: with as few states as A, it would lack what it has merged before.
+
+Long bouts share some information by chance. That of labels shifted in time is taken off.
 
 A recording counts as an animal: recordings of one animal may be on both sides.
 
@@ -14,7 +20,7 @@ that of a fit to other animals giving it too: posterior of the states times thei
 References
 ----------
 doi:10.1162/089976604773717621 (choice of a number of clusters by how stable they are),
-doi:10.1016/j.jmva.2006.11.013 (H(A | B) + H(B | A), the variation of information).
+doi:10.1016/j.jmva.2006.11.013 (H(A | B), of which the variation of information consists).
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,14 +35,17 @@ __all__ = [
     "Labels",
     "agreement",
     "best_number",
+    "confirmed_information",
     "confusion",
-    "net_information",
+    "mutual_information",
     "parts",
     "without",
 ]
 
 # Parts that animals are divided into; a fit leaves one of them out.
 PARTS = 3
+# Shifts in time that show what labels share by chance.
+SHIFTS = 8
 
 Labels = Mapping[int, Sequence[npt.NDArray[np.integer]]]
 """State of every frame of each part, by the number of states of the model."""
@@ -94,26 +103,40 @@ def without(
     return chosen
 
 
-def net_information(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]) -> float:
-    """Return I(A; B) − H(A | B) − H(B | A) of two labelings of the same frames, nats.
+def confirmed_information(
+    labels: npt.NDArray[np.integer], other_labels: npt.NDArray[np.integer]
+) -> float:
+    """Return I(A; B) − H(A | B) of two labelings A and B of the same frames, nats.
+
+    Parameters
+    ----------
+    labels, other_labels : (N,) int
+        A and B, 0 or more.
+    """
+    if not len(labels):
+        return 0.0
+    shifts = [len(labels) * (i + 1) // (SHIFTS + 1) for i in range(SHIFTS)]
+    chance = np.mean([mutual_information(labels, np.roll(other_labels, shift)) for shift in shifts])
+    shared = mutual_information(labels, other_labels) - float(chance)
+    return 2 * shared - _entropy(np.bincount(labels) / len(labels))
+
+
+def mutual_information(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]) -> float:
+    """Return I(A; B) of two labelings of the same frames, nats.
 
     Parameters
     ----------
     first, second : (N,) int
         0 or more.
     """
-    if not len(first):
-        return 0.0
     shape = int(first.max()) + 1, int(second.max()) + 1
     flat = first.astype(np.int64) * shape[1] + second
     joint = np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape) / len(first)
-    entropies = [_entropy(joint.sum(axis)) for axis in (0, 1)]
-    # I = H(A) + H(B) − H(A, B), and both conditional entropies are 2 H(A, B) − H(A) − H(B).
-    return 2 * sum(entropies) - 3 * _entropy(joint.ravel())
+    return _entropy(joint.sum(1)) + _entropy(joint.sum(0)) - _entropy(joint.ravel())
 
 
 def best_number(first: Labels, second: Labels) -> tuple[int, dict[int, float]]:
-    """Return the number of states with the most net information, and that of every number.
+    """Return the number of states with the most confirmed information, and that of every number.
 
     It is the largest number that is behind the best by no more than one standard error over the parts,
     differences taken part by part. Numbers with states that label no frame are left out.
@@ -123,23 +146,28 @@ def best_number(first: Labels, second: Labels) -> tuple[int, dict[int, float]]:
     first, second : mapping of number of states to a list of labels (N,)
         Of the same frames, in the same parts: animals, as a rule.
     """
-    parts_of = {
-        number: np.array(
-            [net_information(a, b) for a, b in zip(first[number], second[number], strict=True)]
+    finest = first[max(first)], second[max(second)]
+    parts_of = {}
+    for number in sorted(set(first) & set(second)):
+        if min(_labels_in_use(first[number]), _labels_in_use(second[number])) < number:
+            continue
+        both = zip((first[number], second[number]), reversed(finest), strict=True)
+        parts_of[number] = np.mean(
+            [
+                [confirmed_information(a, b) for a, b in zip(labels, others, strict=True)]
+                for labels, others in both
+            ],
+            axis=0,
         )
-        for number in sorted(first)
-        if number in second
-        and min(_labels_in_use(first[number]), _labels_in_use(second[number])) >= number
-    }
     parts_of[1] = np.zeros(len(next(iter(first.values()))))
-    net = {number: float(values.mean()) for number, values in parts_of.items()}
-    best = max(sorted(net), key=lambda number: net[number])
-    for number in sorted(net, reverse=True):
+    confirmed = {number: float(values.mean()) for number, values in parts_of.items()}
+    best = max(sorted(confirmed), key=lambda number: confirmed[number])
+    for number in sorted(confirmed, reverse=True):
         deficit = parts_of[best] - parts_of[number]
         error = deficit.std(ddof=1) / np.sqrt(len(deficit)) if len(deficit) > 1 else 0.0
         if deficit.mean() <= error:
-            return number, net
-    return best, net
+            return number, confirmed
+    return best, confirmed
 
 
 def confusion(

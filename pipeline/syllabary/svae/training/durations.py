@@ -86,7 +86,8 @@ def judge(kappa: float, frames: int, target_s: float) -> None:
     target_s : float
         Median duration that the stickiness gives, s.
     """
-    if kappa > BELIEVABLE * frames:
+    # A stickiness at just this limit may be off by rounding.
+    if kappa > BELIEVABLE * frames * (1 + 1e-6):
         log.warning(
             "a median bout of %.2f s needs a stickiness of %.2g pseudo-counts, %.0f for each of the %d "
             "frames: frames are not as independent as this model takes them to be, so its probabilities "
