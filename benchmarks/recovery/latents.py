@@ -105,6 +105,18 @@ def of_reduction(study: Study, seed: int) -> Latents:
     return Latents({}, target_s, time.process_time() - start)
 
 
+def registered(study: Study) -> dict[str, LatentSeries]:
+    """Return the latents that the shipped model gets, of all animals."""
+    chosen = reduction.load(
+        study.folder / "reduction.h5", registration=True, kinematics=True, subject_offset=True
+    )
+    series = {}
+    for name in study.recordings:
+        with study.crops(name) as recording:
+            series[name] = chosen.latents(recording)
+    return series
+
+
 def of_autoencoder(study: Study, seed: int) -> Latents:
     """Return whitened latents of an autoencoder with the shipped convolutions and no prior."""
     start = time.process_time()

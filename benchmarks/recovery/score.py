@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recovery import decoding
+from recovery import decoding, latents
+from recovery.gauges import gauges
 from recovery.recover import load
 from recovery.studies import Study, write
 from syllabary.syllables import calibration, decode, scores
@@ -40,15 +41,17 @@ def rows(study: Study, place: Path, method: str, setting: str) -> list[dict[str,
         "held_out": [name for name in study.recordings if name not in study.trained],
         "all": study.recordings,
     }
-    result = []
+    result, registered = [], latents.registered(study)
     for title, (paths, stay) in decoded.items():
+        without_truth = gauges(study, registered, paths)
         labels = {name: labeled(study, name, paths[name], predicted[name][1]) for name in paths}
         for pool, names in pools.items():
             row = about | {"decoding": title, "stay": stay, "pool": pool, "cpu_s": cpu_s}
             pairs = [(labels[name], truths[name]) for name in names]
             posteriors = [(labels[name], predicted[name][1], truths[name]) for name in names]
             reliability = calibration.of_posteriors(posteriors, calibration.mapping(pairs))
-            result.append(row | score(pairs) | {"calibration_error": reliability.expected_error})
+            error = {"calibration_error": reliability.expected_error}
+            result.append(row | score(pairs) | error | without_truth)
     return result
 
 

@@ -1,6 +1,7 @@
 """How methods of the recovery benchmark are decoded, scored and listed."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -223,3 +224,47 @@ def test_the_second_mouse_is_copied_and_its_truth_gets_the_columns_of_ours(tmp_p
     monkeypatch.delenv("SYLLABARY_SECOND_MOUSE")
     with pytest.raises(Exception, match="set SYLLABARY_SECOND_MOUSE"):
         studies.STUDIES["second_a"](place, 180, "m1", "control", 0)
+
+
+@pytest.fixture
+def two_movements(rng):
+    """Latents of two linear movements, in three recordings of which one is held out, with gaps."""
+    from syllabary.reduction.latents import LatentSeries
+
+    series, truth = {}, {}
+    for name in ("m1", "m2", "m3"):
+        label = np.repeat(rng.integers(2, size=150), 20)
+        values = np.zeros((len(label), 2))
+        for t in range(1, len(label)):
+            c, s = np.cos(0.4 * (2 * label[t] - 1)), np.sin(0.4 * (2 * label[t] - 1))
+            values[t] = 0.95 * np.array([[c, -s], [s, c]]) @ values[t - 1] + rng.standard_normal(2)
+        observed = rng.random(len(label)) > 0.05
+        series[name] = LatentSeries(np.where(observed[:, None], values, np.nan), observed)
+        truth[name] = label
+    return SimpleNamespace(recordings=list(series), trained=["m1", "m2"]), series, truth
+
+
+def test_true_labels_leave_white_gaussian_residuals_and_have_the_density_of_the_movement(two_movements):
+    from recovery.gauges import gauges
+
+    result = gauges(*two_movements)
+    # The entropy of the noise, less what 60 frames of the other movement blur.
+    assert result["left_out_nats"] == pytest.approx(-np.log(2 * np.pi * np.e), abs=0.06)
+    assert result["tail_ratio"] == pytest.approx(1, abs=0.5)
+    assert abs(result["residual_correlation"]) < 0.06 and abs(result["square_correlation"]) < 0.06
+
+
+def test_wrong_labels_tell_less_and_leave_more(two_movements, rng):
+    from recovery.gauges import gauges
+
+    study, series, truth = two_movements
+    best = gauges(study, series, truth)
+    some = {name: np.where(rng.random(len(path)) < 0.1, 1 - path, path) for name, path in truth.items()}
+    none = {name: 0 * path for name, path in truth.items()}
+    densities = [gauges(study, series, labels)["left_out_nats"] for labels in (truth, some, none)]
+    assert densities[0] > densities[1] + 0.05 > densities[2] + 0.1
+    assert gauges(study, series, none)["square_correlation"] > best["square_correlation"] + 0.05
+    # A label that no training animal has falls back on all frames.
+    unseen = {**none, "m3": none["m3"] + 5}
+    result = gauges(study, series, unseen)["left_out_nats"]
+    assert result == pytest.approx(densities[2], abs=0.02)

@@ -9,7 +9,6 @@ from typing import Any
 from recovery import latents
 from recovery.methods import _points
 from recovery.studies import Study
-from syllabary.reduction import reduction
 
 LATENTS = ("reduction",)
 SETTINGS = _points.scan()
@@ -17,11 +16,5 @@ SETTINGS = _points.scan()
 
 def recover(folder: Path, setting: dict[str, Any], seed: int) -> _points.StatePrediction:
     study, components = Study(folder), latents.load(folder, "reduction")
-    chosen = reduction.load(
-        folder / "reduction.h5", registration=True, kinematics=True, subject_offset=True
-    )
-    series = {}
-    for name in study.recordings:
-        with study.crops(name) as recording:
-            series[name] = chosen.latents(recording)
+    series = latents.registered(study)
     return _points.recover(study, components._replace(series=series), setting, seed)
