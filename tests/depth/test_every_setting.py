@@ -38,7 +38,9 @@ EVEN = {"source.timestamps": "even", "source.frames_per_second": 30.0}
 CASES = {
     "source.timestamps": Case("one time too many", "cut"),
     "source.frames_per_second": Case("stroll", 60.0, EVEN),
+    "source.timestamp_column": Case("stroll", 2),
     "source.timestamp_unit": Case("stroll", "s"),
+    "source.video_rate": Case("fast", "ignore"),
     "source.rows": Case("without metadata", ROWS // 2, RAW),
     "source.columns": Case("without metadata", COLUMNS // 2, RAW),
     "source.dtype": Case("without metadata", "uint8", {**RAW, "source.dtype": "uint16"}),
@@ -127,6 +129,10 @@ def scenes(tmp_path_factory):
     with h5py.File(paths["hdf5"], "w") as h5:
         h5["a"], h5["b"] = walk, walk[:, ::-1]
         h5["time_a_s"], h5["time_b_s"] = times / 1000, times / 500
+    paths["fast"] = folder / "fast.h5"
+    with h5py.File(paths["fast"], "w") as h5:
+        h5["a"], h5["time_s"] = walk, times / 1000
+        h5["a"].attrs["fps"] = 90.0
     return paths
 
 

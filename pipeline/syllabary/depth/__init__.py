@@ -1,7 +1,8 @@
 """Raw depth frames to upright crops of one mouse, and the quality of a recording.
 
 In reading order: ``settings``; ``video`` (an open recording); ``sources`` (choice of a reader, and
-checks of inputs) and ``readers/`` (one file per format); ``ticks`` (timestamps to a regular clock);
+checks of inputs) and ``readers/`` (one file per format); ``clocks`` (which numbers are
+times) and ``ticks`` (timestamps to a regular clock);
 ``lens/`` (pixels and depths to millimeters and back); ``arena/`` (the empty arena and its
 coordinates); ``tracking/`` (position, axis and size of the mouse); ``heading/`` (the head end) and
 ``heading_training/``; ``bridging`` (short losses); ``scalars`` (columns of tables); ``crops`` (warp to
@@ -20,6 +21,7 @@ __all__ = [
     "arena",
     "blocks",
     "bridging",
+    "clocks",
     "conversion",
     "crops",
     "extraction",

@@ -68,12 +68,22 @@ class SourceSettings(Settings):
         "by frames_per_second.",
     )
     frames_per_second: float | None = Field(
-        None, gt=0, le=10_000, description="Frame rate of the camera, 1/s, for timestamps: even."
+        None, ge=1, le=240, description="Frame rate of the camera, 1/s, for timestamps: even."
     )
-    timestamp_unit: Literal["s", "ms"] | None = Field(
+    timestamp_column: int | str | None = Field(
         None,
-        description="Unit of timestamps; null = ms in *_ts.txt, s in *timestamps.csv, and the unit that "
-        "an HDF5 file names.",
+        description="Column of a file of timestamps that holds the times, by its name or its number "
+        "from 1; null = the one that can be a camera's clock.",
+    )
+    timestamp_unit: Literal["s", "ms", "us", "100ns", "ns"] | None = Field(
+        None,
+        description="Unit of timestamps; null = the one that a column or dataset names, or that makes "
+        "the values a rate of 1 to 240 frames/s.",
+    )
+    video_rate: Literal["check", "ignore"] = Field(
+        "check",
+        description="Frame rate that a video file states: check refuses times whose rate differs from "
+        "it by more than a factor of 1.5; ignore trusts the times.",
     )
     rows: int | None = Field(
         None,

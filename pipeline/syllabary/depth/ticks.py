@@ -11,14 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput
+from . import clocks
 
 __all__ = ["Ticks", "from_timestamps", "require"]
 
 # A file that lacks more than 19 ticks in 20 is no recording; a short one may begin with a pause.
 MAX_TICKS_PER_FRAME = 20
 SPARE_TICKS = 1000
-# Range of frame intervals of cameras, s; outside of it the unit is wrong.
-SHORTEST_S, LONGEST_S = 1e-4, 10.0
 
 
 class Ticks(NamedTuple):
@@ -65,6 +64,7 @@ def require(
     timestamps_s: npt.NDArray[np.float64],
     where: Path | str,
     *,
+    video_rate: float | None = None,
     way_out: str = "correct them, or set extract.source.timestamps to 'even'",
 ) -> None:
     """Check that times are those of one recording.
@@ -75,14 +75,16 @@ def require(
         Times of the frames, s.
     where : path
         What holds them, for the message.
+    video_rate : float, optional
+        Frames/s that the video itself states.
     way_out : str
         What to do about wrong ones, for the message.
 
     Raises
     ------
     BadInput
-        A time is not a number or not after the one before it, intervals are no camera's, or gaps are
-        so long that hardly any tick has a frame.
+        A time is not a number or not after the one before it, the rate is no camera's or not the
+        video's own, or gaps are so long that hardly any tick has a frame.
     """
     wrong = ~np.isfinite(timestamps_s)
     wrong[1:] |= ~(timestamps_s[1:] > timestamps_s[:-1])
@@ -98,12 +100,7 @@ def require(
             intervals = np.diff(timestamps_s)
             interval = float(np.median(intervals))
             ticks = (timestamps_s[-1] - timestamps_s[0]) / interval
-        if not SHORTEST_S <= interval <= LONGEST_S:
-            raise BadInput(
-                f"{where}: timestamps are mostly {interval:.6g} s apart; wanted those of a camera, "
-                f"between {SHORTEST_S:g} and {LONGEST_S:g} s: are they in another unit? See "
-                "extract.source.timestamp_unit."
-            )
+        clocks.require_times(timestamps_s, where, video_rate=video_rate)
         if not ticks < MAX_TICKS_PER_FRAME * len(timestamps_s) + SPARE_TICKS:
             at = int(np.argmax(intervals))
             raise BadInput(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput
+from . import clocks
 
 __all__ = ["ExtractedCrops", "Intrinsics", "Video", "require_shape", "to_mm"]
 
@@ -89,7 +90,7 @@ class Video(Source, ABC):
         super().__init__(path)
         self.shape, self.timestamps_s = shape, timestamps_s
         self.metadata, self.intrinsics = metadata, intrinsics
-        self.start_time = _text(metadata.get("StartTime"))
+        self.start_time = clocks.start_text(metadata.get("StartTime"))
         self.subject = _text(metadata.get("SubjectName"))
         self._unit_mm = unit_mm
 

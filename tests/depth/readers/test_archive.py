@@ -86,6 +86,6 @@ def test_a_damaged_stream_is_found_by_its_checksum(pack, tmp_path):
 
 
 def test_what_is_wrong_inside_is_told_of_the_archive(pack, session, tmp_path):
-    (session / "depth_ts.txt").write_text("1\n2\n")
+    (session / "depth_ts.txt").write_text("33\n66\n")
     message = complaint(pack(), tmp_path / "scratch")
     assert message.startswith(f"{tmp_path}/m1.tar.gz/depth_ts.txt: 2 timestamps for 23 frames")

@@ -103,18 +103,39 @@ def test_seconds_parted_in_any_way(session, times_ms, part):
         np.testing.assert_allclose(video.timestamps_s, times_ms / 1000, rtol=0, atol=2e-6)
 
 
-def test_the_unit_of_timestamps_can_be_said(session, times_ms):
+@pytest.mark.parametrize("unit", [None, "s"])
+def test_the_unit_of_timestamps_is_in_their_values_or_said(session, times_ms, unit):
     (session / "depth_ts.txt").write_text("".join(f"{t / 1000:.6f}\n" for t in times_ms))
-    assert "are they in another unit?" in complaint(session)
-    with opened(session, timestamp_unit="s") as video:
+    with opened(session, timestamp_unit=unit) as video:
         np.testing.assert_allclose(video.timestamps_s, times_ms / 1000, rtol=0, atol=1e-6)
+    assert "are they in another unit?" in complaint(session, timestamp_unit="ms")
+
+
+@pytest.mark.parametrize(
+    ("start", "began"),
+    [(None, "2021-03-04T12:34:56.0"), ("", "2021-03-04T12:34:56.0"), ("March", "March"),
+     (1614861296, "2021-03-04T12:34:56+00:00"), (["2021", "x"], "2021 x")],
+)  # fmt: skip
+def test_when_a_recording_began(session, start, began):
+    ticks = [f"2021-03-04T12:34:{56 + i / 30:.6f}" if i < 120 else "" for i in range(23)]
+    (session / "depth_ts.txt").write_text("\n".join(ticks))
+    about = {"DepthResolution": [20, 12]} | ({} if start is None else {"StartTime": start})
+    (session / "metadata.json").write_text(json.dumps(about))
+    with opened(session) as video:
+        assert video.start_time.startswith(began)
+
+
+@pytest.mark.parametrize("rate", [0.5, 241, 1000])
+def test_even_times_at_the_rate_of_no_camera(rate):
+    with pytest.raises(BadSetting, match="frames_per_second"):
+        read(SourceSettings, {"timestamps": "even", "frames_per_second": rate}, "extract.source")
 
 
 def test_timestamps_by_the_name_of_the_recording_win(session, times_ms):
     (session / "depth.dat").rename(session / "m7.dat")
-    (session / "m7_timestamps.csv").write_text("".join(f"{i}\n" for i in range(23)))
+    (session / "m7_timestamps.csv").write_text("".join(f"{i / 30}\n" for i in range(23)))
     with opened(session) as video:
-        assert_array_equal(video.timestamps_s, np.arange(23))
+        assert_array_equal(video.timestamps_s, np.arange(23) / 30)
 
 
 def test_two_recordings_in_a_folder_are_not_guessed_between(session):

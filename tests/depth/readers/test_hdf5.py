@@ -55,11 +55,59 @@ def test_several_that_could_be_meant_are_named_by_settings(write, frames):
         assert_array_equal(video.timestamps_s, np.arange(23))
 
 
-def test_a_unit_that_is_not_said_is_not_guessed(write, times_ms):
-    path = write(times="timestamps")
-    assert "set extract.source.timestamp_unit" in complaint(path)
-    with sources.open_recording(path, SourceSettings(timestamp_unit="ms")) as video:
+@pytest.mark.parametrize(("name", "per_ms"), [("timestamps", 1), ("time", 1e-3), ("time_of_frame", 1e6)])
+def test_a_unit_that_is_not_said_is_in_the_values(tmp_path, frames, times_ms, name, per_ms, caplog):
+    caplog.set_level("INFO")
+    path = tmp_path / "m1.h5"
+    with h5py.File(path, "w") as h5:
+        h5["depth"], h5[name] = frames, times_ms * per_ms
+    with sources.open_recording(path) as video:
         assert_allclose(video.timestamps_s, times_ms / 1000)
+    assert (f"{name}: times are read in" in caplog.text) == (name != "time")
+    unit = {1: "ms", 1e-3: "s", 1e6: "ns"}[per_ms]
+    with sources.open_recording(path, SourceSettings(timestamp_unit=unit)) as video:
+        assert_allclose(video.timestamps_s, times_ms / 1000)
+    assert "wanted those of a camera" in complaint(path, timestamp_unit="us")
+
+
+@pytest.mark.parametrize("rate", [30, 3, "30 frames/s"])
+def test_an_attribute_of_the_rate_decides_between_units_and_must_agree(tmp_path, frames, rate):
+    path = tmp_path / "m1.h5"
+    with h5py.File(path, "w") as h5:
+        h5["depth"], h5["time"] = frames, 333_333 * np.arange(23)
+    assert "can be us (3 frames/s) or 100ns (30 frames/s)" in complaint(path)
+    with h5py.File(path, "r+") as h5:
+        h5["depth"].attrs["fps"] = rate
+    if isinstance(rate, str):
+        # Words are no rate.
+        assert "can be us" in complaint(path)
+    else:
+        with sources.open_recording(path) as video:
+            assert_allclose(np.diff(video.timestamps_s), 1 / rate, rtol=1e-5)
+        assert "the video itself states" in complaint(
+            path, timestamp_unit="us" if rate == 30 else "100ns"
+        )
+
+
+@pytest.mark.parametrize("values", [np.arange(23), np.arange(5.0, 28.0), 2 * np.arange(23)])
+def test_a_dataset_that_counts_frames_holds_no_times(tmp_path, frames, values):
+    path = tmp_path / "m1.h5"
+    with h5py.File(path, "w") as h5:
+        h5["depth"], h5["time"] = frames, values
+    assert "counts frames" in complaint(path)
+
+
+@pytest.mark.parametrize(
+    "start", ["2021-03-04T12:34:56+00:00", 1_614_861_296, 1_614_861_296_000.0, None]
+)
+def test_when_an_hdf5_recording_began(tmp_path, frames, start):
+    path = tmp_path / "m1.h5"
+    with h5py.File(path, "w") as h5:
+        h5["depth"], h5["time"] = frames, 1_614_861_296 + np.arange(23) / 30
+        if start is not None:
+            h5.attrs["start_time"] = start
+    with sources.open_recording(path) as video:
+        assert video.start_time == "2021-03-04T12:34:56+00:00"
 
 
 def test_a_claim_of_100_gb_in_one_frame(tmp_path):

@@ -71,6 +71,58 @@ def test_angles_change_their_sense(path):
         assert_allclose(crops.heading_rad, -np.linspace(0, 3, 10), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("unit", "per_s"), [("s", 1), ("ms", 1e3), ("us", 1e6)])
+def test_times_are_in_the_unit_that_their_values_have(path, unit, per_s, caplog):
+    caplog.set_level("INFO")
+    truth = 1.0 + 0.033 * np.arange(10)
+    replace(path, "timestamps", truth * per_s)
+    for settings in (SourceSettings(), SourceSettings(timestamp_unit=unit)):
+        sources.require(path, settings)
+        with moseq2.open_crops(path, settings) as crops:
+            assert_allclose(crops.timestamps_s, truth)
+    assert (f"times are read in {unit}" in caplog.text) == (unit != "ms")
+    wrong = SourceSettings(timestamp_unit="ns")
+    with pytest.raises(BadInput, match="wanted those of a camera"):
+        sources.require(path, wrong)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "rate"),
+    [
+        ("metadata/extraction/parameters/fps", 30, 30),
+        ("metadata/acquisition/ColorFrameRate", 60, None),
+        ("metadata/acquisition/FrameRate", [b"25"], 25),
+        ("beside", 15, 15),
+        (None, None, None),
+    ],
+)
+def test_without_times_the_rate_is_that_of_the_metadata_or_a_setting(path, place, value, rate, caplog):
+    replace(path, "timestamps", None)
+    if place == "beside":
+        path.with_suffix(".yaml").write_text(f"complete: true\nparameters:\n  fps: {value}\n")
+    elif place is not None:
+        with h5py.File(path, "r+") as h5:
+            h5[place] = value
+    if rate is None:
+        with pytest.raises(BadInput, match=r"no frame rate .* 'even' and its frames_per_second"):
+            opened(path)
+    else:
+        with opened(path) as crops:
+            assert_allclose(crops.timestamps_s, np.arange(10) / rate)
+        assert f"by {rate} frames/s of its metadata" in caplog.text
+    even = SourceSettings(timestamps="even", frames_per_second=50)
+    sources.require(path, even)
+    with moseq2.open_crops(path, even) as crops:
+        assert_allclose(crops.timestamps_s, np.arange(10) / 50)
+
+
+@pytest.mark.parametrize("values", [np.arange(10), np.arange(10) * 2.0, np.arange(7, 17)])
+def test_numbers_of_frames_are_no_times(path, values):
+    replace(path, "timestamps", values)
+    with pytest.raises(BadInput, match=r"counts frames .* 'even' and its frames_per_second"):
+        opened(path)
+
+
 def test_timestamps_are_milliseconds_in_either_place(path):
     with opened(path) as crops:
         expected = crops.timestamps_s

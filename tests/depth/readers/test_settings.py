@@ -12,6 +12,8 @@ EVEN = {"timestamps": "even", "frames_per_second": 25.0}
 CHANGES = {
     "timestamps": ("short", {}, {"timestamps": "cut"}),
     "frames_per_second": ("session", EVEN, {**EVEN, "frames_per_second": 30.0}),
+    "timestamp_column": ("columns", {"timestamp_column": 2}, {"timestamp_column": 1}),
+    "video_rate": ("fast", {}, {"video_rate": "ignore"}),
     "timestamp_unit": ("hdf5", {}, {"timestamp_unit": "s"}),
     "rows": ("session", {"rows": 12, "columns": 20}, {"rows": 6, "columns": 20, "timestamps": "cut"}),
     "columns": (
@@ -28,7 +30,7 @@ CHANGES = {
 
 
 @pytest.fixture
-def recording(session, tmp_path, frames, times_ms):
+def recording(session, tmp_path, frames, times_ms, ffv1):
     def find(kind):
         if kind in ("hdf5", "two"):
             with h5py.File(tmp_path / "m1.h5", "w") as h5:
@@ -37,6 +39,13 @@ def recording(session, tmp_path, frames, times_ms):
                 if kind == "two":
                     h5["more/depth"] = frames[:, :5]
             return tmp_path / "m1.h5"
+        if kind == "columns":
+            text = "".join(f"{2 * t} {t}\n" for t in times_ms)
+            (session / "depth_ts.txt").write_text(text)
+        if kind == "fast":
+            (session / "depth.dat").unlink()
+            ffv1(session / "depth.avi", frames)
+            (session / "depth_ts.txt").write_text("".join(f"{2 * t}\n" for t in times_ms))
         if kind == "short":
             (session / "depth_ts.txt").write_text("".join(f"{t}\n" for t in times_ms[:9]))
         return session

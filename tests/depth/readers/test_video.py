@@ -122,3 +122,16 @@ def test_a_session_may_hold_video(tmp_path, frames, ffv1, times_ms):
     with sources.open_recording(tmp_path) as video:
         assert_array_equal(video.read(3, 8), frames[3:8])
     assert [path.name for path in sources.files(tmp_path)] == ["depth.avi", "depth_ts.txt"]
+
+
+@pytest.mark.parametrize(("form", "rate"), [("avi", 12.0), ("avi", 60.0), ("mkv", 15.0)])
+def test_times_at_another_rate_than_the_videos_are_refused(tmp_path, frames, ffv1, form, rate):
+    path = ffv1(tmp_path / f"m1.{form}", frames)  # 30 frames/s
+    (tmp_path / "m1_ts.txt").write_text("".join(f"{1000 * i / rate:.3f} 0\n" for i in range(23)))
+    even = {"timestamps": "even", "frames_per_second": rate}
+    for settings in ({}, even):
+        message = complaint(path, SourceSettings(**settings))
+        assert f"those of {rate:g} frames/s, and the video itself states 30" in message
+        meant = SourceSettings(**settings, video_rate="ignore")
+        with sources.open_recording(path, meant) as video:
+            np.testing.assert_allclose(np.diff(video.timestamps_s), 1 / rate, atol=1.1e-6)

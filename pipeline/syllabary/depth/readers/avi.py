@@ -25,8 +25,8 @@ def accepts(path: Path) -> bool:
 def require(path: Path, settings: SourceSettings) -> None:
     """Raise ``BadInput`` unless there is a depth track, and timestamps."""
     with video_container.opened(path, "avi") as container:
-        video_container.depth_stream(container, path)
-    timestamps_file.require(path, settings)
+        rate = video_container.rate(video_container.depth_stream(container, path))
+    timestamps_file.require(path, settings, rate=rate)
 
 
 def files(path: Path) -> list[Path]:

@@ -72,12 +72,13 @@ class Dat(Video):
         self,
         path: Path,
         layout: Layout,
-        times_s: npt.NDArray[np.float64],
+        clock: timestamps_file.Clock,
         settings: SourceSettings,
     ) -> None:
+        metadata = metadata_file.started(layout.metadata, clock.start_time)
         lens = metadata_file.intrinsics(layout.metadata, metadata_file.beside(path))
         super().__init__(
-            path, layout.shape, times_s, layout.metadata, unit_mm=settings.unit_mm, intrinsics=lens
+            path, layout.shape, clock.times_s, metadata, unit_mm=settings.unit_mm, intrinsics=lens
         )
         self._dtype = layout.dtype
         self._file = path.open("rb")

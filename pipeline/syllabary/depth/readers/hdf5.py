@@ -4,6 +4,7 @@ Where a file has several candidates, ``extract.source`` names the right ones.
 """
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -11,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadInput
+from .. import clocks
 from ..settings import SourceSettings
 from ..video import Video, require_shape
-from . import hdf5_file, timestamps_file
+from . import hdf5_file, metadata_file, timestamps_file
 
 __all__ = ["SUFFIXES", "accepts", "files", "open_video", "require"]
 
@@ -22,10 +24,6 @@ SUFFIXES = (".h5", ".hdf5")
 IS_GENERAL = True
 # A chunk is unpacked as a whole, and kept from one read to the next.
 MAX_CHUNK_BYTES = 1 << 28
-UNITS = {
-    **dict.fromkeys(("s", "sec", "second", "seconds"), "s"),
-    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), "ms"),
-}
 
 
 def accepts(path: Path) -> bool:
@@ -56,14 +54,17 @@ def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = N
                     f"{path}: {frames.name} is stored in chunks of {chunk} bytes, none of which fits "
                     f"into memory; store it again (h5repack) in chunks of at most {MAX_CHUNK_BYTES}."
                 )
-            times_s = _times_s(h5, settings) if settings.timestamps != "even" else None
-            matched = timestamps_file.match(path, len(frames), settings, inside=times_s)
+            rate = metadata_file.rate({**h5.attrs, **frames.attrs})
+            has_file = timestamps_file.beside(path) is not None
+            times_s = None if has_file or settings.timestamps == "even" else _times_s(h5, settings, rate)
+            clock = timestamps_file.match(path, len(frames), settings, inside=times_s, rate=rate)
             metadata = {
-                name: text
+                name: value if isinstance(value, str) else value.item()
                 for name, key in (("SubjectName", "subject"), ("StartTime", "start_time"))
-                if isinstance(text := h5.attrs.get(key), str)
+                if isinstance(value := h5.attrs.get(key), str | np.number)
             }
-            return Hdf5(path, h5, frames, matched, metadata, settings)
+            about = metadata_file.started(metadata, clock.start_time)
+            return Hdf5(path, h5, frames, clock.times_s, about, settings)
         except BaseException:
             h5.close()
             raise
@@ -78,7 +79,7 @@ class Hdf5(Video):
         h5: h5py.File,
         frames: h5py.Dataset,
         times_s: npt.NDArray[np.float64],
-        metadata: dict[str, str],
+        metadata: Mapping[str, object],
         settings: SourceSettings,
     ) -> None:
         rows, columns = frames.shape[1:]
@@ -114,14 +115,19 @@ def _fits(item: object, axes: int, like: str) -> bool:
     return hdf5_file.is_numeric(item, axes) and like in str(item.name).rpartition("/")[2].lower()
 
 
-def _times_s(h5: h5py.File, settings: SourceSettings) -> npt.NDArray[np.float64]:
-    """Read the times; their unit is in the settings, in ``units`` or at the end of the name."""
+def _times_s(h5: h5py.File, settings: SourceSettings, rate: float | None) -> npt.NDArray[np.float64]:
+    """Read the times; their unit is in the settings, in ``units``, in the name, or in the values."""
     times = _dataset(h5, settings.hdf5_timestamps, "hdf5_timestamps", 1, "time")
-    unit_name = times.attrs.get("units", times.attrs.get("unit", times.name.rpartition("_")[2]))
-    unit = settings.timestamp_unit or UNITS.get(str(unit_name).lower())
-    if unit is None:
+    values = times[()].astype(np.float64)
+    where = f"{h5.filename}: {times.name}"
+    if settings.hdf5_timestamps is None and clocks.counts_frames(values):
         raise BadInput(
-            f"{h5.filename}: {times.name} has no unit, s or ms (attribute 'units'); "
-            "set extract.source.timestamp_unit."
+            f"{where} counts frames (whole numbers one apart) and holds no times; name the dataset with "
+            "extract.source.hdf5_timestamps, or set extract.source.timestamps to 'even' and its "
+            "frames_per_second."
         )
-    return times[()].astype(np.float64) * timestamps_file.UNITS_S[unit]
+    name = times.attrs.get("units", times.attrs.get("unit", times.name.rpartition("/")[2]))
+    unit = clocks.unit(
+        values, where, setting=settings.timestamp_unit, named=clocks.named_unit(str(name)), rate=rate
+    )
+    return clocks.seconds(values, unit)

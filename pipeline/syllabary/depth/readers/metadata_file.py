@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -9,10 +10,11 @@ from typing import cast
 import numpy as np
 
 from ...errors import BadInput
+from .. import clocks
 from ..settings import SourceSettings
 from ..video import Intrinsics, require_shape
 
-__all__ = ["beside", "describe", "dtype", "intrinsics", "read", "shape"]
+__all__ = ["beside", "describe", "dtype", "intrinsics", "rate", "read", "shape", "started"]
 
 KINECT_V2_SHAPE = (424, 512)
 MAX_BYTES = 16 << 20
@@ -22,6 +24,8 @@ TYPES = {
     "Int32[]": "int32", "Single[]": "float32", "Double[]": "float64",
 }  # fmt: skip
 INTRINSICS = "DepthIntrinsics"
+# Frame rates, in lower case and without what parts words.
+RATES = ("depthframerate", "depthfps", "framerate", "framespersecond", "camerafps", "fps")
 
 
 def beside(recording: Path) -> Path:
@@ -113,6 +117,25 @@ def intrinsics(metadata: Mapping[str, object], path: Path) -> Intrinsics | None:
             "extract.camera."
         ) from None
     return calibration
+
+
+def rate(metadata: Mapping[str, object]) -> float | None:
+    """Return the camera's nominal rate, frames/s, also of ``K4A_FRAMES_PER_SECOND_30``; or None."""
+    named = {re.sub(r"[^a-z0-9]", "", str(name).lower()): value for name, value in metadata.items()}
+    for name in RATES:
+        number = re.fullmatch(
+            r"(?:[A-Za-z0-9_]*_)?(\d{1,3}(?:\.\d+)?)", str(named.get(name, "")).strip()
+        )
+        if number is not None and clocks.is_plausible(1 / max(float(number[1]), 1e-3)):
+            return float(number[1])
+    return None
+
+
+def started(metadata: Mapping[str, object], start_time: str) -> Mapping[str, object]:
+    """Return the metadata with a start time that is known from elsewhere, if they have none."""
+    if start_time and not metadata.get("StartTime"):
+        return {**metadata, "StartTime": start_time}
+    return metadata
 
 
 def describe(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-__all__ = ["Container", "companions", "depth_stream", "opened", "survey", "write"]
+__all__ = ["Container", "companions", "depth_stream", "opened", "rate", "survey", "write"]
 
 DEPTH = "DEPTH"
 GRAY = ("gray16le", "gray16be")
@@ -85,6 +85,11 @@ def depth_stream(container: "InputContainer", path: Path) -> "VideoStream":
 def _format(track: "VideoStream") -> str:
     # A track of unknown coding has no context, or no format.
     return str(getattr(track.codec_context, "pix_fmt", None) or "of unknown coding")
+
+
+def rate(track: "VideoStream") -> float | None:
+    """Return the frame rate that the header states, 1/s; None without one."""
+    return float(track.average_rate) if track.average_rate else None
 
 
 def survey(container: "InputContainer", track: "VideoStream", path: Path, strict: bool) -> Survey:
@@ -167,9 +172,15 @@ class Container(Video):
             if "creation_time" in container.metadata:
                 metadata.setdefault("StartTime", container.metadata["creation_time"])
             shape = (track.codec_context.height, track.codec_context.width)
-        times = packets.times_s if has_times else None
-        timestamps_s = timestamps_file.match(path, len(packets.stamps), settings, inside=times)
-        super().__init__(path, shape, timestamps_s, metadata, unit_mm=settings.unit_mm, intrinsics=lens)
+            stated = rate(track)
+        clock = timestamps_file.match(
+            path, len(packets.stamps), settings,
+            inside=packets.times_s if has_times else None, rate=None if has_times else stated,
+        )  # fmt: skip
+        super().__init__(
+            path, shape, clock.times_s, metadata_file.started(metadata, clock.start_time),
+            unit_mm=settings.unit_mm, intrinsics=lens,
+        )  # fmt: skip
         self._survey = packets
         self._place = {stamp: frame for frame, stamp in enumerate(packets.stamps)}
         self._opened: tuple[InputContainer, VideoStream] | None = None

@@ -17,7 +17,7 @@ class Arrays(Video):
         with np.load(path) as arrays:
             self.frames, times_s = arrays["frames"], arrays["times_s"]
         matched = timestamps_file.match(path, len(self.frames), settings, inside=times_s)
-        super().__init__(path, self.frames.shape[1:], matched, metadata_file.read(path))
+        super().__init__(path, self.frames.shape[1:], matched.times_s, metadata_file.read(path))
 
     def _read(self, start, stop):
         return self.frames[start:stop]
