@@ -68,7 +68,6 @@ def test_given_roles_are_kept_and_covariates_too(write):
         (rows("a x s g", "b x s g"), r"line 3: the path 'x' is already on line 2"),
         (rows("a/b x s g"), r"line 2: recording name 'a/b' becomes a file name; use at most"),
         (rows("../b x s g"), r"recording name '\.\./b'"),
-        (rows("a x s g", "b y s h"), r"subject 's' is in the groups g, h"),
         (rows("a x s", columns="recording path subject"), r"lacks the column group; it has recording"),
         (rows(), r"lists no recording"),
         (rows("a x s g odd", columns="recording path subject group role"), r"role 'odd'; wanted train"),

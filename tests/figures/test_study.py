@@ -122,6 +122,54 @@ def test_long_recordings_of_an_animal_count_more_than_short_ones():
     np.testing.assert_allclose(result["g"], [[0.62]])
 
 
+def compared_by_day():
+    """Two animals on two days; another recording of the second animal has no day."""
+    days = {"a": 10.0, "b": 2.0, "c": 2.0, "d": 10.0, "e": None}
+    recordings = tuple(
+        RecordingResults(name, subject, "g", covariates={"day": day})
+        for (name, day), subject in zip(days.items(), ("s1", "s1", "s2", "s2", "s2"), strict=True)
+    )
+    study = StudyResults(recordings=recordings, compared="day")
+    table = pd.DataFrame({
+        "recording": list("abcde"), "subject": [r.subject for r in recordings], "group": "g",
+        "role": "train", "day": list(days.values()), "syllable": 0, "ticks": 100,
+        "usage": 1.0, "from_syllable": 0, "to_syllable": 1, "count": [1, 2, 4, 8, 16],
+    })  # fmt: skip
+    return study, table
+
+
+def test_the_usage_of_an_animal_is_drawn_in_each_condition_that_is_compared():
+    study, table = compared_by_day()
+    other = table.assign(syllable=1, ticks=[0, 100, 300, 100, 900])
+    model = ModelResults("m", tables={"usage": pd.concat([table, other])})
+    result = usage.subject_usage(model, [0], study)
+    assert study.groups() == ["2", "10"], "by size"
+    np.testing.assert_allclose(result["10"], [[1.0], [0.5]])
+    np.testing.assert_allclose(result["2"], [[0.5], [0.25]])
+
+
+def test_transitions_are_counted_in_each_condition_that_is_compared():
+    study, table = compared_by_day()
+    counts = study.grouped(table).groupby("group")["count"].sum()
+    assert counts.to_dict() == {"10": 9, "2": 6}
+
+
+def test_recordings_that_are_left_out_are_in_no_figure_of_the_study(study, tmp_path):
+    rejected = {**study.recordings[1].quality, "verdict": "reject"}
+    out = dataclasses.replace(study.recordings[1], quality=rejected)
+    fewer = dataclasses.replace(study, recordings=(study.recordings[0], out, *study.recordings[2:]))
+    alone = dataclasses.replace(study, recordings=(study.recordings[0], *study.recordings[2:]))
+    assert [r.name for r in fewer.used()] == [r.name for r in alone.recordings]
+    assert [r.name for r, _ in fewer.truths()] == [r.name for r in alone.recordings]
+    some = QUICK.model_copy(
+        update={"figures": ("scores", "durations", "novelty"), "formats": ("svg",), "examples": 0}
+    )
+    first, second = (draw_all(tmp_path / n, s, some) for n, s in (("a", fewer), ("b", alone)))
+    assert first.colors == second.colors
+    for drawn, other in zip(first.figures, second.figures, strict=True):
+        assert [p.read_bytes() for p in drawn.paths] == [p.read_bytes() for p in other.paths], drawn.name
+
+
 def test_labels_and_truth_meet_by_frame():
     labels = pd.DataFrame({"frame": [0, -1, 1, 2], "syllable": [5, 9, 6, 7]})
     truth = pd.DataFrame({"frame": [1, 2, -1, 3], "behavior": ["walk", "rear", "groom", "sniff"]})

@@ -131,13 +131,14 @@ def labeled(tmp_path_factory):
     return results
 
 
-def summarize(results, folder, names=steps.TABLES, **settings):
+def summarize(results, folder, names=steps.TABLES, quality=(), **settings):
     """Tables of the made-up recordings, by name."""
     steps.summarize(
         labels=results.each("labels", "m.parquet"),
         crops=results.each("crops.h5"),
         results=[folder / f"{name}.parquet" for name in names],
         recordings=results.rows,
+        quality=quality,
         settings={"bootstrap_samples": 100, "permutations": 100, **settings},
         seed=3,
     )

@@ -55,6 +55,27 @@ def test_without_a_recording_that_is_good_enough_it_stops(trained, tmp_path):
         fit(**arguments(trained, tmp_path / "m", quality=quality))
 
 
+def test_animals_of_one_recording_each_change_no_bit(trained, tmp_path):
+    rows = [{"recording": name, "subject": f"mouse of {name}"} for name in "ab"]
+    fit(**arguments(trained, tmp_path / "m", recordings=rows))
+    before = trained.folder / "models" / "m" / "model.safetensors"
+    assert (tmp_path / "m" / "model.safetensors").read_bytes() == before.read_bytes()
+
+
+def test_the_animals_of_the_study_reach_discovery(trained, tmp_path, monkeypatch):
+    subjects = {}
+
+    def learn(latents, *arguments, **options):
+        subjects.update({name: series.subject for name, series in latents.items()})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("syllabary.svae.fitting.learn", learn)
+    rows = [{"recording": name, "subject": "m1"} for name in "cab"]
+    with pytest.raises(KeyboardInterrupt):
+        fit(**arguments(trained, tmp_path / "m", recordings=rows))
+    assert subjects == {"a": "m1", "b": "m1"}
+
+
 def test_a_wrong_setting_is_named(trained, tmp_path):
     with pytest.raises(BadSetting, match=r"unknown setting model\.prio; did you mean 'prior'"):
         fit(**arguments(trained, tmp_path / "m", settings={"prio": "arhmm"}))

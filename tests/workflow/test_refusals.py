@@ -58,6 +58,13 @@ def test_a_recording_listed_twice(study, session):
     refused(study, "the name 'm1' is already on line 2; list each recording once.")
 
 
+def test_animals_that_are_neither_pairs_nor_different(study, session):
+    path = study.folder / "config/recordings.tsv"
+    animals = (("m1", "b"), ("m2", "a"), ("m3", "b"))
+    path.write_text(path.read_text() + "".join(f"{a}{g}\tsimulated\t{a}\t{g}\n" for a, g in animals))
+    refused(study, "1 (m1) is in both 'a' and 'b', 1 (m2) is in 'a' alone, and 1 (m3) is in 'b' alone")
+
+
 def test_a_label_of_an_unknown_recording(study, session):
     study.write("config/labels.csv", "recording,start_s,stop_s,behavior\nm11,0,1,walk\n")
     try:

@@ -166,6 +166,21 @@ def test_a_row_to_apply_is_segmented_and_refits_nothing(study):
     assert {"simulate", "extract", "segment", "label"} <= rules
 
 
+def test_a_covariate_reaches_the_results_and_refits_nothing(study):
+    def add(text):
+        head, *lines = text.splitlines()
+        return "\n".join([head + "\tdose", *(f"{line}\t{i}" for i, line in enumerate(lines))]) + "\n"
+
+    with study.changed("config/recordings.tsv", add):
+        assert study.would_run() == {"summarize", "export", "draw"}
+    assert study.would_run() == set()
+
+
+def test_what_is_compared_changes_tables_alone(study):
+    with study.changed("config/config.yaml", lambda text: text + "summarize: {compare: subject}\n"):
+        assert study.would_run() == {"summarize", "export", "draw"}
+
+
 def test_the_workflow_report_opens(study):
     study.run("--report", "report.html")
     assert (study.folder / "report.html").stat().st_size > 100_000

@@ -40,17 +40,15 @@ def extract_settings(wildcards):
     return steps.extract_settings(STUDY, wildcards.recording).model_dump(mode="json")
 
 
-def row_of(recording):
-    """The row of a recording in tables: recording, subject, group, role."""
-    return {
-        name: RECORDINGS[name][recording]
-        for name in ("recording", "subject", "group", "role")
-    }
+def rows(recordings=tuple(RECORDINGS.index), with_covariates=False):
+    """The rows of recordings, in the order of the files. Few steps depend on covariates."""
+    return steps.recording_rows(RECORDINGS, recordings, with_covariates=with_covariates)
 
 
-def rows(recordings=tuple(RECORDINGS.index)):
-    """The rows of recordings, in the order of the files."""
-    return [row_of(recording) for recording in recordings]
+def subjects(recordings):
+    """The animals of recordings; their groups do not matter to a model."""
+    names = ("recording", "subject")
+    return [{name: row[name] for name in names} for row in rows(recordings)]
 
 
 def source_of(wildcards):

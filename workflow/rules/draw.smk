@@ -43,7 +43,7 @@ rule draw:
         mem_mb=3000,
     params:
         models=MODELS,
-        recordings=rows(),
+        recordings=rows(with_covariates=True),
         settings=settings_of("draw"),
         seed=STUDY.seed,
         code=steps.code_of("draw"),

@@ -4,6 +4,7 @@
 rule evaluate:
     input:
         crops=of_recordings("results/recordings/{recording}/crops.h5", UNSEEN),
+        quality=of_recordings("results/recordings/{recording}/quality.json", UNSEEN),
         model=model_file,
     output:
         likelihood="results/tables/{model}/likelihood.parquet",

@@ -21,6 +21,7 @@ rule fit:
         mem_mb=4000,
     params:
         folder="results/models/{model}",
+        recordings=subjects(TRAIN),
         settings=lambda wildcards: FITS[wildcards.model].settings.model_dump(
             mode="json"
         ),

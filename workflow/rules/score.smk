@@ -10,6 +10,7 @@ rule score:
         posteriors=of_recordings(
             "results/recordings/{recording}/posterior/{{model}}.h5", TRUE
         ),
+        quality=of_recordings("results/recordings/{recording}/quality.json", TRUE),
     output:
         scores="results/tables/{model}/scores.json",
     log:

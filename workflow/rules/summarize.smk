@@ -5,6 +5,7 @@ rule summarize:
     input:
         labels=of_recordings("results/recordings/{recording}/labels/{{model}}.parquet"),
         crops=of_recordings("results/recordings/{recording}/crops.h5"),
+        quality=of_recordings("results/recordings/{recording}/quality.json"),
     output:
         results=expand("results/tables/{{model}}/{table}.parquet", table=steps.TABLES),
     log:
@@ -14,7 +15,7 @@ rule summarize:
     resources:
         mem_mb=2000,
     params:
-        recordings=rows(),
+        recordings=rows(with_covariates=True),
         settings=settings_of("summarize"),
         seed=STUDY.seed,
         code=steps.code_of("summarize"),

@@ -338,3 +338,8 @@ class CheckSettings(Settings):
         0.005, ge=0, le=1, description="Fraction of frames with tracking jumps for a warning."
     )
     min_duration_s: float = Field(10.0, ge=0, description="Shortest recording that is accepted, s.")
+    use_rejected: bool = Field(
+        False,
+        description="Use rejected recordings like all others, if a mouse was found; by default they are "
+        "left out of training, tables, statistics, figures and exports.",
+    )

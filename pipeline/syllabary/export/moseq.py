@@ -2,6 +2,7 @@
 
 The 17 scalars keep their units and sense. ``columns.json`` states their meanings and the errors of
 MoSeq2's numbers. Both kinds of label have the same number, because syllables are numbered by usage.
+The verdict on the recording and the user's own columns are the last ones.
 """
 
 import json
@@ -14,7 +15,7 @@ from ..errors import BadInput
 from ..provenance import Provenance
 from ..records import files
 from . import _moseq_scalars as scalars
-from ._columns import Tables, parts
+from ._columns import Tables, describe, parts
 
 __all__ = ["write"]
 
@@ -28,6 +29,7 @@ SAME = {
     "labels (usage sort)": "syllable",
     "syllable index": "bout",
 }
+COLUMNS = (*scalars.SCALARS, *SAME, "timestamps", "onset")
 
 
 def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Path]:
@@ -74,4 +76,6 @@ def _renamed(frames: pd.DataFrame) -> pd.DataFrame:
     renamed["timestamps"] = 1000 * frames["time_s"]
     bout = frames["bout"].to_numpy()
     renamed["onset"] = (bout >= 0) & np.diff(bout, prepend=-1).astype(bool)
-    return renamed
+    users = [name for name, about in describe(frames).items() if not about.meaning]
+    more = [name for name in ("verdict", *users) if name in frames]
+    return pd.concat([renamed, frames[more]], axis=1)

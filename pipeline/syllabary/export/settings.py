@@ -2,7 +2,7 @@
 
 from ..settings import Field, Settings
 
-__all__ = ["ExportSettings", "require_formats"]
+__all__ = ["ExportSettings", "require_formats", "taken_names"]
 
 
 class ExportSettings(Settings):
@@ -22,3 +22,10 @@ def require_formats(settings: ExportSettings) -> None:
 
     for name in settings.formats:
         registry.find("syllabary.export", name)
+
+
+def taken_names() -> frozenset[str]:
+    """Return the names of columns that tables and exports have, and covariates cannot have."""
+    from . import _columns, moseq
+
+    return frozenset({*_columns.MEANINGS, *moseq.COLUMNS})

@@ -32,8 +32,8 @@ def shared(study: StudyResults, settings: DrawSettings) -> Colors:
     settings : DrawSettings
         Its palette is used.
     """
-    with_truth = [r for r in study.recordings if r.truth_path is not None]
-    source = with_truth or study.recordings
+    with_truth = [r for r in study.used() if r.truth_path is not None]
+    source = with_truth or study.used()
     overlap: dict[str, Counter[tuple[int, str]]] = {m.name: Counter() for m in study.models}
     total: Counter[str] = Counter()
     for recording in source[:: max(1, len(source) // MATCHED_RECORDINGS)]:

@@ -36,6 +36,8 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
         return None
     rows = []
     for recording in shown_recordings(data.study, settings):
+        if not recording.is_used:
+            continue
         surprise, time_s = _surprise(model, recording)
         if len(surprise):
             rank = 100 * np.searchsorted(cuts, surprise) / len(cuts)
@@ -65,7 +67,7 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
 def _training_quantiles(model: ModelResults, study: StudyResults) -> npt.NDArray[np.float64] | None:
     """Return quantiles of the surprise in training ticks, or None without any."""
     parts = []
-    for recording in study.recordings:
+    for recording in study.used():
         if recording.role == "train":
             surprise, _ = _surprise(model, recording)
             parts.append(surprise[:: max(1, len(surprise) // LARGEST_SAMPLE)])

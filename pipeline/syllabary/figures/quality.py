@@ -16,8 +16,8 @@ SCOPE = "study"
 NEEDS = "quality.json of the recordings"
 CAPTION = (
     "Dropped frames, frames without a mouse or with an uncertain heading, the frame rate and the "
-    "animal's median length; worst first. Rejected recordings (red) are left out of training; "
-    "quality.json has the reasons."
+    "animal's median length; worst first. Rejected recordings (red) are left out of training, "
+    "tables and figures, unless check.use_rejected is set; quality.json has the reasons."
 )
 VERDICTS = {"good": "#3b9c6b", "warn": "#d99a2b", "reject": "#c8473d"}
 SHOWN = 60

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import BadInput
-from ..records import tables
+from ..records import tables, verdicts
 from ..records.crops import Crops
 from ..records.posterior import Posterior
 from .colors import Colors
@@ -33,6 +33,8 @@ class RecordingResults:
         ``crops.h5``, ``preview.mp4`` and, for a simulated recording, ``truth.parquet``.
     quality : mapping
         Content of ``quality.json``.
+    covariates : mapping of name to text, number or None
+        Further columns of ``recordings.tsv``.
     """
 
     name: str
@@ -43,6 +45,17 @@ class RecordingResults:
     preview_path: Path | None = None
     truth_path: Path | None = None
     quality: Mapping[str, object] = field(default_factory=dict)
+    covariates: Mapping[str, str | float | None] = field(default_factory=dict)
+
+    @property
+    def is_used(self) -> bool:
+        """The recording counts; otherwise it has its labels and its page, and no more."""
+        return verdicts.is_used(self.quality)
+
+    def value(self, column: str) -> str:
+        """Return the value of a column of ``recordings.tsv`` as text, empty if it is missing."""
+        columns = {"recording": self.name, "subject": self.subject, "group": self.group}
+        return _text({**self.covariates, **columns}.get(column))
 
     def crops(self) -> Crops | None:
         """Open the crops, None without any; the caller closes them."""
@@ -146,6 +159,8 @@ class StudyResults:
         ``pca.h5``.
     changepoints : DataFrame, Path or None
         Model-free change points, ``syllables.changepoints.COLUMNS``.
+    compared : str
+        Column of ``recordings.tsv`` whose values are compared.
     """
 
     title: str = "Behavioral syllables"
@@ -153,6 +168,7 @@ class StudyResults:
     models: tuple[ModelResults, ...] = ()
     pca_path: Path | None = None
     changepoints: pd.DataFrame | Path | None = None
+    compared: str = "group"
 
     def __post_init__(self) -> None:
         for what, names in (
@@ -167,13 +183,33 @@ class StudyResults:
         """Return the change points, or None without any."""
         return _table(self.changepoints)
 
+    def used(self) -> tuple[RecordingResults, ...]:
+        """Return the recordings that count, see ``records.verdicts``."""
+        return tuple(r for r in self.recordings if r.is_used)
+
     def groups(self) -> list[str]:
-        """Return the groups in the order of their first recording."""
-        return list(dict.fromkeys(r.group for r in self.recordings))
+        """Return the values that are compared: numbers by size, text by the first recording."""
+        numbers = {r.covariates.get(self.compared) for r in self.used()} - {None}
+        if numbers and all(isinstance(number, float) for number in numbers):
+            return [_text(number) for number in sorted(numbers, key=lambda number: float(number or 0))]
+        return [g for g in dict.fromkeys(r.value(self.compared) for r in self.used()) if g]
+
+    def grouped(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return a table by recording whose ``group`` is the value that is compared, as text.
+
+        Parameters
+        ----------
+        table : DataFrame
+            With the columns of ``recordings.tsv``; rows without a value are left out.
+        """
+        if self.compared not in table:
+            return table
+        values = table[self.compared].map(_text)
+        return table.assign(group=values)[values != ""]
 
     def truths(self) -> Iterator[tuple[RecordingResults, pd.DataFrame]]:
-        """Yield the recordings whose truth is known, and their truth."""
-        for recording in self.recordings:
+        """Yield the recordings that count and whose truth is known, and their truth."""
+        for recording in self.used():
             truth = recording.truth()
             if truth is not None:
                 yield recording, truth
@@ -211,6 +247,13 @@ def syllable_name(syllable: int, names: Mapping[int, str]) -> str:
     names : mapping of syllable to name
     """
     return f"{syllable} {names[syllable]}" if syllable in names else str(syllable)
+
+
+def _text(value: object) -> str:
+    """Return a value of ``recordings.tsv`` as text, empty if it is missing."""
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def _table(source: pd.DataFrame | Path | None) -> pd.DataFrame | None:

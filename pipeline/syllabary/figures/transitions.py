@@ -43,6 +43,7 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     if model is None or table is None:
         return None
     syllables = model.syllables(settings.max_syllables)
+    table = data.study.grouped(table)
     groups = [g for g in data.study.groups() if (table["group"] == g).any()][:SHOWN_GROUPS]
     if not syllables or not groups:
         return None

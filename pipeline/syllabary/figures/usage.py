@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from ..provenance import generator
 from . import _axes
 from .colors import categories
-from .results import FigureData, ModelResults, syllable_name
+from .results import FigureData, ModelResults, StudyResults, syllable_name
 from .settings import DrawSettings
 
 __all__ = ["draw", "subject_usage"]
@@ -17,14 +17,16 @@ SCOPE = "model"
 RANK = 1
 NEEDS = "the table 'usage'"
 CAPTION = (
-    "Share of time in each syllable. A dot is an animal (all of its recordings), a bar the mean of the "
-    "group, a line its 95 % bootstrap interval over animals. Stars: adjusted p (q) of the usage test "
-    "below 0.05, 0.01, 0.001."
+    "Share of time in each syllable. A dot is an animal (all of its recordings in the group), a bar the "
+    "mean of the group, a line its 95 % bootstrap interval over animals. Stars: adjusted p (q) of the "
+    "usage test below 0.05, 0.01, 0.001."
 )
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 
 
-def subject_usage(model: ModelResults, syllables: list[int]) -> dict[str, npt.NDArray[np.float64]]:
+def subject_usage(
+    model: ModelResults, syllables: list[int], study: StudyResults | None = None
+) -> dict[str, npt.NDArray[np.float64]]:
     """Return for each group the usage of its animals, (animals, syllables).
 
     Parameters
@@ -32,10 +34,14 @@ def subject_usage(model: ModelResults, syllables: list[int]) -> dict[str, npt.ND
     model : ModelResults
     syllables : list of int
         Syllables of the columns; a syllable that is never used has usage 0.
+    study : StudyResults, optional
+        Has the column that is compared, by default ``group``.
     """
     usage = model.table("usage")
     if usage is None:
         return {}
+    if study is not None:
+        usage = study.grouped(usage)
     # Recordings of an animal are weighted by their length if it is known.
     counts = usage.assign(ticks=usage["ticks"] if "ticks" in usage else usage["usage"])
     per_subject = counts.pivot_table(
@@ -61,7 +67,7 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     model = data.model
     if model is None or not (syllables := model.syllables(settings.max_syllables)):
         return None
-    usage = subject_usage(model, syllables)
+    usage = subject_usage(model, syllables, data.study)
     if not usage:
         return None
     order = [g for g in data.study.groups() if g in usage] or list(usage)
@@ -101,7 +107,7 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     axes.set_xlim(-0.6, len(syllables) - 0.4)
     axes.set_ylim(0, 1.1 * max(top.max(), 1e-3))
     _axes.tidy(axes, x="syllable", y="usage (% of time)")
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper right", title=None if data.study.compared == "group" else data.study.compared)
     return figure
 
 

@@ -28,6 +28,8 @@ class LatentSeries(NamedTuple):
         Mean pose of the animal, which was subtracted from the values.
     motion : int
         Number of the last dimensions that are motion.
+    subject : str
+        The animal; empty if the recording is the only one of its animal.
     """
 
     values: npt.NDArray[np.float64]
@@ -36,6 +38,7 @@ class LatentSeries(NamedTuple):
     shifts: npt.NDArray[np.float64] | None = None
     subject_offset: npt.NDArray[np.float64] | None = None
     motion: int = 0
+    subject: str = ""
 
     @property
     def pose(self) -> int:

@@ -34,6 +34,7 @@ from .study import (
     fits,
     open_study,
     parameters,
+    recording_rows,
     source_files,
 )
 from .suggest import suggest
@@ -59,6 +60,7 @@ __all__ = [
     "new_study",
     "open_study",
     "parameters",
+    "recording_rows",
     "reduce",
     "score",
     "segment",

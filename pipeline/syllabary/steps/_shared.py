@@ -1,9 +1,10 @@
 """Helpers of several steps: provenance of outputs, JSON files, verdicts on recordings."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BadInput
 from ..provenance import Provenance, code_of, digest
@@ -12,22 +13,30 @@ from ..settings import Settings
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
 
 __all__ = [
     "TABLES",
+    "Judged",
+    "Row",
     "Rows",
     "Section",
     "accepted",
+    "judge",
     "made_by",
     "syllable_of_states",
-    "verdicts",
+    "typed",
     "write_json",
 ]
 
+log = logging.getLogger(__name__)
+
 Section = Mapping[str, Any]
 """A section of the config as plain values."""
-Rows = Sequence[Mapping[str, str]]
-"""Rows of the table of recordings: ``recording``, ``subject``, ``group``, ``role``."""
+Row = Mapping[str, Any]
+"""A row of the table of recordings: ``recording, subject, group, role`` and covariates, which are text,
+numbers or, if they are missing, None."""
+Rows = Sequence[Row]
 TABLES = ("bouts", "usage", "transitions", "syllables", "statistics")
 """Tables that ``summarize`` writes for each model."""
 
@@ -95,40 +104,73 @@ def write_json(path: Path, values: Section) -> None:
         temporary.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def verdicts(quality: Sequence[Path]) -> dict[str, str]:
-    """Return the verdict of each ``quality.json`` by recording, the name of its folder."""
-    return {path.parent.name: _read_quality(path)["verdict"] for path in quality}
+class Judged(NamedTuple):
+    """A row of the table of recordings with its ``verdict``, and whether the recording counts."""
+
+    row: Row
+    is_used: bool
+    reasons: Sequence[str] = ()
+
+
+def judge(recordings: Rows, quality: Sequence[Path]) -> list[Judged]:
+    """Return each row with the verdict of its recording; ``verdicts.is_used`` decides if it counts.
+
+    Parameters
+    ----------
+    recordings
+        Rows of the table of recordings.
+    quality
+        ``quality.json`` of recordings, known by the name of its folder. Recordings without one count,
+        and have no verdict.
+    """
+    from ..records import verdicts
+
+    by_name = {path.parent.name: verdicts.read(path) for path in quality}
+    judged = []
+    for row in recordings:
+        content = by_name.get(row["recording"], {})
+        described = {**row, "verdict": content.get("verdict")}
+        judged.append(Judged(described, verdicts.is_used(content), content.get("reasons", ())))
+    left_out = [each.row["recording"] for each in judged if not each.is_used]
+    if left_out:
+        log.info("left out, because 'check' rejected them: %s", ", ".join(left_out))
+    return judged
+
+
+def typed(rows: Rows) -> "pd.DataFrame":
+    """Return rows as a table, indexed by recording: text is ``string``, numbers are ``float64``."""
+    import pandas as pd
+
+    columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {"recording": []}
+    table = pd.DataFrame(
+        {
+            name: pd.Series(
+                values, dtype="float64" if any(isinstance(v, int | float) for v in values) else "string"
+            )
+            for name, values in columns.items()
+        }
+    )
+    return table.set_index("recording", drop=False).rename_axis(None)
 
 
 def accepted(crops: Sequence[Path], quality: Sequence[Path]) -> list[Path]:
-    """Return the crops of recordings whose verdict is not ``reject``.
+    """Return the crops of recordings that count; they are those that ``check`` did not reject.
 
     Raises
     ------
     BadInput
         There is no recording, or every recording was rejected.
     """
+    from ..records import verdicts
+
     if not crops:
         raise BadInput("no training recording; give one the role 'train' in recordings.tsv.")
-    judged = [_read_quality(path) for path in quality]
-    kept = [path for path, row in zip(crops, judged, strict=True) if row["verdict"] != "reject"]
+    judged = [verdicts.read(path) for path in quality]
+    kept = [path for path, row in zip(crops, judged, strict=True) if verdicts.is_used(row)]
     if not kept:
         reasons = "; ".join(f"{row['recording']}: {', '.join(row['reasons'])}" for row in judged)
         raise BadInput(
-            f"every training recording was rejected ({reasons}); correct the recordings, or change the "
-            "thresholds in the section 'check'."
+            f"every training recording was rejected ({reasons}); correct the recordings, change the "
+            "thresholds in the section 'check', or set check.use_rejected."
         )
     return kept
-
-
-def _read_quality(path: Path) -> Section:
-    """Return the content of a ``quality.json``."""
-    from ..records import files
-
-    try:
-        content: Section = json.loads(files.require(path, "check").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadInput(f"{path}: not whole JSON ({error}); run 'syllabary check' again.") from None
-    if not isinstance(content, dict) or "verdict" not in content:
-        raise BadInput(f"{path}: lacks a verdict; run 'syllabary check' again.")
-    return content

@@ -9,7 +9,7 @@ __all__ = ["check"]
 
 
 def check(*, crops: Path, quality: Path, settings: Section) -> None:
-    """Judge a recording as good, warn or reject, with reasons.
+    """Judge a recording as good, warn or reject, with reasons, and decide whether it counts.
 
     Parameters
     ----------
@@ -22,5 +22,8 @@ def check(*, crops: Path, quality: Path, settings: Section) -> None:
     from ..depth.settings import CheckSettings
 
     chosen = read(CheckSettings, settings, "check")
-    verdict = assess(crops, chosen)
-    write_json(quality, {**verdict, "provenance": made_by("check", chosen, [crops])._asdict()})
+    judged = assess(crops, chosen)
+    has_mouse = judged["median_area_mm2"] is not None
+    used = judged["verdict"] != "reject" or (chosen.use_rejected and has_mouse)
+    provenance = made_by("check", chosen, [crops])._asdict()
+    write_json(quality, {**judged, "used": used, "provenance": provenance})

@@ -91,6 +91,7 @@ class _Results:
 def _study(files: _Results, recordings: Rows, models: Sequence[str]) -> "StudyResults":
     """Describe a study for the figures and the report."""
     from ..figures.results import RecordingResults, StudyResults
+    from ..syllables.bouts import KEYS
 
     return StudyResults(
         recordings=tuple(
@@ -102,14 +103,31 @@ def _study(files: _Results, recordings: Rows, models: Sequence[str]) -> "StudyRe
                 crops_path=files.require("recordings", row["recording"], "crops.h5"),
                 preview_path=files.require("recordings", row["recording"], "preview.mp4"),
                 truth_path=files.find("simulated", row["recording"], "truth.parquet"),
-                quality=_json(files.require("recordings", row["recording"], "quality.json")),
+                quality=_quality(files, row["recording"]),
+                covariates={name: value for name, value in row.items() if name not in KEYS},
             )
             for row in recordings
         ),
         models=tuple(_model(files, name, [row["recording"] for row in recordings]) for name in models),
         pca_path=files.require("models", "pca.h5"),
         changepoints=files.require("models", "changepoints.parquet"),
+        compared=_compared(files, models),
     )
+
+
+def _compared(files: _Results, models: Sequence[str]) -> str:
+    """Return the column that the tables compare."""
+    from ..records import tables
+
+    made = [tables.provenance_of(files.require("tables", name, "statistics.parquet")) for name in models]
+    return str(made[0].settings.get("compare", "group")) if made else "group"
+
+
+def _quality(files: _Results, recording: str) -> Section:
+    """Return the verdict on a recording."""
+    from ..records import verdicts
+
+    return verdicts.read(files.require("recordings", recording, "quality.json"))
 
 
 def _model(files: _Results, name: str, recordings: Sequence[str]) -> "ModelResults":

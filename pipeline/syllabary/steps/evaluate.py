@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..settings import read
-from ._shared import Rows, Section, made_by
+from ._shared import Rows, Section, judge, made_by
 
 __all__ = ["evaluate"]
 
@@ -17,6 +17,7 @@ def evaluate(
     recordings: Rows,
     settings: Section,
     seed: int,
+    quality: Sequence[Path] = (),
 ) -> None:
     """Score a model by the log likelihood of recordings, in units that all models share.
 
@@ -28,6 +29,8 @@ def evaluate(
         ``model.safetensors``.
     likelihood
         Table to write: ``likelihood.parquet``.
+    quality
+        Optional ``quality.json`` of the recordings; recordings that it leaves out are not scored.
     """
     import pandas as pd
 
@@ -43,10 +46,14 @@ def evaluate(
     provenance = made_by("evaluate", chosen, [*crops, model], seed=seed)
     fitted = Model.load(model)
     parts = []
-    pairs = list(zip(crops, recordings, strict=True))
+    judged = judge(recordings, quality)
+    pairs = [(path, each.row) for path, each in zip(crops, judged, strict=True) if each.is_used]
     for path, row in track(pairs, "evaluate", unit="recordings"):
         with Crops(path) as recording:
             rng = generator(seed, "evaluate", row["recording"])
             part = scores.table(fitted, recording, chosen, rng)
         parts.append(part.assign(**{name: row[name] for name in ("recording", "subject", "role")}))
-    tables.write(likelihood, pd.concat(parts, ignore_index=True), provenance, tables.LIKELIHOOD)
+    scored = (
+        pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(tables.LIKELIHOOD))
+    )
+    tables.write(likelihood, scored, provenance, tables.LIKELIHOOD)

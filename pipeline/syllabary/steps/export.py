@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._shared import Rows, Section, made_by
+from ._shared import Judged, Rows, Section, judge, made_by, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +21,9 @@ def export(
     format: str,
     recordings: Rows,
     settings: Section,
+    quality: Sequence[Path] = (),
 ) -> None:
-    """Write labels and tables for other programs.
+    """Write labels and tables for other programs, and a table of the recordings.
 
     Parameters
     ----------
@@ -36,21 +37,39 @@ def export(
         Folder to write.
     format
         Name of a file in ``export/``, such as ``csv``.
+    quality
+        Optional ``quality.json`` of the recordings; those that it leaves out are in the table of
+        recordings alone.
     """
+    import pandas as pd
+
     from .. import registry
     from ..records import tables
     from ..records.crops import Crops
 
+    judged = judge(recordings, quality)
+    used = [path for path, each in zip(labels, judged, strict=True) if each.is_used]
+    provenance = made_by("export", settings, [*used, *results])
+    about = typed([each.row for each in judged])
+
     def frames() -> "Iterator[pd.DataFrame]":
-        for path, crops_path, row in zip(labels, crops, recordings, strict=True):
+        for path, crops_path, each in zip(labels, crops, judged, strict=True):
+            if not each.is_used:
+                continue
             with Crops(crops_path) as recording:
                 table = tables.read(path, tables.LABELS)
-                for at, (column, value) in enumerate(row.items()):
-                    table.insert(at, column, value)
+                rows = about.loc[[each.row["recording"]] * len(table)].reset_index(drop=True)
                 place = recording.tracking[["x_px", "y_px"]].assign(px_mm=recording.px_mm())
-                yield table.join(place).join(recording.scalars)
+                yield pd.concat([rows, table], axis=1).join(place).join(recording.scalars)
 
     writer = registry.find("syllabary.export", format)
-    provenance = made_by("export", settings, [*labels, *results])
     by_name = {path.stem: tables.read(path) for path in results}
-    writer.write(folder, {"frames": frames(), **by_name}, provenance)
+    content = {"frames": frames(), "recordings": _recordings(about, judged), **by_name}
+    writer.write(folder, content, provenance)
+
+
+def _recordings(about: "pd.DataFrame", judged: Sequence[Judged]) -> "pd.DataFrame":
+    """Return a row for each recording of the study, also for those that are left out."""
+    reasons = ["; ".join(map(str, each.reasons)) for each in judged]
+    table = about.assign(used=[each.is_used for each in judged], reasons=reasons)
+    return table.astype({"reasons": "string"}).reset_index(drop=True)

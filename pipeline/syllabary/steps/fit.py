@@ -1,12 +1,13 @@
 """Step ``fit``: training crops to a model."""
 
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import read
-from ._shared import Section, accepted, made_by, write_json
+from ._shared import Rows, Section, accepted, made_by, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,7 @@ def fit(
     settings: Section,
     seed: int,
     human_labels: Path | None = None,
+    recordings: Rows = (),
 ) -> None:
     """Train a model on the training recordings; a killed fit resumes at its last checkpoint.
 
@@ -35,7 +37,8 @@ def fit(
     crops
         ``crops.h5`` of the training recordings.
     quality
-        ``quality.json`` of the same recordings, in the same order; rejected recordings are left out.
+        ``quality.json`` of the same recordings, in the same order; recordings that it leaves out are
+        not trained on.
     pca
         ``pca.h5`` of the training recordings.
     changepoints
@@ -65,10 +68,12 @@ def fit(
         subject_offset=chosen.subject_offset,
     )
     latents, places, times = {}, {}, {}
+    subjects = {row["recording"]: row["subject"] for row in recordings}
     for path in used:
         with Crops(path) as recording:
             places[recording.recording] = path
-            latents[recording.recording] = fitted.latents(recording)
+            series = fitted.latents(recording)
+            latents[recording.recording] = series._replace(subject=subjects.get(recording.recording, ""))
             times[recording.recording] = recording.time_s
     labeled = annotations.read(human_labels, times, strict=False) if human_labels else {}
     for name, labels in labeled.items():
@@ -83,7 +88,7 @@ def fit(
         seed=seed,
         labels=labeled,
         folder=folder,
-        identity=provenance.to_json(),
+        identity=provenance.to_json() + json.dumps([series.subject for series in latents.values()]),
     )
     clips.decode(model, seed=seed).save(folder / "clips.h5", provenance)
     model.save(folder / "model.safetensors", provenance)

@@ -1,10 +1,11 @@
 """Step ``score``: labels of simulated recordings and their known syllables to scores."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._shared import Rows, made_by, syllable_of_states, write_json
+from ._shared import Rows, judge, made_by, syllable_of_states, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +22,7 @@ def score(
     scores: Path,
     recordings: Rows,
     posteriors: Sequence[Path] = (),
+    quality: Sequence[Path] = (),
 ) -> None:
     """Score the labels of a model against known syllables, in all and by role.
 
@@ -35,11 +37,21 @@ def score(
     posteriors
         Optional posteriors of the model, in the same order; with them, the confidence in a
         behavior is summed over its syllables.
+    quality
+        Optional ``quality.json`` of the recordings; recordings that it leaves out are not scored.
     """
     from ..records import tables
     from ..records.posterior import Posterior
     from ..syllables import calibration, tree
     from ..syllables.scores import score_many
+
+    is_used = [each.is_used for each in judge(recordings, quality)]
+    labels, truth = (list(itertools.compress(paths, is_used)) for paths in (labels, truth))
+    posteriors = list(itertools.compress(posteriors, is_used))
+    recordings = list(itertools.compress(recordings, is_used))
+    if not recordings:
+        write_json(scores, {"scores": {}, "provenance": made_by("score", {})._asdict()})
+        return
 
     def pairs(role: str | None) -> "Iterator[tuple[pd.DataFrame, pd.DataFrame]]":
         for path, truth_path, row in zip(labels, truth, recordings, strict=True):

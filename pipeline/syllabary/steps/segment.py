@@ -1,10 +1,13 @@
 """Step ``segment``: crops and a model to the posterior of a recording."""
 
+import logging
 from pathlib import Path
 
 from ._shared import made_by
 
 __all__ = ["segment"]
+
+log = logging.getLogger(__name__)
 
 
 def segment(*, crops: Path, model: Path, posterior: Path) -> None:
@@ -27,7 +30,11 @@ def segment(*, crops: Path, model: Path, posterior: Path) -> None:
     provenance = made_by("segment", {}, [crops, model])
     fitted = Model.load(model)
     with Crops(crops) as recording:
-        result = segmentation.segment(fitted, fitted.latents(recording), recording)
+        latents = fitted.latents(recording)
+        result = segmentation.segment(fitted, latents, recording)
+        if not latents.observed.any():
+            log.warning("no mouse was found in %s, so no tick is labeled", recording.recording)
+            result = result._replace(states=result.states * 0)
         Posterior(
             result.mean,
             result.sd,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import read
-from ._shared import Rows, Section, made_by, verdicts, write_json
+from ._shared import Rows, Section, judge, made_by, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,8 +65,7 @@ def select(
     labeled = {"/".join(path.parts[-3:]): digest(path) for path in labels}
     provenance = made._replace(inputs={**made.inputs, **labeled})
     candidates = [_candidate(path.parent.name, chosen.model) for path in models]
-    verdict_of = verdicts(quality)
-    used = [row for row in recordings if verdict_of.get(row["recording"]) != "reject"]
+    used = [each.row for each in judge(recordings, quality) if each.is_used]
     roles = {row["recording"]: row["role"] for row in used}
     if "held_out" not in roles.values():
         raise BadInput(

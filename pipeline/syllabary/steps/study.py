@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..depth.settings import ExtractSettings
     from ..study import Candidate, Config
 
-__all__ = ["extract_settings", "fits", "open_study", "parameters", "source_files"]
+__all__ = ["extract_settings", "fits", "open_study", "parameters", "recording_rows", "source_files"]
 
 
 def open_study(config: Section, *, look: bool = True) -> "tuple[Config, pd.DataFrame]":
@@ -39,6 +39,7 @@ def open_study(config: Section, *, look: bool = True) -> "tuple[Config, pd.DataF
 
     checked = study.read_config(config)
     recordings = study.read_recordings(checked.recordings)
+    study.require_design(checked, recordings)
     study.require_held_out(checked, recordings)
     study.require_overrides(checked, recordings)
     if look:
@@ -78,6 +79,25 @@ def extract_settings(config: "Config", recording: str) -> "ExtractSettings":
     from .. import study
 
     return study.extract_settings(config, recording)
+
+
+def recording_rows(
+    recordings: "pd.DataFrame", names: Sequence[str], *, with_covariates: bool = False
+) -> Rows:
+    """Return the rows of recordings that a step takes, in the order of their names.
+
+    Parameters
+    ----------
+    recordings : DataFrame
+        The table that ``open_study`` returned.
+    names : sequence of str
+        Names of the recordings.
+    with_covariates : bool
+        Whether the step uses covariates; they change its parameters.
+    """
+    from .. import study
+
+    return study.rows(recordings.loc[list(names)], with_covariates=with_covariates)
 
 
 def source_files(source: Path | str) -> list[Path]:
@@ -131,8 +151,8 @@ def parameters(
         values["settings"] = chosen.model_dump(mode="json")
     if "seed" in wanted:
         values["seed"] = models[section].seed if section in models else checked.seed
-    if "recordings" in wanted:
-        table = study.read_recordings(checked.recordings)
-        columns = ("recording", "subject", "group", "role")
-        values["recordings"] = [{name: row[name] for name in columns} for _, row in table.iterrows()]
+    # A model can be fitted by hand without a table; each recording is an animal then.
+    has_table = section not in models or Path(checked.recordings).is_file()
+    if "recordings" in wanted and has_table:
+        values["recordings"] = study.rows(study.read_recordings(checked.recordings))
     return values

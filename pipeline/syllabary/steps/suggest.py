@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import read
-from ._shared import Rows, Section, made_by, syllable_of_states, verdicts
+from ._shared import Rows, Section, judge, made_by, syllable_of_states
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,10 +50,10 @@ def suggest(
     chosen = read(SuggestSettings, settings, "suggest")
     inputs = [*labels, *posteriors, *([human_labels] if human_labels else [])]
     provenance = made_by("suggest", chosen, inputs)
-    verdict_of = verdicts(quality)
     places = {path.parts[-3]: path for path in posteriors}
-    names = [row["recording"] for row in recordings if row["role"] == "train"]
-    names = [name for name in names if name in places and verdict_of.get(name) != "reject"]
+    used = [each.row for each in judge(recordings, quality) if each.is_used]
+    names = [row["recording"] for row in used if row["role"] == "train"]
+    names = [name for name in names if name in places]
     by_model: dict[str, dict[str, pd.DataFrame]] = {}
     for path in labels:
         if path.parts[-3] in names:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import read
-from ._shared import TABLES, Rows, Section, made_by, syllable_of_states
+from ._shared import TABLES, Rows, Section, judge, made_by, syllable_of_states, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +21,11 @@ def summarize(
     recordings: Rows,
     settings: Section,
     seed: int,
+    quality: Sequence[Path] = (),
 ) -> None:
     """Summarize labels as tables: bouts, usage, transitions, syllables, group statistics.
+
+    Covariates of the recordings, and their verdicts, are columns of the first three.
 
     Parameters
     ----------
@@ -33,12 +36,14 @@ def summarize(
     results
         Tables to write, known by their names: ``bouts.parquet``, ``usage.parquet``,
         ``transitions.parquet``, ``syllables.parquet`` and ``statistics.parquet``.
+    quality
+        Optional ``quality.json`` of the recordings; recordings that it leaves out are in no table.
     """
     from ..errors import BadInput
     from ..provenance import generator
     from ..records import tables
     from ..records.crops import Crops
-    from ..syllables import bouts, statistics, summary, transitions, usage
+    from ..syllables import bouts, design, statistics, summary, transitions, usage
     from ..syllables.settings import SummarizeSettings
 
     chosen = read(SummarizeSettings, settings, "summarize")
@@ -48,26 +53,34 @@ def summarize(
             f"summarize writes {', '.join(TABLES)}, and was called with {', '.join(places) or 'none'}; "
             "name one .parquet file for each table."
         )
-    provenance = made_by("summarize", chosen, labels, seed=seed)
+    judged = judge(recordings, quality)
+    about = typed([each.row for each in judged])
+    design.require(about, chosen)
+    triples = zip(labels, crops, judged, strict=True)
+    used = [(path, crops_path, each.row) for path, crops_path, each in triples if each.is_used]
+    if not used:
+        raise BadInput(
+            "every recording was rejected, so there is nothing to summarize; correct the recordings, "
+            "change the thresholds in the section 'check', or set check.use_rejected."
+        )
+    provenance = made_by("summarize", chosen, [path for path, _, _ in used], seed=seed)
     bout = bouts.join(
         bouts.table(
             tables.read(path, tables.LABELS),
-            recording=row["recording"],
-            subject=row["subject"],
-            group=row["group"],
-            role=row["role"],
+            **{name: row[name] for name in bouts.KEYS},
             min_probability=chosen.min_probability,
         )
-        for path, row in zip(labels, recordings, strict=True)
+        for path, _, row in used
     )
+    bout = bouts.described(bout, about)
 
     def ticks() -> "Iterator[tuple[pd.DataFrame, pd.DataFrame]]":
-        for path, crops_path in zip(labels, crops, strict=True):
+        for path, crops_path, _ in used:
             with Crops(crops_path) as recording:
                 yield tables.read(path, tables.LABELS), recording.scalars
 
     share = usage.table(bout)
-    by = ("recording", "subject", "group")
+    by = bouts.about_recordings(bout)
     # All tables are made before the first is written, so a damaged input leaves none of them.
     contents = {
         "bouts": bout,

@@ -12,6 +12,7 @@ from .recordings import SIMULATED
 
 __all__ = [
     "check_choices",
+    "require_design",
     "require_held_out",
     "require_labels",
     "require_merges",
@@ -74,6 +75,19 @@ def require_sources(config: Config, recordings: pd.DataFrame) -> None:
             faults.append(f"{recording}: {error}")
     if faults:
         raise BadInput("\n".join(faults))
+
+
+def require_design(config: Config, recordings: pd.DataFrame) -> None:
+    """Require that what is compared is in the table of recordings, in pairs or without any.
+
+    Raises
+    ------
+    BadSetting
+        One sentence about the column or the animals, see ``syllables.design.require``.
+    """
+    from ..syllables import design
+
+    design.require(recordings, config.summarize)
 
 
 def require_held_out(config: Config, recordings: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""The table of recordings: animals, groups, and the role of each recording."""
+"""The table of recordings: animals, groups, the role of each recording, and covariates."""
 
 import hashlib
 from pathlib import Path
@@ -8,8 +8,9 @@ import pandas as pd
 from ..errors import BadInput
 from ..records import tsv
 from .config import NAME
+from .covariates import covariates, typed_covariates
 
-__all__ = ["SIMULATED", "read_recordings"]
+__all__ = ["SIMULATED", "read_recordings", "rows"]
 
 SIMULATED = "simulated"
 ROLES = ("train", "held_out", "apply")
@@ -24,7 +25,8 @@ def read_recordings(path: Path | str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by recording: ``recording, path, subject, group, role`` and covariates.
+        Indexed by recording: ``recording, path, subject, group, role`` and covariates, which are
+        text or, if all values of a column are numbers, float64.
 
     Raises
     ------
@@ -53,12 +55,7 @@ def read_recordings(path: Path | str) -> pd.DataFrame:
     _require_once(path, table["recording"].str.lower(), table["recording"], "name")
     real = table[table["path"] != SIMULATED]
     _require_once(path, real["path"].map(_place), real["path"], "path")
-    for subject, rows in table.groupby("subject"):
-        if len(rows["group"].unique()) > 1:
-            raise BadInput(
-                f"{path}: subject {subject!r} is in the groups {', '.join(rows['group'].unique())}; "
-                "an animal belongs to one group (make the condition a covariate column instead)."
-            )
+    table = typed_covariates(path, table)
     roles = table["role"] if "role" in table else pd.Series("", table.index)
     wrong = table.index[~roles.isin(["", *ROLES])]
     if len(wrong):
@@ -75,6 +72,29 @@ def read_recordings(path: Path | str) -> pd.DataFrame:
     if not (table["role"] == "train").any():
         raise BadInput(f"{path}: no recording has the role 'train'; a model needs at least one.")
     return table.set_index("recording", drop=False)
+
+
+def rows(table: pd.DataFrame, *, with_covariates: bool = True) -> list[dict[str, str | float | None]]:
+    """Return the rows that steps take: recording, subject, group and role, then the covariates.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Result of ``read_recordings``, or rows of it.
+    with_covariates : bool
+        A step that does not use covariates does not depend on them.
+
+    Returns
+    -------
+    list of dict
+        Values are text, numbers, or None where the table is empty.
+    """
+    names = ["recording", "subject", "group", "role"] + (covariates(table) if with_covariates else [])
+    columns = {
+        name: [None if value == "" or pd.isna(value) else value for value in table[name].tolist()]
+        for name in names
+    }
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def _place(path: str) -> Path:
@@ -94,13 +114,17 @@ def _require_once(path: Path, keys: pd.Series, shown: pd.Series, what: str) -> N
 
 
 def _default_roles(table: pd.DataFrame) -> pd.Series:
-    """One animal in five is held out, in every group of four or more, by a digest of its name."""
+    """One animal in five is held out, in every group of four or more, by a digest of its name.
+
+    Animals that are in the same several groups are held out or trained on in all of them.
+    """
     roles = pd.Series("train", table.index, dtype="object")
-    for _, rows in table.groupby("group"):
-        subjects = sorted(
-            rows["subject"].unique(), key=lambda s: hashlib.blake2b(s.encode()).hexdigest()
-        )
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for subject, rows in table.groupby("subject"):
+        alike.setdefault(tuple(sorted(rows["group"].unique())), []).append(str(subject))
+    for members in alike.values():
+        subjects = sorted(members, key=lambda s: hashlib.blake2b(s.encode()).hexdigest())
         if len(subjects) >= HELD_OUT_FROM:
             held_out = subjects[: max(1, round(len(subjects) / HELD_OUT_SHARE))]
-            roles[rows.index[rows["subject"].isin(held_out)]] = "held_out"
+            roles[table["subject"].isin(held_out)] = "held_out"
     return roles

@@ -5,13 +5,12 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-__all__ = ["COLUMNS", "join", "table"]
+__all__ = ["COLUMNS", "KEYS", "about_recordings", "described", "join", "table"]
 
+# What describes a recording; a table of bouts may have more such columns, the covariates of the user.
+KEYS = ("recording", "subject", "group", "role")
 COLUMNS = {
-    "recording": "string",
-    "subject": "string",
-    "group": "string",
-    "role": "string",
+    **dict.fromkeys(KEYS, "string"),
     "bout": "int32",
     "syllable": "int16",
     "name": "string",
@@ -100,3 +99,31 @@ def join(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     if not filled:
         return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in COLUMNS.items()})
     return pd.concat(filled, ignore_index=True)
+
+
+def described(bouts: pd.DataFrame, recordings: pd.DataFrame) -> pd.DataFrame:
+    """Return bouts with the columns of their recordings in front.
+
+    Parameters
+    ----------
+    bouts : DataFrame
+        ``COLUMNS``.
+    recordings : DataFrame
+        A row per recording: ``recording, subject, group, role`` and any others.
+    """
+    measures = [name for name in COLUMNS if name not in KEYS]
+    rows = recordings.reset_index(drop=True)
+    order = pd.Index(rows["recording"]).get_indexer(pd.Index(bouts["recording"]))
+    about = rows.iloc[order].reset_index(drop=True)
+    return pd.concat([about, bouts[measures].reset_index(drop=True)], axis=1)
+
+
+def about_recordings(bouts: pd.DataFrame) -> list[str]:
+    """Return the columns of a table of bouts that describe recordings, in its order.
+
+    Parameters
+    ----------
+    bouts : DataFrame
+        Bouts of the whole study.
+    """
+    return [str(name) for name in bouts if name in KEYS or name not in COLUMNS]

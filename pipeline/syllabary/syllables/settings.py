@@ -26,6 +26,16 @@ class ChangepointSettings(Settings):
 class SummarizeSettings(Settings):
     """Tables of results, and the comparison of groups."""
 
+    compare: str = Field(
+        "group",
+        description="What is compared: a column of recordings.tsv, such as group, sex or day. With "
+        "subject, animals are compared, and each recording is a unit.",
+    )
+    pair_by: str | None = Field(
+        None,
+        description="Column of recordings.tsv whose values are pairs, such as subject or litter; null = "
+        "animals are pairs if all animals of a condition are in the other one too.",
+    )
     min_probability: float = Field(
         0.0, ge=0, le=1, description="Bouts with a smaller mean probability are left out of the tables."
     )

@@ -1,4 +1,4 @@
-"""Comparison of syllable usage between groups; the unit is the animal.
+"""Comparison of syllable usage between groups; the unit is the animal, or as ``design`` has it.
 
 Two groups are compared by a permutation test of the difference of means. Three or more are also
 compared by the permutation distribution of the Kruskal-Wallis statistic. Within a comparison the
@@ -6,7 +6,8 @@ p values of all syllables are adjusted together (Benjamini-Hochberg,
 doi:10.1111/j.2517-6161.1995.tb02031.x).
 
 If animals are in both groups (before and after a treatment, for example), the comparison is paired.
-Only those animals count then, and the signs of their differences are permuted.
+Only those animals count then, and the signs of their differences are permuted. If animals are in all of
+three groups or more, the values of each animal are permuted within it (Friedman statistic).
 """
 
 import itertools
@@ -19,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.stats
 
+from .design import Design, conditions, design
 from .settings import SummarizeSettings
 
 __all__ = ["COLUMNS", "compare", "group_means", "subject_usage"]
@@ -29,14 +31,17 @@ log = logging.getLogger(__name__)
 ROUNDING = 1e-12
 
 COLUMNS = {
+    "compared": "string",
     "comparison": "string",
     "test": "string",
+    "unit": "string",
     "syllable": "int16",
     "name": "string",
     "group_a": "string",
     "group_b": "string",
     "subjects_a": "int32",
     "subjects_b": "int32",
+    "subjects_left_out": "int64",
     "mean_a": "float64",
     "low_a": "float64",
     "high_a": "float64",
@@ -61,8 +66,9 @@ def compare(
     Parameters
     ----------
     usage : DataFrame
-        Result of ``usage.table`` by recording; recordings of an animal are pooled.
+        Result of ``usage.table`` by recording; recordings of an animal in one group are pooled.
     settings : SummarizeSettings
+        What is a group (``compare``), and what is a pair (``pair_by``).
     rng : Generator
         Draws resamplings and, if there are too many to enumerate, permutations.
 
@@ -71,22 +77,33 @@ def compare(
     DataFrame
         ``COLUMNS``: a row per comparison and syllable that reaches ``min_usage`` in a group; no
         rows for a single group. Means and intervals are of all animals of a group, the other
-        columns of the compared animals. ``difference`` is b minus a. ``effect_size`` is Hedges' g
+        columns of the compared animals; ``subjects_left_out`` counts those without a partner.
+        ``difference`` is b minus a. ``effect_size`` is Hedges' g
         (doi:10.3102/10769986006002107); for paired animals it is the mean difference over its SD.
-        For "all groups" these and the groups' columns are missing, and ``statistic`` is H.
+        For "all groups" these and the groups' columns are missing, and ``statistic`` is that of
+        Kruskal and Wallis or, of animals that are in all groups, of Friedman.
         ``q`` is p adjusted over the syllables of the comparison.
+
+    Raises
+    ------
+    BadSetting
+        The settings name a column that is not there.
     """
-    wide = subject_usage(usage)
+    chosen = design(usage, settings)
+    if conditions(usage, chosen).empty:
+        return _empty()
+    wide = subject_usage(usage, chosen)
     names = usage.drop_duplicates("syllable").set_index("syllable")["name"]
-    groups = sorted(wide.index.unique("group"))
+    present = set(wide.index.unique("group"))
+    groups = [name for name in conditions(usage, chosen)["condition"].unique() if name in present]
     common = (wide.groupby(level="group").mean() >= settings.min_usage).any()
     wide = wide.loc[:, common]
     if len(groups) < 2 or wide.empty:
         return _empty()
     means = group_means(usage, settings, rng=rng).set_index(["group", "syllable"])
     comparisons = []
-    if len(groups) > 2:
-        comparisons.append(_all_groups(wide, settings, rng))
+    if len(groups) > 2 and (everything := _all_groups(wide, settings, rng)) is not None:
+        comparisons.append(everything)
     for a, b in itertools.combinations(groups, 2):
         table = _pair(wide, a, b, settings, rng)
         for side, group in (("a", a), ("b", b)):
@@ -97,23 +114,38 @@ def compare(
     for table in comparisons:
         table["q"] = scipy.stats.false_discovery_control(table["p"])
         table["name"] = table["syllable"].map(names)
+        table["compared"], table["unit"] = chosen
     return pd.concat(
         [t.reindex(columns=list(COLUMNS)).astype(_nullable()) for t in comparisons], ignore_index=True
     )
 
 
-def subject_usage(usage: pd.DataFrame) -> pd.DataFrame:
+def subject_usage(usage: pd.DataFrame, chosen: Design | None = None) -> pd.DataFrame:
     """Return the usage of each animal: rows (group, subject), a column per syllable.
 
     Parameters
     ----------
     usage : DataFrame
         Result of ``usage.table`` by recording.
+    chosen : Design, optional
+        What is a group and what a unit; the table's own by default. A unit of several animals has
+        their mean.
     """
-    ticks = usage.pivot_table(
-        index=["group", "subject"], columns="syllable", values="ticks", aggfunc="sum", fill_value=0
+    chosen = Design() if chosen is None else chosen
+    within = "recording" if chosen.unit == "recording" else "subject"
+    usage = usage.reset_index(drop=True)
+    counted = usage.assign(**conditions(usage, chosen), animal=usage[within])
+    ticks = counted.pivot_table(
+        index=["condition", "unit", "animal"],
+        columns="syllable",
+        values="ticks",
+        aggfunc="sum",
+        fill_value=0,
     )
-    return ticks.div(ticks.sum(axis=1), axis=0)
+    shares = ticks.div(ticks.sum(axis=1), axis=0).rename_axis(index=["group", "subject", "animal"])
+    if chosen.unit == within:
+        return shares.droplevel("animal")
+    return shares.groupby(level=["group", "subject"]).mean()
 
 
 def group_means(
@@ -133,7 +165,8 @@ def group_means(
         Draws the resamplings.
     """
     tables = []
-    for group, rows in subject_usage(usage).groupby(level="group", sort=True):
+    chosen = design(usage, settings)
+    for group, rows in subject_usage(usage, chosen).groupby(level="group", sort=True):
         values = rows.to_numpy(np.float64)
         low = high = np.full(values.shape[1], np.nan)
         if len(values) > 1:
@@ -153,10 +186,10 @@ def _pair(
     """Compare two groups by permutation of animals, or of signs where animals are paired."""
     left, right = wide.loc[a], wide.loc[b]
     paired = left.index.intersection(right.index)
+    alone = len(left) + len(right) - 2 * len(paired) if len(paired) else 0
+    if alone:
+        log.warning("%s and %s: %d units are in one of them only and are left out", a, b, alone)
     if len(paired):
-        alone = len(left) + len(right) - 2 * len(paired)
-        if alone:
-            log.warning("%s and %s: %d animals are in one group only and are left out", a, b, alone)
         x, y = left.loc[paired].to_numpy(np.float64), right.loc[paired].to_numpy(np.float64)
         difference, spread = (y - x).mean(0), _sd(y - x)
         weights = _signs(len(paired), settings.permutations, rng)
@@ -179,6 +212,7 @@ def _pair(
             "group_b": b,
             "subjects_a": len(x),
             "subjects_b": len(y),
+            "subjects_left_out": alone,
             "difference": difference,
             "effect_size": correction
             * np.divide(difference, spread, out=np.full(len(spread), np.nan), where=spread > ROUNDING),
@@ -190,30 +224,67 @@ def _pair(
 
 def _all_groups(
     wide: pd.DataFrame, settings: SummarizeSettings, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Compare all groups by the Kruskal-Wallis statistic, corrected for ties."""
-    labels, code = np.unique(wide.index.get_level_values("group"), return_inverse=True)
+) -> pd.DataFrame | None:
+    """Compare all groups at once; None if some animals are in several groups, but not in all."""
+    test, left_out = "Kruskal-Wallis permutation", 0
+    if wide.index.get_level_values("subject").duplicated().any():
+        groups = wide.index.unique("group")
+        count = wide.groupby(level="subject").size()
+        complete = count.index[count == len(groups)]
+        left_out = len(count) - len(complete)
+        if len(complete) < 2:
+            log.warning("fewer than two units are in all of %s, which are not tested at once", groups)
+            return None
+        values = np.stack([wide.loc[group].loc[complete].to_numpy(np.float64) for group in groups], 1)
+        test, statistics = "Friedman permutation", _friedman(values, settings.permutations, rng)
+    else:
+        statistics = _kruskal_wallis(wide, settings.permutations, rng)
+    return pd.DataFrame(
+        {
+            "comparison": "all groups",
+            "test": test,
+            "syllable": wide.columns,
+            "subjects_left_out": left_out,
+            "statistic": statistics[0],
+            "p": _p(statistics),
+        }
+    )
+
+
+def _kruskal_wallis(wide: pd.DataFrame, max_count: int, rng: np.random.Generator) -> Array:
+    """Return H (permutations, syllables), corrected for ties, the observed one first."""
+    code = np.unique(wide.index.get_level_values("group"), return_inverse=True)[1]
     wide = wide.iloc[np.argsort(code, kind="stable")]
     sizes = np.bincount(code)
     ranks = scipy.stats.rankdata(wide.to_numpy(np.float64), axis=0)
     n = len(ranks)
     variance = ranks.var(axis=0) * n / (n - 1)
-    assigned = _assignments(tuple(sizes), settings.permutations, rng)
+    assigned = _assignments(tuple(sizes), max_count, rng)
     between = np.zeros((len(assigned), ranks.shape[1]))
     for g, size in enumerate(sizes):
         between += size * ((assigned == g) @ ranks / size - (n + 1) / 2) ** 2
-    h = np.divide(between, variance, out=np.zeros_like(between), where=variance > 0)
-    if wide.index.get_level_values("subject").duplicated().any():
-        log.warning("some animals are in several of the groups %s; H counts them as different", labels)
-    return pd.DataFrame(
-        {
-            "comparison": "all groups",
-            "test": "Kruskal-Wallis permutation",
-            "syllable": wide.columns,
-            "statistic": h[0],
-            "p": _p(h),
-        }
-    )
+    return np.divide(between, variance, out=np.zeros_like(between), where=variance > 0)
+
+
+def _friedman(values: Array, max_count: int, rng: np.random.Generator) -> Array:
+    """Return Friedman's statistic (permutations, syllables), corrected for ties, the observed one first.
+
+    The values (n, k, syllables) of n animals in k groups are permuted within each animal.
+    """
+    n, k, _ = values.shape
+    ranks = scipy.stats.rankdata(values, axis=1)
+    if math.factorial(k) ** n <= max_count:
+        orders = np.array(list(itertools.product(itertools.permutations(range(k)), repeat=n)))
+    else:
+        drawn = rng.permuted(np.tile(np.arange(k), (max_count - 1, n, 1)), axis=2)
+        orders = np.concatenate([np.tile(np.arange(k), (1, n, 1)), drawn])
+    rows = ranks.reshape(n * k, -1)
+    between = np.zeros((len(orders), rows.shape[1]))
+    for g in range(k):
+        is_here = (orders[:, :, g, None] == np.arange(k)).reshape(len(orders), n * k)
+        between += (is_here @ rows - n * (k + 1) / 2) ** 2
+    spread = (rows**2).sum(0) - n * k * (k + 1) ** 2 / 4
+    return np.divide((k - 1) * between, spread, out=np.zeros_like(between), where=spread > ROUNDING)
 
 
 def _p(statistics: Array) -> Array:

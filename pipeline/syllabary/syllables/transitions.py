@@ -33,6 +33,6 @@ def table(bouts: pd.DataFrame, *, by: Sequence[str] = ("group",)) -> pd.DataFram
     pairs = bouts[list(by)].iloc[first].reset_index(drop=True)
     pairs["from_syllable"], pairs["to_syllable"] = syllable[first], syllable[first + 1]
     keys = [*by, "from_syllable", "to_syllable"]
-    counts = pairs.groupby(keys, sort=True).size().rename("count").reset_index()
-    leaving = counts.groupby([*by, "from_syllable"])["count"].transform("sum")
+    counts = pairs.groupby(keys, sort=True, dropna=False).size().rename("count").reset_index()
+    leaving = counts.groupby([*by, "from_syllable"], dropna=False)["count"].transform("sum")
     return counts.assign(probability=counts["count"] / leaving)

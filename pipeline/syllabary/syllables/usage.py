@@ -4,14 +4,12 @@ import numpy as np
 import pandas as pd
 
 from ..errors import UnknownName
+from .bouts import about_recordings
 
 __all__ = ["table"]
 
-KEYS = {
-    "recording": ["recording", "subject", "group", "role"],
-    "subject": ["subject", "group"],
-    "group": ["group"],
-}
+# Columns of a row; the others that describe a recording follow it.
+KEYS = {"recording": ["recording"], "subject": ["subject", "group"], "group": ["group"]}
 
 
 def table(bouts: pd.DataFrame, *, by: str = "recording") -> pd.DataFrame:
@@ -22,15 +20,15 @@ def table(bouts: pd.DataFrame, *, by: str = "recording") -> pd.DataFrame:
     bouts : DataFrame
         Bouts of the whole study, the result of ``bouts.join``.
     by : str
-        ``"recording"``, ``"subject"`` (recordings of an animal pooled within its group)
+        ``"recording"``, ``"subject"`` (recordings of an animal pooled within a group)
         or ``"group"`` (all ticks of a group pooled, so that long recordings count more).
 
     Returns
     -------
     DataFrame
-        The columns of ``by``, then ``syllable, name, ticks, usage`` (share of labeled ticks),
-        ``bouts, bouts_per_min`` (of labeled time) and ``median_duration_s`` (NaN without
-        a bout).
+        The columns of ``by`` (a recording has its covariates too), then ``syllable, name, ticks,
+        usage`` (share of labeled ticks), ``bouts, bouts_per_min`` (of labeled time) and
+        ``median_duration_s`` (NaN without a bout).
 
     Raises
     ------
@@ -39,13 +37,13 @@ def table(bouts: pd.DataFrame, *, by: str = "recording") -> pd.DataFrame:
     """
     if by not in KEYS:
         raise UnknownName(f"usage by {by!r}; known: {', '.join(KEYS)}.")
-    keys = KEYS[by]
+    keys = about_recordings(bouts) if by == "recording" else KEYS[by]
     ticks = bouts["stop_tick"] - bouts["start_tick"]
     counted = bouts[[*keys, "syllable", "duration_s"]].assign(ticks=ticks.astype("int64"))
-    rows = counted.groupby([*keys, "syllable"], sort=True).agg(
+    rows = counted.groupby([*keys, "syllable"], sort=True, dropna=False).agg(
         ticks=("ticks", "sum"), bouts=("ticks", "size"), median_duration_s=("duration_s", "median")
     )
-    totals = counted.groupby(keys, sort=True)[["ticks", "duration_s"]].sum()
+    totals = counted.groupby(keys, sort=True, dropna=False)[["ticks", "duration_s"]].sum()
     syllables = pd.DataFrame({"syllable": np.unique(bouts["syllable"]).astype("int16")})
     full = totals.reset_index()[keys].merge(syllables, how="cross")
     usage = full.merge(rows.reset_index(), how="left", on=[*keys, "syllable"])

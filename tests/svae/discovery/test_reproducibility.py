@@ -181,6 +181,48 @@ def test_parts_have_every_tick_once(rng, lengths):
         assert max(sizes) - min(sizes) <= len(lengths)
 
 
+def split(latents):
+    return [sorted({part.recording for part in group}) for group in reproducibility.parts(latents)]
+
+
+@pytest.mark.parametrize(
+    "subjects",
+    [("a", "b", "a", "c"), ("c", "c", "b", "b", "a", "a"), ("x", "y", "z", "w", "z", "y", "x")],
+)
+def test_all_recordings_of_an_animal_are_on_one_side(rng, subjects):
+    latents = recordings(rng, range(5, 5 + len(subjects)))
+    for series, subject in zip(list(latents), subjects, strict=True):
+        latents[series] = latents[series]._replace(subject=subject)
+    groups = split(latents)
+    side = {latents[name].subject: i for i, group in enumerate(groups) for name in group}
+    assert sorted(name for group in groups for name in group) == sorted(latents)
+    for i, group in enumerate(groups):
+        assert group and {side[latents[name].subject] for name in group} == {i}
+    rest = reproducibility.without(latents, reproducibility.parts(latents), 0)
+    assert {series.subject for series in rest.values()} == {s for s, i in side.items() if i}
+
+
+@pytest.mark.parametrize("count", [3, 4, 7])
+def test_animals_of_one_recording_each_are_divided_as_recordings_are(rng, count):
+    latents = recordings(rng, [9] * count)
+    named = {
+        name: series._replace(subject=f"mouse {count - i}")
+        for i, (name, series) in enumerate(latents.items())
+    }
+    assert reproducibility.parts(named) == reproducibility.parts(latents)
+    assert [len(group) for group in split(named)] == [len(range(i, count, 3)) for i in range(3)]
+
+
+@pytest.mark.parametrize(("count", "animals"), [(4, 2), (6, 1), (2, 2), (1, 1)])
+def test_fewer_than_three_animals_are_divided_by_recording_or_time(rng, count, animals):
+    latents = recordings(rng, [30] * count)
+    named = {
+        name: series._replace(subject=f"m{i % animals}")
+        for i, (name, series) in enumerate(latents.items())
+    }
+    assert reproducibility.parts(named) == reproducibility.parts(latents)
+
+
 @pytest.mark.parametrize("lengths", [(50, 31), (9, 8, 7, 6)])
 def test_without_a_part_the_others_are_left_as_they_were(rng, lengths):
     latents = recordings(rng, lengths, shifts=None)

@@ -45,7 +45,9 @@ def render(
         "score_rows": scores,
         "recordings": [{**row, "page": f"recordings/{file_stem(row['name'])}.html"} for row in rows],
         "most_recordings": LARGEST_TABLE,
-        "rejected": [row for row in rows if row["verdict"] == "reject"],
+        "covariates": list(dict.fromkeys(name for r in study.recordings for name in r.covariates)),
+        "left_out": [row for row in rows if not row["is_used"]],
+        "kept": [row for row in rows if row["is_used"] and row["verdict"] == "reject"],
         "missing": _missing(drawings),
         "provenance": provenance,
         "record": json.dumps(provenance, indent=2, sort_keys=True),
@@ -57,16 +59,23 @@ def render(
 
 
 def _facts(study: StudyResults, rows: list[_tables.RecordingRow]) -> list[tuple[str, str]]:
-    seconds = sum(row["duration_s"] for row in rows)
-    subjects = {r.subject for r in study.recordings}
-    groups = [g for g in study.groups() if g]
+    used = [row for row in rows if row["is_used"]]
+    seconds = sum(row["duration_s"] for row in used)
+    subjects = {row["subject"] for row in used}
+    groups = study.groups()
+    left_out = len(rows) - len(used)
+    compared = "group" if study.compared == "group" else f"value of {study.compared}"
+    plural = compared + "s" if compared == "group" else f"values of {study.compared}"
     return [
-        (str(len(rows)), "recording" + "s" * (len(rows) != 1)),
+        (
+            str(len(used)),
+            "recording" + "s" * (len(used) != 1) + (f", {left_out} more left out" if left_out else ""),
+        ),
         (str(len(subjects)), "animal" + "s" * (len(subjects) != 1)),
         (_tables.duration(seconds), "recorded"),
         (
             str(len(groups)),
-            "group" + "s" * (len(groups) != 1) + (f": {', '.join(groups)}" if groups else ""),
+            (compared if len(groups) == 1 else plural) + (f": {', '.join(groups)}" if groups else ""),
         ),
         (str(len(study.models)), "model" + "s" * (len(study.models) != 1)),
     ]
@@ -166,6 +175,7 @@ def _model(
         "truth_rows": truth_rows,
         "compared_columns": compared_columns,
         "compared_rows": compared_rows,
+        "compared_note": _tables.statistics_note(model),
     }
 
 

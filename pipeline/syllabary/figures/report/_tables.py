@@ -18,6 +18,7 @@ __all__ = [
     "number",
     "recording_rows",
     "score_table",
+    "statistics_note",
     "statistics_table",
     "syllable_table",
     "truth_table",
@@ -98,7 +99,9 @@ class RecordingRow(TypedDict):
     subject: str
     group: str
     role: str
+    covariates: dict[str, Cell]
     verdict: str
+    is_used: bool
     reasons: list[str]
     duration_s: float
     minutes: Cell
@@ -285,6 +288,7 @@ def statistics_table(model: ModelResults) -> tuple[list[Heading], list[list[Cell
     if table is None or not {"syllable", "comparison", "q"} <= set(table):
         return [], []
     columns = [Heading("syllable"), Heading("comparison", numeric=False)]
+    columns += [Heading("test", numeric=False)] if "test" in table else []
     for group, hint in _compared_groups(table):
         columns.append(Heading(f"{group} (%)", f"mean usage of {hint}"))
         columns.append(Heading("95 % CI", f"bootstrap interval of the mean usage of {hint}, %"))
@@ -295,12 +299,28 @@ def statistics_table(model: ModelResults) -> tuple[list[Heading], list[list[Cell
         [
             _cell(row["syllable"]),
             Cell(str(row["comparison"]), str(row["comparison"])),
+            *([Cell(str(row["test"]), str(row["test"]))] if "test" in table else []),
             *_usage_cells(row, "a"),
             *_usage_cells(row, "b"),
             *(_cell(row[key]) for key in keys),
         ]
         for row in rows.to_dict("records")
     ]
+
+
+def statistics_note(model: ModelResults) -> str:
+    """Return a sentence about the units of the comparisons, and those without a partner."""
+    table = model.table("statistics")
+    if table is None:
+        return ""
+    unit = str(table["unit"].iloc[0]) if "unit" in table else "subject"
+    note = f"The {'animal' if unit == 'subject' else unit} is the unit."
+    if "test" in table and table["test"].isin(["paired permutation", "Friedman permutation"]).any():
+        note += " Where it is in several groups, the test is paired."
+    left_out = table[["comparison", "subjects_left_out"]] if "subjects_left_out" in table else None
+    for name, count in () if left_out is None else left_out.drop_duplicates().itertuples(index=False):
+        note += f" {name}: {count} without a partner left out." if count else ""
+    return note
 
 
 def _compared_groups(table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -324,6 +344,11 @@ def _smallest_q(model: ModelResults) -> dict[int, float]:
     return {int(str(s)): float(q) for s, q in table.groupby("syllable")["q"].min().items()}
 
 
+def _covariate(recording: RecordingResults, name: str) -> Cell:
+    value, text = recording.covariates[name], recording.value(name) or "–"
+    return Cell(text, value if isinstance(value, float) else text)
+
+
 def recording_rows(study: StudyResults) -> list[RecordingRow]:
     """Return a row of the report for each recording."""
     return [_recording_row(r) for r in study.recordings]
@@ -342,7 +367,9 @@ def _recording_row(recording: RecordingResults) -> RecordingRow:
         "subject": recording.subject,
         "group": recording.group,
         "role": recording.role.replace("_", " "),
+        "covariates": {name: _covariate(recording, name) for name in recording.covariates},
         "verdict": str(quality.get("verdict", "")),
+        "is_used": recording.is_used,
         "reasons": [str(r) for r in reasons] if isinstance(reasons, Iterable) else [],
         "duration_s": 0.0 if minutes is None else 60 * minutes,
         "minutes": _cell(minutes),

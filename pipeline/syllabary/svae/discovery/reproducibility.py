@@ -12,7 +12,8 @@ order: with as few states as A, it would lack what it has merged before.
 
 Long bouts share some information by chance. That of labels shifted in time is taken off.
 
-A recording counts as an animal: recordings of one animal may be on both sides.
+All recordings of an animal are on one side. With fewer than three animals, each recording counts as one;
+with fewer than three recordings, each is cut in time.
 
 The same fits tell how far a label can be trusted. The probability that is reported for a syllable is
 that of a fit to other animals giving it too: posterior of the states times their *agreement*.
@@ -60,16 +61,23 @@ class Part(NamedTuple):
 
 
 def parts(latents: Mapping[str, LatentSeries]) -> list[list[Part]]:
-    """Divide recordings into three parts; fewer than three recordings are cut in time.
+    """Divide animals into three parts, in the order of their first recordings.
+
+    With fewer than three animals, each recording counts as one. Fewer than three recordings are cut in
+    time.
 
     Parameters
     ----------
     latents : mapping of recording to LatentSeries
+        A series without a ``subject`` is an animal of its own.
     """
     names = sorted(latents)
-    if len(names) >= PARTS:
-        whole = [Part(name, 0, len(latents[name].values)) for name in names]
-        return [whole[i::PARTS] for i in range(PARTS)]
+    for subjects in ({name: latents[name].subject or name for name in names}, {n: n for n in names}):
+        animals = list(dict.fromkeys(subjects.values()))
+        if len(animals) >= PARTS:
+            part_of = {animal: i % PARTS for i, animal in enumerate(animals)}
+            whole = [Part(name, 0, len(latents[name].values)) for name in names]
+            return [[p for p in whole if part_of[subjects[p.recording]] == i] for i in range(PARTS)]
     divided: list[list[Part]] = [[] for _ in range(PARTS)]
     for name in names:
         borders = np.linspace(0, len(latents[name].values), PARTS + 1).astype(int)
