@@ -34,7 +34,7 @@ ALONE = $(BIN)/python -m pytest -q -m alone tests/depth/test_damaged_inputs.py
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.run
-	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/syllabary run --cores $(CORES)
 	@echo
 	@echo "Report: $(CURDIR)/results/report/index.html"
 

@@ -1,5 +1,6 @@
 """The command line: help of every verb, a new study, and mistakes as one sentence."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -26,12 +27,52 @@ def test_every_verb_explains_itself(verb):
     assert not re.search(r"``|list\[|<str>", result.output), "types of Python and marks of docstrings"
 
 
-def test_every_option_of_a_step_has_a_description():
-    for verb in cli.VERBS:
-        step = getattr(cli.steps, verb)
-        described = set(cli._helps(step))
-        wanted = set(step.__annotations__) - {"return", "settings", "seed", "recordings"}
-        assert wanted <= described, (verb, wanted - described)
+def options_of(verb):
+    """Text of each option in the help of a verb, on one line."""
+    text = CliRunner().invoke(cli.app, [verb, "--help"], env={"COLUMNS": "300"}).output
+    rows = re.findall(r"^  (--[a-z-]+)(?: (?:PATH|NAME))?  +(.*(?:\n {8,}.*)*)", text, re.M)
+    return {name: " ".join(about.split()) for name, about in rows}
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_option_of_a_step_has_a_text_of_its_own(verb):
+    step = getattr(cli.steps, verb)
+    options = options_of(verb)
+    wanted = set(step.__annotations__) - {"return", "settings", "seed", "recordings"}
+    assert {f"--{name.replace('_', '-')}" for name in wanted} <= set(options)
+    assert len(set(options.values())) == len(options), "no text is that of two options"
+    for name, about in options.items():
+        assert re.match(r"\S.*\.(?: Several may follow the option\.)?(?:  ?\[.*\])?$", about), (
+            name,
+            about,
+        )
+        assert not re.search(r"Path|Sequence|None|\bstr\b|tuple|dict", about), (name, about)
+    for name, parameter in inspect.signature(step).parameters.items():
+        if name in wanted and parameter.default is inspect.Parameter.empty:
+            assert "[required]" in options[f"--{name.replace('_', '-')}"], name
+
+
+def test_what_the_shell_makes_of_a_star_is_a_list():
+    arguments = {}
+
+    def step(*, labels: Sequence[Path], quality: Sequence[Path] = (), names: Path | None = None) -> None:
+        """Look at what is given."""
+        arguments.update(labels=labels, quality=quality, names=names)
+
+    app = typer.Typer()
+    app.command(cls=cli._Several)(cli._command(step))
+    for line in (
+        "--labels a b c --names n --quality q r",
+        "--labels a --labels b c --names n --quality q --quality r",
+        "--quality=q --quality r --labels a b c --names=n",
+    ):
+        result = CliRunner().invoke(app, line.split())
+        assert result.exit_code == 0, result.output
+        assert arguments == {
+            "labels": [Path("a"), Path("b"), Path("c")],
+            "quality": [Path("q"), Path("r")],
+            "names": Path("n"),
+        }
 
 
 def test_files_that_are_left_out_are_the_steps_default_and_not_none():
@@ -48,11 +89,65 @@ def test_files_that_are_left_out_are_the_steps_default_and_not_none():
     assert arguments == {"labels": [Path("a.parquet")], "quality": (), "names": None}
 
 
-def test_a_new_study_is_a_config_to_fill_in(tmp_path):
-    result = CliRunner().invoke(cli.app, ["new", str(tmp_path / "study")])
+@pytest.fixture(scope="module")
+def new_study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("new") / "study"
+    result = CliRunner().invoke(cli.app, ["new", str(folder)])
     assert result.exit_code == 0, result.output
-    assert (tmp_path / "study/config/config.yaml").is_file()
-    assert (tmp_path / "study/config/recordings.tsv").is_file()
+    return folder
+
+
+def test_a_new_study_has_a_table_with_two_examples_and_no_recording(new_study):
+    lines = (new_study / "config/recordings.tsv").read_text().splitlines()
+    examples = [line.removeprefix("# ").split("\t") for line in lines[2:]]
+    assert lines[1].split("\t") == ["recording", "path", "subject", "group"]
+    assert all(line.startswith("# ") for line in lines[2:])
+    assert [len(cells) for cells in examples] == [4, 4]
+    assert "simulated" not in "".join(lines)
+    with pytest.raises(cli.steps.SyllabaryError, match="lists no recording; add a row for each"):
+        cli.steps.open_study({"recordings": str(new_study / "config/recordings.tsv")})
+
+
+@pytest.mark.parametrize("options", [[], ["--all"]])
+def test_every_place_that_a_new_study_names_is_there(options, tmp_path):
+    folder = tmp_path / "study"
+    assert CliRunner().invoke(cli.app, ["new", *options, str(folder)]).exit_code == 0
+    texts = [*folder.rglob("*.md"), *folder.rglob("*.yaml")]
+    assert {place.name for place in texts} >= {"README.md", "settings.md", "config.yaml"}
+    named = 0
+    for place in texts:
+        text = place.read_text()
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+            assert link.startswith("http") or (place.parent / link).exists(), (place, link)
+            named += 1
+        for name in re.findall(r"\b(?:docs|workflow|config|data)/[\w./-]*\.(?:md|json)", text):
+            assert (folder / name).exists(), (place, name)
+            named += 1
+    assert named >= 3
+
+
+MISTAKES = [
+    (None, r"is not the folder of a study, for it has no config/config\.yaml"),
+    ("seed: 0\n\textract: {}\n", r"config\.yaml, line 2: is indented with a tab"),
+    ("check:\n\tlength: 3\n", r"config\.yaml, line 2: is indented with a tab"),
+    ("seed: 0\ncheck: [1, 2\nfit: 3\n", r"config\.yaml, line 3: is not YAML"),
+    ("seed: 'zero\n", r"config\.yaml, line [12]: is not YAML"),
+    ("seed: 0\n  check: 1\n", r"config\.yaml, line 2: is not YAML"),
+    ("seed: 0\x07\n", r"config\.yaml, line 1: has a character"),
+    ("- seed\n", r"holds a list; wanted sections"),
+    (b"seed: \xff\xfe\n", r"is not UTF-8 text"),
+]
+
+
+@pytest.mark.parametrize(("config", "sentence"), MISTAKES)
+def test_what_is_no_study_is_one_sentence_before_snakemake_reads_it(config, sentence, tmp_path):
+    if config is not None:
+        (tmp_path / "config").mkdir()
+        content = config if isinstance(config, bytes) else config.encode()
+        (tmp_path / "config/config.yaml").write_bytes(content)
+    with pytest.raises(cli.steps.SyllabaryError, match=sentence) as error:
+        cli.steps.require_study(["-n", "--directory", str(tmp_path)])
+    assert "\n" not in str(error.value)
 
 
 def run(*arguments):

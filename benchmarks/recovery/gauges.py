@@ -26,7 +26,7 @@ ONE_PERCENT = 2.5758
 
 
 class Rows(NamedTuple):
-    """Frames whose past is measured: regressors (N, p), latents (N, D), labels (N,), place in time (N,)."""
+    """Frames whose past is measured: regressors (N, p), latents (N, D), labels (N,), ticks (N,)."""
 
     past: Array
     present: Array

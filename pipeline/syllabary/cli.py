@@ -7,8 +7,8 @@ format, ``syllabary score`` compares labels with the truth.
 """
 
 import inspect
+import os
 import re
-import subprocess
 import sys
 import textwrap
 import typing
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from . import __version__, steps
 from .machine import keep_freed
@@ -36,7 +37,23 @@ OPTION_TYPES: Mapping[Any, tuple[Any, str]] = {
     Sequence[Path]: (list[Path], "PATH"),
     Sequence[str]: (list[str], "NAME"),
 }
-REPEATED = " Repeat the option for each."
+# Options of Snakemake that ask for another output than the steps of a run.
+OTHER_OUTPUT = {
+    *(
+        "--logger",
+        "--quiet",
+        "-q",
+        "--verbose",
+        "--printshellcmds",
+        "-p",
+        "-np",
+        "--debug-dag",
+        "--lint",
+    ),
+    *("--unlock", "--summary", "-S", "-D", "--detailed-summary", "--dag", "--rulegraph", "--filegraph"),
+    *("--report", "--list-rules", "-l", "--list-target-rules", "--help", "-h", "--version", "-v"),
+}
+REPEATED = " Several may follow the option."
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -76,13 +93,19 @@ def _root(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run(context: typer.Context) -> None:
     """Run the workflow in this folder; further options go to Snakemake (-n to look first)."""
+    steps.require_study(context.args)
     home = _workflow()
     command = [
         *(sys.executable, "-m", "snakemake", "--snakefile", str(home / "Snakefile")),
         *("--workflow-profile", str(home / "profiles" / "default")),
         *context.args,
     ]
-    raise typer.Exit(subprocess.call(command))
+    if not OTHER_OUTPUT & {option.partition("=")[0] for option in context.args}:
+        command += ["--logger", "syllabary"]
+        path = [str(home / "workflow" / "console"), os.environ.get("PYTHONPATH", "")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    # In place of this process: who stops the one stops the other.
+    os.execv(sys.executable, command)
 
 
 @app.command()
@@ -91,10 +114,13 @@ def new(
     every_setting: Annotated[
         bool, typer.Option("--all", help="Write every setting, not only those that most labs touch.")
     ] = False,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="List the raw recordings below this folder.", metavar="FOLDER"),
+    ] = None,
 ) -> None:
     """Make a study folder with a config and a table of recordings to fill in."""
-    steps.new_study(folder, _workflow() / "config", every_setting=every_setting)
-    typer.echo(f"{folder}: list your recordings in config/recordings.tsv, then: syllabary run")
+    typer.echo(steps.new_study(folder, _workflow(), every_setting=every_setting, source=source))
 
 
 @app.command()
@@ -145,6 +171,25 @@ def _workflow() -> Path:
     return shipped if shipped.is_dir() else package.parents[1]
 
 
+class _Several(typer.core.TyperCommand):
+    """A command whose lists take all that follows an option, such as the shell makes of ``*``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        lists = {
+            name for option in self.params if getattr(option, "multiple", False) for name in option.opts
+        }
+        spread: list[str] = []
+        option = ""
+        for value in args:
+            if value.startswith("--"):
+                name, has_value, _ = value.partition("=")
+                option = name if name in lists and not has_value else ""
+            elif option and spread[-1] != option:
+                spread.append(option)
+            spread.append(value)
+        return super().parse_args(ctx, spread)
+
+
 def _command(step: Callable[..., None]) -> Callable[..., None]:
     """Make a command of a step: its signature with config file in place of settings and seed."""
     helps = _helps(step)
@@ -167,8 +212,9 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
             )
         )
     if {"settings", "seed", "recordings"} & set(parameters):
+        part = {"fit": "that of the model in 'models'"}.get(step.__name__, f"'{step.__name__}'")
         option = typer.Option(
-            help="Settings of the study; this step reads its own section.", metavar="PATH"
+            help=f"Settings of the study; this step reads the section {part}.", metavar="PATH"
         )
         options.append(
             inspect.Parameter(
@@ -220,7 +266,7 @@ def _helps(step: Callable[..., None]) -> Mapping[str, str]:
 
 
 for _verb in VERBS:
-    app.command(name=_verb)(_command(getattr(steps, _verb)))
+    app.command(name=_verb, cls=_Several)(_command(getattr(steps, _verb)))
 
 if __name__ == "__main__":
     main()

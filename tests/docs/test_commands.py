@@ -88,7 +88,7 @@ def make(shell, words):
         ["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    wanted = {"demo": "snakemake", "test": "pytest", "docs": "mkdocs build --strict"}
+    wanted = {"demo": "syllabary run", "test": "pytest", "docs": "mkdocs build --strict"}
     assert wanted[words[1]] in done.stdout
 
 
@@ -105,13 +105,29 @@ def workflow(shell, words):
         config.write_text(yaml.safe_dump({**values, "select": {"model": "slds"}}))
     program = {"syllabary": "syllabary.cli", "snakemake": "snakemake"}[words[0]]
     dry = [] if "-n" in words else ["-n"]
-    assert "Job stats" in shell.run("-m", program, *words[1:], *dry)
+    text = shell.run("-m", program, *words[1:], *dry)
+    assert re.search(r"^Job stats:|^step +to run +up to date$", text, re.M), text
 
 
 def syllabary(shell, words):
     with contextlib.chdir(shell.folder):
         result = CliRunner().invoke(cli.app, words[1:])
     assert result.exit_code == 0, result.output
+    if words[1] == "new":
+        # The pages tell to list the recordings next.
+        table = shell.folder / words[-1] / "config/recordings.tsv"
+        rows = "".join(f"{name}\tsimulated\t{name}\tcontrol\n" for name in ("m1", "m2"))
+        table.write_text(table.read_text() + rows)
+
+
+def by_hand(shell, words):
+    """A step that needs the results of a whole study: it has the options that the page names."""
+    result = CliRunner().invoke(cli.app, [words[1], "--help"])
+    assert result.exit_code == 0, result.output
+    options = [word for word in words[2:] if word.startswith("--")]
+    assert options and all(f"{option} " in result.output for option in options)
+    required = re.findall(r"(--[a-z-]+) [^-]*\[required\]", " ".join(result.output.split()))
+    assert set(required) <= set(options)
 
 
 RUNNERS = {
@@ -119,6 +135,7 @@ RUNNERS = {
     r"cd \S+": change_folder,
     r"syllabary run .*|syllabary run|snakemake.*": workflow,
     r"syllabary (new|score|compare-results) .*": syllabary,
+    r"syllabary suggest .*": by_hand,
 }
 
 

@@ -37,7 +37,7 @@ def test_other_files_are_refused(tmp_path, rng):
     path = tmp_path / "clips.h5"
     clips(rng).save(path, MADE)
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(BadInput, match="fit the model again"):
+    with pytest.raises(BadInput, match="run 'syllabary fit' again"):
         Clips.load(path)
 
 

@@ -88,7 +88,7 @@ def test_a_truncated_file_is_refused(tmp_path, block):
     write(tmp_path / "crops.h5", *block, 1)
     content = (tmp_path / "crops.h5").read_bytes()
     (tmp_path / "crops.h5").write_bytes(content[: len(content) // 2])
-    with pytest.raises(BadInput, match=r"crops\.h5: not a whole HDF5 file .*; extract it again"):
+    with pytest.raises(BadInput, match=r"crops\.h5: not whole crops .*; run 'syllabary extract' again"):
         Crops(tmp_path / "crops.h5")
 
 
@@ -128,7 +128,7 @@ def test_crops_that_lack_a_part_say_which(tmp_path, block, lost):
     write(tmp_path / "crops.h5", *block, 1)
     with h5py.File(tmp_path / "crops.h5", "a") as h5:
         del h5[lost]
-    with pytest.raises(BadInput, match=r"not whole crops .*; extract it again"):
+    with pytest.raises(BadInput, match=r"not whole crops .*; run 'syllabary extract' again"):
         Crops(tmp_path / "crops.h5")
 
 

@@ -2,8 +2,11 @@
 
 import shutil
 
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
 from reduction import registered
 from syllabary import steps
@@ -97,24 +100,101 @@ def results(trained, labeled):
     return trained, labeled
 
 
-@pytest.mark.parametrize(("step", "name"), CASES)
-def test_a_missing_input_is_named_and_nothing_is_written(step, name, results, tmp_path):
-    missing = beside(original(step, name, results), tmp_path / "missing")
-    with pytest.raises(SyllabaryError, match=missing.name):
-        run_with(step, name, missing, results, tmp_path / "output")
-    assert files_of(tmp_path / "output") == []
+def missing(source, place):
+    pass
 
 
-@pytest.mark.parametrize(("step", "name"), CASES)
-def test_a_truncated_input_is_named_and_nothing_is_written(step, name, results, tmp_path):
-    source = original(step, name, results)
-    truncated = beside(source, tmp_path / "truncated")
-    truncated.parent.mkdir(parents=True)
+def folder(source, place):
+    place.mkdir()
+
+
+def empty(source, place):
+    place.touch()
+
+
+def truncated(source, place):
     content = source.read_bytes()
-    truncated.write_bytes(content[: len(content) // 2])
-    with pytest.raises(SyllabaryError, match=truncated.name):
-        run_with(step, name, truncated, results, tmp_path / "output")
+    place.write_bytes(content[: len(content) // 2])
+
+
+def truncated_at_the_end(source, place):
+    place.write_bytes(source.read_bytes()[:-7])
+
+
+def text(source, place):
+    place.write_text("not what the name says\n" * 9)
+
+
+def wrong_content(source, place):
+    """A whole file of the same format that holds something else."""
+    if place.suffix == ".h5":
+        with h5py.File(place, "w") as h5:
+            h5["heights/group"] = np.zeros(3)
+    elif place.suffix == ".parquet":
+        pd.DataFrame({"a": [1, 2]}).to_parquet(place)
+    elif place.suffix == ".safetensors":
+        save_file({"a": np.zeros(3)}, place, {"syllabary": "{}"})
+    else:
+        place.write_text("[1, 2]")
+
+
+DAMAGES = [missing, folder, empty, truncated, truncated_at_the_end, text, wrong_content]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(("step", "name"), CASES)
+def test_a_damaged_input_is_named_and_nothing_is_written(step, name, damage, results, tmp_path):
+    source = original(step, name, results)
+    place = beside(source, tmp_path / "damaged")
+    place.parent.mkdir(parents=True)
+    damage(source, place)
+    with pytest.raises(SyllabaryError, match=place.name) as error:
+        run_with(step, name, place, results, tmp_path / "output")
+    assert "\n" not in str(error.value)
     assert files_of(tmp_path / "output") == []
+
+
+LISTS = [
+    ("reduce", "crops"), ("fit", "quality"), ("evaluate", "crops"), ("summarize", "labels"),
+    ("summarize", "crops"), ("score", "labels"), ("score", "truth"), ("score", "posteriors"),
+    ("export", "crops"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "name"), LISTS)
+def test_lists_of_different_recordings_are_refused(step, name, results, tmp_path):
+    values = arguments(step, *results, tmp_path / "output")
+    shorter, moved = values[name][:-1], values[name][::-1]
+    if step != "evaluate":
+        with pytest.raises(BadInput, match=r"one of each|same order"):
+            getattr(steps, step)(**{**values, name: shorter})
+        with pytest.raises(BadInput, match="same order"):
+            getattr(steps, step)(**{**values, name: moved})
+    with pytest.raises(BadInput, match=r"two files|same order|one of each"):
+        getattr(steps, step)(**{**values, name: [*values[name], values[name][0]]})
+    assert files_of(tmp_path / "output") == []
+
+
+def test_files_in_another_order_than_the_table_keep_their_animals(results, tmp_path):
+    tables_of = []
+    for order in (1, -1):
+        output = tmp_path / str(order)
+        values = arguments("summarize", *results, output)
+        moved = {name: values[name][::order] for name in ("labels", "crops")}
+        steps.summarize(**{**values, **moved})
+        table = tables.read(output / "usage.parquet")
+        tables_of.append(table.sort_values(["recording", "syllable"]).reset_index(drop=True))
+    pd.testing.assert_frame_equal(*tables_of)
+    assert dict(zip(table["recording"], table["group"], strict=True)) == {
+        "m1": "control", "m2": "drug", "m3": "control", "m4": "drug"
+    }  # fmt: skip
+
+
+def test_files_of_some_recordings_are_enough(results, tmp_path):
+    values = arguments("evaluate", *results, tmp_path)
+    steps.evaluate(**{**values, "crops": values["crops"][1:]})
+    table = tables.read(tmp_path / "likelihood.parquet")
+    assert set(table["recording"]) == {"b"} and set(table["subject"]) == {"b"}
 
 
 @pytest.mark.parametrize("step", ["summarize", "score", "suggest", "export"])
@@ -165,3 +245,28 @@ def test_a_changed_result_is_named(labeled, tmp_path):
     text, is_equal = steps.compare_results(labeled.folder, tmp_path / "results")
     assert not is_equal
     assert "recordings/m1/labels/m.parquet" in text
+
+
+SEVERAL = [
+    ("reduce", {"changepoints": "pca.h5"}), ("reduce", {"pca": "changepoints.parquet"}),
+    ("summarize", {"results": "bouts.parquet"}), ("summarize", {"results": "usage.parquet"}),
+    ("export", {"folder": "columns.json"}), ("export", {"folder": "README.md"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "blocked"), SEVERAL)
+def test_of_several_outputs_all_or_none_are_written(step, blocked, results, tmp_path):
+    """One of the outputs can't be written, because a folder has its name."""
+    values = arguments(step, *results, tmp_path / "output")
+    name = next(iter(blocked))
+    value = values[name]
+    if step == "export":
+        place = value / blocked[name]
+    elif isinstance(value, list):
+        place = next(path for path in value if path.name == blocked[name])
+    else:
+        place = value
+    place.mkdir(parents=True)
+    with pytest.raises(BadInput, match="is a folder; name a file to write"):
+        getattr(steps, step)(**values)
+    assert files_of(tmp_path / "output") == []

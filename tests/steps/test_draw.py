@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import h5py
 import pytest
 
 from figures import synthetic
@@ -34,7 +35,7 @@ def results(labeled, tmp_path_factory):
     changes = tables.read(folder / "tables" / "m" / "bouts.parquet")[["recording", "start_s"]]
     changes = changes.rename(columns={"start_s": "time_s"}).assign(tick=0, score=1.0)
     tables.write(folder / "models" / "changepoints.parquet", changes, MADE)
-    (folder / "models" / "pca.h5").write_bytes(b"")
+    h5py.File(folder / "models" / "pca.h5", "w").close()
     return copied
 
 

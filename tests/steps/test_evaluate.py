@@ -2,7 +2,7 @@
 
 import pytest
 
-from syllabary.errors import BadSetting
+from syllabary.errors import BadInput, BadSetting
 from syllabary.records import tables
 from syllabary.steps import evaluate
 
@@ -51,6 +51,6 @@ def test_a_wrong_setting_is_named(trained, tmp_path):
         run(trained, tmp_path / "likelihood.parquet", settings={"draws": 0})
 
 
-def test_crops_and_rows_must_be_as_many(trained, tmp_path):
-    with pytest.raises(ValueError, match="shorter"):
+def test_crops_of_a_recording_that_is_not_in_the_table_are_named(trained, tmp_path):
+    with pytest.raises(BadInput, match=r"a/crops\.h5 is in no folder of a recording of the table \(b\)"):
         run(trained, tmp_path / "likelihood.parquet", recordings=trained.rows[1:])

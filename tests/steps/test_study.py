@@ -1,5 +1,7 @@
 """New studies, comparisons of results, and parameters of steps that are called by hand."""
 
+import shutil
+
 import pytest
 import yaml
 
@@ -15,9 +17,13 @@ TABLE = "recording\tpath\tsubject\tgroup\nm1\tsimulated\tm1\tcontrol\n"
 @pytest.fixture
 def template(tmp_path):
     folder = tmp_path / "shipped"
-    folder.mkdir()
-    (folder / "config.yaml").write_text("seed: 0\n")
-    (folder / "recordings.tsv").write_text(TABLE)
+    for name in ("config", "data", "workflow/schemas"):
+        (folder / name).mkdir(parents=True)
+    (folder / "config/config.yaml").write_text("seed: 0\n")
+    (folder / "config/recordings.tsv").write_text(TABLE)
+    (folder / "workflow/schemas/config.schema.json").write_text("{}")
+    for name in ("config", "data"):
+        (folder / name / "README.md").write_text("# Help\n")
     return folder
 
 
@@ -107,3 +113,24 @@ def test_results_are_equal_to_themselves(trained):
     text, is_equal = compare_results(trained.folder, trained.folder)
     assert is_equal
     assert text
+
+
+def test_a_new_study_lists_the_recordings_below_a_folder(template, session, tmp_path):
+    for name in ("b/m2", "b/m1"):
+        shutil.copytree(session, tmp_path / "raw" / name)
+    text = new_study(tmp_path / "new", template, source=tmp_path / "raw")
+    assert "2 recordings below" in text and "fill in the column 'group'" in text
+    path = tmp_path / "new/config/recordings.tsv"
+    with pytest.raises(BadInput, match="line 3: no group; every recording needs one"):
+        study.read_recordings(path)
+    path.write_text(path.read_text().replace("\t\n", "\tcontrol\n"))
+    table = study.read_recordings(path)
+    assert list(table.index) == ["m1", "m2"]
+    assert table.loc["m2", "path"] == str((tmp_path / "raw/b/m2").resolve())
+
+
+def test_a_folder_without_recordings_makes_no_study(template, tmp_path):
+    (tmp_path / "raw").mkdir()
+    with pytest.raises(BadInput, match="raw: no raw recording below it"):
+        new_study(tmp_path / "new", template, source=tmp_path / "raw")
+    assert not (tmp_path / "new").exists()

@@ -17,6 +17,7 @@ logging.basicConfig(
     format="%(asctime)s %(levelname)s %(name)s: %(message)s",
 )
 log = logging.getLogger(job.rule)
+steps.follow(Path(".snakemake"))
 
 
 def paths(value):
@@ -35,8 +36,12 @@ try:
     step(**arguments)
 except steps.SyllabaryError as error:
     log.error("%s: %s", type(error).__name__, error)
-    sys.exit(f"{job.rule}: {type(error).__name__}: {error}")
+    sys.exit(1)
+except KeyboardInterrupt:
+    log.error("stopped")
+    sys.exit(130)
 except Exception:
+    # With its traceback, for what is no mistake of the user's.
     log.exception("%s failed", job.rule)
-    raise
+    sys.exit(1)
 log.info("done")

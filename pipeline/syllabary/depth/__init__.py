@@ -8,7 +8,8 @@ coordinates); ``tracking/`` (position, axis and size of the mouse); ``heading/``
 ``heading_training/``; ``bridging`` (short losses); ``scalars`` (columns of tables); ``crops`` (warp to
 upright crops); ``blocks`` (reading ahead) and ``windows`` (parts of frames for the second pass);
 ``extraction`` (a recording to crops); ``remeasuring`` (crops that were extracted already);
-``preview`` (the movie); ``quality`` (the verdict); ``conversion`` (to another raw format).
+``preview`` (the movie); ``quality`` (the verdict); ``conversion`` (to another raw format);
+``finding`` (the recordings under a folder).
 
 F frames of a raw recording, T ticks of its clock. Depth is mm along the optical axis,
 images are ``[row, column]``, pixel positions ``(x, y)`` with the center of the first pixel
@@ -25,6 +26,7 @@ __all__ = [
     "conversion",
     "crops",
     "extraction",
+    "finding",
     "heading",
     "heading_training",
     "lens",

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BadInput, ShapeError
+from ..errors import ShapeError
 from ..provenance import Provenance
 from . import files
 
@@ -103,14 +103,8 @@ class Clips:
         BadInput
             The file is missing, truncated, or of another version.
         """
-        place = files.require(path, "fit")
-        try:
-            with h5py.File(place, "r") as h5:
-                if h5.attrs.get("schema") != SCHEMA:
-                    raise KeyError(f"schema is {h5.attrs.get('schema')}")
-                arrays = {name.replace("/", "_"): h5[name][()] for name in ARRAYS}
-                return cls(**arrays, fps=float(h5.attrs["fps"]), pixel_mm=float(h5.attrs["pixel_mm"]))
-        except (KeyError, OSError) as error:
-            raise BadInput(
-                f"{path}: not whole clips of schema {SCHEMA} ({error}); fit the model again."
-            ) from None
+        with files.hdf5(path, "fit", f"clips of schema {SCHEMA}") as h5:
+            if h5.attrs.get("schema") != SCHEMA:
+                raise KeyError(f"schema is {h5.attrs.get('schema')}")
+            arrays = {name.replace("/", "_"): h5[name][()] for name in ARRAYS}
+            return cls(**arrays, fps=float(h5.attrs["fps"]), pixel_mm=float(h5.attrs["pixel_mm"]))

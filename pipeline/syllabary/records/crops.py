@@ -3,12 +3,13 @@
 ``crops.h5`` is written and read in blocks, so that recordings of any length fit in memory.
 """
 
+import contextlib
 import errno
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -227,20 +228,10 @@ class Crops:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        if not self.path.is_file():
-            raise BadInput(f"{path}: no such file; crops are made by 'syllabary extract'.")
-        try:
-            self._h5 = h5py.File(self.path, "r")
-        except OSError as error:
-            raise BadInput(f"{path}: not a whole HDF5 file ({error}); extract it again.") from None
-        try:
+        with contextlib.ExitStack() as stack:
+            self._h5 = stack.enter_context(files.hdf5(self.path, "extract", f"crops of schema {SCHEMA}"))
             self._read()
-        except (KeyError, OSError) as error:
-            self._h5.close()
-            raise BadInput(
-                f"{path}: not whole crops of schema {SCHEMA} ({error}); extract it again with this "
-                "version."
-            ) from None
+            self._open = stack.pop_all()
 
     def _read(self) -> None:
         schema = self._h5.attrs.get("schema")
@@ -289,11 +280,20 @@ class Crops:
 
     def heights(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.uint8]:
         """Return heights of ticks [start, stop), (n, rows, columns), counts; 0 = floor."""
-        return self._h5["heights"][start:stop]
+        return self._part("heights", start, stop)
 
     def observed(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.bool_]:
         """Return the measured pixels of ticks [start, stop), (n, rows, columns)."""
-        return self._h5["observed"][start:stop]
+        return self._part("observed", start, stop)
+
+    def _part(self, name: str, start: int, stop: int | None) -> npt.NDArray[Any]:
+        try:
+            return self._h5[name][start:stop]
+        except OSError as error:
+            raise BadInput(
+                f"{self.path}: {name} from tick {start} can't be read ({' '.join(str(error).split())}); "
+                "the file is damaged, so run 'syllabary extract' or copy it again."
+            ) from None
 
     def blocks(
         self, ticks: int = 1024
@@ -305,7 +305,7 @@ class Crops:
 
     def close(self) -> None:
         """Close the file."""
-        self._h5.close()
+        self._open.close()
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BadInput, ShapeError
+from ..errors import ShapeError
 from ..provenance import Provenance
 from . import files
 
@@ -84,11 +84,5 @@ class Posterior:
         BadInput
             The file is missing, truncated, or no posterior.
         """
-        path = files.require(path, "segment")
-        try:
-            with h5py.File(path, "r") as h5:
-                return cls(**{name: h5[name][()] for name in ARRAYS})
-        except (KeyError, OSError) as error:
-            raise BadInput(
-                f"{path}: not a whole posterior ({error}); run 'syllabary segment' again."
-            ) from None
+        with files.hdf5(path, "segment", "posterior") as h5:
+            return cls(**{name: h5[name][()] for name in ARRAYS})

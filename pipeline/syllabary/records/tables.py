@@ -4,8 +4,9 @@
 A table of labels also keeps the map from states to syllables that it was made by.
 """
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -112,13 +113,8 @@ def read(path: Path | str, columns: Mapping[str, str] | None = None) -> pd.DataF
     BadInput
         The file is missing or damaged, or lacks a column.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise BadInput(f"{path}: no such table; the step that makes it has not run.")
-    try:
+    with _explained(path):
         table = pq.read_table(path).to_pandas()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise BadInput(f"{path}: not a whole parquet table ({error}); make it again.") from None
     missing = [name for name in columns or () if name not in table]
     if missing:
         raise BadInput(
@@ -140,12 +136,8 @@ def syllable_of_states(path: Path | str) -> npt.NDArray[np.int64]:
     BadInput
         The file is missing or damaged, or has no such map.
     """
-    if not Path(path).is_file():
-        raise BadInput(f"{path}: no such table; the step that makes it has not run.")
-    try:
+    with _explained(path):
         metadata = pq.read_schema(path).metadata or {}
-    except (pa.ArrowInvalid, OSError) as error:
-        raise BadInput(f"{path}: not a whole parquet table ({error}); make it again.") from None
     if MAP not in metadata:
         raise BadInput(
             f"{path}: does not say which states are which syllable; run 'syllabary label' again."
@@ -155,7 +147,22 @@ def syllable_of_states(path: Path | str) -> npt.NDArray[np.int64]:
 
 def provenance_of(path: Path | str) -> Provenance:
     """Return the provenance of a table."""
-    metadata = pq.read_schema(path).metadata or {}
+    with _explained(path):
+        metadata = pq.read_schema(path).metadata or {}
     if KEY not in metadata:
         raise BadInput(f"{path}: has no provenance; it was not written by syllabary.")
     return Provenance.from_json(metadata[KEY].decode())
+
+
+@contextlib.contextmanager
+def _explained(path: Path | str) -> Iterator[None]:
+    """Convert what is wrong with a file of a table to one sentence."""
+    path = Path(path)
+    if not path.exists():
+        raise BadInput(f"{path}: no such table; the step that makes it has not run.")
+    files.require(path, "STEP")
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise BadInput(f"{path}: not a whole parquet table ({reason}); make it again.") from None

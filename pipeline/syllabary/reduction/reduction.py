@@ -297,16 +297,10 @@ def load(path: Path | str, *, registration: bool, kinematics: bool, subject_offs
         if isinstance(item, h5py.Dataset):
             tensors[name.replace("/", ".")] = np.asarray(item[()])
 
-    try:
-        with h5py.File(files.require(path, "reduce"), "r") as h5:
-            if wanted not in h5:
-                raise BadInput(
-                    f"{path}: no group {wanted!r}; run 'syllabary reduce' of this version again."
-                )
-            h5[wanted].visititems(keep)
-    except OSError as error:
-        reason = " ".join(str(error).split())
-        raise BadInput(f"{path}: cannot be read ({reason}); run 'syllabary reduce' again.") from None
+    with files.hdf5(path, "reduce", "principal components") as h5:
+        if wanted not in h5:
+            raise BadInput(f"{path}: no group {wanted!r}; run 'syllabary reduce' of this version again.")
+        h5[wanted].visititems(keep)
     return Reduction.from_tensors(tensors).of_model(kinematics=kinematics, subject_offset=subject_offset)
 
 

@@ -12,6 +12,7 @@ on, and importing this package is quick.
 
 from ..errors import SyllabaryError
 from ..provenance import code_of
+from ..running import claim, follow
 from ._shared import TABLES
 from .check import check
 from .compare import compare
@@ -35,6 +36,7 @@ from .study import (
     open_study,
     parameters,
     recording_rows,
+    require_study,
     source_files,
 )
 from .suggest import suggest
@@ -45,6 +47,7 @@ __all__ = [
     "TABLES",
     "SyllabaryError",
     "check",
+    "claim",
     "code_of",
     "compare",
     "compare_results",
@@ -56,12 +59,14 @@ __all__ = [
     "extract_settings",
     "fit",
     "fits",
+    "follow",
     "label",
     "new_study",
     "open_study",
     "parameters",
     "recording_rows",
     "reduce",
+    "require_study",
     "score",
     "segment",
     "select",

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import BadInput
+from ..errors import BadInput, SyllabaryError
 from ..provenance import Provenance, code_of, digest
+from ..records import files
 from ..settings import Settings
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ __all__ = [
     "Rows",
     "Section",
     "accepted",
+    "each_row",
     "judge",
     "made_by",
+    "read_json",
     "syllable_of_states",
     "typed",
     "write_json",
@@ -39,6 +42,19 @@ numbers or, if they are missing, None."""
 Rows = Sequence[Row]
 TABLES = ("bouts", "usage", "transitions", "syllables", "statistics")
 """Tables that ``summarize`` writes for each model."""
+# The step that makes a file, by its name or that of its folder.
+MADE_BY = {
+    "crops.h5": "extract",
+    "quality.json": "check",
+    "pca.h5": "reduce",
+    "changepoints.parquet": "reduce",
+    "model.safetensors": "fit",
+    "posterior": "segment",
+    "labels": "label",
+    "likelihood.parquet": "evaluate",
+    "truth.parquet": "simulate",
+    **{f"{table}.parquet": "summarize" for table in TABLES},
+}
 
 
 def made_by(
@@ -69,6 +85,8 @@ def made_by(
     for path in inputs:
         if not path.exists():
             raise BadInput(f"{path}: no such file; 'syllabary {step}' needs it, so make it first.")
+        if path.suffix in (".h5", ".parquet", ".safetensors", ".json"):
+            files.require(path, MADE_BY.get(path.name) or MADE_BY.get(path.parent.name, "STEP"))
     values = settings.model_dump(mode="json") if isinstance(settings, Settings) else dict(settings)
     digests = {"/".join(path.parts[-2:]): digest(path) for path in inputs}
     return Provenance(step, values, seed, digests, code_of(step))
@@ -98,8 +116,6 @@ def syllable_of_states(labels: Sequence[Path]) -> "npt.NDArray[np.int64]":
 
 def write_json(path: Path, values: Section) -> None:
     """Write sorted, indented JSON. A killed step leaves no partial file."""
-    from ..records import files
-
     with files.create(path) as temporary:
         temporary.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -165,6 +181,19 @@ def accepted(crops: Sequence[Path], quality: Sequence[Path]) -> list[Path]:
 
     if not crops:
         raise BadInput("no training recording; give one the role 'train' in recordings.tsv.")
+    if len(crops) != len(quality):
+        raise BadInput(
+            f"got {len(crops)} files of crops and {len(quality)} of quality; give one of each for "
+            "every recording, in the same order."
+        )
+    for path, other in zip(crops, quality, strict=True):
+        if path.parent.name != other.parent.name and {path.parent.name, other.parent.name} <= {
+            place.parent.name for place in crops
+        }:
+            raise BadInput(
+                f"{path} and {other} are of different recordings; give --crops and --quality in the "
+                "same order."
+            )
     judged = [verdicts.read(path) for path in quality]
     kept = [path for path, row in zip(crops, judged, strict=True) if verdicts.is_used(row)]
     if not kept:
@@ -174,3 +203,93 @@ def accepted(crops: Sequence[Path], quality: Sequence[Path]) -> list[Path]:
             "thresholds in the section 'check', or set check.use_rejected."
         )
     return kept
+
+
+def read_json(path: Path, step: str) -> Section:
+    """Return the content of a JSON file of ours.
+
+    Parameters
+    ----------
+    path
+        The file.
+    step
+        Step that makes it, for the message.
+
+    Raises
+    ------
+    BadInput
+        The file is missing, or not a whole JSON file of names and values.
+    """
+    try:
+        content = json.loads(files.require(path, step).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, SyllabaryError):
+            raise
+        raise BadInput(f"{path}: not whole JSON ({error}); run 'syllabary {step}' again.") from None
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: holds no names and values; run 'syllabary {step}' again.")
+    return content
+
+
+def each_row(step: str, recordings: Rows, **lists: Sequence[Path]) -> Rows:
+    """Return the row of the table of each recording that lists of files are of.
+
+    A file of results is known by the folder of its recording, so that files may be of some of the
+    recordings, in any order, as long as it is the same order in every list.
+
+    Parameters
+    ----------
+    step
+        Name of the step, for the message.
+    recordings
+        Rows of the table of recordings.
+    **lists
+        Files of each recording, by the name of their option; an empty list is one left out.
+
+    Raises
+    ------
+    BadInput
+        The lists have different lengths or are of different recordings, or of one not in the table.
+    """
+    files_by = {name: list(paths) for name, paths in lists.items() if paths}
+    counts = {name: len(paths) for name, paths in files_by.items()}
+    if len(set(counts.values())) > 1:
+        shown = ", ".join(f"{count} for --{name}" for name, count in counts.items())
+        raise BadInput(
+            f"{step}: got {shown} files; give one of each kind for every recording, in the same order."
+        )
+    rows = {row["recording"]: row for row in recordings}
+    names: list[str] = []
+    for at, paths in enumerate(zip(*files_by.values(), strict=True)):
+        owners = {_recording_of(path, rows) for path in paths} - {""}
+        if len(owners) > 1:
+            raise BadInput(
+                f"{step}: number {at + 1} of the lists are of different recordings "
+                f"({', '.join(map(str, paths))}); give every list in the same order."
+            )
+        names += owners or {""}
+    if not any(names):
+        # Files outside a folder of results: they follow the table.
+        if len(names) != len(recordings):
+            raise BadInput(
+                f"{step}: got files of {len(names)} recordings, but the table of recordings has "
+                f"{len(recordings)}; keep files in a folder that is named like their recording, or give "
+                "one for each row."
+            )
+        return recordings
+    if "" in names:
+        path = next(iter(files_by.values()))[names.index("")]
+        raise BadInput(
+            f"{step}: {path} is in no folder of a recording of the table ({', '.join(rows)}); add the "
+            "recording to the table, or leave the file out."
+        )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadInput(f"{step}: got two files of the recording {twice!r}; give one.")
+    return [rows[name] for name in names]
+
+
+def _recording_of(path: Path, rows: Mapping[str, object]) -> str:
+    """Return the recording whose folder a file is in: ``m1/crops.h5``, ``m1/labels/slds.parquet``."""
+    places = path.parts[-3:-1][::-1]
+    return next((place for place in places if place in rows), "")

@@ -1,12 +1,11 @@
 """Step ``draw``: the results of a study to figures, crowd movies and the report."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import read
-from ._shared import TABLES, Rows, Section, made_by
+from ._shared import TABLES, Rows, Section, made_by, read_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,7 +155,9 @@ def _scores(files: _Results, model: str) -> dict[str, dict[str, object]]:
     from ..syllables.selection import likelihoods
 
     scores = files.find("tables", model, "scores.json")
-    by_role: dict[str, dict[str, object]] = dict(_json(scores)["scores"]) if scores else {}
+    by_role: dict[str, dict[str, object]] = (
+        dict(read_json(scores, "score").get("scores", {})) if scores else {}
+    )
     likelihood = files.find("tables", model, "likelihood.parquet")
     if likelihood is not None:
         table = tables.read(likelihood, tables.LIKELIHOOD)
@@ -170,8 +171,3 @@ def _linkage(model: Path | None) -> "npt.NDArray[np.float64] | None":
     from ..records.merge_tree import MergeTree
 
     return None if model is None else MergeTree.load(model).linkage
-
-
-def _json(path: Path) -> Section:
-    content: Section = json.loads(path.read_text(encoding="utf-8"))
-    return content

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..settings import read
-from ._shared import Rows, Section, judge, made_by
+from ._shared import Rows, Section, each_row, judge, made_by
 
 __all__ = ["evaluate"]
 
@@ -24,7 +24,7 @@ def evaluate(
     Parameters
     ----------
     crops
-        ``crops.h5`` of the recordings, in the order of their table.
+        ``crops.h5`` of the recordings, in folders named after them.
     model
         ``model.safetensors``.
     likelihood
@@ -43,10 +43,11 @@ def evaluate(
     from ..svae.settings import EvaluateSettings
 
     chosen = read(EvaluateSettings, settings, "evaluate")
+    rows = each_row("evaluate", recordings, crops=crops)
     provenance = made_by("evaluate", chosen, [*crops, model], seed=seed)
     fitted = Model.load(model)
     parts = []
-    judged = judge(recordings, quality)
+    judged = judge(rows, quality)
     pairs = [(path, each.row) for path, each in zip(crops, judged, strict=True) if each.is_used]
     for path, row in track(pairs, "evaluate", unit="recordings"):
         with Crops(path) as recording:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._shared import Judged, Rows, Section, judge, made_by, typed
+from ._shared import Judged, Rows, Section, each_row, judge, made_by, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def export(
     Parameters
     ----------
     labels
-        Labels of one model, in the order of the recordings.
+        Labels of one model, in folders named after their recordings.
     crops
         ``crops.h5`` of the same recordings, in the same order.
     results
@@ -44,10 +44,10 @@ def export(
     import pandas as pd
 
     from .. import registry
-    from ..records import tables
+    from ..records import files, tables
     from ..records.crops import Crops
 
-    judged = judge(recordings, quality)
+    judged = judge(each_row("export", recordings, labels=labels, crops=crops), quality)
     used = [path for path, each in zip(labels, judged, strict=True) if each.is_used]
     provenance = made_by("export", settings, [*used, *results])
     about = typed([each.row for each in judged])
@@ -65,7 +65,8 @@ def export(
     writer = registry.find("syllabary.export", format)
     by_name = {path.stem: tables.read(path) for path in results}
     content = {"frames": frames(), "recordings": _recordings(about, judged), **by_name}
-    writer.write(folder, content, provenance)
+    with files.together():
+        writer.write(folder, content, provenance)
 
 
 def _recordings(about: "pd.DataFrame", judged: Sequence[Judged]) -> "pd.DataFrame":

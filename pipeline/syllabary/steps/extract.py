@@ -39,6 +39,7 @@ def extract(
     from ..depth.heading import model
     from ..depth.heading.flips import require
     from ..depth.settings import ExtractSettings
+    from ..records import files
 
     chosen = read(ExtractSettings, settings, "extract")
     source = Path(source)
@@ -49,13 +50,15 @@ def extract(
         require(flips)
     optional = (chosen.arena.mask, chosen.heading.weights, flips)
     inputs = [*sources.files(source), *(Path(path) for path in optional if path is not None)]
-    extraction.extract(
-        source,
-        crops,
-        preview,
-        chosen,
-        recording=recording,
-        provenance=made_by("extract", chosen, inputs),
-        flip_list=flips,
-        scratch=scratch,
-    )
+    # The preview is drawn from the crops, so that they must be there first.
+    with files.withdrawn([crops, preview]):
+        extraction.extract(
+            source,
+            crops,
+            preview,
+            chosen,
+            recording=recording,
+            provenance=made_by("extract", chosen, inputs),
+            flip_list=flips,
+            scratch=scratch,
+        )

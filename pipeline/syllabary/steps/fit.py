@@ -49,7 +49,7 @@ def fit(
     human_labels
         Optional table of behaviors that people labeled (``labels.csv``, or an export of BORIS).
     """
-    from ..records import annotations, tables
+    from ..records import annotations, files, tables
     from ..records.crops import Crops
     from ..reduction import reduction
     from ..svae import clips, fitting
@@ -83,17 +83,18 @@ def fit(
         places,
         chosen,
         fitted,
-        target_duration_s=median_duration_s(tables.read(changepoints)),
+        target_duration_s=median_duration_s(tables.read(changepoints, {"duration_s": "float64"})),
         fps=sum(map(_ticks_per_s, times.values())) / len(times),
         seed=seed,
         labels=labeled,
         folder=folder,
         identity=provenance.to_json() + json.dumps([series.subject for series in latents.values()]),
     )
-    clips.decode(model, seed=seed).save(folder / "clips.h5", provenance)
-    model.save(folder / "model.safetensors", provenance)
-    tables.write(folder / "history.parquet", history, provenance)
-    write_json(folder / "settings.json", {"provenance": provenance._asdict()})
+    with files.together():
+        clips.decode(model, seed=seed).save(folder / "clips.h5", provenance)
+        model.save(folder / "model.safetensors", provenance)
+        tables.write(folder / "history.parquet", history, provenance)
+        write_json(folder / "settings.json", {"provenance": provenance._asdict()})
     for name in ("checkpoint", "joint", "without-0", "without-1"):
         (folder / f"{name}.safetensors").unlink(missing_ok=True)
 

@@ -31,7 +31,7 @@ def reduce(
     changepoints
         Table to write: ``changepoints.parquet``, found in the pose of registered crops.
     """
-    from ..records import tables
+    from ..records import files, tables
     from ..records.crops import Crops
     from ..reduction import reduction
     from ..reduction.settings import ReduceSettings
@@ -44,7 +44,6 @@ def reduce(
     used = accepted(crops, quality)
     provenance = made_by("reduce", settings, used, seed=seed)
     fitted = reduction.fit(used, chosen, seed=seed)
-    reduction.save(pca, fitted, provenance)
     by_recording = []
     for path in used:
         with Crops(path) as recording:
@@ -59,4 +58,6 @@ def reduce(
                     seed=seed,
                 )
             )
-    tables.write(changepoints, join(by_recording), provenance)
+    with files.together():
+        reduction.save(pca, fitted, provenance)
+        tables.write(changepoints, join(by_recording), provenance)

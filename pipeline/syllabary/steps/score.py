@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._shared import Rows, judge, made_by, syllable_of_states, write_json
+from ._shared import Rows, each_row, judge, made_by, syllable_of_states, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ def score(
     Parameters
     ----------
     labels
-        Labels of one model, in the order of the recordings.
+        Labels of one model, in folders named after their recordings.
     truth
         ``truth.parquet`` of the same recordings, in the same order.
     scores
@@ -45,26 +45,27 @@ def score(
     from ..syllables import calibration, tree
     from ..syllables.scores import score_many
 
-    is_used = [each.is_used for each in judge(recordings, quality)]
+    rows = each_row("score", recordings, labels=labels, truth=truth, posteriors=posteriors)
+    is_used = [each.is_used for each in judge(rows, quality)]
     labels, truth = (list(itertools.compress(paths, is_used)) for paths in (labels, truth))
     posteriors = list(itertools.compress(posteriors, is_used))
-    recordings = list(itertools.compress(recordings, is_used))
-    if not recordings:
+    rows = list(itertools.compress(rows, is_used))
+    if not rows:
         write_json(scores, {"scores": {}, "provenance": made_by("score", {})._asdict()})
         return
 
     def pairs(role: str | None) -> "Iterator[tuple[pd.DataFrame, pd.DataFrame]]":
-        for path, truth_path, row in zip(labels, truth, recordings, strict=True):
+        for path, truth_path, row in zip(labels, truth, rows, strict=True):
             if role in (None, row["role"]):
                 yield tables.read(path, tables.LABELS), tables.read(truth_path, tables.TRUTH)
 
     def probabilities(role: str | None) -> "Iterator[npt.NDArray[np.float64]]":
         syllable_of = syllable_of_states(labels)
-        for path, row in zip(posteriors, recordings, strict=True):
+        for path, row in zip(posteriors, rows, strict=True):
             if role in (None, row["role"]):
                 yield tree.summed(Posterior.load(path).states, syllable_of)
 
-    roles = sorted({row["role"] for row in recordings})
+    roles = sorted({row["role"] for row in rows})
     mapped_on = "train" if "train" in roles else None
     behavior_of = calibration.mapping(pairs(mapped_on))
 

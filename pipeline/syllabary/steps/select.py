@@ -85,12 +85,13 @@ def select(
     for name, row in result["candidates"].items():
         row |= selection.count({**by_role["held_out"][name], **by_role["train"][name]})
     agreed = pd.concat([table.assign(role=role) for role, table in pairs.items()], ignore_index=True)
-    tables.write(stability, agreed, provenance)
     place = next(path for path in models if path.parent.name == result["chosen"])
-    with files.create(model) as temporary:
-        shutil.copyfile(place, temporary)
     judges = sorted({row["subject"] for row in used if row["role"] == "held_out"})
-    write_json(choice, {**result, "held_out": judges, "provenance": provenance._asdict()})
+    with files.together():
+        tables.write(stability, agreed, provenance)
+        with files.create(model) as temporary:
+            shutil.copyfile(place, temporary)
+        write_json(choice, {**result, "held_out": judges, "provenance": provenance._asdict()})
 
 
 def _candidate(name: str, model: str | None) -> "TrainedModel":

@@ -39,16 +39,18 @@ def simulate(
     group
         Group of the animal; its syllable usage follows from it.
     """
+    from ..records import files
     from ..simulate import acquisition, worlds
     from ..simulate.settings import SimulateSettings
 
     chosen = worlds.laid_over(read(SimulateSettings, settings, "simulate"))
-    acquisition.record(
-        depth.parent,
-        chosen,
-        recording=recording,
-        subject=subject,
-        group=group,
-        seed=seed,
-        provenance=made_by("simulate", chosen, seed=seed),
-    )
+    with files.together():
+        acquisition.record(
+            depth.parent,
+            chosen,
+            recording=recording,
+            subject=subject,
+            group=group,
+            seed=seed,
+            provenance=made_by("simulate", chosen, seed=seed),
+        )

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from ..depth.settings import ExtractSettings
     from ..study import Candidate, Config
 
-__all__ = ["extract_settings", "fits", "open_study", "parameters", "recording_rows", "source_files"]
+__all__ = [
+    "extract_settings",
+    "fits",
+    "open_study",
+    "parameters",
+    "recording_rows",
+    "require_study",
+    "source_files",
+]
 
 
 def open_study(config: Section, *, look: bool = True) -> "tuple[Config, pd.DataFrame]":
@@ -48,6 +56,39 @@ def open_study(config: Section, *, look: bool = True) -> "tuple[Config, pd.DataF
         study.require_labels(checked.labels, recordings)
         study.require_merges(checked)
     return checked, recordings
+
+
+def require_study(options: Sequence[str], folder: Path = Path()) -> None:
+    """Require a study in a folder, with settings that can be read.
+
+    Parameters
+    ----------
+    options
+        Options of Snakemake, which may name another folder or other settings.
+    folder
+        Folder of the study; this one by default.
+
+    Raises
+    ------
+    BadInput
+        The folder has no ``config/config.yaml``, or it is not YAML.
+    """
+    from ..errors import BadInput
+    from ..records import yaml_text
+
+    for option, value in zip(options, [*options[1:], ""], strict=False):
+        name, _, joined = option.partition("=")
+        if name in ("--directory", "-d"):
+            folder = Path(joined or value)
+        if name in ("--configfile", "--configfiles"):
+            return
+    config = folder / "config" / "config.yaml"
+    if not config.is_file():
+        raise BadInput(
+            f"{folder.resolve()}: is not the folder of a study, for it has no config/config.yaml; go to "
+            "the study's folder, or make one with 'syllabary new FOLDER'."
+        )
+    yaml_text.read(config)
 
 
 def fits(config: "Config") -> "Mapping[str, Candidate]":

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import read
-from ._shared import TABLES, Rows, Section, judge, made_by, syllable_of_states, typed
+from ._shared import TABLES, Rows, Section, each_row, judge, made_by, syllable_of_states, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def summarize(
     Parameters
     ----------
     labels
-        Labels of one model, in the order of the recordings.
+        Labels of one model, in folders named after their recordings.
     crops
         ``crops.h5`` of the same recordings, in the same order.
     results
@@ -41,7 +41,7 @@ def summarize(
     """
     from ..errors import BadInput
     from ..provenance import generator
-    from ..records import tables
+    from ..records import files, tables
     from ..records.crops import Crops
     from ..syllables import bouts, design, statistics, summary, transitions, usage
     from ..syllables.settings import SummarizeSettings
@@ -53,7 +53,7 @@ def summarize(
             f"summarize writes {', '.join(TABLES)}, and was called with {', '.join(places) or 'none'}; "
             "name one .parquet file for each table."
         )
-    judged = judge(recordings, quality)
+    judged = judge(each_row("summarize", recordings, labels=labels, crops=crops), quality)
     about = typed([each.row for each in judged])
     design.require(about, chosen)
     triples = zip(labels, crops, judged, strict=True)
@@ -81,7 +81,6 @@ def summarize(
 
     share = usage.table(bout)
     by = bouts.about_recordings(bout)
-    # All tables are made before the first is written, so a damaged input leaves none of them.
     contents = {
         "bouts": bout,
         "usage": share,
@@ -89,5 +88,6 @@ def summarize(
         "syllables": summary.table(ticks(), bout, syllable_of_states(labels)),
         "statistics": statistics.compare(share, chosen, rng=generator(seed, "summarize")),
     }
-    for name, content in contents.items():
-        tables.write(places[name], content, provenance)
+    with files.together():
+        for name, content in contents.items():
+            tables.write(places[name], content, provenance)

@@ -34,13 +34,14 @@ def train_heading(*, weights: Path, settings: Section, seed: int, crops: Sequenc
     from ..progress import track
 
     chosen = read(HeadingTrainingSettings, settings, "train_heading")
+    provenance = made_by("train_heading", chosen, crops, seed=seed)
+    corrected = [examples.of_crops(path, TrackingSettings()) for path in crops]
     simulated = [
         _simulated(chosen, seed, animal)
         for animal in track(range(chosen.animals), "simulate mice", unit="mice")
     ]
-    corrected = [examples.of_crops(path, TrackingSettings()) for path in crops]
     network = training.train(simulated, corrected, chosen, generator(seed, "train_heading"))
-    model.save(weights, network, made_by("train_heading", chosen, crops, seed=seed))
+    model.save(weights, network, provenance)
 
 
 def _simulated(chosen: "HeadingTrainingSettings", seed: int, animal: int) -> "npt.NDArray[np.float64]":

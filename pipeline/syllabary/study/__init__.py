@@ -17,7 +17,7 @@ from .checks import (
 )
 from .config import Candidate, Config, candidates, extract_settings, fits, read_config, read_file
 from .recordings import SIMULATED, read_recordings, rows
-from .template import reference, schema, template
+from .template import reference, schema, table_of_recordings, template
 
 __all__ = [
     "SIMULATED",
@@ -39,5 +39,6 @@ __all__ = [
     "require_sources",
     "rows",
     "schema",
+    "table_of_recordings",
     "template",
 ]

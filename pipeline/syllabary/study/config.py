@@ -10,6 +10,7 @@ from ..depth.settings import CheckSettings, ExtractSettings, HeadingTrainingSett
 from ..errors import BadInput, BadSetting
 from ..export.settings import ExportSettings
 from ..figures.settings import DrawSettings
+from ..records import yaml_text
 from ..reduction.settings import ReduceSettings
 from ..settings import Field, Settings, read
 from ..simulate.settings import SimulateSettings
@@ -126,18 +127,7 @@ def read_file(path: Path) -> Config:
     BadInput, BadSetting
         There is no such file, it is not YAML, or a setting is wrong.
     """
-    import yaml
-
-    if not path.is_file():
-        raise BadInput(f"{path}: no such file; give the study's settings with --config.")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise BadInput(f"{path}: is not YAML ({reason}); compare it with the shipped one.") from None
-    if not isinstance(values, dict):
-        raise BadInput(f"{path}: holds a {type(values).__name__}; wanted sections, 'name: value'.")
-    return read_config(values)
+    return read_config(yaml_text.read(path))
 
 
 def extract_settings(config: Config, recording: str) -> ExtractSettings:

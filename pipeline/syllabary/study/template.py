@@ -1,7 +1,8 @@
 """Every setting of a study, written out: as a ``config.yaml``, a JSON schema and a page."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import yaml
@@ -11,7 +12,7 @@ from ..settings import Settings
 from ..svae.settings import ModelSettings, TrainingSettings
 from .config import Config
 
-__all__ = ["reference", "schema", "template"]
+__all__ = ["reference", "schema", "table_of_recordings", "template"]
 
 # Settings of training that act on networks of crops, on latents with noise, or on clamped states alone.
 OF_NETWORKS = {"epochs", "window_frames", "buffer_frames", "learning_rate", "global_rate"}
@@ -21,6 +22,12 @@ REFERENCE = """# Settings
 
 This page is generated from the settings models (`make schema`). Settings are in `config/config.yaml`.
 What is left out takes its default. `syllabary new --all FOLDER` writes a config with all of them.
+"""
+TABLE = """# One row for each recording, with tabs between the columns; README.md explains them.
+recording	path	subject	group
+"""
+EXAMPLES = """# m1_day1	/data/m1_day1	m1	control
+# m2_day1	/data/m2_day1.avi	m2	drug
 """
 
 
@@ -59,6 +66,18 @@ def template() -> str:
 
     write(Config(), 0)
     return "\n".join(lines) + "\n"
+
+
+def table_of_recordings(rows: Iterable[tuple[str, Path, str]] = ()) -> str:
+    """Return a ``recordings.tsv`` to fill in; its groups are empty.
+
+    Parameters
+    ----------
+    rows : iterable of (str, Path, str)
+        Name, path and subject of each recording; without any, two rows are examples in comments.
+    """
+    lines = [f"{name}\t{path}\t{subject}\t\n" for name, path, subject in rows]
+    return TABLE + ("".join(lines) or EXAMPLES)
 
 
 def idle(model: ModelSettings) -> frozenset[str]:

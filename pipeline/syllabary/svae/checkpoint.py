@@ -55,9 +55,7 @@ def load(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     BadInput
         The file is missing, truncated, or not one of ours.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise BadInput(f"{path}: no such file; a model is made by 'syllabary fit'.")
+    path = files.require(path, "fit")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

@@ -126,7 +126,8 @@ def fit(
             if state is None or state.stage != stage:
                 state = trainer.begin(state)
             iterations, limit = trainer.iterations(state), trainer.max_iterations()
-            for recordings in track(iterations, f"fit: {stage}", total=limit, unit="iterations"):
+            what = f"fit: {stage}"
+            for recordings in track(iterations, what, total=limit, unit="iterations", may_end=True):
                 visits = pool.map(partial(trainer.visit, state), recordings)
                 values = trainer.advance(state, trainer.combine(state, visits))
                 if checkpoint is not None and (len(state.history) % SAVE_EVERY == 0):
