@@ -131,9 +131,12 @@ def convert(
         Path | None, typer.Option(help="Settings of a study, for its extract.source.", metavar="PATH")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    lossy: Annotated[
+        bool, typer.Option("--lossy", help="Write whole mm, even if that merges levels of depth.")
+    ] = False,
 ) -> None:
-    """Write a raw recording in another format, and check that it is the same bit for bit."""
-    typer.echo(steps.convert(source, target, config, overwrite=overwrite))
+    """Write a raw recording in another format; every count stays as it is unless --lossy is given."""
+    typer.echo(steps.convert(source, target, config, overwrite=overwrite, lossy=lossy))
 
 
 @app.command()

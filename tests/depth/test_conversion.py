@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -39,7 +40,7 @@ def test_from_format_to_format_and_nothing_changes(tmp_path, session, frames, na
     source, digests = session, set()
     for number, name in enumerate(names):
         target = tmp_path / str(number) / name
-        digests.add(conversion.convert(source, target, STRICT))
+        digests.add(conversion.convert(source, target, STRICT).digest)
         source = target
     with sources.open_recording(session) as first, sources.open_recording(source) as last:
         assert_array_equal(last.read(0, 70), frames)
@@ -126,3 +127,100 @@ def test_by_hand(tmp_path, session):
     assert again.returncode == 1
     assert again.stderr.startswith("BadInput: ")
     assert "give --overwrite" in again.stderr
+
+
+def noisy(rng, count=70):
+    """Depth of a tilted floor in mm, finer than a millimeter."""
+    return 500 + np.arange(240.0).reshape(12, 20) / 4 + rng.normal(0, 1, (count, 12, 20))
+
+
+def recorded(folder, counts):
+    folder.mkdir(parents=True, exist_ok=True)
+    counts.tofile(folder / "depth.dat")
+    (folder / "depth_ts.txt").write_text("".join(f"{33.3 * i:.4f} 0\n" for i in range(len(counts))))
+    return folder
+
+
+MEANINGS = {
+    "tenths of mm": (lambda mm: np.rint(mm * 10).astype("<u2"), {"unit_mm": 0.1}),
+    "eighths of mm": (lambda mm: np.rint(mm * 8).astype("<u2"), {"unit_mm": 0.125}),
+    "quarters of mm": (lambda mm: np.rint(mm * 4).astype("<u2"), {"unit_mm": 0.25}),
+    "player index": (lambda mm: (mm.astype(int) * 8 + 3).astype("<u2"), {"bit_shift": 3}),
+    "a code": (lambda mm: np.where(mm > 530, 65535, mm).astype("<u2"), {"invalid": (65535.0,)}),
+    "signed": (lambda mm: np.rint(mm).astype("<i2"), {"dtype": "int16"}),
+    "whole floats": (lambda mm: np.rint(mm).astype("<f4"), {"dtype": "float32"}),
+}
+
+
+@pytest.mark.parametrize("name", ["depth.avi", "m1.mkv", "m1.dat"])
+@pytest.mark.parametrize("meaning", MEANINGS)
+def test_a_copy_keeps_every_count_and_says_what_it_means(tmp_path, rng, meaning, name):
+    write, settings = MEANINGS[meaning]
+    counts = write(noisy(rng))
+    source, target = recorded(tmp_path / "raw", counts), tmp_path / "out" / name
+    how = SourceSettings(rows=12, columns=20, **settings)
+    copy = conversion.convert(source, target, how)
+    assert copy.is_exact
+    with sources.open_recording(source, how) as video:
+        mm = video.read(0, 70)
+    # Under the settings of the source, and without any, the copy is the same.
+    for reading in (SourceSettings(**{k: v for k, v in settings.items() if k != "dtype"}), STRICT):
+        with sources.open_recording(target, reading) as video:
+            assert_array_equal(video.raw(0, 70), counts.astype(np.uint16))
+            assert_array_equal(video.read(0, 70), mm)
+
+
+@pytest.mark.parametrize("name", ["depth.avi", "m1.mkv", "m1.dat"])
+@pytest.mark.parametrize(
+    ("dtype", "unit_mm", "levels"),
+    [
+        ("<f4", 1000.0, r"\d{4,} levels"),
+        ("<f8", 1.0, r"\d{4,} levels"),
+        ("<i4", 0.001, r"\d{4,} levels"),
+    ],
+)
+def test_levels_that_would_merge_are_counted_and_refused(tmp_path, rng, name, dtype, unit_mm, levels):
+    counts = (noisy(rng) / unit_mm).astype(dtype)
+    source, target = recorded(tmp_path / "raw", counts), tmp_path / "out" / name
+    how = SourceSettings(rows=12, columns=20, dtype=np.dtype(dtype).name, unit_mm=unit_mm)
+    with pytest.raises(BadInput, match=f"the {levels} of frames 0 to 63 would become .* give --lossy"):
+        conversion.convert(source, target, how)
+    assert not target.exists()
+    copy = conversion.convert(source, target, how, lossy=True)
+    assert not copy.is_exact
+    assert copy.levels[0] == len(np.unique(counts)) > copy.levels[1]
+    for reading in (how, STRICT):
+        with sources.open_recording(target, reading.model_copy(update={"dtype": None})) as video:
+            # Half a count of the rounding to float32.
+            np.testing.assert_allclose(video.read(0, 70), counts.astype(float) * unit_mm, atol=0.501)
+
+
+@pytest.mark.parametrize(
+    ("meaning", "lossy", "sentence"),
+    [
+        ("tenths of mm", False, "every count as it was; its metadata say what they mean, .* of 0.1 mm"),
+        ("tenths of mm", True, r"as whole mm and read back; \d+ levels of depth were merged into \d+"),
+        ("a code", True, r"as whole mm and read back; \d+ levels of depth were merged into \d+"),
+        ("whole floats", False, "the same bit for bit"),
+    ],
+)
+def test_unequal_things_are_not_called_equal(tmp_path, rng, meaning, lossy, sentence):
+    from syllabary import steps
+
+    write, settings = MEANINGS[meaning]
+    source = recorded(tmp_path / "raw", write(noisy(rng)))
+    config = tmp_path / "c.yaml"
+    how = {"rows": 12, "columns": 20, **settings, "invalid": list(settings.get("invalid", ()))}
+    config.write_text(json.dumps({"extract": {"source": how}}))
+    answer = steps.convert(source, tmp_path / "o" / "m1.avi", config, overwrite=False, lossy=lossy)
+    assert re.search(sentence, answer), answer
+    assert ("the same bit for bit" in answer) == (sentence == "the same bit for bit")
+
+
+@pytest.mark.parametrize("order", ["<u2", ">u2"])
+def test_a_copy_of_either_byte_order_is_the_same(tmp_path, order):
+    rng = np.random.default_rng(0)
+    source = recorded(tmp_path / "raw", np.rint(noisy(rng)).astype(order))
+    conversion.convert(source, tmp_path / "o" / "m1.mkv", SourceSettings(rows=12, columns=20))
+    with sources.open_recording(tmp_path / "o" / "m1.mkv") as video:
+        assert_array_equal(video.raw(0, 70), np.rint(noisy(np.random.default_rng(0))))

@@ -46,6 +46,8 @@ CASES = {
     "source.dtype": Case("without metadata", "uint8", {**RAW, "source.dtype": "uint16"}),
     "source.byte_order": Case("without metadata", "big", RAW),
     "source.unit_mm": Case("stroll", 2.0),
+    "source.bit_shift": Case("stroll", 1, {"source.unit_mm": 2.0}),
+    "source.invalid": Case("stroll", (570.0, 571.0)),
     "source.hdf5_frames": Case("hdf5", "b", HDF5),
     "source.hdf5_timestamps": Case("hdf5", "time_b_s", HDF5),
     "camera.preset": Case("stroll", "realsense_d435", dict.fromkeys(f"camera.{k}" for k in CAMERA)),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from syllabary.depth.video import ExtractedCrops, Intrinsics, Video, require_shape, to_mm
+from syllabary.depth.counts import Counts
+from syllabary.depth.video import ExtractedCrops, Intrinsics, Video, require_shape
 from syllabary.errors import BadInput
 
 
@@ -12,39 +13,17 @@ class Frames(Video):
     """Frames that are whole in memory."""
 
     def __init__(self, counts, metadata=None, **options):
-        self.counts = counts
+        self.values = counts
         times = np.arange(len(counts)) / 30
         super().__init__(Path("m1"), counts.shape[1:], times, metadata or {}, **options)
 
     def _read(self, start, stop):
-        return self.counts[start:stop]
+        return self.values[start:stop]
 
 
 class Shrunk(Frames):
     def _read(self, start, stop):
         raise OSError(5, "Input/output error")
-
-
-@pytest.mark.parametrize(
-    ("counts", "unit_mm", "expected"),
-    [
-        (np.array([0, 1, 65535], np.uint16), 1.0, [0, 1, 65535]),
-        (np.array([0, 1, 65535], np.uint16), 0.5, [0, 0, 32768]),
-        (np.array([3, 60000], np.uint16), 10.0, [30, 65535]),
-        (np.array([-5, 7], np.int32), 1.0, [0, 7]),
-        (np.array([0.6, np.nan, np.inf, -np.inf], np.float32), 1.0, [1, 0, 0, 0]),
-        (np.array([0.673], np.float64), 1000.0, [673]),
-    ],
-)
-def test_counts_become_whole_millimeters(counts, unit_mm, expected):
-    depth = to_mm(counts, unit_mm)
-    assert depth.dtype == np.uint16
-    assert depth.tolist() == expected
-
-
-def test_millimeters_are_not_copied():
-    counts = np.arange(6, dtype=np.uint16)
-    assert to_mm(counts, 1.0) is counts
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (5, 0), (5000, 5000)])
@@ -69,7 +48,8 @@ def test_slices_end_where_the_recording_does(rng):
 
 
 def test_a_unit_other_than_millimeters():
-    with Frames(np.full((2, 3, 4), 6730, np.uint16), unit_mm=0.1) as video:
+    with Frames(np.full((2, 3, 4), 6730, np.uint16)) as video:
+        video.counts = Counts(unit_mm=0.1)
         assert (video.read(0, 2) == 673).all()
 
 

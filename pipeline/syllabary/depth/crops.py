@@ -64,13 +64,24 @@ class Cutter:
         """Cut the mouse at (x, y) px, heading in the arena's frame, out of a frame."""
         return self.turn(self.window(depth_mm, x_px, y_px), self.matrices(x_px, y_px, heading_rad))
 
-    def window(self, depth_mm: npt.NDArray[np.uint16], x_px: float, y_px: float) -> Window:
-        """Return the part of a frame that the crop at (x, y) px can reach in any direction."""
+    def window(
+        self,
+        depth_mm: npt.NDArray[np.uint16],
+        x_px: float,
+        y_px: float,
+        *,
+        filled_mm: npt.NDArray[np.uint16] | None = None,
+    ) -> Window:
+        """Return the part of a frame that the crop at (x, y) px can reach in any direction.
+
+        The frame with holes filled, if there is one, gives the heights.
+        """
         reach_x, reach_y = self._reach
         left, top = max(0, int(x_px - reach_x)), max(0, int(y_px - reach_y))
         part = (slice(top, int(y_px + reach_y) + 2), slice(left, int(x_px + reach_x) + 2))
         depth = depth_mm[part]
-        stands = foreground(self._reference[part], depth, self.tracking)
+        heights_of = depth if filled_mm is None else filled_mm[part]
+        stands = foreground(self._reference[part], heights_of, self.tracking)
         return Window(left, top, _at(stands, x_px - left, y_px - top), depth > 0)
 
     def matrices(

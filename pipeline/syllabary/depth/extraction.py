@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import NoFloor
 from ..machine import one_thread
 from ..progress import track as progress
 from ..provenance import Provenance
 from ..records.crops import CropsWriter
 from . import bridging, preview, remeasuring, scalars, sources, ticks
-from .arena import background
+from .arena import background, units
 from .arena import geometry as arenas
 from .arena.geometry import Arena
 from .crops import Cutter, size_factor
@@ -24,7 +25,7 @@ from .heading.decode import Headings, decode
 from .lens import camera
 from .settings import ExtractSettings
 from .ticks import Ticks
-from .tracking.first_pass import locate
+from .tracking.first_pass import Frame, locate
 from .tracking.tracker import Mouse, Track
 from .video import ExtractedCrops, Video
 from .windows import Windows
@@ -107,13 +108,16 @@ def _extract(
     clock = ticks.from_timestamps(video.timestamps_s)
     empty = background.estimate(video, settings.background)
     lens = camera.from_settings(settings.camera, video.shape, video.intrinsics, where=where)
-    arena = arenas.find(empty, lens, settings.arena, where=where)
+    try:
+        arena = arenas.find(empty, lens, settings.arena, where=where)
+    except NoFloor as error:
+        raise units.explained(error, video, lens, settings.arena, where=where) from None
     if settings.background.method == "plane":
         arena = arena.leveled()
     cutter = Cutter(arena, settings.tracking, settings.crop)
 
-    def keep(frame: int, depth_mm: npt.NDArray[np.uint16], mouse: Mouse) -> None:
-        windows.put(frame, cutter.window(depth_mm, mouse.x_px, mouse.y_px))
+    def keep(frame: int, depth_mm: Frame, filled_mm: Frame, mouse: Mouse) -> None:
+        windows.put(frame, cutter.window(depth_mm, mouse.x_px, mouse.y_px, filled_mm=filled_mm))
 
     track = locate(
         video, arena, settings.tracking, block_frames=block_frames, recording=recording, keep=keep

@@ -8,18 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-import h5py
-
 from .. import registry
 from ..errors import BadInput
+from ..records.hdf5 import open_to_read
 from . import sources
 from .readers import metadata_file, session, video_container
 from .settings import SourceSettings
 
 __all__ = ["Finding", "find"]
 
-# Video of another camera, by a word of its name.
-OTHER_CAMERA = re.compile(r"(^|[_.\- ])(ir|nir|infrared|rgb|colou?r)\d*([_.\- ]|$)", re.I)
 # Folders of programs, and of MoSeq2 beside the recording that it extracted.
 PASSED_OVER = {"results", "logs", "proc", "__pycache__"}
 # Names that say nothing about a recording; the folder's name is put before them.
@@ -110,7 +107,7 @@ def _look(folder: Path, paths: list[Path], left_out: list[tuple[Path, str]]) -> 
         if path == depth or not path.is_file() or path.name.startswith("."):
             continue
         reader = _reader(path)
-        if reader is None or OTHER_CAMERA.search(path.stem):
+        if reader is None or session.is_of_another_camera(path):
             continue
         if "\t" in str(path) or "\n" in str(path):
             left_out.append((path, "its path has a tab or a line break"))
@@ -127,7 +124,7 @@ def _look(folder: Path, paths: list[Path], left_out: list[tuple[Path, str]]) -> 
 def _is_session(folder: Path) -> Path | None:
     """Return the depth file of a folder that an acquisition program wrote: ``depth.dat`` and others."""
     for path in sorted(folder.iterdir()) if os.access(folder, os.R_OK | os.X_OK) else []:
-        if path.stem.lower() == "depth" and any(format.accepts(path) for format in session.FORMATS):
+        if path.stem.lower() == "depth" and session.is_raw(path):
             return path
     return None
 
@@ -164,7 +161,7 @@ def _holds_depth(path: Path, reader: str) -> bool:
 def _is_result(path: Path) -> bool:
     """Return whether an HDF5 file is one that syllabary wrote."""
     try:
-        with h5py.File(path, "r") as h5:
+        with open_to_read(path) as h5:
             return "provenance" in h5.attrs
     except OSError:
         return False
@@ -175,7 +172,7 @@ def _is_packed_session(path: Path) -> bool:
     with tarfile.open(path, "r:gz") as archive:
         for count, member in enumerate(archive):
             name = Path(PurePosixPath(member.name).name)
-            if member.isfile() and any(format.accepts(name) for format in session.FORMATS):
+            if member.isfile() and session.is_raw(name):
                 return True
             if member.size > SMALL or count >= MEMBERS:
                 return True
@@ -190,7 +187,7 @@ def _subject(path: Path) -> str:
     try:
         reader = _reader(depth)
         if reader in ("hdf5", "moseq2"):
-            with h5py.File(depth, "r") as h5:
+            with open_to_read(depth) as h5:
                 values = [h5.attrs.get("subject"), *(h5[name][()] for name in SUBJECTS if name in h5)]
                 value = next((value for value in values if value is not None), "")
         elif reader == "archive":

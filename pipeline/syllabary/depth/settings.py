@@ -103,7 +103,24 @@ class SourceSettings(Settings):
     byte_order: Literal["little", "big"] | None = Field(
         None, description="Byte order of a .dat file; null = from metadata.json, or little."
     )
-    unit_mm: float = Field(1.0, gt=0, description="Depth of one count, mm.")
+    unit_mm: float = Field(
+        1.0,
+        gt=0,
+        description="Depth of one count (after bit_shift), mm; a unit in the recording's metadata goes "
+        "before.",
+    )
+    bit_shift: int | None = Field(
+        None,
+        ge=0,
+        le=8,
+        description="Low bits of a count that hold something else than depth, such as 3 of a player's "
+        "number; null = 0, or 3 where unit_mm is 0.125 and the values show it.",
+    )
+    invalid: tuple[float, ...] | None = Field(
+        None,
+        description="Counts (after bit_shift) other than 0 that mean 'not measured', such as 65535; "
+        "null = found in the values.",
+    )
     hdf5_frames: str | None = Field(
         None, description="Dataset of frames in HDF5 files; null = the only one with three axes."
     )

@@ -7,6 +7,7 @@ from typing import Protocol, cast
 
 from .. import registry
 from ..errors import BadInput
+from .readers import count_detection
 from .settings import SourceSettings
 from .video import ExtractedCrops, Video
 
@@ -73,6 +74,12 @@ def open_source(
         opened: Video | ExtractedCrops = opener(
             path, settings, scratch=None if scratch is None else Path(scratch)
         )
+        if isinstance(opened, Video):
+            try:
+                opened.counts = count_detection.determine(opened, settings)
+            except BaseException:
+                opened.close()
+                raise
     return opened
 
 

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from ..errors import BadInput
 from . import clocks
+from .counts import CountMetadata, Counts, from_metadata, ordered, to_mm
 
-__all__ = ["ExtractedCrops", "Intrinsics", "Video", "require_shape", "to_mm"]
+__all__ = ["ExtractedCrops", "Intrinsics", "Video", "require_shape"]
 
 # A larger frame is a damaged header: depth cameras have a million pixels.
 MAX_PIXELS = 1 << 24
@@ -75,6 +76,10 @@ class Video(Source, ABC):
         ISO 8601, and the animal; empty where the recording does not name them.
     intrinsics : Intrinsics or None
         The camera's calibration, where the recording holds one.
+    counts : Counts
+        What its counts mean; ``sources`` finds it out.
+    byte_order_is_set : bool
+        Whether the settings gave the order of bytes.
     """
 
     def __init__(
@@ -84,7 +89,6 @@ class Video(Source, ABC):
         timestamps_s: npt.NDArray[np.float64],
         metadata: Mapping[str, object],
         *,
-        unit_mm: float = 1.0,
         intrinsics: Intrinsics | None = None,
     ) -> None:
         super().__init__(path)
@@ -92,7 +96,8 @@ class Video(Source, ABC):
         self.metadata, self.intrinsics = metadata, intrinsics
         self.start_time = clocks.start_text(metadata.get("StartTime"))
         self.subject = _text(metadata.get("SubjectName"))
-        self._unit_mm = unit_mm
+        self.counts = Counts()
+        self.byte_order_is_set = False
 
     def __len__(self) -> int:
         return len(self.timestamps_s)
@@ -108,8 +113,30 @@ class Video(Source, ABC):
         start, stop, _ = slice(start, stop).indices(len(self))
         if stop <= start:
             return np.zeros((0, *self.shape), np.uint16)
+        return to_mm(self._whole(start, stop), self.counts)
+
+    def raw(self, start: int, stop: int) -> npt.NDArray[np.generic]:
+        """Return frames [start, stop), not empty, as counts (n, rows, columns) in their right order.
+
+        Raises
+        ------
+        BadInput
+            As ``read``.
+        """
+        return ordered(self._whole(start, stop), self.counts)
+
+    def sample_frames(self, count: int) -> list[int]:
+        """Return at most ``count`` frames spread over the recording, which are quickly read."""
+        return np.unique(np.linspace(0, len(self) - 1, count).astype(int)).tolist()
+
+    @property
+    def count_metadata(self) -> CountMetadata:
+        """What the metadata say of the counts."""
+        return from_metadata(self.metadata, self.path)
+
+    def _whole(self, start: int, stop: int) -> npt.NDArray[np.generic]:
         try:
-            return to_mm(self._read(start, stop), self._unit_mm)
+            return self._read(start, stop)
         except OSError as error:
             raise BadInput(
                 f"{self.path}: frames {start} to {stop - 1} cannot be read ({error.strerror or error}); "
@@ -163,14 +190,6 @@ class ExtractedCrops(Source, ABC):
         BadInput
             A crop is damaged.
         """
-
-
-def to_mm(counts: npt.NDArray[np.generic], unit_mm: float) -> npt.NDArray[np.uint16]:
-    """Convert counts of ``unit_mm`` to whole mm, saturating; NaN and infinity become 0."""
-    if counts.dtype.kind == "u" and counts.dtype.itemsize == 2 and unit_mm == 1:
-        return counts.astype(np.uint16, copy=False)
-    depth = np.nan_to_num(counts.astype(np.float64) * unit_mm, nan=0.0, posinf=0.0, neginf=0.0)
-    return np.clip(np.rint(depth), 0, 65535).astype(np.uint16)
 
 
 def require_shape(shape: tuple[int, ...], where: Path | str) -> None:

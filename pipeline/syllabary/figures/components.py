@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from ..records import hdf5
 from . import _axes
 from .results import FigureData
 from .settings import DrawSettings
@@ -26,7 +27,7 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
     """Draw the components of a study."""
     if data.study.pca_path is None or not data.study.pca_path.is_file():
         return None
-    with h5py.File(data.study.pca_path, "r") as h5:
+    with hdf5.open_to_read(data.study.pca_path) as h5:
         group = h5.get("registered/pca", h5)
         if "components" not in group:
             return None

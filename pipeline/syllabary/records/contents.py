@@ -16,7 +16,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BadInput
+from ..errors import BadInput, SyllabaryError
+from . import hdf5
 
 __all__ = ["SUFFIXES", "Array", "open_contents"]
 
@@ -63,6 +64,8 @@ def open_contents(path: Path) -> Iterator[Mapping[str, Array]]:
     with contextlib.ExitStack() as stack:
         try:
             contents = stack.enter_context(SUFFIXES[path.suffix](path))
+        except SyllabaryError:
+            raise
         except (OSError, ValueError, KeyError) as error:
             raise BadInput(f"{path}: cannot be read ({error}); make it again.") from error
         yield contents
@@ -70,7 +73,7 @@ def open_contents(path: Path) -> Iterator[Mapping[str, Array]]:
 
 @contextlib.contextmanager
 def _hdf5(path: Path) -> Iterator[Mapping[str, Array]]:
-    with h5py.File(path, "r") as h5:
+    with hdf5.open_to_read(path) as h5:
         contents: dict[str, Array] = {}
 
         def visit(name: str, node: h5py.Group | h5py.Dataset) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 
 from ..errors import BadInput, SyllabaryError
+from .hdf5 import open_to_read
 
 __all__ = ["create", "explained", "hdf5", "require", "together", "withdrawn"]
 
@@ -176,12 +177,8 @@ def hdf5(path: Path | str, made_by: str, what: str) -> Iterator[h5py.File]:
     if not h5py.is_hdf5(place):
         raise BadInput(f"{path}: is no HDF5 file; wanted one that 'syllabary {made_by}' makes.")
     try:
-        with h5py.File(place, "r") as h5:
+        with open_to_read(place) as h5:
             yield h5
-    except BlockingIOError:
-        raise BadInput(
-            f"{path}: another program has it open for writing; close it there and run again."
-        ) from None
     except (KeyError, OSError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, SyllabaryError):
             raise

@@ -22,7 +22,7 @@ import threadpoolctl  # type: ignore[import-untyped]
 
 from ..errors import BadInput, ShapeError
 from ..provenance import Provenance
-from ..records import files
+from ..records import files, hdf5
 from ..records.crops import Crops
 from . import frames as training_frames
 from .coordinates import posterior, ridge_of
@@ -195,5 +195,5 @@ def save(path: Path | str, pca: Pca, provenance: Provenance) -> None:
 
 def load(path: Path | str) -> Pca:
     """Read what ``save`` wrote."""
-    with h5py.File(files.require(path, "reduce"), "r") as h5:
+    with hdf5.open_to_read(files.require(path, "reduce")) as h5:
         return Pca.from_tensors({name: item[()] for name, item in h5.items()})

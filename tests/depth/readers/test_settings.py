@@ -24,6 +24,8 @@ CHANGES = {
     "dtype": ("session", {}, {"dtype": "int16"}),
     "byte_order": ("session", {}, {"byte_order": "big"}),
     "unit_mm": ("hdf5", {}, {"unit_mm": 0.25}),
+    "bit_shift": ("session", {}, {"bit_shift": 3}),
+    "invalid": ("session", {}, {"invalid": tuple(range(1000))}),
     "hdf5_frames": ("two", {}, {"hdf5_frames": "more/depth"}),
     "hdf5_timestamps": ("hdf5", {}, {"hdf5_timestamps": "more/clock_ms"}),
 }

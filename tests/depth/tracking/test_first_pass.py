@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -7,9 +9,10 @@ from syllabary.depth.arena import geometry
 from syllabary.depth.lens.camera import Camera
 from syllabary.depth.settings import ArenaSettings, TrackingSettings
 from syllabary.depth.tracking.first_pass import locate
+from syllabary.depth.video import Video
 
 
-class Walk:
+class Walk(Video):
     """Frames of a walking mouse, of which some show no mouse."""
 
     def __init__(self, empty_frames=(4, 5, 11)):
@@ -18,12 +21,9 @@ class Walk:
         self.frames = [
             render(None, 0, 0) if i in empty_frames else render(*place) for i, place in enumerate(places)
         ]
-        self.timestamps_s = 100 + np.arange(12) / 30
+        super().__init__(Path("m1"), self.frames[0].shape, 100 + np.arange(12) / 30, {})
 
-    def __len__(self):
-        return len(self.frames)
-
-    def read(self, start, stop):
+    def _read(self, start, stop):
         return np.stack(self.frames[start:stop])
 
 
@@ -55,9 +55,10 @@ def test_blocks_of_any_size_give_the_same_track(arena):
 def test_frames_with_a_mouse_are_handed_on_in_turn(arena):
     video, kept = Walk(), []
     track = track_of(arena, video, keep=lambda *call: kept.append(call))
-    assert [frame for frame, _, _ in kept] == np.flatnonzero(track.detected).tolist()
-    for frame, depth, mouse in kept:
+    assert [frame for frame, *_ in kept] == np.flatnonzero(track.detected).tolist()
+    for frame, depth, filled, mouse in kept:
         assert_array_equal(depth, video.frames[frame])
+        assert filled is depth
         assert (mouse.x_px, mouse.y_px) == (track.x_px[frame], track.y_px[frame])
 
 

@@ -21,6 +21,8 @@ from . import session
 __all__ = ["SUFFIXES", "accepts", "files", "open_video", "require"]
 
 SUFFIXES = (".tar.gz", ".tgz")
+# A session is not looked for in a folder of packed ones.
+HOLDS_A_SESSION = True
 MAX_MEMBERS = 10_000
 BLOCK = 1 << 20
 # Deflate packs at most 1032 bytes into one.

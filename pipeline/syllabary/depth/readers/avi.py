@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..settings import SourceSettings
 from . import timestamps_file, video_container
 
-__all__ = ["SUFFIXES", "accepts", "files", "open_video", "require", "write_video"]
+__all__ = ["SUFFIXES", "accepts", "files", "holds_depth", "open_video", "require", "write_video"]
 
 SUFFIXES = (".avi",)
 
@@ -20,6 +20,11 @@ SUFFIXES = (".avi",)
 def accepts(path: Path) -> bool:
     """Return whether ``path`` is named as an AVI file."""
     return path.suffix.lower() in SUFFIXES and not path.is_dir()
+
+
+def holds_depth(path: Path) -> bool:
+    """Return whether there is a track of 16-bit gray, or the file is damaged."""
+    return video_container.holds_depth(path, "avi")
 
 
 def require(path: Path, settings: SourceSettings) -> None:

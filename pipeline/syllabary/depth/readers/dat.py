@@ -19,6 +19,8 @@ from . import metadata_file, timestamps_file
 __all__ = ["SUFFIXES", "accepts", "files", "open_video", "require", "write_video"]
 
 SUFFIXES = (".dat",)
+# What a camera wrote goes before what was coded from it.
+IS_RAW = True
 
 
 class Layout(NamedTuple):
@@ -77,9 +79,8 @@ class Dat(Video):
     ) -> None:
         metadata = metadata_file.started(layout.metadata, clock.start_time)
         lens = metadata_file.intrinsics(layout.metadata, metadata_file.beside(path))
-        super().__init__(
-            path, layout.shape, clock.times_s, metadata, unit_mm=settings.unit_mm, intrinsics=lens
-        )
+        super().__init__(path, layout.shape, clock.times_s, metadata, intrinsics=lens)
+        self.byte_order_is_set = settings.byte_order is not None
         self._dtype = layout.dtype
         self._file = path.open("rb")
         self.when_closed(self._file.close)

@@ -4,6 +4,7 @@ Where a file has several candidates, ``extract.source`` names the right ones.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadInput
-from .. import clocks
+from ...records.hdf5 import open_to_read
+from .. import clocks, counts
 from ..settings import SourceSettings
 from ..video import Video, require_shape
 from . import hdf5_file, metadata_file, timestamps_file
 
-__all__ = ["SUFFIXES", "accepts", "files", "open_video", "require"]
+__all__ = ["SUFFIXES", "accepts", "files", "holds_depth", "open_video", "require"]
 
 SUFFIXES = (".h5", ".hdf5")
 # Readers of a format that is stored in HDF5 come first.
@@ -25,10 +27,28 @@ IS_GENERAL = True
 # A chunk is unpacked as a whole, and kept from one read to the next.
 MAX_CHUNK_BYTES = 1 << 28
 
+LENGTHS_MM = {
+    "m|met(er|re)s?": 1000.0,
+    "cm|centimet(er|re)s?": 10.0,
+    "mm|millimet(er|re)s?": 1.0,
+    "[uµ]m|microns?|micromet(er|re)s?": 0.001,
+}
+
 
 def accepts(path: Path) -> bool:
     """Return whether ``path`` is named as an HDF5 file."""
     return path.suffix.lower() in SUFFIXES and not path.is_dir()
+
+
+def holds_depth(path: Path) -> bool:
+    """Return whether there is a dataset of three axes, or the file is damaged."""
+    datasets: list[str] = []
+    try:
+        with hdf5_file.whole(path), open_to_read(path) as h5:
+            h5.visititems(lambda name, item: datasets.append(name) if _fits(item, 3, "") else None)
+    except BadInput:
+        return True
+    return bool(datasets)
 
 
 def require(path: Path, settings: SourceSettings) -> None:
@@ -44,7 +64,7 @@ def files(path: Path) -> list[Path]:
 def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = None) -> "Hdf5":
     """Open an HDF5 file."""
     with hdf5_file.whole(path):
-        h5 = h5py.File(path, "r", rdcc_nbytes=MAX_CHUNK_BYTES)
+        h5 = open_to_read(path, cache_bytes=MAX_CHUNK_BYTES)
         try:
             frames = _dataset(h5, settings.hdf5_frames, "hdf5_frames", 3)
             require_shape(frames.shape[1:], f"{path}: {frames.name}")
@@ -58,11 +78,15 @@ def open_video(path: Path, settings: SourceSettings, *, scratch: Path | None = N
             has_file = timestamps_file.beside(path) is not None
             times_s = None if has_file or settings.timestamps == "even" else _times_s(h5, settings, rate)
             clock = timestamps_file.match(path, len(frames), settings, inside=times_s, rate=rate)
-            metadata = {
+            metadata: dict[str, object] = {
                 name: value if isinstance(value, str) else value.item()
                 for name, key in (("SubjectName", "subject"), ("StartTime", "start_time"))
                 if isinstance(value := h5.attrs.get(key), str | np.number)
             }
+            unit = str(frames.attrs.get("units", frames.attrs.get("unit"))).lower()
+            for name, unit_mm in LENGTHS_MM.items():
+                if re.fullmatch(name, unit):
+                    metadata[counts.KEYS[0]] = unit_mm
             about = metadata_file.started(metadata, clock.start_time)
             return Hdf5(path, h5, frames, clock.times_s, about, settings)
         except BaseException:
@@ -83,7 +107,7 @@ class Hdf5(Video):
         settings: SourceSettings,
     ) -> None:
         rows, columns = frames.shape[1:]
-        super().__init__(path, (rows, columns), times_s, metadata, unit_mm=settings.unit_mm)
+        super().__init__(path, (rows, columns), times_s, metadata)
         self._frames = frames
         self.when_closed(h5.close)
 

@@ -15,7 +15,7 @@ from ..lens import intrinsics
 from ..settings import SourceSettings
 from . import matroska_file, timestamps_file, video_container
 
-__all__ = ["SUFFIXES", "accepts", "files", "open_video", "require", "write_video"]
+__all__ = ["SUFFIXES", "accepts", "files", "holds_depth", "open_video", "require", "write_video"]
 
 SUFFIXES = (".mkv",)
 
@@ -23,6 +23,11 @@ SUFFIXES = (".mkv",)
 def accepts(path: Path) -> bool:
     """Return whether ``path`` is named as a Matroska file."""
     return path.suffix.lower() in SUFFIXES and not path.is_dir()
+
+
+def holds_depth(path: Path) -> bool:
+    """Return whether there is a track of 16-bit gray, or the file is damaged."""
+    return video_container.holds_depth(path, "matroska")
 
 
 def require(path: Path, settings: SourceSettings) -> None:

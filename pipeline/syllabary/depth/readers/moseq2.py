@@ -15,6 +15,7 @@ import numpy.typing as npt
 import yaml
 
 from ...errors import BadInput
+from ...records.hdf5 import open_to_read
 from .. import clocks, ticks
 from ..settings import SourceSettings
 from ..video import ExtractedCrops, require_shape
@@ -52,7 +53,7 @@ def accepts(path: Path) -> bool:
 
 def require(path: Path, settings: SourceSettings) -> None:
     """Raise ``BadInput`` unless all needed datasets are there, of numbers and of equal length."""
-    with hdf5_file.whole(path), h5py.File(path, "r") as h5:
+    with hdf5_file.whole(path), open_to_read(path) as h5:
         clock = _timestamps(h5, settings)
         axes = {"frames": 3, **dict.fromkeys(COLUMNS, 1), **dict.fromkeys(WHOLE, 2), **clock}
         missing = [name for name in axes if name not in h5]
@@ -101,7 +102,7 @@ def open_crops(
     """
     require(path, settings)
     with hdf5_file.whole(path):
-        h5 = h5py.File(path, "r")
+        h5 = open_to_read(path)
         try:
             return MoSeq2Extraction(path, h5, settings)
         except BaseException:

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-__all__ = ["Container", "companions", "depth_stream", "opened", "rate", "survey", "write"]
+__all__ = [
+    "Container",
+    "companions",
+    "depth_stream",
+    "holds_depth",
+    "opened",
+    "rate",
+    "survey",
+    "write",
+]
 
 DEPTH = "DEPTH"
 GRAY = ("gray16le", "gray16be")
@@ -57,6 +66,15 @@ def opened(path: Path, form: str) -> "Iterator[InputContainer]":
             yield container
     except (av.error.FFmpegError, MemoryError) as error:
         raise _damaged(path, error) from None
+
+
+def holds_depth(path: Path, form: str) -> bool:
+    """Return whether a video has a track of depth, so far as its header tells; damaged ones may."""
+    try:
+        with opened(path, form) as container:
+            return any(_format(track) in GRAY for track in container.streams.video)
+    except BadInput:
+        return True
 
 
 def depth_stream(container: "InputContainer", path: Path) -> "VideoStream":
@@ -177,10 +195,8 @@ class Container(Video):
             path, len(packets.stamps), settings,
             inside=packets.times_s if has_times else None, rate=None if has_times else stated,
         )  # fmt: skip
-        super().__init__(
-            path, shape, clock.times_s, metadata_file.started(metadata, clock.start_time),
-            unit_mm=settings.unit_mm, intrinsics=lens,
-        )  # fmt: skip
+        about = metadata_file.started(metadata, clock.start_time)
+        super().__init__(path, shape, clock.times_s, about, intrinsics=lens)
         self._survey = packets
         self._place = {stamp: frame for frame, stamp in enumerate(packets.stamps)}
         self._opened: tuple[InputContainer, VideoStream] | None = None
@@ -191,6 +207,13 @@ class Container(Video):
         # The one thread that touches the container.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self.when_closed(self._stop)
+
+    def sample_frames(self, count: int) -> list[int]:
+        """Return frames that can be decoded alone; the first ones where hardly any can."""
+        keys = self._survey.keys[self._survey.keys < len(self)]
+        if len(keys) < count:
+            return list(range(min(count, len(self))))
+        return keys[np.linspace(0, len(keys) - 1, count).astype(int)].tolist()
 
     def _read(self, start: int, stop: int) -> npt.NDArray[np.generic]:
         ahead, self._ahead = self._ahead, None

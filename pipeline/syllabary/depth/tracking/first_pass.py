@@ -11,11 +11,13 @@ from ..arena.geometry import Arena
 from ..blocks import read_ahead
 from ..settings import TrackingSettings
 from ..video import Video
+from .holes import Filler
 from .tracker import Mouse, Track, Tracker
 
-__all__ = ["locate"]
+__all__ = ["Frame", "locate"]
 
 log = logging.getLogger(__name__)
+Frame = npt.NDArray[np.uint16]
 
 
 def locate(
@@ -25,7 +27,7 @@ def locate(
     *,
     block_frames: int,
     recording: str,
-    keep: Callable[[int, npt.NDArray[np.uint16], Mouse], None] | None = None,
+    keep: Callable[[int, Frame, Frame, Mouse], None] | None = None,
 ) -> Track:
     """Find the mouse in every frame.
 
@@ -36,8 +38,12 @@ def locate(
     recording : str
         Its name, for progress and log.
     keep : callable, optional
-        Called with the number, the depth image and the mouse of each frame that shows one.
+        Called with the number, the depth image, the same with its holes filled, and the mouse of each
+        frame that shows one.
     """
+    filler = Filler(video, arena, settings)
+    if filler.is_needed:
+        log.info("%s: pixels of the animal are missing; they are filled from those around", recording)
     track = Track.empty(len(video))
     tracker = Tracker(arena, settings)
     after_s = np.diff(video.timestamps_s, prepend=video.timestamps_s[:1]).tolist()
@@ -46,11 +52,12 @@ def locate(
         blocks, f"track {recording}", total=len(video), unit="frames", step=block_frames
     ):
         for i, depth in enumerate(block, start):
-            mouse = tracker.find(depth, after_s[i])
-            if mouse is not None:
+            filled = filler.fill(depth)
+            mouse = tracker.find(filled, after_s[i])
+            if mouse is not None and filled is not None:
                 track.put(i, mouse)
                 if keep is not None:
-                    keep(i, depth, mouse)
+                    keep(i, depth, filled, mouse)
     missing = len(video) - int(track.detected.sum())
     if missing:
         log.info("%s: no mouse in %d of %d frames", recording, missing, len(video))

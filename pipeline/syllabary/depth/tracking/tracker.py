@@ -127,9 +127,14 @@ class Tracker:
         self._last: tuple[float, float] | None = None
         self._since_s = 0.0
 
-    def find(self, depth_mm: npt.NDArray[np.uint16], after_s: float) -> Mouse | None:
-        """Return the mouse in a frame that came ``after_s`` seconds after the one before."""
+    def find(self, depth_mm: npt.NDArray[np.uint16] | None, after_s: float) -> Mouse | None:
+        """Return the mouse in a frame that came ``after_s`` seconds after the one before.
+
+        No frame (None) shows no mouse.
+        """
         self._since_s += after_s
+        if depth_mm is None:
+            return None
         heights = foreground(self._view.reference_mm, depth_mm[self.arena.window], self.settings)
         # Only the bounding box of nonzero heights is processed.
         rectangle = cv2.boundingRect(heights)
