@@ -1,7 +1,14 @@
 # Raw depth video to behavioral syllables: rules are included in the order in which data flow.
+import sys
+
 from snakemake.utils import min_version
+from syllabary import steps
 
 min_version("9.0")
+try:
+    steps.require_harmless()  # before Snakemake evaluates what a config may hold
+except steps.SyllabaryError as error:
+    sys.exit(f"{type(error).__name__}: {error}")
 
 
 configfile: "config/config.yaml"

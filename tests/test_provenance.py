@@ -38,7 +38,7 @@ def package(tmp_path, monkeypatch):
 
 def forget():
     provenance.code_of.cache_clear()
-    provenance._syntax.cache_clear()
+    provenance._parsed.cache_clear()
 
 
 def digests():

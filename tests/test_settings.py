@@ -67,3 +67,32 @@ def test_every_old_name_leads_to_a_setting_that_exists():
     names = set(re.findall(r'"(\w+)": {', json.dumps(study.schema())))
     assert set(RENAMED.values()) <= names
     assert not (set(RENAMED) | set(CONSTANT)) & names
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (True, "wanted a number, not true or false"),
+        ("10", "wanted a number, without quotes and without a unit"),
+        ("10 mm", "wanted a number, without quotes"),
+        (float("inf"), "wanted a number of at most"),
+        (float("nan"), "wanted a number of at most"),
+        (1e30, "wanted a number of at most"),
+        (10**400, "wanted a number of at most"),
+    ],
+)
+def test_what_is_no_number_is_refused(value, reason):
+    for values in ({"inner": {"floor_mm": value}}, {"count": value}):
+        with pytest.raises(BadSetting, match=reason):
+            read(Outer, values, "outer")
+
+
+def test_a_number_that_yaml_reads_as_text_is_the_number():
+    assert read(Inner, {"floor_mm": "1e-3"}, "inner").floor_mm == 0.001
+
+
+def test_a_name_that_yaml_reads_as_a_number_is_to_be_put_in_quotes():
+    with pytest.raises(
+        BadSetting, match="setting models: YAML reads the name 7 as no text; put it in quotes"
+    ):
+        study.read_config({"models": {7: {}}})

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from syllabary import steps, study
 from syllabary.errors import BadInput, BadSetting, UnknownName
@@ -308,3 +309,62 @@ def test_a_candidate_can_be_fitted_by_hand(tmp_path):
     assert steps.parameters(path, "select", wanted=("settings",))["settings"]["model"] == "m"
     with pytest.raises(UnknownName, match=r"no model 'm\.v\.8'; it has m, m\.v\.3"):
         steps.parameters(path, "m.v.8", wanted=("settings",))
+
+
+@pytest.mark.parametrize("name", ["20240501", "002", "2024-05-01", "1.50", "on", "0x1F"])
+def test_overrides_find_a_recording_whose_name_yaml_reads_as_something_else(write, name):
+    path = write(rows(f"{name} x s g", "b y s g"))
+    values = yaml.safe_load(f"recordings: {path}\noverrides:\n  {name}: {{arena: {{which: 2}}}}\n")
+    config = study.read_config(values)
+    assert list(config.overrides) == [name]
+    assert study.extract_settings(config, name).arena.which == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "why"), [(("002", "02"), "it may be '002' or '02'"), (("a", "b"), "has no such recording")]
+)
+def test_an_ambiguous_name_in_overrides_is_to_be_put_in_quotes(write, names, why):
+    path = write(rows(*(f"{name} {name}x s g" for name in names)))
+    with pytest.raises(BadSetting, match=f"YAML reads a name as 2, and .*{why}; put the name in quotes"):
+        study.read_config({"recordings": str(path), "overrides": {2: {}}})
+
+
+@pytest.mark.parametrize(
+    ("written", "there"),
+    [
+        ("caf\u00e9", "cafe\u0301"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("day1\\m1", "day1/m1"),
+        ("~/m1", "home/m1"),
+    ],
+)
+def test_a_path_is_found_however_it_is_spelled(write, tmp_path, monkeypatch, written, there):
+    (tmp_path / there).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    table = study.read_recordings(write(rows(f"a {written} s g")))
+    assert (tmp_path / table["path"]["a"]).samefile(tmp_path / there)
+
+
+@pytest.mark.parametrize("name", ["con", "AUX.2", "m1."])
+def test_a_name_that_is_no_file_on_some_computers_is_refused(write, name):
+    with pytest.raises(BadInput, match="is no file on some computers"):
+        study.read_recordings(write(rows(f"{name} x s g")))
+
+
+@pytest.mark.parametrize("model", list(study.Config().models))
+def test_names_of_every_model_are_checked(tmp_path, model):
+    (tmp_path / "names").mkdir()
+    (tmp_path / "names" / f"{model}.tsv").write_text("syllable\tname\n0 walk\n")
+    with pytest.raises(BadInput, match=f"{model}.tsv, line 2: syllable '0 walk' is not a number"):
+        study.require_tables(study.Config(), tmp_path)
+
+
+@pytest.mark.parametrize("setting", ["labels", "model"])
+def test_braces_in_the_path_of_a_setting_are_refused(write, tmp_path, setting):
+    (tmp_path / "a{b}").write_text("")
+    path = str(tmp_path / "a{b}")
+    values = {"labels": path} if setting == "labels" else {"models": {"m": {"path": path}}}
+    table = study.read_recordings(write(rows("a x s g")))
+    with pytest.raises(BadSetting, match="must have no braces; rename it or link to it"):
+        study.require_paths(study.read_config(values), table)

@@ -94,6 +94,7 @@ def _root(
 def run(context: typer.Context) -> None:
     """Run the workflow in this folder; further options go to Snakemake (-n to look first)."""
     steps.require_study(context.args)
+    steps.require_harmless(context.args)
     home = _workflow()
     command = [
         *(sys.executable, "-m", "snakemake", "--snakefile", str(home / "Snakefile")),
@@ -104,6 +105,8 @@ def run(context: typer.Context) -> None:
         command += ["--logger", "syllabary"]
         path = [str(home / "workflow" / "console"), os.environ.get("PYTHONPATH", "")]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    # Python looks for no module in the folder of the study, whoever wrote what lies there.
+    os.environ["PYTHONSAFEPATH"] = "1"
     # In place of this process: who stops the one stops the other.
     os.execv(sys.executable, command)
 

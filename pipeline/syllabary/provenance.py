@@ -6,6 +6,7 @@ function; comments and docstrings do not count.
 """
 
 import ast
+import gc
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -121,17 +122,22 @@ def code_of(step: str) -> str:
         summary.update(ast.dump(reached[name]).encode())
     for path in sorted(files):
         summary.update(str(path.relative_to(PACKAGE)).encode())
-        summary.update(ast.dump(_syntax(path)).encode())
+        summary.update(_parsed(path).digest)
         if path.name == "__init__.py":
             for part in _data_of(path.parent):
                 summary.update(part.read_bytes())
     return summary.hexdigest()
 
 
-@cache
 def _syntax(path: Path) -> ast.Module:
     """Parse a file and drop its docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    collects = gc.isenabled()
+    gc.disable()  # collecting while nodes are made takes longer than making them
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    finally:
+        if collects:
+            gc.enable()
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
@@ -164,9 +170,27 @@ def _names_of(node: ast.stmt) -> list[str]:
 def _follow(node: ast.AST, place: Path, files: set[Path]) -> None:
     """Add to ``files`` every file of the package that imports below ``node`` lead to."""
     for path in _imported(node, place):
-        if path not in files:
-            files.add(path)
-            _follow(_syntax(path), path, files)
+        pending = [path]
+        while pending:
+            reached = pending.pop()
+            if reached not in files:
+                files.add(reached)
+                pending += _parsed(reached).imports
+
+
+class _Parsed(NamedTuple):
+    """What counts of a file: a digest of its syntax, and the files that it imports."""
+
+    digest: bytes
+    imports: tuple[Path, ...]
+
+
+@cache
+def _parsed(path: Path) -> _Parsed:
+    """Parse a file once; its syntax is not kept, because all of it takes long to collect."""
+    tree = _syntax(path)
+    dumped = hashlib.blake2b(ast.dump(tree).encode(), digest_size=16).digest()
+    return _Parsed(dumped, tuple(dict.fromkeys(_imported(tree, path))))
 
 
 def _imported(node: ast.AST, place: Path) -> Iterable[Path]:

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from .errors import UnknownName
 
-__all__ = ["find", "names"]
+__all__ = ["find", "names", "require", "settings"]
 
 
 def names(folder: str) -> list[str]:
@@ -37,8 +37,14 @@ def names(folder: str) -> list[str]:
     return sorted(name for name in stems - set(shared) if not name.startswith("_"))
 
 
-def find(folder: str, name: str) -> ModuleType:
-    """Import one module of a folder by the name users write.
+def require(folder: str, name: str) -> None:
+    """Require that a folder offers a name; nothing of it is imported.
+
+    Parameters
+    ----------
+    folder : str
+        Dotted name of a package.
+    name : str
 
     Raises
     ------
@@ -52,4 +58,35 @@ def find(folder: str, name: str) -> ModuleType:
         raise UnknownName(
             f"no {folder.removeprefix('syllabary.')} {name!r}{hint} Known: {', '.join(offered)}."
         )
+
+
+def find(folder: str, name: str) -> ModuleType:
+    """Import one module of a folder by the name users write.
+
+    Raises
+    ------
+    UnknownName
+        As ``require``.
+    """
+    require(folder, name)
     return importlib.import_module(f"{folder}.{name}")
+
+
+def settings(folder: str, name: str) -> ModuleType:
+    """Import the module with the settings of one module: of the same name in ``settings/``, or itself.
+
+    Parameters
+    ----------
+    folder : str
+        Dotted name of a package.
+    name : str
+
+    Raises
+    ------
+    UnknownName
+        As ``require``.
+    """
+    require(folder, name)
+    apart = f"{folder}.settings"
+    has_settings = importlib.util.find_spec(apart) is not None and name in names(apart)
+    return importlib.import_module(f"{apart if has_settings else folder}.{name}")

@@ -6,8 +6,10 @@ each wrong key in one sentence. The JSON schema of the whole config is made from
 """
 
 import difflib
+import re
+import reprlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 import pydantic
 from pydantic import Field
@@ -52,6 +54,8 @@ CONSTANT = (
     "solver_tolerance",
 )
 # British spellings and the American ones that settings use.
+SCIENTIFIC = re.compile(r"[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)[eE][-+]?[0-9]+")
+LARGEST = 2.0**53  # the largest size at which every whole number is a float
 SPELLINGS = {"our": "or", "centre": "center", "ise": "ize", "grey": "gray", "labell": "label"}
 
 
@@ -60,8 +64,39 @@ class Settings(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: object, info: pydantic.ValidationInfo) -> object:
+        return _as_number(value, _leaves(cls.model_fields[str(info.field_name)].annotation))
+
 
 S = TypeVar("S", bound=Settings)
+
+
+def _leaves(annotation: object) -> frozenset[object]:
+    """Return the plain types in an annotation; the type of each value of a Literal among them."""
+    if get_origin(annotation) is Literal:
+        return frozenset(type(value) for value in get_args(annotation))
+    parts = get_args(annotation)
+    return frozenset().union(*map(_leaves, parts)) if parts else frozenset({annotation})
+
+
+def _as_number(value: object, leaves: frozenset[object]) -> object:
+    """Return a value as it is; refuse what would silently become another number."""
+    if isinstance(value, list | tuple):
+        return type(value)(_as_number(item, leaves) for item in value)
+    if not leaves & {int, float} or Any in leaves:
+        return value
+    if isinstance(value, bool) and bool not in leaves:
+        raise ValueError("wanted a number, not true or false")
+    if isinstance(value, str) and str not in leaves:
+        # YAML 1.1 reads 1e-3 as text.
+        if not SCIENTIFIC.fullmatch(value):
+            raise ValueError("wanted a number, without quotes and without a unit")
+        value = float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) <= LARGEST:
+        raise ValueError(f"wanted a number of at most {LARGEST:g} in size")
+    return value
 
 
 def read(model: type[S], values: Mapping[str, object] | None, where: str) -> S:
@@ -80,6 +115,8 @@ def read(model: type[S], values: Mapping[str, object] | None, where: str) -> S:
     BadSetting
         Names every wrong key with its path, what was found and what was wanted.
     """
+    if values is not None and not isinstance(values, Mapping):
+        raise BadSetting(f"setting {where} = {SHORT.repr(values)}: wanted a section, 'name: value'.")
     try:
         return model.model_validate(dict(values or {}))
     except pydantic.ValidationError as error:
@@ -87,10 +124,18 @@ def read(model: type[S], values: Mapping[str, object] | None, where: str) -> S:
         raise BadSetting(faults + ".") from None
 
 
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 80
+
+
 def _fault(model: type[Settings], item: "ErrorDetails", where: str) -> str:
     path = ".".join([where, *map(str, item["loc"])]).strip(".")
+    if item["loc"] and item["loc"][-1] == "[key]":
+        place = ".".join([where, *map(str, item["loc"][:-2])]).strip(".")
+        return f"setting {place}: YAML reads the name {item['input']!r} as no text; put it in quotes"
     if item["type"] != "extra_forbidden":
-        return f"setting {path} = {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"
+        reason = item["msg"].removeprefix("Value error, ")
+        return f"setting {path} = {SHORT.repr(item['input'])}: {reason[0].lower()}{reason[1:]}"
     key, allowed = str(item["loc"][-1]), _fields_at(model, item["loc"][:-1])
     if key in CONSTANT:
         return f"setting {path} is no longer a setting; leave it out"

@@ -27,3 +27,10 @@ def test_a_module_that_lacks_a_member_is_no_prior(monkeypatch):
     monkeypatch.setattr(registry, "find", lambda folder, name: module)
     with pytest.raises(TypeError, match=r"priors\.half lacks a member"):
         find_prior("half")
+
+
+def test_settings_tell_which_priors_train_networks():
+    for name in registry.names("syllabary.priors"):
+        trains = as_network_prior(find_prior(name)) is not None
+        assert trains == registry.settings("syllabary.priors", name).TRAINS_NETWORKS
+        assert registry.settings("syllabary.priors", name).Settings is find_prior(name).Settings

@@ -1,5 +1,8 @@
 """Labels of people: ours and BORIS's exports, as bouts and as soft labels of ticks."""
 
+import copy
+import gzip
+import json
 import logging
 
 import numpy as np
@@ -160,7 +163,7 @@ OURS = "recording,start_s,stop_s,behavior,confidence\n"
         (OURS + 'm1,1,"2,5",walk,\n', "stop_s is '2,5'; wanted seconds, with a point"),
         (OURS + "m1,-1,1,walk,\n", "line 2: start at -1 s"),
         (OURS + "\nm1,1,2,walk,2\n", "line 3: confidence 2; wanted 0 to 1"),
-        (OURS + "m2,4,15,walk,\n", r"line 2: 'walk' from 4 to 15 s, but m2 ends at 5.00 s"),
+        (OURS + "m2,5,15,walk,\n", r"line 2: 'walk' from 5 to 15 s, but m2 ends at 5.00 s"),
         ("name,begin,end\n", "wanted the columns recording, start_s, stop_s, behavior"),
         ("", "but the first line has nothing"),
         (flat(("walk", "START", 1)), "'walk' starts at 1 s in 'm1' and never stops"),
@@ -202,3 +205,84 @@ def test_a_british_column_alone_is_read(read):
     labels = read("recording,start_s,stop_s,behaviour\nm1,0,1,walk\n")
     assert labels["m1"].classes == ("walk",)
     assert covered(labels, "m1", "walk").tolist() == list(range(10))
+
+
+@pytest.mark.parametrize(
+    "header", ["Recording,Start_S,STOP_S," + "behaviour".title(), "recording,start_s,stop_s,Behavior"]
+)
+def test_columns_may_be_in_any_case_and_british(read, header):
+    assert covered(read(f"{header}\nm1,0,1,walk\n"), "m1", "walk").tolist() == list(range(10))
+
+
+def test_boris_columns_may_be_british(read):
+    text = (
+        aggregated(("walk", "STATE", 0.5, 1.5))
+        .replace("Behavior", "behaviour".title())
+        .replace("Start", "start")
+    )
+    assert covered(read(text), "m1", "walk").tolist() == list(range(5, 15))
+
+
+def test_a_bout_that_ends_after_its_recording_is_cut_with_a_warning(read, caplog):
+    labels = read("recording,start_s,stop_s,behavior\nm2,4,9,walk\n")
+    assert covered(labels, "m2", "walk").tolist() == list(range(40, 50))
+    assert "is cut at 5.00 s, where m2 ends" in caplog.text
+
+
+PROJECT = {
+    "project_format_version": "7.0",
+    "behaviors_conf": {
+        "0": {"code": "walk", "type": "State event"},
+        "1": {"code": "sneeze", "type": "Point event"},
+    },
+    "observations": {
+        "m1": {
+            "file": {"1": ["D:\\video\\other.mp4"], "2": []},
+            "time offset": 0.0,
+            "events": [[1.0, "", "walk", "", ""], [3.0, "", "sneeze", "", ""],
+                       [2.0, "", "walk", "", "", 60]],
+        },
+        "second": {
+            "file": {"1": ["/data/m2/preview.mp4"]},
+            "events": [[0.5, "a", "walk", "x", ""], [1.0, "a", "walk", "", ""],
+                       [1.5, "a", "walk", "x", ""], [2.0, "a", "walk", "", ""]],
+        },
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["day1.boris", "day1.BORIS", "day1.boris.gz"])
+def test_a_project_of_boris_is_read(tmp_path, name):
+    content = json.dumps(PROJECT).encode()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    labels = annotations.read(tmp_path / name, TIMES)
+    assert covered(labels, "m1", "walk").tolist() == list(range(10, 20))
+    assert covered(labels, "m2", "walk").tolist() == list(range(5, 20))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            lambda p: p["observations"]["m1"]["events"].pop(),
+            "'walk' starts at 1 s in 'm1' and never stops",
+        ),
+        (lambda p: p.pop("observations"), "lacks 'observations'; wanted a project"),
+        (lambda p: p["behaviors_conf"].pop("0"), "event of 'walk' at 0.5 s|event of 'walk' at 1.0 s"),
+        (
+            lambda p: p["observations"]["m1"]["events"].append(["x"]),
+            "event 4 of observation 'm1' is no list",
+        ),
+        (lambda p: p["observations"]["m1"].update({"time offset": 3}), "time offset of 3 s"),
+        (
+            lambda p: p["observations"]["second"]["file"]["1"].append("b.mp4"),
+            "'second' plays 2 media files",
+        ),
+    ],
+)
+def test_a_faulty_project_of_boris_is_refused(tmp_path, change, sentence):
+    project = copy.deepcopy(PROJECT)
+    change(project)
+    (tmp_path / "p.boris").write_text(json.dumps(project))
+    with pytest.raises(BadInput, match=sentence):
+        annotations.read(tmp_path / "p.boris", TIMES)

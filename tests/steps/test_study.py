@@ -5,7 +5,7 @@ import shutil
 import pytest
 import yaml
 
-from syllabary import study
+from syllabary import steps, study
 from syllabary.errors import BadInput, BadSetting, UnknownName
 from syllabary.steps import compare_results, extract_settings, new_study, open_study, parameters
 
@@ -134,3 +134,56 @@ def test_a_folder_without_recordings_makes_no_study(template, tmp_path):
     with pytest.raises(BadInput, match="raw: no raw recording below it"):
         new_study(tmp_path / "new", template, source=tmp_path / "raw")
     assert not (tmp_path / "new").exists()
+
+
+EXPRESSIONS = "__use_yte__: true\nseed: '?1 + 1'\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["-n"], ["--configfile", "other.yaml"], ["--configfiles=other.yaml"]]
+)
+def test_expressions_are_refused_before_snakemake_reads_them(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    is_other = any("other" in argument for argument in arguments)
+    (tmp_path / "config/config.yaml").write_text("seed: 0\n" if is_other else EXPRESSIONS)
+    (tmp_path / "other.yaml").write_text(EXPRESSIONS)
+    with pytest.raises(BadInput, match="line 1: __use_yte__ makes Snakemake run"):
+        steps.require_harmless(arguments)
+
+
+def test_programs_that_snakemake_would_import_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    steps.require_harmless(["--profile", "slurm"])
+    (tmp_path / "slurm").mkdir()
+    with pytest.raises(BadInput, match="--profile slurm: this folder has a 'slurm' too"):
+        steps.require_harmless(["--profile", "slurm"])
+    (tmp_path / ".snakemake/pip-deployments").mkdir(parents=True)
+    with pytest.raises(BadInput, match="pip-deployments: programs there would run"):
+        steps.require_harmless()
+
+
+LAUGHS = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"{y}: &{y} [{', '.join([f'*{x}'] * 10)}]\n" for x, y in zip("abcdef", "bcdefg", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (LAUGHS, "more than 100000 values"),
+        ("a: &a [*a]\n", "the alias \\*a is inside its own anchor"),
+        ("a: " + "[" * 40 + "]" * 40, "nested more than 30 deep"),
+        ("a: !!python/name:os.system\n", "makes an object"),
+        ("seed: 1\nseed: 2\n", "line 2: 'seed' is already on line 1"),
+        ("seed: 010\n", "YAML reads 010 as another number"),
+        ("reduce: {smooth_s: 1:30}\n", "YAML reads 1:30 as another number"),
+        ("a: 1\n---\nb: 2\n", "a second YAML document"),
+    ],
+)  # fmt: skip
+def test_yaml_that_is_more_than_values_is_refused(tmp_path, monkeypatch, text, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text(text)
+    with pytest.raises(BadInput, match=sentence):
+        steps.require_harmless()

@@ -60,6 +60,21 @@ def source_of(wildcards):
 
 def raw_files(wildcards):
     """Files of a raw recording and its outline; a change extracts the recording again."""
+    return [path for path in _raw(wildcards) if not has_braces(path)]
+
+
+def has_braces(path):
+    """Snakemake would take braces in the path of an input for the name of a wildcard."""
+    return "{" in str(path)
+
+
+def raw_with_braces(wildcards):
+    """What tells whether a raw file has changed that cannot be an input: its size and its time."""
+    files = [Path(path) for path in _raw(wildcards) if has_braces(path)]
+    return [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files]
+
+
+def _raw(wildcards):
     outline = steps.extract_settings(STUDY, wildcards.recording).arena.mask
     outlines = [outline] if outline else []
     if wildcards.recording in TRUE:

@@ -14,12 +14,15 @@ rule extract:
         "results/timing/extract/{recording}.tsv"
     # Raw video is large: extract what there is before more is simulated.
     priority: 10
+    message:
+        "extract {wildcards.recording} from {params.source}"
     resources:
         mem_mb=1500,
     params:
         source=source_of,
         recording="{recording}",
         settings=extract_settings,
+        unlisted=raw_with_braces,
         code=steps.code_of("extract"),
     script:
         "../scripts/step.py"

@@ -14,14 +14,11 @@ class ExportSettings(Settings):
 
 
 def require_formats(settings: ExportSettings) -> None:
-    """Check that every format exists; raises UnknownName with the nearest one.
-
-    Kept out of the settings themselves because it imports the formats.
-    """
+    """Check that every format exists; raises UnknownName with the nearest one."""
     from .. import registry
 
     for name in settings.formats:
-        registry.find("syllabary.export", name)
+        registry.require("syllabary.export", name)
 
 
 def taken_names() -> frozenset[str]:

@@ -8,7 +8,8 @@ figure without a rank comes last. To add a figure, add a file.
 In reading order: ``settings``; ``colors`` (of syllables and groups), ``results`` (the data that are
 drawn), ``coloring`` (one color for each behavior of a study), ``interface`` (what a figure file
 has), ``_axes`` (style and saving); the figures, a file each; ``crowd`` (movies of many examples at
-once), ``decoded`` (movies that a model generates); ``study`` (draws all figures), ``report`` (the
+once), ``decoded`` (movies that a model generates); ``choices`` (which figures) and
+``study`` (draws them), ``report`` (the
 HTML pages).
 
 An axis of numbers is labeled "quantity (unit)". Colors are RGB between 0 and 1; images are
@@ -17,6 +18,7 @@ An axis of numbers is labeled "quantity (unit)". Colors are RGB between 0 and 1;
 
 # Modules that serve the others; every other file of the folder is one that users name.
 SHARED: tuple[str, ...] = (
+    "choices",
     "coloring",
     "colors",
     "crowd",

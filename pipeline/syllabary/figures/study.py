@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import cast
 
 from .. import registry
-from ..errors import BadSetting
 from ..progress import track
 from ..records.clips import Clips
 from . import _axes, coloring, crowd, decoded
-from .colors import Colors, palette
+from .choices import chosen
+from .colors import Colors
 from .interface import FigureFile
 from .results import FigureData, ModelResults, RecordingResults, StudyResults
 from .settings import DrawSettings
@@ -35,12 +35,10 @@ __all__ = [
     "draw_all",
     "file_stem",
     "names",
-    "require_choices",
     "shown_recordings",
 ]
 
 log = logging.getLogger(__name__)
-FORMATS = frozenset({"png", "svg", "pdf"})
 # Place in the report of figures without a rank.
 LAST = 1000
 
@@ -123,29 +121,6 @@ def shown_recordings(study: StudyResults, settings: DrawSettings) -> Sequence[Re
     ]
 
 
-def require_choices(settings: DrawSettings) -> dict[str, FigureFile]:
-    """Return the modules of the figures to draw by name, and check formats and palette.
-
-    Parameters
-    ----------
-    settings : DrawSettings
-
-    Raises
-    ------
-    BadSetting, UnknownName
-        A format, a palette or a figure does not exist.
-    """
-    unknown = sorted(set(settings.formats) - FORMATS)
-    if unknown or not settings.formats:
-        raise BadSetting(
-            f"setting draw.formats = {list(settings.formats)}: wanted some of "
-            f"{', '.join(sorted(FORMATS))}."
-        )
-    palette(1, settings.palette)
-    chosen = names() if settings.figures is None else settings.figures
-    return {name: cast(FigureFile, registry.find("syllabary.figures", name)) for name in chosen}
-
-
 def draw_all(
     folder: Path | str, study: StudyResults, settings: DrawSettings, *, seed: int = 0
 ) -> Drawings:
@@ -166,13 +141,13 @@ def draw_all(
         A format, a palette or a figure does not exist.
     """
     folder = Path(folder)
-    modules = require_choices(settings)
+    modules = [cast(FigureFile, registry.find("syllabary.figures", name)) for name in chosen(settings)]
     colors = coloring.shared(study, settings)
     figures: list[Drawing] = []
     with _axes.style():
         inputs = [
             (module, FigureData(study, colors, model, recording))
-            for module in modules.values()
+            for module in modules
             for model, recording in _subjects(module, study, settings)
         ]
         for module, data in track(inputs, "draw figures", unit="figures"):

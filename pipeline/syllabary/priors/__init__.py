@@ -8,8 +8,8 @@
 
 In reading order: ``interface`` (the functions that a prior offers, with their documentation) and
 ``types`` (the records that pass through them); ``arhmm`` and ``slds``; ``blocks``, from which the
-models are made; ``lookup`` (a prior by its name). To add a prior is to add one module that satisfies
-``interface.Prior``; the name of the file is its name in the config.
+models are made; ``settings`` of each; ``lookup`` (a prior by its name). To add a prior is to add one
+module that satisfies ``interface.Prior``; the name of the file is its name in the config.
 
 Notation: T frames, D latent dimensions, K states. Time runs on axis -2 of latents (..., T, D) and
 of states (..., T, K); ``lengths`` (...) holds how many frames count in each sequence. State z_t
@@ -21,6 +21,7 @@ SHARED: tuple[str, ...] = (
     "blocks",
     "interface",
     "lookup",
+    "settings",
     "types",
 )
 

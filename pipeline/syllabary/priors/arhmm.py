@@ -22,8 +22,7 @@ from torch import Tensor
 
 from ..expfam import dirichlet, mniw
 from ..messages import hmm
-from ..settings import Field
-from .blocks import autoregression, global_parameters, initialization, merging, sticky
+from .blocks import autoregression, initialization, merging, sticky
 from .blocks.global_parameters import (
     Parameters,
     Statistics,
@@ -36,6 +35,7 @@ from .blocks.global_parameters import (
     update,
     with_kappa,
 )
+from .settings.arhmm import Settings
 from .types import Cotangent, Filtered, Local, PointEvidence, Sample, Tangent
 
 __all__ = [
@@ -61,12 +61,6 @@ __all__ = [
 
 TAKES_POINTS = True
 update_hyperparameters = learn
-
-
-class Settings(global_parameters.Settings):
-    """Strengths of the prior; latents are whitened, so that none depends on their units."""
-
-    lags: int = Field(3, ge=1, le=20, description="Past frames L from which a frame is predicted.")
 
 
 class Cache(NamedTuple):

@@ -11,10 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import settings as settings_module
 from ..expfam import dirichlet, mniw
 from ..messages import meanfield
-from ..settings import Field
 from .blocks import (
     autoregression,
     filtering,
@@ -25,6 +23,7 @@ from .blocks import (
     switching,
 )
 from .blocks.global_parameters import dimensions
+from .settings.gmm import Settings
 from .types import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent, add
 
 __all__ = [
@@ -45,26 +44,6 @@ __all__ = [
 ]
 
 TAKES_POINTS = False
-
-
-class Settings(settings_module.Settings):
-    """Strengths of the prior; latents are whitened, so that none depends on their units."""
-
-    states: int = Field(50, ge=1, le=1000, description="Largest number of components K.")
-    alpha: float = Field(
-        5.7, gt=0, description="Concentration of the usage of components, summed over them."
-    )
-    extra_degrees: float = Field(
-        2.0,
-        gt=1,
-        description="Degrees of freedom of the noise of a component, beyond the latent dimensions.",
-    )
-    coefficient_variance: float = Field(
-        10.0, gt=0, description="Prior variance of the means, in units of the noise."
-    )
-    noise_floor: float = Field(
-        1e-4, gt=0, description="Smallest expected variance of the noise; latents have variance 1."
-    )
 
 
 class Parameters(NamedTuple):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..expfam import mniw
 from ..messages import meanfield
-from .blocks import autoregression, filtering, global_parameters, initialization, sticky, switching
+from .blocks import autoregression, filtering, initialization, sticky, switching
 from .blocks.global_parameters import (
     Parameters,
     Statistics,
@@ -24,6 +24,7 @@ from .blocks.global_parameters import (
     update,
     with_kappa,
 )
+from .settings.hmm import Settings
 from .types import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent
 
 __all__ = [
@@ -47,10 +48,6 @@ __all__ = [
 
 TAKES_POINTS = False
 update_hyperparameters = learn
-
-
-class Settings(global_parameters.Settings):
-    """Strengths of the prior; latents are whitened, so that none depends on their units."""
 
 
 def initial(

@@ -4,10 +4,7 @@
 shows what states add.
 """
 
-from typing import Literal
-
-from ..settings import Field
-from . import slds
+from .settings.lds import Settings
 from .slds import (
     TAKES_POINTS,
     Parameters,
@@ -54,10 +51,3 @@ __all__ = [
     "update_hyperparameters",
     "with_kappa",
 ]
-
-
-class Settings(slds.Settings):
-    """Strengths of the prior; latents are whitened, so that none depends on their units."""
-
-    states: Literal[1] = Field(1, description="Always 1: there is one motion.")
-    kappa: float | None = Field(0.0, ge=0, description="Without effect: there is no other state.")

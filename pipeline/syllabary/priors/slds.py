@@ -32,6 +32,7 @@ from .blocks import (
 )
 from .blocks.global_parameters import dimensions, kappa_of, learn, reorder, with_kappa
 from .interface import GlobalParameters
+from .settings.slds import Settings
 from .types import Cotangent, Filtered, GaussianEvidence, Local, Sample, Tangent, add
 
 __all__ = [
@@ -62,10 +63,6 @@ TAKES_POINTS = False
 update_hyperparameters = learn
 # Observations that the prior of x_1 is worth; it is the distribution of all whitened latents.
 START_COUNT = 1.0
-
-
-class Settings(global_parameters.Settings):
-    """Strengths of the prior; latents are whitened, so that none depends on their units."""
 
 
 class Parameters(NamedTuple):

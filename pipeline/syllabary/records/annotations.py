@@ -9,13 +9,13 @@ Three kinds of table are recognized by their columns, separated by commas, semic
 - BORIS, "tabular events": a row per START, STOP or POINT at ``Time``, in the flat form of
   version 8 and the older one with a block of facts above the table.
 
-``boris`` reads the last two.
+``boris`` reads the last two; ``boris_project`` turns a project of BORIS into the last kind. Columns may
+be written in any case, and ``behaviour`` for ``behavior``.
 """
 
-import csv
 import difflib
-import io
 import logging
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,18 +25,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput
-from . import boris
+from . import boris, boris_project, tsv
 from .labeled_bouts import LabeledBout, Row, number
 
-__all__ = ["Annotations", "bouts", "read", "soften"]
+__all__ = ["Annotations", "bouts", "end_s", "read", "require_within", "soften"]
 
 log = logging.getLogger(__name__)
 
-# Column names that people also spell otherwise.
-AMERICAN = {"behaviour": "behavior"}
 OURS = ("recording", "start_s", "stop_s", "behavior")
 # Video players round the end of a movie; a bout may end this much after it.
 SLACK_S = 0.5
+# No name of a behavior, but a number of another column.
+DECIMAL = re.compile(r"[-+]?[0-9]*[.,][0-9]+")
 
 
 class Annotations(NamedTuple):
@@ -82,7 +82,7 @@ def read(
     Raises
     ------
     BadInput
-        As in ``bouts``, or a bout ends after its recording.
+        As in ``bouts``, or a bout begins after the end of its recording.
     """
     entries = bouts(path, time_s, strict=strict)
     classes = tuple(sorted({bout.behavior for bout in entries}))
@@ -117,17 +117,12 @@ def soften(
         Name of the file in error messages.
     """
     times = np.asarray(time_s, np.float64)
-    end = _end_s(times)
+    end = end_s(times)
     column = {name: i for i, name in enumerate(classes)}
     total = np.zeros((len(times), len(column)))
     covering = np.zeros(len(times))
     for bout in labeled:
-        if bout.stop_s > end + SLACK_S or bout.start_s > end:
-            raise BadInput(
-                f"{path}, line {bout.line}: {bout.behavior!r} from {bout.start_s:g} to "
-                f"{bout.stop_s:g} s, but {bout.recording} ends at {end:.2f} s; give times in seconds "
-                "since its first frame, or name the right recording."
-            )
+        require_within(path, bout, end)
         first, last = np.searchsorted(times, (bout.start_s, bout.stop_s))
         if first == last:
             log.warning("%s, line %d: the bout covers no frame and is skipped", path, bout.line)
@@ -135,6 +130,32 @@ def soften(
         covering[first:last] += 1
     weights = total / np.maximum(covering, 1)[:, None]
     return Annotations(tuple(classes), weights.astype(np.float32))
+
+
+def require_within(path: Path | str, bout: LabeledBout, end_s: float) -> None:
+    """Require that a bout begins within its recording; tell where its end is cut.
+
+    Parameters
+    ----------
+    path : path
+        Name of the file, for messages.
+    bout : LabeledBout
+    end_s : float
+        End of the recording, s.
+
+    Raises
+    ------
+    BadInput
+        All of the bout is after the end.
+    """
+    where = f"{path}, line {bout.line}: {bout.behavior!r} from {bout.start_s:g} to {bout.stop_s:g} s"
+    if bout.start_s >= end_s:
+        raise BadInput(
+            f"{where}, but {bout.recording} ends at {end_s:.2f} s; give times in seconds since its "
+            "first frame, or name the right recording."
+        )
+    if bout.stop_s > end_s + SLACK_S:
+        log.warning("%s is cut at %.2f s, where %s ends", where, end_s, bout.recording)
 
 
 def bouts(path: Path | str, recordings: Collection[str], *, strict: bool = True) -> list[LabeledBout]:
@@ -156,13 +177,7 @@ def bouts(path: Path | str, recordings: Collection[str], *, strict: bool = True)
         not between 0 and 1; a START has no STOP.
     """
     path = Path(path)
-    rows = _rows(path)
-    place, columns = _header(path, rows)
-    body: list[Row] = [(n, dict(zip(columns, cells, strict=False))) for n, cells in rows[place + 1 :]]
-    if set(OURS) <= set(columns):
-        labeled = _ours(path, [row for row in body if not row[1][columns[0]].startswith("#")])
-    else:
-        labeled = boris.bouts(path, columns, boris.flat(rows[:place], body), recordings)
+    labeled = _labeled(path, recordings)
     kept, others = [], Counter[str]()
     for bout in labeled:
         if bout.recording in recordings:
@@ -181,52 +196,60 @@ def bouts(path: Path | str, recordings: Collection[str], *, strict: bool = True)
     return kept
 
 
+def _labeled(path: Path, recordings: Collection[str]) -> Iterator[LabeledBout]:
+    """Yield the bouts of a file of any kind; nothing but their form is checked."""
+    if boris_project.accepts(path):
+        return boris.bouts(path, boris.TABULAR, boris_project.rows(path), recordings)
+    rows = _rows(path)
+    place, columns = _header(path, rows)
+    body: list[Row] = [(n, dict(zip(columns, cells, strict=False))) for n, cells in rows[place + 1 :]]
+    if set(OURS) <= set(columns):
+        return _ours(path, body)
+    return boris.bouts(path, columns, boris.flat(rows[:place], body), recordings)
+
+
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """Read the cells of every line that has any, with its number."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput(
-            f"{path}: is not UTF-8 text (byte {error.start}); save it as csv or tsv in UTF-8."
-        ) from None
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); labels are a csv or tsv.") from None
-    first = next((s for s in text.splitlines() if s.strip() and not s.startswith("#")), "")
-    separator = max("\t,;", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    cut = ((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
-    return [(line, cells) for line, cells in cut if any(cells)]
+    lines = tsv.text(path)
+    first = next((s for s in lines.split("\n") if s.strip() and not s.startswith("#")), "")
+    return list(tsv.cells(path, lines, max("\t,;", key=first.count)))
 
 
 def _header(path: Path, rows: list[tuple[int, list[str]]]) -> tuple[int, list[str]]:
     """Return place and names of the header: the first line, or one below the facts of old BORIS."""
-    first = next((i for i, (_, cells) in enumerate(rows) if not cells[0].startswith("#")), 0)
-    for place in range(first, len(rows)):
-        columns = rows[place][1]
-        types = {"Behavior type", "Status"} & set(columns)
-        if (
-            (place == first and set(OURS) <= {AMERICAN.get(name, name) for name in columns})
-            or set(boris.AGGREGATED) <= set(columns)
-            or (types and set(boris.TABULAR) <= set(columns))
+    for place, (_, columns) in enumerate(rows):
+        folded = [_folded(name) for name in columns]
+        if place == 0 and {_folded(name) for name in OURS} <= set(folded):
+            return place, _unique(path, columns, (*OURS, "annotator", "confidence"))
+        theirs = set(_unique(path, columns, boris.COLUMNS, once=False))
+        if set(boris.AGGREGATED) <= theirs or (
+            theirs & {"Behavior type", "Status"} and set(boris.TABULAR) <= theirs
         ):
-            if "Behavior type" not in columns:
-                columns = ["Behavior type" if name == "Status" else name for name in columns]
-            return place, _unique(path, columns)
-    header = ", ".join(rows[first][1]) if rows else "nothing"
+            names = _unique(path, columns, boris.COLUMNS)
+            if "Behavior type" not in names:
+                names = ["Behavior type" if name == "Status" else name for name in names]
+            return place, names
+    header = ", ".join(rows[0][1])[:300] if rows else "nothing"
     raise BadInput(
         f"{path}: wanted the columns {', '.join(OURS)}, or an export of BORIS (tabular or "
         f"aggregated events), but the first line has {header}; name the columns so."
     )
 
 
-def _unique(path: Path, columns: list[str]) -> list[str]:
-    """Return names of columns in American spelling; two columns of one name are refused."""
-    names = [AMERICAN.get(name, name) for name in columns]
-    for name in names:
-        spellings = [columns[i] for i, other in enumerate(names) if other == name]
-        if name and len(spellings) > 1:
+def _folded(name: str) -> str:
+    """A column's name in lower case and American spelling."""
+    return name.casefold().replace("behaviour", "behavior")
+
+
+def _unique(path: Path, columns: list[str], spellings: Sequence[str], *, once: bool = True) -> list[str]:
+    """Return names of columns as ``spellings`` has them; two columns of one name are refused."""
+    spelled = {_folded(name): name for name in spellings}
+    names = [spelled.get(_folded(name), name) for name in columns]
+    for name in names if once else ():
+        twice = [columns[i] for i, other in enumerate(names) if other == name]
+        if name and len(twice) > 1:
             raise BadInput(
-                f"{path}: the columns {' and '.join(map(repr, spellings))} are both {name!r}; keep one."
+                f"{path}: the columns {' and '.join(map(repr, twice))} are both {name!r}; keep one."
             )
     return names
 
@@ -262,6 +285,10 @@ def _checked(path: Path, bout: LabeledBout) -> LabeledBout:
             f"{path}, line {bout.line}: {bout.behavior!r} stops at {bout.stop_s:g} s, before it starts "
             f"at {bout.start_s:g} s; exchange the two."
         )
+    if DECIMAL.fullmatch(bout.behavior):
+        raise BadInput(
+            f"{path}, line {bout.line}: behavior is {bout.behavior!r}; wanted a name; is a cell missing?"
+        )
     if not 0 <= bout.confidence <= 1:
         raise BadInput(
             f"{path}, line {bout.line}: confidence {bout.confidence:g}; wanted 0 to 1, or nothing for 1."
@@ -269,8 +296,14 @@ def _checked(path: Path, bout: LabeledBout) -> LabeledBout:
     return bout
 
 
-def _end_s(times: npt.NDArray[np.float64]) -> float:
-    """Return the end of a recording, s; its last tick has the median duration."""
+def end_s(times: npt.NDArray[np.float64]) -> float:
+    """Return the end of a recording, s; its last tick has the median duration.
+
+    Parameters
+    ----------
+    times : (T,) float64
+        Times of the ticks, s, ascending.
+    """
     if not len(times):
         return 0.0
     return float(times[-1] + (np.median(np.diff(times)) if len(times) > 1 else 0.0))

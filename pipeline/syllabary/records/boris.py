@@ -14,7 +14,7 @@ from pathlib import Path, PureWindowsPath
 from ..errors import BadInput
 from .labeled_bouts import LabeledBout, Row, number
 
-__all__ = ["AGGREGATED", "TABULAR", "bouts", "flat"]
+__all__ = ["AGGREGATED", "COLUMNS", "TABULAR", "bouts", "flat"]
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ TABULAR = ("Behavior", "Time")
 OBSERVATION = "Observation id"
 MEDIA = ("Media file name", "Media file path", "Media file")
 OFFSET = "Time offset (s)"
+# Columns that are read, as BORIS spells them.
+COLUMNS = (*AGGREGATED, *TABULAR, OBSERVATION, *MEDIA, OFFSET, "Status", "Subject")
 
 
 def flat(facts: list[tuple[int, list[str]]], body: list[Row]) -> list[Row]:
@@ -130,11 +132,12 @@ def _recordings_of(path: Path, body: list[Row], recordings: Collection[str]) -> 
         media[_observation(row)].setdefault(_media(row), line)
     names = {}
     for observation, played in media.items():
-        if observation not in recordings and len(played) > 1:
+        together = [name for name in played if " | " in name]
+        if observation not in recordings and (len(played) > 1 or together):
             raise BadInput(
-                f"{path}, line {list(played.values())[1]}: observation {observation!r} plays "
-                f"{len(played)} media files ({', '.join(map(repr, played))}), and its times run on over "
-                "all of them; make one observation per recording, or give it the recording's name."
+                f"{path}, line {list(played.values())[-1]}: observation {observation!r} plays "
+                f"{max(len(played), 2)} media files ({', '.join(map(repr, played))}), and its times run "
+                "on over all of them; make one observation per recording, or name it so."
             )
         # BORIS on Windows writes backslashes; this path reads both.
         place = PureWindowsPath(next(iter(played)))

@@ -55,7 +55,7 @@ def number(path: Path, line: int, name: str, text: str) -> float:
         The text is not a finite number.
     """
     try:
-        value = float(text)
+        value = math.nan if "_" in text else float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

@@ -36,6 +36,7 @@ from .study import (
     open_study,
     parameters,
     recording_rows,
+    require_harmless,
     require_study,
     source_files,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "parameters",
     "recording_rows",
     "reduce",
+    "require_harmless",
     "require_study",
     "score",
     "segment",

@@ -72,10 +72,11 @@ def fit(
     for path in used:
         with Crops(path) as recording:
             places[recording.recording] = path
-            series = fitted.latents(recording)
-            latents[recording.recording] = series._replace(subject=subjects.get(recording.recording, ""))
             times[recording.recording] = recording.time_s
     labeled = annotations.read(human_labels, times, strict=False) if human_labels else {}
+    for name, path in places.items():
+        with Crops(path) as recording:
+            latents[name] = fitted.latents(recording)._replace(subject=subjects.get(name, ""))
     for name, labels in labeled.items():
         log.info("%s: people labeled %d ticks", name, labels.labeled.sum())
     model, history = fitting.learn(

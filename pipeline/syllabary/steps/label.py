@@ -46,6 +46,8 @@ def label(
     fitted, segmented = MergeTree.load(model), Posterior.load(posterior)
     states = segmented.states.shape[1]
     syllable_of = tree.syllable_of_states(states, fitted.linkage, chosen)
+    if names:
+        syllable_names.require(names, by_people, len(set(syllable_of.tolist())))
     log.info("%d states are %d syllables", states, len(set(syllable_of.tolist())))
     table = decode.labels(
         segmented.frame,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import BadInput
 from ._shared import Rows, Section
 
 if TYPE_CHECKING:
@@ -18,9 +19,12 @@ __all__ = [
     "open_study",
     "parameters",
     "recording_rows",
+    "require_harmless",
     "require_study",
     "source_files",
 ]
+# Snakemake imports what lies here, relative to the folder of the study.
+DEPLOYED = Path(".snakemake/pip-deployments")
 
 
 def open_study(config: Section, *, look: bool = True) -> "tuple[Config, pd.DataFrame]":
@@ -50,11 +54,12 @@ def open_study(config: Section, *, look: bool = True) -> "tuple[Config, pd.DataF
     study.require_design(checked, recordings)
     study.require_held_out(checked, recordings)
     study.require_overrides(checked, recordings)
+    study.require_paths(checked, recordings)
     if look:
         study.check_choices(checked)
         study.require_sources(checked, recordings)
         study.require_labels(checked.labels, recordings)
-        study.require_merges(checked)
+        study.require_tables(checked)
     return checked, recordings
 
 
@@ -74,7 +79,7 @@ def require_study(options: Sequence[str], folder: Path = Path()) -> None:
         The folder has no ``config/config.yaml``, or it is not YAML.
     """
     from ..errors import BadInput
-    from ..records import yaml_text
+    from ..records import plain_yaml
 
     for option, value in zip(options, [*options[1:], ""], strict=False):
         name, _, joined = option.partition("=")
@@ -88,7 +93,48 @@ def require_study(options: Sequence[str], folder: Path = Path()) -> None:
             f"{folder.resolve()}: is not the folder of a study, for it has no config/config.yaml; go to "
             "the study's folder, or make one with 'syllabary new FOLDER'."
         )
-    yaml_text.read(config)
+    plain_yaml.require(config)
+
+
+def require_harmless(arguments: Sequence[str] = ()) -> None:
+    """Require that nothing in this folder makes Snakemake run a program; ask before it reads a file.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Further arguments of Snakemake; the files of ``--configfile`` are looked at too.
+
+    Raises
+    ------
+    BadInput
+        A config has expressions, objects, or too many values; a package lies where Snakemake looks
+        for its own; a profile is named that a folder of the study hides.
+    """
+    from ..records import plain_yaml
+
+    option = ""
+    files = [Path("config/config.yaml")]
+    for argument in arguments:
+        option = argument if argument.startswith("-") else option
+        value = argument.partition("=")[2] if argument.startswith("-") else argument
+        if option.startswith("--configf") and value:
+            files.append(Path(value))
+        if (
+            option.startswith("--profile")
+            and value
+            and Path(value).exists()
+            and Path(value).name == value
+        ):
+            raise BadInput(
+                f"--profile {value}: this folder has a {value!r} too, which Snakemake would take for "
+                f"yours; give the whole path, or ./{value} if you trust this folder."
+            )
+    for path in files:
+        plain_yaml.require(path)
+    if DEPLOYED.exists():
+        raise BadInput(
+            f"{DEPLOYED}: programs there would run with the study; delete it (it has no result)."
+        )
 
 
 def fits(config: "Config") -> "Mapping[str, Candidate]":

@@ -11,9 +11,10 @@ from .checks import (
     require_design,
     require_held_out,
     require_labels,
-    require_merges,
     require_overrides,
+    require_paths,
     require_sources,
+    require_tables,
 )
 from .config import Candidate, Config, candidates, extract_settings, fits, read_config, read_file
 from .recordings import SIMULATED, read_recordings, rows
@@ -34,9 +35,10 @@ __all__ = [
     "require_design",
     "require_held_out",
     "require_labels",
-    "require_merges",
     "require_overrides",
+    "require_paths",
     "require_sources",
+    "require_tables",
     "rows",
     "schema",
     "table_of_recordings",

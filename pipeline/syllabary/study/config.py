@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -10,17 +10,31 @@ from ..depth.settings import CheckSettings, ExtractSettings, HeadingTrainingSett
 from ..errors import BadInput, BadSetting
 from ..export.settings import ExportSettings
 from ..figures.settings import DrawSettings
-from ..records import yaml_text
+from ..records import plain_yaml, tsv
 from ..reduction.settings import ReduceSettings
 from ..settings import Field, Settings, read
 from ..simulate.settings import SimulateSettings
 from ..svae.settings import DiscoverySettings, EvaluateSettings, ModelSettings
 from ..syllables.settings import ChangepointSettings, SelectSettings, SuggestSettings, SummarizeSettings
 
-__all__ = ["Candidate", "Config", "candidates", "extract_settings", "fits", "read_config", "read_file"]
+__all__ = [
+    "Candidate",
+    "Config",
+    "candidates",
+    "extract_settings",
+    "fits",
+    "is_reserved",
+    "read_config",
+    "read_file",
+]
 
 LABELS = "config/labels.csv"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+# Names that a system keeps for devices, and names of results beside which a model's would lie.
+DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(10))}
+)
+RESULTS = frozenset({"pca.h5", "changepoints.parquet", "recordings"})
 
 
 class ReduceSection(ReduceSettings):
@@ -103,10 +117,9 @@ def read_config(values: Mapping[str, Any]) -> Config:
     BadSetting
         One sentence that names every wrong key and the nearest right one.
     """
-    config = read(Config, values, "")
+    config = read(Config, _named(values), "")
+    _require_names(config.models)
     for name, model in config.models.items():
-        if not NAME.fullmatch(name):
-            raise BadSetting(f"model name {name!r}: use letters, digits, '_', '.' and '-' only.")
         if model.path is not None and not Path(model.path).is_file():
             raise BadInput(f"models.{name}.path: no file {model.path!r}; give a model.safetensors.")
     candidates(config)
@@ -119,6 +132,67 @@ def read_config(values: Mapping[str, Any]) -> Config:
     return config
 
 
+def _require_names(models: Mapping[str, ModelSettings]) -> None:
+    """Require that models have names which can be those of their files, on every computer."""
+    spelled = dict[str, str]()
+    for name in models:
+        if not NAME.fullmatch(name):
+            raise BadSetting(f"model name {name!r}: use letters, digits, '_', '.' and '-' only.")
+        if is_reserved(name) or name.casefold() in RESULTS:
+            raise BadSetting(f"model name {name!r}: is the name of another file; choose another.")
+        other = spelled.setdefault(name.casefold(), name)
+        if other != name:
+            raise BadSetting(
+                f"model names {other!r} and {name!r} are one file on some computers; rename one of them."
+            )
+
+
+def is_reserved(name: str) -> bool:
+    """Whether some system has no such file: names of devices, and names that end with a point.
+
+    Parameters
+    ----------
+    name : str
+    """
+    return name.endswith(".") or name.partition(".")[0].casefold() in DEVICES
+
+
+def _named(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Turn keys of ``overrides`` that YAML reads as numbers or dates into the names of recordings."""
+    overrides = values.get("overrides")
+    if not isinstance(overrides, Mapping) or all(isinstance(key, str) for key in overrides):
+        return values
+    path = values.get("recordings", "config/recordings.tsv")
+    names: Iterable[str] = tsv.read(path, ("recording",))["recording"] if isinstance(path, str) else []
+    named: dict[str, Any] = {}
+    for key, settings in overrides.items():
+        meant = [key] if isinstance(key, str) else [name for name in names if _reads_as(name, key)]
+        if len(set(meant)) != 1:
+            several = (
+                f"it may be {' or '.join(map(repr, meant))}"
+                if meant
+                else f"{path} has no such recording"
+            )
+            raise BadSetting(
+                f"overrides: YAML reads a name as {key!r}, and {several}; put the name in quotes."
+            )
+        if meant[0] in named:
+            raise BadSetting(f"overrides: {meant[0]!r} is there twice; keep one.")
+        named[meant[0]] = settings
+    return {**values, "overrides": named}
+
+
+def _reads_as(name: str, key: object) -> bool:
+    """Whether YAML reads a plain name as this value."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(name)
+    except (yaml.YAMLError, ValueError):
+        return False
+    return type(value) is type(key) and bool(value == key)
+
+
 def read_file(path: Path) -> Config:
     """Read and check a ``config.yaml``.
 
@@ -127,7 +201,7 @@ def read_file(path: Path) -> Config:
     BadInput, BadSetting
         There is no such file, it is not YAML, or a setting is wrong.
     """
-    return read_config(yaml_text.read(path))
+    return read_config(plain_yaml.read(path))
 
 
 def extract_settings(config: Config, recording: str) -> ExtractSettings:

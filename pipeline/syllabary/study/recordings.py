@@ -1,13 +1,14 @@
 """The table of recordings: animals, groups, the role of each recording, and covariates."""
 
 import hashlib
-from pathlib import Path
+import unicodedata
+from pathlib import Path, PureWindowsPath
 
 import pandas as pd
 
 from ..errors import BadInput
 from ..records import tsv
-from .config import NAME
+from .config import NAME, is_reserved
 from .covariates import covariates, typed_covariates
 
 __all__ = ["SIMULATED", "read_recordings", "rows"]
@@ -52,7 +53,12 @@ def read_recordings(path: Path | str) -> pd.DataFrame:
                 f"{path}, line {line}: recording name {name!r} becomes a file name; use at most 100 "
                 "letters, digits, '_', '.' and '-', and start with a letter or digit."
             )
-    _require_once(path, table["recording"].str.lower(), table["recording"], "name")
+        if is_reserved(name):
+            raise BadInput(
+                f"{path}, line {line}: recording name {name!r} is no file on some computers; rename it."
+            )
+    _require_once(path, table["recording"].str.casefold(), table["recording"], "name")
+    table["path"] = table["path"].map(_existing)
     real = table[table["path"] != SIMULATED]
     _require_once(path, real["path"].map(_place), real["path"], "path")
     table = typed_covariates(path, table)
@@ -97,9 +103,39 @@ def rows(table: pd.DataFrame, *, with_covariates: bool = True) -> list[dict[str,
     return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
+def _existing(path: str) -> str:
+    """Return the spelling of a path that exists: of accents, of the home folder, of Windows.
+
+    File systems differ in whether an accented letter is one character or two.
+    """
+    if path == SIMULATED or _exists(path):
+        return path
+    home = path
+    if path.startswith("~"):
+        try:
+            home = str(Path(path).expanduser())
+        except RuntimeError:  # no such user
+            home = path
+    for spelling in (home, PureWindowsPath(home).as_posix()):
+        for form in (spelling, *(unicodedata.normalize(f, spelling) for f in ("NFC", "NFD"))):
+            if _exists(form):
+                return form
+    return path
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # a name that is too long, or that no file can have
+        return False
+
+
 def _place(path: str) -> Path:
     """The folder or file that a path means, however it is spelled."""
-    place = Path(path).resolve()
+    try:
+        place = Path(path).resolve()
+    except (OSError, ValueError, RuntimeError):  # links in a circle
+        place = Path(path)
     return place.parent if place.name == "depth.dat" else place
 
 

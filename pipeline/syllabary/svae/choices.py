@@ -1,12 +1,10 @@
 """Settings behind the names that a model's settings contain.
 
-Apart from ``settings``, because they import the mathematics. What needs the settings alone
-(components, the config) must neither wait for it nor depend on it.
+The settings of priors and networks lie apart from them, so that nothing here imports the mathematics.
 """
 
 from .. import registry
 from ..errors import BadSetting
-from ..priors.lookup import find_prior
 from ..settings import Settings, read
 from .settings import ModelSettings, NetworkSettings
 
@@ -21,7 +19,7 @@ def network_settings(model: ModelSettings, where: str = "model") -> NetworkSetti
     UnknownName, BadSetting
         There is no such network, or it has no such setting.
     """
-    network = registry.find("syllabary.svae.networks", model.network)
+    network = registry.settings("syllabary.svae.networks", model.network)
     checked: NetworkSettings = read(
         network.Settings, model.network_settings, f"{where}.network_settings"
     )
@@ -31,15 +29,14 @@ def network_settings(model: ModelSettings, where: str = "model") -> NetworkSetti
 def prior_settings(model: ModelSettings, where: str = "model") -> Settings:
     """Check the prior's name and its settings, and return them.
 
-    Importing the prior imports the mathematics, which reading a config does not.
-
     Raises
     ------
     UnknownName, BadSetting
         There is no such prior, or it has no such setting.
     """
-    prior = find_prior(model.prior)
-    return read(prior.Settings, model.prior_settings, f"{where}.prior_settings")
+    prior = registry.settings("syllabary.priors", model.prior)
+    checked: Settings = read(prior.Settings, model.prior_settings, f"{where}.prior_settings")
+    return checked
 
 
 def require_choices(model: ModelSettings, where: str) -> None:
@@ -57,3 +54,13 @@ def require_choices(model: ModelSettings, where: str) -> None:
             f"{where}.discovery works with prior 'slds', not with {model.prior!r}: take that prior, "
             "or leave discovery out."
         )
+
+
+def _trains_networks(name: str) -> bool:
+    module = registry.settings("syllabary.priors", name)
+    trains = getattr(module, "TRAINS_NETWORKS", None)
+    if trains is not None:
+        return bool(trains)
+    from ..priors.lookup import as_network_prior, find_prior
+
+    return as_network_prior(find_prior(name)) is not None

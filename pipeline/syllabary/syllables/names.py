@@ -12,7 +12,7 @@ import pandas as pd
 from ..errors import BadInput
 from ..records import files, tsv
 
-__all__ = ["propose", "read", "write"]
+__all__ = ["propose", "read", "require", "write"]
 
 # Limits for a mouse, for means over a syllable, in the order of the rules.
 RISING_MM_S = 50.0
@@ -40,16 +40,45 @@ def read(path: Path | str) -> dict[int, str]:
     if not Path(path).is_file():
         raise BadInput(f"{path}: no such file; 'names.tsv' has the columns syllable and name.")
     table = tsv.read(path, ("syllable", "name"))
-    table = table[(table["syllable"] != "") & (table["name"] != "")]
-    wrong = table["syllable"][~table["syllable"].str.fullmatch(r"\d{1,5}").astype(bool)]
+    table = table[(table["syllable"] != "") | (table["name"] != "")]
+    wrong = table["syllable"][~table["syllable"].str.fullmatch(r"[0-9]{1,5}").astype(bool)]
     if len(wrong):
-        raise BadInput(f"{path}: syllable {wrong.iloc[0]!r} is not a number; syllables are 0, 1, 2, ...")
+        raise BadInput(
+            f"{path}, line {wrong.index[0]}: syllable {wrong.iloc[0]!r} is not a number; syllables are "
+            "0, 1, 2, ..."
+        )
+    table = table[table["name"] != ""]
     numbers = table["syllable"].astype(int)
     if numbers.duplicated().any():
         raise BadInput(
             f"{path}: syllable {numbers[numbers.duplicated()].iloc[0]} has two names; keep one."
         )
     return dict(zip(numbers.tolist(), table["name"].tolist(), strict=True))
+
+
+def require(path: Path | str, names: Mapping[int, str], syllables: int) -> None:
+    """Require that named syllables are those of the model.
+
+    Parameters
+    ----------
+    path : path
+        Name of the file, for the message.
+    names : mapping of syllable to name
+        Result of ``read``.
+    syllables : int
+        Number of syllables of the model.
+
+    Raises
+    ------
+    BadInput
+        There is no such syllable.
+    """
+    unknown = [syllable for syllable in names if syllable >= syllables]
+    if unknown:
+        raise BadInput(
+            f"{path}: names syllable {unknown[0]} {names[unknown[0]]!r}, but the model has {syllables} "
+            f"syllables, 0 to {syllables - 1}; correct the table, or remove the row."
+        )
 
 
 def write(path: Path | str, names: Mapping[int, str] | pd.DataFrame) -> None:

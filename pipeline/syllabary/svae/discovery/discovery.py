@@ -117,7 +117,13 @@ def find(
 
     people = None
     if labels and any(annotations.weights.any() for annotations in labels.values()):
-        people = {name: labels[name].weights.astype(np.float64) for name in latents}
+        classes = len(next(iter(labels.values())).classes)
+        people = {
+            name: labels[name].weights.astype(np.float64)
+            if name in labels
+            else np.zeros((len(series.values), classes))
+            for name, series in latents.items()
+        }
     with one_thread("torch"):
         number, fits, compared = settings.syllables, [], []
         if number is None:

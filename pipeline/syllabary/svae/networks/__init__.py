@@ -5,7 +5,7 @@
 
 In reading order: ``interface`` (the types of encoders, decoders and networks), ``base`` (the linear
 network, from which the others derive), ``likelihood`` (samples of latents, and the likelihood of pixels)
-and ``autoencoder`` (encoder and decoder of a model).
+``autoencoder`` (encoder and decoder of a model) and ``settings`` (of each network).
 
 Before training every network equals the PCA. Frames are independent: a batch gives the same as its
 frames one at a time.
@@ -19,6 +19,7 @@ SHARED: tuple[str, ...] = (
     "base",
     "interface",
     "likelihood",
+    "settings",
 )
 
 __all__ = ["SHARED"]

@@ -15,24 +15,12 @@ import torch
 from torch import nn
 
 from ...reduction.pca import Pca
-from ...settings import Field
 from . import base
+from .settings.conv import Settings
 
 __all__ = ["Decoder", "Encoder", "Settings"]
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
-
-
-class Settings(base.Settings):
-    """Settings of the convolutional networks."""
-
-    channels: tuple[int, ...] = Field(
-        (16, 32, 64, 64),
-        min_length=1,
-        max_length=6,
-        description="Feature maps of each stage; every stage halves the sides of the crop.",
-    )
-    hidden: int = Field(256, ge=1, description="Units of the layer between images and latents.")
 
 
 class Encoder(base.Encoder):

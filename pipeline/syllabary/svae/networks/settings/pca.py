@@ -1,0 +1,5 @@
+"""Settings of the linear network."""
+
+from ...settings import NetworkSettings as Settings
+
+__all__ = ["Settings"]
