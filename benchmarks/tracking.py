@@ -30,13 +30,14 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parent))
 from results import add
 
-from syllabary.depth import sources, ticks
+from syllabary.depth import sources
 from syllabary.depth.arena import background
 from syllabary.depth.arena import geometry as arenas
 from syllabary.depth.crops import Cutter
 from syllabary.depth.heading.decode import decode
 from syllabary.depth.lens import camera
 from syllabary.depth.settings import ExtractSettings
+from syllabary.depth.timing import ticks
 from syllabary.depth.tracking import first_pass
 from syllabary.provenance import Provenance
 from syllabary.records import tables
@@ -96,7 +97,7 @@ def measure(
         arena = arenas.find(
             empty, camera.from_settings(chosen.camera, video.shape), chosen.arena, where=folder
         )
-        track = first_pass.locate(
+        track, _ = first_pass.locate(
             video, arena, chosen.tracking, block_frames=64, recording=who["recording"]
         )
         headings = decode(

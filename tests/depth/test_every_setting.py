@@ -70,6 +70,7 @@ CASES = {
     "tracking.median_px": Case("stroll", 1),
     "tracking.tail_width_mm": Case("stroll", 30.0),
     "tracking.min_area_mm2": Case("stroll", 5000.0),
+    "tracking.max_area_mm2": Case("stroll", 1000.0),
     "tracking.max_length_mm": Case("cable", 400.0),
     "tracking.max_speed_mm_s": Case("visitor", 50.0),
     "tracking.bridge_s": Case("lost", 0.0),
@@ -113,7 +114,7 @@ def scenes(tmp_path_factory):
     lost = walk.copy()
     lost[10:13] = frames([(None, 0, 0)] * 3)
     visitor = walk.copy()
-    visitor[8:10, 100:129, 80:109] -= 40  # larger than the mouse, which walks elsewhere
+    visitor[8:10, 100:105, 75:185] -= 40  # larger than the mouse, which walks elsewhere; a cable
     ray = (np.arange(COLUMNS) - CX) / FOCAL
     paths = {
         "stroll": write_session(folder / "stroll", walk, times),

@@ -6,10 +6,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from oracles.depth_scene import CX, CY, FOCAL, pear, render
-from syllabary.depth import scalars, ticks
+from syllabary.depth import scalars
 from syllabary.depth.arena import geometry
 from syllabary.depth.lens.camera import Camera
 from syllabary.depth.settings import ArenaSettings, ExtractSettings, TrackingSettings
+from syllabary.depth.timing import ticks
 from syllabary.depth.tracking.tracker import Tracker, foreground
 from syllabary.errors import BadSetting
 from syllabary.records.crops import Crops

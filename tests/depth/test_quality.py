@@ -5,14 +5,17 @@ import pytest
 
 from syllabary.depth.quality import assess
 from syllabary.depth.settings import CheckSettings
-from syllabary.records.crops import SCALARS, CropsWriter
+from syllabary.records.crops import SCALARS, CropsWriter, Missing
 
 
 @pytest.fixture
 def crops(tmp_path, made):
     """Write crops of a recording whose columns a test may bend."""
 
-    def write(ticks=600, dropped=(), lost=(), confidence=1.0, speed=50.0, heights=None):
+    def write(
+        ticks=600, dropped=(), lost=(), confidence=1.0, speed=50.0, heights=None, why=Missing.NOTHING,
+        arena=None,
+    ):  # fmt: skip
         path = tmp_path / "crops.h5"
         frame = np.ones(ticks, int)
         frame[list(dropped)] = 0
@@ -34,8 +37,9 @@ def crops(tmp_path, made):
                 start_time="",
                 scalars=columns,
                 tracking={**tracking, "heading_confidence": missing * confidence, "detected": detected},
-                arena={"floor_plane": np.zeros(4)},
+                arena={"floor_plane": np.zeros(4), **(arena or {})},
                 provenance=made,
+                missing=np.full(ticks, why),
             )
         return assess(path, CheckSettings())
 
@@ -61,6 +65,14 @@ def test_gaps_are_listed(crops):
     assert (report["dropped"], report["frames"], report["verdict"]) == (4, 596, "good")
 
 
+def moves(frame, *shifts_mm):
+    """A floor that moves to some distances in turn, the first of them at a frame."""
+    return {
+        "moved_frame": frame * np.arange(1 + len(shifts_mm)),
+        "moved_mm": np.array([[0.0] * 4, *([shift, shift, 0, 0] for shift in shifts_mm)]),
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "verdict", "word"),
     [
@@ -71,6 +83,15 @@ def test_gaps_are_listed(crops):
         ({"confidence": 0.6}, "warn", "uncertain head end"),
         ({"speed": 9000.0}, "warn", "jump"),
         ({"heights": np.full((600, 8, 8), 9, np.uint8)}, "warn", "cut the mouse off"),
+        ({"lost": range(12), "why": Missing.IMPLAUSIBLE}, "warn", "2.0% of the frames show what is no"),
+        ({"lost": range(160), "why": Missing.IMPLAUSIBLE}, "reject", "such as a hand"),
+        ({"lost": range(12), "why": Missing.SEVERAL}, "warn", "more than one thing"),
+        ({"lost": range(36), "why": Missing.SEVERAL}, "reject", "extract.arena.which"),
+        ({"lost": range(3), "why": Missing.MOVED}, "warn", "0.5% of the frames are left out because"),
+        ({"lost": range(36), "why": Missing.MOVED}, "reject", "the camera, the floor or a wall moved"),
+        ({"arena": moves(90, 5)}, "warn", "moved by 5 mm (at 3.0 s)"),
+        ({"arena": moves(90, -70)}, "reject", "moved by 70 mm (limit 60 mm)"),
+        ({"arena": moves(40, *range(1, 11))}, "warn", "moved by 10 mm (slowly)"),
         ({"ticks": 60}, "reject", "lasts 2.0 s, less than 10 s"),
         ({"ticks": 1}, "reject", "lasts 0.0 s"),
     ],
@@ -85,3 +106,19 @@ def test_what_is_wrong_is_said(crops, change, verdict, word):
 def test_unknown_confidence_is_no_fault(crops):
     report = crops(confidence=np.nan)
     assert (report["verdict"], report["uncertain_heading_fraction"]) == ("good", None)
+
+
+def test_jumps_and_drifts_of_the_floor_are_told_apart(crops):
+    assert crops(arena=moves(40, *range(1, 11)))["background_jumps"] == []
+    report = crops(arena=moves(40, 1, -8, -7, 2), dropped=[0, 7])
+    assert report["background_shift_mm"] == pytest.approx(10)
+    # Frame 80 is tick 82, as two ticks before it have no frame.
+    jumps = [(jump["tick"], jump["mm"]) for jump in report["background_jumps"]]
+    assert jumps == [(82, -9), (162, 9)]
+    assert report["background_jumps"][0]["time_s"] == pytest.approx(82 / 30)
+
+
+def test_a_warning_says_which_number_suffers(crops):
+    report = crops(dropped=range(10, 60), confidence=0.6, speed=9000.0)
+    for word in ("durations", "headings", "speeds"):
+        assert any(word in reason for reason in report["reasons"])

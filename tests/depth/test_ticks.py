@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
-from syllabary.depth import ticks
+from syllabary.depth.timing import ticks
 
 
 def test_every_single_dropped_frame_is_found(rng):

@@ -1,8 +1,8 @@
 """Raw depth frames to upright crops of one mouse, and the quality of a recording.
 
 In reading order: ``settings``; ``counts`` (what they mean); ``video`` (an open recording); ``sources``
-(choice of a reader, and checks of inputs) and ``readers/`` (one file per format); ``clocks`` (which
-numbers are times) and ``ticks`` (timestamps to a regular clock); ``lens/`` (pixels and depths to
+(choice of a reader, and checks of inputs) and ``readers/`` (one file per format); ``timing`` (timestamps
+to a regular clock); ``lens/`` (pixels and depths to
 millimeters and back); ``arena/`` (the empty arena and its coordinates); ``tracking/`` (position, axis
 and size of the mouse); ``heading/`` (the head end) and ``heading_training/``; ``bridging`` (short
 losses); ``scalars`` (columns of tables); ``crops`` (warp to upright crops); ``blocks`` (reading ahead)
@@ -21,7 +21,6 @@ __all__ = [
     "arena",
     "blocks",
     "bridging",
-    "clocks",
     "conversion",
     "counts",
     "crops",
@@ -37,7 +36,7 @@ __all__ = [
     "scalars",
     "settings",
     "sources",
-    "ticks",
+    "timing",
     "tracking",
     "video",
     "windows",

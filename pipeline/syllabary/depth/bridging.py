@@ -49,5 +49,6 @@ def bridge(
     heading = filled(turned)
     heading = np.pi - (np.pi - heading) % (2 * np.pi)
     heading[detected] = headings.heading_rad[detected]
-    columns = {name: filled(getattr(track, name)) for name in PLACE}
-    return replace(track, **columns), headings._replace(heading_rad=heading)
+    x_px, y_px, x_mm, y_mm = (filled(getattr(track, name)) for name in PLACE)
+    track = replace(track, x_px=x_px, y_px=y_px, x_mm=x_mm, y_mm=y_mm)
+    return track, headings._replace(heading_rad=heading)

@@ -5,6 +5,7 @@ mouse into a scratch file. Then the head end is decided for the whole recording 
 windows are turned upright. The size of the blocks that are read changes nothing.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,19 @@ from ..errors import NoFloor
 from ..machine import one_thread
 from ..progress import track as progress
 from ..provenance import Provenance
-from ..records.crops import CropsWriter
-from . import bridging, preview, remeasuring, scalars, sources, ticks
-from .arena import background, units
-from .arena import geometry as arenas
+from ..records.crops import CropsWriter, Missing
+from . import bridging, preview, remeasuring, scalars, sources
+from .arena import alignment, background, units
+from .arena.eras import Eras
 from .arena.geometry import Arena
-from .crops import Cutter, size_factor
+from .crops import Crop, Cutter, size_factor
 from .heading import flips
 from .heading.decode import Headings, decode
 from .lens import camera
+from .lens.camera import Camera
 from .settings import ExtractSettings
-from .ticks import Ticks
+from .timing import ticks
+from .timing.ticks import Ticks
 from .tracking.first_pass import Frame, locate
 from .tracking.tracker import Mouse, Track
 from .video import ExtractedCrops, Video
@@ -106,20 +109,17 @@ def _extract(
 ) -> None:
     """Write the crops of a raw recording; ``windows`` holds what the second pass needs."""
     clock = ticks.from_timestamps(video.timestamps_s)
-    empty = background.estimate(video, settings.background)
     lens = camera.from_settings(settings.camera, video.shape, video.intrinsics, where=where)
-    try:
-        arena = arenas.find(empty, lens, settings.arena, where=where)
-    except NoFloor as error:
-        raise units.explained(error, video, lens, settings.arena, where=where) from None
-    if settings.background.method == "plane":
-        arena = arena.leveled()
+    arena = _arena(video, lens, settings, where)
     cutter = Cutter(arena, settings.tracking, settings.crop)
 
-    def keep(frame: int, depth_mm: Frame, filled_mm: Frame, mouse: Mouse) -> None:
+    def keep(frame: int, depth_mm: Frame, filled_mm: Frame, mouse: Mouse, arena: Arena) -> None:
+        nonlocal cutter
+        if arena is not cutter.arena:
+            cutter = Cutter(arena, settings.tracking, settings.crop)
         windows.put(frame, cutter.window(depth_mm, mouse.x_px, mouse.y_px, filled_mm=filled_mm))
 
-    track = locate(
+    track, eras = locate(
         video, arena, settings.tracking, block_frames=block_frames, recording=recording, keep=keep
     )
     headings = decode(
@@ -140,48 +140,87 @@ def _extract(
         size_factor=factor,
         size=(settings.crop.size_px, settings.crop.size_px),
     ) as writer:
-        _write_crops(writer, windows, cutter, track, headings, clock, recording, factor)
+        crops = _upright(windows, eras, track, headings, settings, factor)
+        _write_crops(writer, crops, clock, recording)
         writer.finish(
             frame=clock.frame,
             time_s=clock.time_s,
             start_time=video.start_time,
-            scalars=scalars.columns(track, headings.heading_rad, clock, arena),
-            tracking=_tracking(track, headings, clock, arena),
-            arena=arena.arrays(),
+            scalars=scalars.columns(track, headings.heading_rad, clock, eras),
+            tracking=_tracking(track, headings, clock, eras),
+            arena={**arena.arrays(), **eras.arrays()},
             provenance=provenance,
+            missing=_missing(track, clock),
         )
+
+
+def _arena(video: Video, lens: Camera, settings: ExtractSettings, where: Path | str) -> Arena:
+    """Return the empty arena at the place where it is for most of the recording."""
+    samples = background.sample(video, settings.background)
+    try:
+        arena = alignment.find(samples, lens, settings.arena, settings.tracking, where=where)
+    except NoFloor as error:
+        raise units.explained(error, video, lens, settings.arena, where=where) from None
+    return arena.leveled() if settings.background.method == "plane" else arena
+
+
+def _upright(
+    windows: Windows,
+    eras: Eras,
+    track: Track,
+    headings: Headings,
+    settings: ExtractSettings,
+    factor: float,
+) -> Iterator[tuple[int, Crop]]:
+    """Yield every frame that shows the mouse and its crop, scaled to ``factor`` times less."""
+    for era in eras:
+        cutter = Cutter(era.arena, settings.tracking, settings.crop)
+        place = track.x_px[era.frames], track.y_px[era.frames], headings.heading_rad[era.frames]
+        matrices = cutter.matrices(*place, factor)
+        for frame, matrix in enumerate(matrices, era.frames.start):
+            window = windows.get(frame) if track.detected[frame] else None
+            if window is not None:
+                yield frame, cutter.turn(window, matrix)
 
 
 def _write_crops(
     writer: CropsWriter,
-    windows: Windows,
-    cutter: Cutter,
-    track: Track,
-    headings: Headings,
+    crops: Iterator[tuple[int, Crop]],
     clock: Ticks,
     recording: str,
-    factor: float,
 ) -> None:
-    """Turn the crops upright and write them, a row per tick; scaled to ``factor`` times less."""
-    count, size = len(clock.frame), cutter.settings.size_px
+    """Write the crops, a row per tick."""
+    count, size = len(clock.frame), writer.size
     starts = range(0, count, WRITE_TICKS)
-    matrices = cutter.matrices(track.x_px, track.y_px, headings.heading_rad, factor)
+    frame, crop = next(crops, (-1, None))
     for start in progress(starts, f"crop {recording}", total=count, unit="ticks", step=WRITE_TICKS):
         frames = clock.frame[start : start + WRITE_TICKS]
-        heights = np.zeros((len(frames), size, size), np.uint8)
+        heights = np.zeros((len(frames), *size), np.uint8)
         observed = np.zeros(heights.shape, bool)
-        for tick, frame in enumerate(frames.tolist()):
-            window = windows.get(frame) if frame >= 0 else None
-            if window is not None:
-                heights[tick], observed[tick] = cutter.turn(window, matrices[frame])
+        for tick, wanted in enumerate(frames.tolist()):
+            # A frame that no tick has is passed over.
+            while crop is not None and frame < wanted:
+                frame, crop = next(crops, (-1, None))
+            if crop is not None and wanted == frame:
+                heights[tick], observed[tick] = crop
+                frame, crop = next(crops, (-1, None))
         writer.append(heights, observed)
 
 
-def _tracking(track: Track, headings: Headings, clock: Ticks, arena: Arena) -> dict[str, np.ndarray]:
+def _missing(track: Track, clock: Ticks) -> npt.NDArray[np.uint8]:
+    out = np.full(len(clock.frame), Missing.DROPPED, np.uint8)
+    out[clock.of_frame] = track.missing
+    return out
+
+
+def _tracking(track: Track, headings: Headings, clock: Ticks, eras: Eras) -> dict[str, np.ndarray]:
     """Columns of ``tracking``: what is needed to draw the mouse into its frame."""
-    heading = np.stack([np.cos(headings.heading_rad), np.sin(headings.heading_rad)], axis=-1)
-    along = np.einsum("fij,fj->fi", arena.floor_scale(track.x_px, track.y_px), heading)
-    image_rad = np.arctan2(along[:, 1], along[:, 0])
+    image_rad = np.full(len(track.x_px), np.nan)
+    for era in eras:
+        x, y, turn = (v[era.frames] for v in (track.x_px, track.y_px, headings.heading_rad))
+        heading = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+        along = np.einsum("fij,fj->fi", era.arena.floor_scale(x, y), heading)
+        image_rad[era.frames] = np.arctan2(along[:, 1], along[:, 0])
     values = {
         "x_px": track.x_px,
         "y_px": track.y_px,

@@ -6,10 +6,50 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..records.crops import Crops
+from ..records.crops import Crops, Missing
 from .settings import CheckSettings
 
 __all__ = ["assess"]
+
+# Fractions of frames without a mouse, by reason.
+LOST = {
+    "implausible_fraction": Missing.IMPLAUSIBLE,
+    "several_animals_fraction": Missing.SEVERAL,
+    "background_moved_fraction": Missing.MOVED,
+}
+# What is wrong with a fraction, which number suffers, and the stem of its settings.
+LIMITS = {
+    "dropped_fraction": ("of the ticks have no frame; durations of short syllables suffer", "dropped"),
+    "missing_mouse_fraction": (
+        "of the frames show no mouse; usage counts the others alone",
+        "missing_mouse",
+    ),
+    "implausible_fraction": (
+        "of the frames show what is no mouse, such as a hand or a moved wall, and are left out",
+        "implausible",
+    ),
+    "several_animals_fraction": (
+        "of the frames show more than one thing of an animal's size, such as a second animal or an "
+        "object that was moved, and a recording is of one animal; choose one of several arenas with "
+        "extract.arena.which, or outline the floor without the object with extract.arena.polygon_px",
+        "several_animals",
+    ),
+    "background_moved_fraction": (
+        "of the frames are left out because the camera, the floor or a wall moved",
+        "background_moved",
+    ),
+    "uncertain_heading_fraction": (
+        "of the frames have an uncertain head end; headings and turns suffer",
+        "uncertain_heading",
+    ),
+    "clipped_fraction": (
+        "of the crops cut the mouse off, so that poses suffer; is it larger than the crop?",
+        "clipped",
+    ),
+    "jump_fraction": ("of the frames jump faster than a mouse; speeds suffer", "jumps"),
+}
+# Times named in a reason.
+MAX_JUMPS = 5
 
 
 def assess(crops_path: Path | str, settings: CheckSettings) -> dict[str, object]:
@@ -19,7 +59,8 @@ def assess(crops_path: Path | str, settings: CheckSettings) -> dict[str, object]
     -------
     dict
         JSON-able. ``verdict`` is ``good``, ``warn`` or ``reject`` with ``reasons``, one sentence
-        each; ``gaps`` lists the first missing tick and the number of ticks of every gap.
+        each; ``gaps`` lists the first missing tick and the number of ticks of every gap, and
+        ``background_jumps`` the tick, the time and the size of every sudden move of the background.
         Fractions are of ticks (dropped) or of frames; None if there are none.
     """
     with Crops(crops_path) as crops:
@@ -35,6 +76,7 @@ def assess(crops_path: Path | str, settings: CheckSettings) -> dict[str, object]
         fractions = {
             "dropped_fraction": _fraction(~recorded),
             "missing_mouse_fraction": _fraction(~detected[recorded]),
+            **{name: _fraction(crops.missing[recorded] == reason) for name, reason in LOST.items()},
             "uncertain_heading_fraction": _fraction(
                 confidence[np.isfinite(confidence)] < settings.uncertain_heading_below
             ),
@@ -53,8 +95,11 @@ def assess(crops_path: Path | str, settings: CheckSettings) -> dict[str, object]
             "median_area_mm2": float(np.median(area)) if len(area) else None,
             "median_length_mm": float(np.median(length)) if len(length) else None,
             "gaps": _gaps(recorded),
+            "background_shift_mm": _shift_mm(crops),
+            "background_jumps": _jumps(crops, settings.background_jump_mm),
         }
     rejected, warned = _reasons(duration_s, fractions, settings)
+    _judge_background(report, settings, rejected, warned)
     verdict = "reject" if rejected else "warn" if warned else "good"
     return {**report, "verdict": verdict, "reasons": rejected + warned}
 
@@ -66,35 +111,9 @@ def _reasons(
     rejected, warned = [], []
     if duration_s < settings.min_duration_s:
         rejected.append(f"lasts {duration_s:.1f} s, less than {settings.min_duration_s:g} s")
-    limits = (
-        (
-            "dropped_fraction",
-            "of the ticks have no frame",
-            settings.dropped_warn,
-            settings.dropped_reject,
-        ),
-        (
-            "missing_mouse_fraction",
-            "of the frames show no mouse",
-            settings.missing_mouse_warn,
-            settings.missing_mouse_reject,
-        ),
-        (
-            "uncertain_heading_fraction",
-            "of the frames have an uncertain head end",
-            settings.uncertain_heading_warn,
-            None,
-        ),
-        (
-            "clipped_fraction",
-            "of the crops cut the mouse off; is it larger than the crop?",
-            settings.clipped_warn,
-            None,
-        ),
-        ("jump_fraction", "of the frames jump faster than a mouse", settings.jumps_warn, None),
-    )
-    for name, claim, warn, reject in limits:
+    for name, (claim, stem) in LIMITS.items():
         value = fractions[name]
+        warn, reject = getattr(settings, f"{stem}_warn"), getattr(settings, f"{stem}_reject", None)
         if value is None:
             continue
         if reject is not None and value > reject:
@@ -102,6 +121,47 @@ def _reasons(
         elif value > warn:
             warned.append(f"{value:.1%} {claim} (limit {warn:.1%})")
     return rejected, warned
+
+
+def _judge_background(
+    report: Mapping[str, object], settings: CheckSettings, rejected: list[str], warned: list[str]
+) -> None:
+    """Add the reasons that a moved background gives."""
+    shift = float(str(report["background_shift_mm"]))
+    if shift > settings.background_shift_reject_mm:
+        limit = settings.background_shift_reject_mm
+        rejected.append(
+            f"the camera or the floor moved by {shift:.0f} mm (limit {limit:g} mm); positions are not "
+            "comparable"
+        )
+    elif shift > settings.background_shift_warn_mm:
+        jumps = report["background_jumps"]
+        assert isinstance(jumps, list)
+        when = ", ".join(f"at {jump['time_s']:.1f} s" for jump in jumps[:MAX_JUMPS]) or "slowly"
+        warned.append(
+            f"the camera or the floor moved by {shift:.0f} mm ({when}); heights follow it, positions "
+            "before and after differ by the move"
+        )
+
+
+def _shift_mm(crops: Crops) -> float:
+    """Return the largest distance between two places of the floor, mm."""
+    moved = crops.arena.get("moved_mm")
+    return 0.0 if moved is None else float(np.ptp(moved, axis=0).max())
+
+
+def _jumps(crops: Crops, jump_mm: float) -> list[dict[str, float]]:
+    """Return the sudden moves of the background."""
+    if "moved_mm" not in crops.arena:
+        return []
+    steps = np.diff(crops.arena["moved_mm"], axis=0)
+    sizes = steps[np.arange(len(steps)), np.abs(steps).argmax(axis=1)]
+    ticks = np.searchsorted(np.maximum.accumulate(crops.frame), crops.arena["moved_frame"][1:])
+    return [
+        {"tick": int(tick), "time_s": float(crops.time_s[tick]), "mm": float(size)}
+        for tick, size in zip(ticks, sizes, strict=True)
+        if abs(size) > jump_mm
+    ]
 
 
 def _look_at_crops(crops: Crops, detected: npt.NDArray[np.bool_]) -> tuple[float | None, float | None]:

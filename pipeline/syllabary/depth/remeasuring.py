@@ -13,13 +13,15 @@ import numpy.typing as npt
 
 from ..provenance import Provenance
 from ..records.crops import CropsWriter
-from . import scalars, ticks
+from . import scalars
 from .arena import geometry as arenas
+from .arena.eras import Eras
 from .arena.geometry import Arena
 from .heading import evidence
 from .lens import camera
 from .settings import ExtractSettings, TrackingSettings
-from .ticks import Ticks
+from .timing import ticks
+from .timing.ticks import Ticks
 from .tracking.shape import measure, undo_oblique_view
 from .tracking.tracker import Mouse, Track, tail_kernel
 from .video import ExtractedCrops
@@ -69,7 +71,7 @@ def write(
             frame=clock.frame,
             time_s=clock.time_s,
             start_time=source.start_time,
-            scalars=scalars.columns(track, heading, clock, arena),
+            scalars=scalars.columns(track, heading, clock, Eras(arena)),
             tracking={
                 **place,
                 "heading_confidence": np.full(len(clock.frame), np.nan),

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from .arena.geometry import Arena
-from .ticks import Ticks
+from .arena.eras import Eras
+from .timing.ticks import Ticks
 from .tracking.tracker import Track
 
 __all__ = ["columns", "rate", "spread_over_ticks"]
@@ -50,7 +50,7 @@ def rate(values: Array, time_s: Array, *, period: float | None = None) -> Array:
     return out
 
 
-def columns(track: Track, heading_rad: Array, ticks: Ticks, arena: Arena) -> dict[str, Array]:
+def columns(track: Track, heading_rad: Array, ticks: Ticks, eras: Eras) -> dict[str, Array]:
     """Return the columns of ``scalars``.
 
     Parameters
@@ -58,6 +58,8 @@ def columns(track: Track, heading_rad: Array, ticks: Ticks, arena: Arena) -> dic
     track : Track
         F frames.
     heading_rad : (F,)
+    eras : Eras
+        The arena of every frame.
     """
 
     def on_ticks(values: Array) -> Array:
@@ -77,18 +79,21 @@ def columns(track: Track, heading_rad: Array, ticks: Ticks, arena: Arena) -> dic
         "height_max_mm": on_ticks(track.height_max_mm),
         "area_mm2": on_ticks(track.area_mm2),
         "center_distance_mm": np.hypot(x, y),
-        "wall_distance_mm": _wall_distance(x, y, arena),
+        "wall_distance_mm": on_ticks(_wall_distance(track.x_mm, track.y_mm, eras)),
     }
 
 
-def _wall_distance(x: Array, y: Array, arena: Arena) -> Array:
-    """Distance from the point of the floor below the mouse to the floor's edge, mm."""
+def _wall_distance(x: Array, y: Array, eras: Eras) -> Array:
+    """Distance from the point of the floor below the mouse to the floor's edge, (F,) mm."""
     out = np.full(len(x), np.nan)
-    detected = np.isfinite(x) & np.isfinite(y)
-    place = np.stack([x[detected], y[detected], np.zeros(np.count_nonzero(detected))], axis=-1)
-    pixel = np.rint(arena.pixels(place)).astype(int)
-    rows = np.clip(pixel[:, 1], 0, arena.mask.shape[0] - 1)
-    cols = np.clip(pixel[:, 0], 0, arena.mask.shape[1] - 1)
-    focal = np.sqrt(arena.camera.fx_px * arena.camera.fy_px)
-    out[detected] = arena.wall_px[rows, cols] * arena.plane_mm[rows, cols] / focal
+    for era in eras:
+        arena = era.arena
+        frames = np.arange(len(x))[era.frames]
+        frames = frames[np.isfinite(x[frames]) & np.isfinite(y[frames])]
+        place = np.stack([x[frames], y[frames], np.zeros(len(frames))], axis=-1)
+        pixel = np.rint(arena.pixels(place)).astype(int)
+        rows = np.clip(pixel[:, 1], 0, arena.mask.shape[0] - 1)
+        cols = np.clip(pixel[:, 0], 0, arena.mask.shape[1] - 1)
+        focal = np.sqrt(arena.camera.fx_px * arena.camera.fy_px)
+        out[frames] = eras.arena.wall_px[rows, cols] * arena.plane_mm[rows, cols] / focal
     return out

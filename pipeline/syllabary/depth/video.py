@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput
-from . import clocks
 from .counts import CountMetadata, Counts, from_metadata, ordered, to_mm
+from .timing import clocks
 
 __all__ = ["ExtractedCrops", "Intrinsics", "Video", "require_shape"]
 

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import re
 from collections.abc import Iterator, Mapping
+from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +21,7 @@ from ..errors import BadInput, ShapeError
 from ..provenance import Provenance
 from . import files
 
-__all__ = ["SCALARS", "TRACKING", "Crops", "CropsWriter"]
+__all__ = ["SCALARS", "TRACKING", "Crops", "CropsWriter", "Missing"]
 
 SCHEMA = 2
 # Schema 1 differs in the name of one column of ``tracking``: ``detected`` was ``found``.
@@ -33,6 +34,17 @@ SCALARS = (
     "height_mm", "height_max_mm", "area_mm2", "center_distance_mm", "wall_distance_mm",
 )  # fmt: skip
 TRACKING = ("x_px", "y_px", "heading_rad", "heading_confidence", "detected")
+
+
+class Missing(IntEnum):
+    """Why a tick shows no animal."""
+
+    DETECTED = 0
+    NOTHING = 1
+    IMPLAUSIBLE = 2
+    SEVERAL = 3
+    MOVED = 4
+    DROPPED = 5
 
 
 class CropsWriter:
@@ -141,6 +153,7 @@ class CropsWriter:
         tracking: Mapping[str, npt.NDArray[np.generic]],
         arena: Mapping[str, npt.NDArray[np.generic]],
         provenance: Provenance,
+        missing: npt.NDArray[np.integer] | None = None,
     ) -> None:
         """Add the arrays of the whole recording and complete the file.
 
@@ -157,6 +170,8 @@ class CropsWriter:
         arena : mapping of arrays
             ``background_mm, mask, floor_plane, intrinsics, distortion``.
         provenance : Provenance
+        missing : (T,) int, optional
+            ``Missing`` of each tick.
 
         Raises
         ------
@@ -178,6 +193,8 @@ class CropsWriter:
         for name in TRACKING:
             dtype = np.bool_ if name == "detected" else np.float32
             self._h5[f"tracking/{name}"] = np.asarray(tracking[name], dtype)
+        if missing is not None:
+            self._h5["tracking/missing"] = np.asarray(missing, np.uint8)
         for name, value in arena.items():
             packing = {"compression": "gzip", "compression_opts": 1} if np.ndim(value) > 1 else {}
             self._h5.create_dataset(f"arena/{name}", data=value, **packing)
@@ -222,6 +239,8 @@ class Crops:
     frame : (T,) int32
     time_s : (T,) float64
     scalars, tracking : DataFrame, T rows
+    missing : (T,) uint8
+        ``Missing`` of each tick.
     arena : dict of arrays
     provenance : Provenance
     """
@@ -252,6 +271,11 @@ class Crops:
         self.scalars = pd.DataFrame({n: self._h5[f"scalars/{n}"][()] for n in SCALARS})
         columns = {n: self._h5[f"tracking/{old_names.get(n, n)}"][()] for n in TRACKING}
         self.tracking = pd.DataFrame(columns)
+        detected = self.tracking["detected"].to_numpy()
+        nothing = np.where(self.frame < 0, Missing.DROPPED, Missing.NOTHING)
+        if "tracking/missing" in self._h5:
+            nothing = self._h5["tracking/missing"][()]
+        self.missing = np.where(detected, Missing.DETECTED, nothing).astype(np.uint8)
         self.arena = {name: item[()] for name, item in self._h5["arena"].items()}
         if not np.isfinite(self.time_s).all() or not (np.diff(self.time_s) > 0).all():
             raise KeyError("time_s does not increase")

@@ -5,9 +5,9 @@ import datetime
 import numpy as np
 import pytest
 
-from syllabary.depth import ticks
 from syllabary.depth.readers import timestamps_file
 from syllabary.depth.settings import SourceSettings
+from syllabary.depth.timing import ticks
 from syllabary.errors import BadInput
 
 STRICT = SourceSettings()

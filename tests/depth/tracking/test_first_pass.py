@@ -33,7 +33,10 @@ def arena():
 
 
 def track_of(arena, video, block_frames=5, keep=None):
-    return locate(video, arena, TrackingSettings(), block_frames=block_frames, recording="m1", keep=keep)
+    options = {"block_frames": block_frames, "recording": "m1", "keep": keep}
+    track, eras = locate(video, arena, TrackingSettings(), **options)
+    assert [era.arena for era in eras] == [arena]
+    return track
 
 
 def test_the_mouse_is_found_where_there_is_one(arena):
@@ -56,7 +59,8 @@ def test_frames_with_a_mouse_are_handed_on_in_turn(arena):
     video, kept = Walk(), []
     track = track_of(arena, video, keep=lambda *call: kept.append(call))
     assert [frame for frame, *_ in kept] == np.flatnonzero(track.detected).tolist()
-    for frame, depth, filled, mouse in kept:
+    for frame, depth, filled, mouse, where in kept:
+        assert where is arena
         assert_array_equal(depth, video.frames[frame])
         assert filled is depth
         assert (mouse.x_px, mouse.y_px) == (track.x_px[frame], track.y_px[frame])

@@ -9,7 +9,7 @@ from ..settings import BackgroundSettings
 from ..video import Video
 from . import ordering
 
-__all__ = ["estimate", "far_mode"]
+__all__ = ["MIN_SAMPLES", "estimate", "far_mode", "of", "sample"]
 
 MIN_SAMPLES = 3
 STRIP_ROWS = 32
@@ -19,19 +19,29 @@ FAR_QUANTILE, OBJECT_MM = 0.9, 8.0
 
 
 def estimate(video: Video, settings: BackgroundSettings) -> npt.NDArray[np.uint16]:
-    """Estimate the background from frames spread over the recording.
+    """Estimate the background of a recording in which nothing but the animal moves.
 
     Returns
     -------
     (rows, columns) uint16
         Depth, mm; 0 where the sensor hardly ever measured.
     """
+    return of(sample(video, settings))
+
+
+def sample(video: Video, settings: BackgroundSettings) -> npt.NDArray[np.uint16]:
+    """Return frames spread over the recording, (n, rows, columns) uint16, mm."""
     wanted = np.unique(np.linspace(0, len(video) - 1, settings.frames).astype(int))
     samples = np.empty((len(wanted), *video.shape), np.uint16)
     for k, frame in enumerate(wanted.tolist()):
         samples[k] = video.read(frame, frame + 1)[0]
-    background = np.empty(video.shape, np.uint16)
-    for row in range(0, video.shape[0], STRIP_ROWS):
+    return samples
+
+
+def of(samples: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+    """Return the background of samples (n, rows, columns), mm; (rows, columns), 0 = unknown."""
+    background = np.empty(samples.shape[1:], np.uint16)
+    for row in range(0, len(background), STRIP_ROWS):
         background[row : row + STRIP_ROWS] = far_mode(samples[:, row : row + STRIP_ROWS])
     # Flying pixels at edges disagree with all their neighbors.
     blurred = cv2.medianBlur(background, 3)

@@ -32,6 +32,8 @@ class Arena:
         Unit normal away from the camera, and its distance from the lens, mm: n·X = d.
     tolerance_mm, margin_px : float, int
         How far the floor may leave its plane; how far beyond the floor the mouse is sought.
+    moves : bool
+        The camera or the floor moves, so that parts of the wall come into sight.
     """
 
     camera: Camera
@@ -40,6 +42,7 @@ class Arena:
     floor_plane: npt.NDArray[np.float64]
     tolerance_mm: float
     margin_px: int
+    moves: bool = False
 
     @cached_property
     def rays(self) -> npt.NDArray[np.float64]:
@@ -107,6 +110,36 @@ class Arena:
         """Return the same arena with an empty floor, on which the background is the plane."""
         plane = np.where(self.mask, np.rint(self.plane_mm), self.background_mm)
         return replace(self, background_mm=plane.astype(np.uint16))
+
+    def moved(self, pose: npt.NDArray[np.float64]) -> "Arena":
+        """Return the arena after the camera or the floor moved to a pose (3,), see ``stillness``.
+
+        Walls may move with the floor or stay, so that they are expected where they are nearer.
+        """
+        depth = self.background_mm.astype(np.float64)
+        measured = depth > 0
+        inverse = 1 / np.where(measured, depth, np.inf) + self.rays @ pose
+        background = np.where(measured, np.rint(1 / np.maximum(inverse, 1e-5)), 0)
+        background = np.where(self.mask, background, np.minimum(background, depth)).astype(np.uint16)
+        normal = self.floor_plane[:3] / self.floor_plane[3] + pose
+        plane = np.append(normal, 1.0) / np.linalg.norm(normal)
+        out = replace(self, background_mm=background, floor_plane=plane, moves=True)
+        # The rays depend on the camera alone.
+        out.__dict__["rays"] = self.rays
+        return out
+
+    @cached_property
+    def corners_px(self) -> npt.NDArray[np.int64]:
+        """Rows and columns of the corners of the box around the floor, (2, 4)."""
+        inside = np.argwhere(self.mask)
+        (top, left), (bottom, right) = inside.min(axis=0), inside.max(axis=0)
+        return np.array([[top, top, bottom, bottom], [left, right, left, right]])
+
+    def shift_mm(self, pose: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return by how much the floor's corners are farther at a pose (3,), (4,) mm."""
+        rows, columns = self.corners_px
+        depth = self.plane_mm[rows, columns].astype(np.float64)
+        return 1 / (1 / depth + self.rays[rows, columns] @ pose) - depth
 
     def place(self, points: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         """Turn positions in the camera frame (..., 3) mm into the arena frame."""

@@ -37,7 +37,9 @@ def of_recording(source: Path, settings: ExtractSettings, heading_rad: Array) ->
         empty = background.estimate(video, settings.background)
         lens = camera.from_settings(settings.camera, video.shape)
         arena = arenas.find(empty, lens, settings.arena, where=source)
-        track = locate(video, arena, settings.tracking, block_frames=BLOCK_FRAMES, recording=source.name)
+        track, _ = locate(
+            video, arena, settings.tracking, block_frames=BLOCK_FRAMES, recording=source.name
+        )
     ahead = np.cos(track.axis_rad - heading_rad)
     # A body that lies across its heading is no example of either end.
     clear = track.detected & (np.abs(ahead) > np.cos(np.pi / 4))

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from ...errors import BadInput
 from ...records.hdf5 import open_to_read
-from .. import clocks, counts
+from .. import counts
 from ..settings import SourceSettings
+from ..timing import clocks
 from ..video import Video, require_shape
 from . import hdf5_file, metadata_file, timestamps_file
 

@@ -10,8 +10,8 @@ from typing import cast
 import numpy as np
 
 from ...errors import BadInput
-from .. import clocks
 from ..settings import SourceSettings
+from ..timing import clocks
 from ..video import Intrinsics, require_shape
 
 __all__ = ["beside", "describe", "dtype", "intrinsics", "rate", "read", "shape", "started"]

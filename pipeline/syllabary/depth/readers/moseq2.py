@@ -16,8 +16,8 @@ import yaml
 
 from ...errors import BadInput
 from ...records.hdf5 import open_to_read
-from .. import clocks, ticks
 from ..settings import SourceSettings
+from ..timing import clocks, ticks
 from ..video import ExtractedCrops, require_shape
 from . import hdf5_file, metadata_file
 

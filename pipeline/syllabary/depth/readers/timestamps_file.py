@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadInput
-from .. import clocks, ticks
 from ..settings import SourceSettings
+from ..timing import clocks, ticks
 from . import metadata_file, time_text
 from .timestamps_table import Column, Table
 

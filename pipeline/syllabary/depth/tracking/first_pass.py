@@ -7,10 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ...progress import track as progress
+from ...records.crops import Missing
+from ..arena.eras import Eras
 from ..arena.geometry import Arena
+from ..arena.stillness import Watch
 from ..blocks import read_ahead
 from ..settings import TrackingSettings
 from ..video import Video
+from . import plausibility
 from .holes import Filler
 from .tracker import Mouse, Track, Tracker
 
@@ -27,38 +31,50 @@ def locate(
     *,
     block_frames: int,
     recording: str,
-    keep: Callable[[int, Frame, Frame, Mouse], None] | None = None,
-) -> Track:
-    """Find the mouse in every frame.
+    keep: Callable[[int, Frame, Frame, Mouse, Arena], None] | None = None,
+) -> tuple[Track, Eras]:
+    """Find the mouse in every frame, and where the arena was.
 
     Parameters
     ----------
+    arena : Arena
+        Where the floor moves, it is followed from here.
     block_frames : int
         Frames read at once; changes memory, never the result.
     recording : str
         Its name, for progress and log.
     keep : callable, optional
-        Called with the number, the depth image, the same with its holes filled, and the mouse of each
-        frame that shows one.
+        Called with the number, the depth image, the same with its holes filled, the mouse and the
+        arena of each frame that may show one; not all of them are in the track.
     """
     filler = Filler(video, arena, settings)
     if filler.is_needed:
         log.info("%s: pixels of the animal are missing; they are filled from those around", recording)
-    track = Track.empty(len(video))
-    tracker = Tracker(arena, settings)
+    track, eras = Track.empty(len(video)), Eras(arena)
+    tracker, watch = Tracker(arena, settings), Watch(arena, settings)
+    pose = watch.pose
     after_s = np.diff(video.timestamps_s, prepend=video.timestamps_s[:1]).tolist()
     blocks = read_ahead(video, block_frames)
     for start, block in progress(
         blocks, f"track {recording}", total=len(video), unit="frames", step=block_frames
     ):
         for i, depth in enumerate(block, start):
+            in_place, in_sight = watch.is_sure(depth)
+            if watch.pose is not pose:
+                pose = watch.pose
+                arena = eras.add(i, pose)
+                tracker.move(arena)
+                filler.move(arena)
             filled = filler.fill(depth)
             mouse = tracker.find(filled, after_s[i])
-            if mouse is not None and filled is not None:
+            if not (in_place and in_sight):
+                track.missing[i] = Missing.IMPLAUSIBLE if in_place else Missing.MOVED
+            elif mouse is not None and filled is not None:
                 track.put(i, mouse)
                 if keep is not None:
-                    keep(i, depth, filled, mouse)
+                    keep(i, depth, filled, mouse, arena)
+    track = plausibility.judge(track, video.timestamps_s, settings)
     missing = len(video) - int(track.detected.sum())
     if missing:
         log.info("%s: no mouse in %d of %d frames", recording, missing, len(video))
-    return track
+    return track, eras

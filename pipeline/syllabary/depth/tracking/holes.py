@@ -92,6 +92,10 @@ class Filler:
         shadowed = len(sides) > 2 and float(np.hypot(*np.mean(sides, axis=0))) > ONE_SIDED
         self._max_unlikely = MAX_UNLIKELY_OF_SHADOW if shadowed else MAX_UNLIKELY
 
+    def move(self, arena: Arena) -> None:
+        """Measure heights from the floor where it is now; the same pixels are searched."""
+        self._reference = np.ascontiguousarray(arena.reference_mm[self._window])
+
     def fill(self, depth_mm: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16] | None:
         """Return a frame with the animal's holes filled, the same if it has none.
 

@@ -11,10 +11,16 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Shape", "measure", "undo_oblique_view"]
+__all__ = ["Shape", "is_full", "measure", "undo_oblique_view"]
 
 # Height of a body's outline, relative to its mean height.
 OUTLINE = 0.5
+# Smallest area of a body relative to the ellipse of its moments, and largest length relative to width.
+FULL, SLENDER = 0.5, 6.0
+
+
+Values = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 class Shape(NamedTuple):
@@ -77,6 +83,17 @@ def measure(
         height / area,
         highest,
     )
+
+
+def is_full(area: Values, length: Values, width: Values) -> Flags:
+    """Return whether bodies are as full as an animal; a crescent of wall is not.
+
+    Parameters
+    ----------
+    area, length, width : (...)
+        Area, and axes of the ellipse of equal second moments, of one unit.
+    """
+    return (area >= FULL * math.pi / 4 * length * width) & (length <= SLENDER * width)
 
 
 def undo_oblique_view(shape: Shape, lens_mm: npt.NDArray[np.float64]) -> Shape:

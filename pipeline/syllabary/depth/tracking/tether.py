@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["cut"]
+__all__ = ["cut", "holds_trunk"]
 
 # Diameter of a disc that fits into every trunk and into no cable.
 TRUNK_MM = 16.0
@@ -33,6 +33,12 @@ def cut(mask: npt.NDArray[np.uint8], mm_per_px: float, longest_mm: float) -> npt
     trunk = (labels == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA])).astype(np.uint8)
     grown = cv2.dilate(trunk, _disc(2 * ENDS_MM / mm_per_px))
     return mask & grown[border:-border, border:-border]
+
+
+def holds_trunk(mask: npt.NDArray[np.uint8], mm_per_px: float) -> bool:
+    """Return whether a mask (h, w) of 0 and 1 is thick enough for the trunk of an animal."""
+    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    return bool(cv2.erode(padded, _disc(TRUNK_MM / mm_per_px)).any())
 
 
 def _disc(diameter_px: float) -> npt.NDArray[np.uint8]:

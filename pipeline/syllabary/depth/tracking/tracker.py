@@ -14,11 +14,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ...records.crops import Missing
 from ..arena.geometry import Arena
 from ..heading import evidence
 from ..settings import TrackingSettings
 from . import surface, tether
-from .shape import Shape, undo_oblique_view
+from .shape import Shape, is_full, undo_oblique_view
 
 __all__ = ["Mouse", "Track", "Tracker", "foreground", "tail_kernel"]
 
@@ -28,19 +29,33 @@ TAIL_REACH_PX = 40
 
 
 class Mouse(NamedTuple):
-    """The mouse in one frame: center of its pixels, px; shape in the arena; head features."""
+    """The mouse in one frame.
+
+    Attributes
+    ----------
+    x_px, y_px : float
+        Center of its pixels.
+    shape : Shape
+        In the arena.
+    features : (F,) float64
+        Features of the head end.
+    rival_mm2 : float
+        Area of the largest other thing that is as solid as an animal; 0 without one.
+    """
 
     x_px: float
     y_px: float
     shape: Shape
     features: npt.NDArray[np.float64]
+    rival_mm2: float = 0.0
 
 
 @dataclass(frozen=True)
 class Track:
     """The first pass over a recording of F frames; NaN where the mouse was not found.
 
-    Over short losses its place is filled in by ``bridging``; its size never is.
+    Over short losses its place is filled in by ``bridging``; its size never is. ``missing`` is why
+    there is no mouse (``records.crops.Missing``).
     """
 
     x_px: npt.NDArray[np.float64]
@@ -54,13 +69,20 @@ class Track:
     area_mm2: npt.NDArray[np.float64]
     height_mm: npt.NDArray[np.float64]
     height_max_mm: npt.NDArray[np.float64]
+    rival_mm2: npt.NDArray[np.float64]
     features: npt.NDArray[np.float64]
+    missing: npt.NDArray[np.uint8]
 
     @classmethod
     def empty(cls, frames: int) -> "Track":
         """Return a track without any mouse."""
-        columns = {f.name: np.full(frames, np.nan) for f in fields(cls) if f.name != "features"}
-        return cls(**columns, features=np.zeros((frames, len(evidence.FEATURES))))
+        others = ("features", "missing")
+        columns = {f.name: np.full(frames, np.nan) for f in fields(cls) if f.name not in others}
+        return cls(
+            **columns,
+            features=np.zeros((frames, len(evidence.FEATURES))),
+            missing=np.full(frames, Missing.NOTHING, np.uint8),
+        )
 
     def put(self, frame: int, mouse: Mouse) -> None:
         """Fill in one frame."""
@@ -68,6 +90,8 @@ class Track:
         for column, value in zip(self._columns, mouse.shape, strict=True):
             column[frame] = value
         self.features[frame] = mouse.features
+        self.rival_mm2[frame] = mouse.rival_mm2
+        self.missing[frame] = Missing.DETECTED
 
     @cached_property
     def _columns(self) -> list[npt.NDArray[np.float64]]:
@@ -102,6 +126,15 @@ def tail_kernel(tail_width_mm: float, mm_per_px: float) -> npt.NDArray[np.uint8]
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
 
 
+class _Part(NamedTuple):
+    """A connected part: mask, its first column and row, area of the largest other, mm²."""
+
+    mask: npt.NDArray[np.uint8]
+    column: int
+    row: int
+    rival_mm2: float
+
+
 class Tracker:
     """Detect the mouse in successive frames.
 
@@ -124,6 +157,7 @@ class Tracker:
             offset_mm=arena.rotation @ arena.origin_mm,
             patch=1 / (arena.camera.fx_px * arena.camera.fy_px),
         )
+        self._sought = np.where(self._view.reference_mm > 0, 255, 0).astype(np.uint8)
         self._last: tuple[float, float] | None = None
         self._since_s = 0.0
 
@@ -141,30 +175,44 @@ class Tracker:
         if not rectangle[2]:
             return None
         heights, left, top = _grown(heights, rectangle, len(self._kernel))
+        # The median filter gives heights to pixels in which nothing is known.
+        rows, columns = heights.shape
+        heights = cv2.min(heights, self._sought[top : top + rows, left : left + columns])
         solid = cv2.morphologyEx(cv2.min(heights, 1), cv2.MORPH_OPEN, self._kernel)
         part = self._choose(solid, left, top)
         if part is None:
             return None
-        mask, *place = part
+        mask, *place = part.mask, part.column, part.row
         mask = tether.cut(mask, self.arena.mm_per_px, self.settings.max_length_mm)
         mouse = self._measure(heights, solid, left, top, mask, *place)
         self._last, self._since_s = (mouse.shape.x_mm, mouse.shape.y_mm), 0.0
-        return mouse
+        return mouse._replace(rival_mm2=part.rival_mm2)
 
-    def _choose(
-        self, solid: npt.NDArray[np.uint8], left: int, top: int
-    ) -> tuple[npt.NDArray[np.uint8], int, int] | None:
-        """Return the mask of the likeliest connected part and its first column and row in ``solid``."""
+    def move(self, arena: Arena) -> None:
+        """Go on in an arena that moved."""
+        last, since_s = self._last, self._since_s
+        self.__init__(arena, self.settings)  # type: ignore[misc]
+        self._last, self._since_s = last, since_s
+
+    def _choose(self, solid: npt.NDArray[np.uint8], left: int, top: int) -> _Part | None:
+        """Return the likeliest connected part."""
         parts, column, row = _grown(solid, cv2.boundingRect(solid), 0)
         if not parts.size:
             return None
         count, labels, stats, centers = cv2.connectedComponentsWithStats(parts)
         patch = self.arena.mm_per_px**2
+        large = [
+            label
+            for label in range(1, count)
+            if float(stats[label, cv2.CC_STAT_AREA]) * patch >= self.settings.min_area_mm2
+        ]
+        if not large:
+            return None
+        masks = {label: _mask(labels, stats[label], label) for label in large}
+        full = [label for label in large if len(large) == 1 or _is_full(masks[label])] or large
         best, chosen = 0.0, 0
-        for label in range(1, count):
+        for label in full:
             area = float(stats[label, cv2.CC_STAT_AREA]) * patch
-            if area < self.settings.min_area_mm2:
-                continue
             if count > 2 and self._last is not None:
                 center = centers[label]
                 place = self._place(center[0] + column + left, center[1] + row + top)
@@ -175,9 +223,12 @@ class Tracker:
                 best, chosen = area, label
         if not chosen:
             return None
-        x, y, width, height = (int(v) for v in stats[chosen, :4])
-        inside = labels[y : y + height, x : x + width] == chosen
-        return inside.view(np.uint8), column + x, row + y
+        # Where the floor moved, crescents of wall are in sight.
+        others = [label for label in (full if self.arena.moves else large) if label != chosen]
+        thick = [label for label in others if tether.holds_trunk(masks[label], self.arena.mm_per_px)]
+        rival = max((float(stats[label, cv2.CC_STAT_AREA]) * patch for label in thick), default=0.0)
+        x, y = int(stats[chosen, cv2.CC_STAT_LEFT]), int(stats[chosen, cv2.CC_STAT_TOP])
+        return _Part(masks[chosen], column + x, row + y, rival)
 
     def _place(self, column: float, row: float) -> npt.NDArray[np.float64]:
         """Return the arena position of a point of the window, on the floor."""
@@ -212,6 +263,22 @@ class Tracker:
             shape=undo_oblique_view(body.shape, self.arena.lens_mm),
             features=evidence.shape(body.along_mm, body.height_mm, thin),
         )
+
+
+def _mask(
+    labels: npt.NDArray[np.int32], box: npt.NDArray[np.int32], label: int
+) -> npt.NDArray[np.uint8]:
+    x, y, width, height = box[:4].tolist()
+    return (labels[y : y + height, x : x + width] == label).view(np.uint8)
+
+
+def _is_full(mask: npt.NDArray[np.uint8]) -> bool:
+    """Return whether a mask (h, w) is as full as an animal."""
+    m = cv2.moments(mask, binaryImage=True)
+    area = np.array(m["m00"])
+    total, spread = m["mu20"] + m["mu02"], np.hypot(2 * m["mu11"], m["mu20"] - m["mu02"])
+    axes = 4 * np.sqrt(np.maximum(0.0, np.array([total + spread, total - spread])) / 2 / area)
+    return bool(is_full(area, axes[0], axes[1]))
 
 
 def _grown(

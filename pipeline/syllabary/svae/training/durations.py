@@ -6,7 +6,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["clip", "growth", "judge", "median", "next_kappa", "of_path"]
+__all__ = ["clip", "growth", "judge", "median", "next_kappa", "of_path", "step"]
 
 log = logging.getLogger(__name__)
 KAPPA_RANGE = (1e-2, 1e10)
@@ -52,6 +52,11 @@ def growth(probes: list[list[float]]) -> float:
         slope = (near[1][1] - near[0][1]) / (near[1][0] - near[0][0])
         return min(1.0, max(GROWTH / 4, slope))
     return GROWTH
+
+
+def step(log_ratio: float, probes: list[list[float]]) -> float:
+    """Return the change of log kappa, within ± 2, that should change log duration by ``log_ratio``."""
+    return max(-2.0, min(2.0, log_ratio / growth(probes)))
 
 
 def median(runs: npt.NDArray[np.int64]) -> float:

@@ -365,7 +365,7 @@ class EMTrainer:
         state.phase = "polish" if self.training.iterations else "done"
 
     def _polish(self, state: EMState, log_ratio: float, gain: float) -> None:
-        kappa = durations.clip(state.kappa * math.exp(_step(-log_ratio, state.probes)))
+        kappa = durations.clip(state.kappa * math.exp(durations.step(-log_ratio, state.probes)))
         kappa = min(kappa, self.max_kappa)
         # A stickiness at the end of its range cannot change further.
         is_near = abs(log_ratio) <= DURATION_TOLERANCE
@@ -394,8 +394,3 @@ class EMTrainer:
             counts.append(torch.bincount(visit.path[observed], minlength=len(visit.usage)))
         usage = torch.stack(counts).sum(0)
         return self.prior.reorder(state.parameters, torch.argsort(usage, descending=True, stable=True))
-
-
-def _step(log_ratio: float, probes: list[list[float]]) -> float:
-    """Change of log kappa that should change log duration by ``log_ratio``, within ± 2."""
-    return max(-2.0, min(2.0, log_ratio / durations.growth(probes)))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BadInput
+from ...errors import BadInput
 from . import clocks
 
 __all__ = ["Ticks", "from_timestamps", "require"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BadInput
+from ...errors import BadInput
 
 __all__ = [
     "AGREE",
