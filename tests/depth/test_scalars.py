@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from syllabary.depth import scalars
@@ -30,3 +31,22 @@ def test_turning_from_pi_to_minus_pi_is_small():
 
 def test_rate_of_one_tick_is_missing():
     assert_array_equal(scalars.rate(np.array([1.0]), np.array([0.0])), [np.nan])
+
+
+@pytest.mark.parametrize("fps", [5, 15, 30, 60, 90, 120])
+@pytest.mark.parametrize("speed_mm_s", [20.0, 150.0])
+def test_speed_does_not_grow_with_the_frame_rate(rng, fps, speed_mm_s):
+    time_s = np.arange(0, 60, 1 / fps)
+    angle = time_s * speed_mm_s / 150
+    place = 150 * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    place += rng.normal(0, 0.15, place.shape)
+    speed = np.hypot(*scalars.rate(place, time_s).T)
+    assert np.median(speed) == pytest.approx(speed_mm_s, rel=0.05)
+
+
+@pytest.mark.parametrize("fps", [30, 60, 120])
+def test_a_rate_reaches_the_same_time_at_every_frame_rate(fps):
+    time_s = np.arange(0, 2, 1 / fps)
+    change = scalars.rate((time_s >= 1).astype(float), time_s)
+    assert np.ptp(time_s[change > 0]) + 1 / fps == pytest.approx(2 / 30, rel=1e-6)
+    assert change.sum() / fps == pytest.approx(1, rel=1e-6)

@@ -22,7 +22,7 @@ from .lens import camera
 from .settings import ExtractSettings, TrackingSettings
 from .timing import ticks
 from .timing.ticks import Ticks
-from .tracking.shape import measure, undo_oblique_view
+from .tracking.shape import from_above
 from .tracking.tracker import Mouse, Track, tail_kernel
 from .video import ExtractedCrops
 
@@ -143,8 +143,7 @@ def _mouse(
     height = smooth[rows, columns].astype(np.float64)
     points = arena.place(arena.camera.points(x, y, floor - height))
     patch = (floor - height) ** 2 / (arena.camera.fx_px * arena.camera.fy_px)
-    visible = measure(points[:, 0], points[:, 1], height, patch)
-    shape = undo_oblique_view(visible, arena.lens_mm)
+    shape = from_above(points[:, 0].copy(), points[:, 1].copy(), height, patch, arena.lens_mm)
     return Mouse(float(x.mean()), float(y.mean()), shape, np.zeros(len(evidence.FEATURES)))
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from oracles.depth_scene import CX, CY, FLOOR_MM, FOCAL, render
+from oracles.depth_scene import CX, CY, FLOOR_MM, FOCAL, pear, render
 from syllabary.depth.arena import geometry
 from syllabary.depth.lens.camera import Camera
 from syllabary.depth.settings import ArenaSettings, TrackingSettings
@@ -38,9 +38,27 @@ def test_points_are_those_of_the_camera(arena, empty):
     patch = depth**2 / FOCAL**2
     expected = measure(points[:, 0], points[:, 1], points[:, 2], patch)
     # float32 maps of floor and slant
-    assert_allclose(body.shape, expected, rtol=1e-3, atol=1e-3)
+    assert_allclose(body.visible, expected, rtol=1e-3, atol=1e-3)
     assert_allclose(body.height_mm, points[:, 2], atol=0.01)
     assert (body.column, body.row) == (columns.mean(), rows.mean())
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "heading"), [(0, 0, 0.3), (90, 0, 0.0), (0, -90, 0.0), (-60, 50, 2.2), (70, 40, -0.4)]
+)
+def test_size_and_place_are_those_from_straight_above_wherever_the_body_lies(
+    arena, empty, x, y, heading
+):
+    along, across = np.meshgrid(np.arange(-60.0, 60.0, 0.25), np.arange(-30.0, 30.0, 0.25))
+    inside = pear(along, across) > 10.5
+    points = np.cov(along[inside], across[inside], bias=True)
+    length, width = 4 * np.sqrt(np.linalg.eigvalsh(points)[::-1])
+    body, *_ = body_of(arena, empty, render(x, y, heading))
+    assert_allclose(body.shape.length_mm, length, rtol=0.03)
+    assert_allclose(body.shape.width_mm, width, rtol=0.06)
+    at = np.array([x, y]) + along[inside].mean() * np.array([np.cos(heading), np.sin(heading)])
+    lens = arena.lens_mm[:2]
+    assert_allclose(np.array(body.shape[:2]) - lens, at, atol=1.0)
 
 
 def test_a_smaller_window_changes_nothing(arena, empty):

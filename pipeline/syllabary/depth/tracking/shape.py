@@ -11,7 +11,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Shape", "is_full", "measure", "undo_oblique_view"]
+__all__ = ["Shape", "from_above", "is_full", "measure"]
 
 # Height of a body's outline, relative to its mean height.
 OUTLINE = 0.5
@@ -71,6 +71,59 @@ def measure(
     for i in range(len(x_mm)):
         dx, dy, weight = x_mm[i] - x, y_mm[i] - y, patch_mm2[i] / area
         xx, xy, yy = xx + weight * dx * dx, xy + weight * dx * dy, yy + weight * dy * dy
+    return _shape(x, y, xx, xy, yy, area, height / area, highest)
+
+
+@numba.njit(cache=True)
+def from_above(
+    x_mm: npt.NDArray[np.float64],
+    y_mm: npt.NDArray[np.float64],
+    height_mm: npt.NDArray[np.floating],
+    patch_mm2: npt.NDArray[np.float64],
+    lens_mm: npt.NDArray[np.float64],
+) -> Shape:
+    """Measure a body as if every part of it were seen from straight above.
+
+    A lens sees more of the near side of a body than of the far one, and less of its steep edges than
+    of its top. The patches of a surface of height h are enlarged by 1 + (r / Z) dh/dr, r away from the
+    lens's foot and Z its distance. Integrated by parts over a body with its outline at the height e,
+    this changes the integral of a function f of place by -1/Z times that of (h - e) (2 f + r df/dr),
+    which is undone here for place and axes; area and heights are the visible ones. A body that lies on
+    the floor is widest at about half its height, so that this is where the outline is; lower parts are
+    hidden.
+
+    Parameters
+    ----------
+    x_mm, y_mm, height_mm, patch_mm2 : (n,)
+        The n >= 1 points that are seen, and the area that each covers.
+    lens_mm : (3,)
+        Position of the lens in the arena frame.
+    """
+    visible = measure(x_mm, y_mm, height_mm, patch_mm2)
+    outline = OUTLINE * visible.height_mm
+    area, x, y = 0.0, 0.0, 0.0
+    for i in range(len(x_mm)):
+        patch, rise = patch_mm2[i], (height_mm[i] - outline) / lens_mm[2]
+        dx, dy = x_mm[i] - visible.x_mm, y_mm[i] - visible.y_mm
+        area += patch * (1 + 2 * rise)
+        x += patch * (dx + rise * (2 * dx + x_mm[i] - lens_mm[0]))
+        y += patch * (dy + rise * (2 * dy + y_mm[i] - lens_mm[1]))
+    x, y = visible.x_mm + x / area, visible.y_mm + y / area
+    xx, xy, yy = 0.0, 0.0, 0.0
+    for i in range(len(x_mm)):
+        patch, rise = patch_mm2[i] / area, (height_mm[i] - outline) / lens_mm[2]
+        dx, dy, rx, ry = x_mm[i] - x, y_mm[i] - y, x_mm[i] - lens_mm[0], y_mm[i] - lens_mm[1]
+        xx += patch * (dx * dx + 2 * rise * dx * (dx + rx))
+        xy += patch * (dx * dy + rise * (2 * dx * dy + dx * ry + dy * rx))
+        yy += patch * (dy * dy + 2 * rise * dy * (dy + ry))
+    return _shape(x, y, xx, xy, yy, visible.area_mm2, visible.height_mm, visible.height_max_mm)
+
+
+@numba.njit(cache=True)
+def _shape(
+    x: float, y: float, xx: float, xy: float, yy: float, area: float, height: float, highest: float
+) -> Shape:
+    """Turn a place, second moments about it, area and heights into a shape."""
     spread, total = math.hypot(2 * xy, xx - yy), xx + yy
     return Shape(
         x,
@@ -80,7 +133,7 @@ def measure(
         4 * math.sqrt(max(0.0, (total + spread) / 2)),
         4 * math.sqrt(max(0.0, (total - spread) / 2)),
         area,
-        height / area,
+        height,
         highest,
     )
 
@@ -94,24 +147,3 @@ def is_full(area: Values, length: Values, width: Values) -> Flags:
         Area, and axes of the ellipse of equal second moments, of one unit.
     """
     return (area >= FULL * math.pi / 4 * length * width) & (length <= SLENDER * width)
-
-
-def undo_oblique_view(shape: Shape, lens_mm: npt.NDArray[np.float64]) -> Shape:
-    """Move the centroid of the visible surface to that of the ground below the body.
-
-    An oblique view shows more of the near side. The patches of a surface of height h are seen
-    enlarged by 1 + (r / Z) dh/dr, r away from the lens's foot and Z its distance; integrated by
-    parts over a body with its outline at the height e, this pulls the centroid toward the foot by
-    (r / Z) (mean h - e), which is undone here. A body that lies on the floor is widest at about
-    half its height, so that this is where the outline is; lower parts are hidden on the far side.
-
-    Parameters
-    ----------
-    lens_mm : (3,)
-        Position of the lens in the arena frame.
-    """
-    pull = OUTLINE * shape.height_mm / float(lens_mm[2])
-    return shape._replace(
-        x_mm=shape.x_mm + pull * (shape.x_mm - float(lens_mm[0])),
-        y_mm=shape.y_mm + pull * (shape.y_mm - float(lens_mm[1])),
-    )

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from .shape import Shape, measure
+from .shape import Shape, from_above, measure
 
 __all__ = ["Body", "EmptyArena", "body", "thin_parts"]
 
@@ -46,13 +46,15 @@ class Body(NamedTuple):
 
     Attributes
     ----------
-    shape : Shape
+    visible, shape : Shape
+        As the lens sees it, and as it is from straight above.
     along_mm, height_mm : (n,)
-        Where its points lie along its axis, from its centroid, and how high.
+        Where its points lie along the visible axis, from the visible centroid, and how high.
     column, row : float
         Mean of its pixels in the window.
     """
 
+    visible: Shape
     shape: Shape
     along_mm: Array
     height_mm: Array
@@ -90,8 +92,9 @@ def body(
                 height[k] = (view.floor_mm[row, column] - z) * view.slant[row, column]
                 patch[k] = z * z * view.patch
                 columns, rows, k = columns + column, rows + row, k + 1
-    shape = measure(x, y, height, patch)
-    return Body(shape, _along(x, y, shape), height, columns / count, rows / count)
+    visible = measure(x, y, height, patch)
+    shape = from_above(x, y, height, patch, -view.offset_mm)
+    return Body(visible, shape, _along(x, y, visible), height, columns / count, rows / count)
 
 
 @numba.njit(cache=True)

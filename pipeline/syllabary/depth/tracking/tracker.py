@@ -19,7 +19,7 @@ from ..arena.geometry import Arena
 from ..heading import evidence
 from ..settings import TrackingSettings
 from . import surface, tether
-from .shape import Shape, is_full, undo_oblique_view
+from .shape import Shape, is_full
 
 __all__ = ["Mouse", "Track", "Tracker", "foreground", "tail_kernel"]
 
@@ -255,12 +255,12 @@ class Tracker:
         first_row, first_column = divmod(int(mask.argmax()), columns)
         label = labels[row - y + first_row, column - x + first_column]
         stout = solid[y : y + near.shape[0], x : x + near.shape[1]]
-        thin = surface.thin_parts(labels, label, stout, left + x, top + y, body.shape, self._view)
+        thin = surface.thin_parts(labels, label, stout, left + x, top + y, body.visible, self._view)
         window = self.arena.window
         return Mouse(
             x_px=body.column + window[1].start,
             y_px=body.row + window[0].start,
-            shape=undo_oblique_view(body.shape, self.arena.lens_mm),
+            shape=body.shape,
             features=evidence.shape(body.along_mm, body.height_mm, thin),
         )
 
