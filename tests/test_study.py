@@ -142,7 +142,7 @@ def test_sources_are_looked_at_with_the_settings_of_their_recording(write, tmp_p
     for name in "ab":
         (tmp_path / name).mkdir()
         np.zeros(12, "<u2").tofile(tmp_path / name / "depth.dat")
-        (tmp_path / name / "depth_ts.txt").write_text("1 0\n2 0\n")
+        (tmp_path / name / "depth_ts.txt").write_text("33.3 0\n66.6 0\n")
     table = study.read_recordings(write(rows(f"a {tmp_path}/a s g", f"b {tmp_path}/b s g")))
     with pytest.raises(BadInput) as error:
         study.require_sources(study.read_config(OVERRIDES), table)

@@ -46,19 +46,13 @@ def typed_covariates(path: Path | str, table: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     BadInput
-        A covariate has no name, or one that tables of results have already.
+        A covariate has a name that tables of results have already.
     """
     typed = table.copy()
     taken = {name.lower() for name in (*OURS, *taken_names())}
     for name in covariates(table):
         values = table[name].astype(str)
-        if not name:
-            if (values != "").any():
-                raise BadInput(
-                    f"{path}: a column with values has no name; give it one, or remove its values."
-                )
-            typed = typed.drop(columns=name)
-        elif name.lower() in taken:
+        if name.lower() in taken:
             raise BadInput(
                 f"{path}: the column {name!r} has the name of a column of the results; rename it, for "
                 f"example to 'my_{name.lower()}'."
