@@ -23,6 +23,7 @@ __all__ = ["Field", "Settings", "read"]
 
 # Settings that had another name before 0.1.0. The old name is not accepted: it names the new one.
 RENAMED = {
+    "bridge_frames": "bridge_s",
     "build": "subject_offset",
     "forecast_lags": "lags",
     "foresight_lags": "lags",
@@ -141,7 +142,8 @@ def _fault(model: type[Settings], item: "ErrorDetails", where: str) -> str:
         return f"setting {path} is no longer a setting; leave it out"
     new = RENAMED.get(key, _american(key))
     if new != key and new in allowed:
-        return f"setting {path} is now called {new!r}; rename it"
+        unit = ", in seconds" if new.endswith("_s") and not key.endswith("_s") else ""
+        return f"setting {path} is now called {new!r}{unit}; rename it"
     near = difflib.get_close_matches(key, allowed, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"unknown setting {path}{hint} Known here: {', '.join(sorted(allowed))}"

@@ -2,6 +2,7 @@
 
 import math
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,6 +105,24 @@ def test_a_recording_is_a_row_with_incomplete_quality(quality, length, dropped):
     [row] = _tables.recording_rows(study)
     assert (row["length"], row["dropped"].text) == (length, dropped)
     assert row["duration_s"] == (60 if length == "60 s" else 0)
+
+
+@pytest.mark.parametrize(
+    ("fps", "clocks", "text"),
+    [(15.0, [30.0], "15.0 (read at 30)"), (29.97, [30.0], "30.0"), (60.0, [], "60.0"),
+     (60.0, [30.0, 25.0, 30.0], "60.0 (read at 25, 30)")],
+)  # fmt: skip
+def test_a_recording_that_models_read_at_another_rate_says_so(tmp_path, fps, clocks, text):
+    models = []
+    for i, clock in enumerate(clocks):
+        with h5py.File(tmp_path / f"{i}.h5", "w") as h5:
+            h5.attrs["fps"] = clock
+        models.append(ModelResults(f"m{i}", clips=tmp_path / f"{i}.h5"))
+    (tmp_path / "cut.h5").write_bytes(b"nothing")
+    models.append(ModelResults("damaged", clips=tmp_path / "cut.h5"))
+    recording = RecordingResults("m1", quality={"ticks": 900, "median_fps": fps})
+    [row] = _tables.recording_rows(StudyResults(recordings=(recording,), models=tuple(models)))
+    assert (row["fps"].text, row["fps"].sort) == (text, fps)
 
 
 @pytest.mark.parametrize("key", ["ami", "pixels_10_nats", "components_3_nats", "bound_nats"])

@@ -25,7 +25,7 @@ def animals(rng, T, *, jitter_px=1.0, jitter_rad=0.05, noise_mm=1.0):
     return np.clip(np.rint(heights), 0, 255).astype(np.uint8), shifts
 
 
-def write(path, heights, observed=None, *, frame=None, scalars=None):
+def write(path, heights, observed=None, *, frame=None, scalars=None, fps=FPS):
     T = len(heights)
     frame = np.arange(T) if frame is None else frame
     missing = np.full(T, np.nan)
@@ -33,7 +33,7 @@ def write(path, heights, observed=None, *, frame=None, scalars=None):
         writer.append(heights, np.ones(heights.shape, bool) if observed is None else observed)
         writer.finish(
             frame=frame,
-            time_s=np.arange(T) / FPS,
+            time_s=np.arange(T) / fps,
             start_time="",
             scalars=dict.fromkeys(SCALARS, missing) | (scalars or {}),
             tracking={name: missing if name != "detected" else frame >= 0 for name in TRACKING},

@@ -49,10 +49,10 @@ def test_missing_ticks_and_untracked_recordings(tmp_path, rng):
     scalars = tracked(rng, np.zeros((30, 3)))
     scalars["heading_rad"][20] = np.nan
     with Crops(recording(tmp_path / "gaps.h5", scalars, frame=frame)) as crops:
-        motion = kinematics.speeds(crops, None, bridge=0)
+        motion = kinematics.speeds(crops, None, bridge_s=0)
         trusted = crops.frame != 3
         motion_of_trusted = kinematics.speeds(
-            crops, np.zeros((30, 3)), trusted & (crops.frame >= 0), bridge=0
+            crops, np.zeros((30, 3)), trusted & (crops.frame >= 0), bridge_s=0
         )
         bridged = kinematics.speeds(crops, None)
     assert np.flatnonzero(np.isnan(motion).any(1)).tolist() == [0, 10, 11, 20, 21]

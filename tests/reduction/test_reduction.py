@@ -327,5 +327,5 @@ def test_short_recordings(study, trained, tmp_path, frames):
 def test_components_that_were_cut_short_are_refused_in_one_sentence(study, tmp_path):
     short = tmp_path / "pca.h5"
     short.write_bytes(study[1].read_bytes()[:500])
-    with pytest.raises(BadInput, match=r"pca\.h5: cannot be read .* run 'syllabary reduce' again"):
+    with pytest.raises(BadInput, match=r"pca\.h5: not whole .* run 'syllabary reduce' again"):
         load(short, ModelSettings())

@@ -45,7 +45,7 @@ def test_a_model_survives_its_file(trained, tmp_path):
 def test_other_files_are_not_models(tmp_path):
     path = tmp_path / "state.safetensors"
     checkpoint.save(path, {"a": torch.ones(1)}, {"kind": "training"})
-    with pytest.raises(BadInput, match="wanted a model of schema 6"):
+    with pytest.raises(BadInput, match="wanted a model of schema 7"):
         Model.load(path)
 
 

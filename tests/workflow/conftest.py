@@ -23,7 +23,7 @@ models:
     registration: true
     kinematics: true
     subject_offset: true
-    bridge_frames: 3
+    bridge_s: 0.1
     training:
       {{restarts: 1, restart_iterations: 3, iterations: 5, latent_iterations: 3, epochs: 2,
        window_frames: 64}}

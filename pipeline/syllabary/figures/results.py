@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import BadInput
-from ..records import tables, verdicts
+from ..records import files, tables, verdicts
 from ..records.crops import Crops
 from ..records.posterior import Posterior
 from .colors import Colors
@@ -124,6 +124,16 @@ class ModelResults:
         """Read the posterior of one recording; its states may be finer than syllables."""
         path = self.posteriors.get(recording.name)
         return None if path is None else Posterior.load(path)
+
+    def fps(self) -> float | None:
+        """Return the ticks per second of the model's clock, or None without readable clips."""
+        if self.clips is None:
+            return None
+        try:
+            with files.hdf5(self.clips, "fit", "clips") as h5:
+                return float(h5.attrs["fps"])
+        except BadInput:
+            return None
 
     def names(self) -> dict[int, str]:
         """Return the name of each named syllable."""

@@ -11,6 +11,7 @@ In reading order:
 - ``registration``: crops moved back by their shifts
 - ``coordinates``, ``pca`` and ``pca_fitting``: principal components of crops with missing pixels
 - ``kinematics``: forward speed, sideways speed and turning
+- ``study_clock``: the rate at which models of a study read recordings
 - ``reduction``: all steps in one record, fitted, saved and loaded
 
 Notation: T ticks, n frames, H and W rows and columns of a crop, P used pixels, D latent dimensions.
@@ -29,6 +30,7 @@ __all__ = [
     "reduction",
     "registration",
     "settings",
+    "study_clock",
     "template",
     "template_learning",
 ]

@@ -10,11 +10,12 @@ one lost frame does not cost two speeds.
 import numpy as np
 import numpy.typing as npt
 
+from ..records.clock import clock_of, rate_of
 from ..records.crops import Crops
 
 __all__ = ["CHANNELS", "corrected", "speeds"]
 
-BRIDGE_TICKS = 6
+BRIDGE_S = 0.2
 CHANNELS = ("forward_mm_s", "sideways_mm_s", "turning_rad_s")
 
 Array = npt.NDArray[np.float64]
@@ -25,7 +26,7 @@ def speeds(
     shifts: Array | None,
     trusted: npt.NDArray[np.bool_] | None = None,
     *,
-    bridge: int = BRIDGE_TICKS,
+    bridge_s: float = BRIDGE_S,
 ) -> Array:
     """Return the motion of every tick of a recording.
 
@@ -36,8 +37,8 @@ def speeds(
         From ``registration``: px, px, rad.
     trusted : (T,) bool, optional
         Ticks with reliable shifts; by default all ticks with a frame.
-    bridge : int
-        Longest gap that is bridged, ticks.
+    bridge_s : float
+        Longest gap that is bridged, s.
 
     Returns
     -------
@@ -48,7 +49,9 @@ def speeds(
     position, heading = corrected(crops, shifts)
     usable = (crops.frame >= 0) if trusted is None else trusted
     usable = usable & np.isfinite(heading) & np.isfinite(position).all(1)
-    position, heading = _bridged(position, heading, np.flatnonzero(usable), bridge)
+    clock, bridge = clock_of(crops), round(bridge_s * rate_of(crops.time_s))
+    at = None if clock is None else clock.at
+    position, heading = _bridged(position, heading, np.flatnonzero(usable), bridge, at)
     motion = np.full((len(crops), len(CHANNELS)), np.nan)
     step = np.diff(position, axis=0)
     c, s = np.cos(heading[1:]), np.sin(heading[1:])
@@ -86,20 +89,28 @@ def corrected(crops: Crops, shifts: Array | None) -> tuple[Array, Array]:
 
 
 def _bridged(
-    position: Array, heading: Array, usable: npt.NDArray[np.intp], max_gap: int
+    position: Array,
+    heading: Array,
+    usable: npt.NDArray[np.intp],
+    max_gap: int,
+    at: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Interpolate linearly between usable ticks that are near each other; NaN elsewhere."""
+    """Interpolate linearly between usable ticks that are near each other; NaN elsewhere.
+
+    ``at`` (T,) is the true time of each tick's frame, ticks, if that is not the time of the tick.
+    """
     tick = np.arange(len(heading))
     line, turning = np.full_like(position, np.nan), np.full_like(heading, np.nan)
     if not len(usable):
         return line, turning
-    after = np.searchsorted(usable, tick)
-    before = np.searchsorted(usable, tick, "right") - 1
+    instants = usable if at is None else at[usable]
+    after = np.searchsorted(instants, tick)
+    before = np.searchsorted(instants, tick, "right") - 1
     inside = (before >= 0) & (after < len(usable))
     gap = usable[np.minimum(after, len(usable) - 1)] - usable[np.maximum(before, 0)]
     inside &= gap <= max_gap + 1
     unwrapped = np.unwrap(heading[usable])
     for axis in range(2):
-        line[inside, axis] = np.interp(tick[inside], usable, position[usable, axis])
-    turning[inside] = np.interp(tick[inside], usable, unwrapped)
+        line[inside, axis] = np.interp(tick[inside], instants, position[usable, axis])
+    turning[inside] = np.interp(tick[inside], instants, unwrapped)
     return line, turning

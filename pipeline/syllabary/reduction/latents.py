@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..records.clock import Clock
+
 __all__ = ["LatentSeries"]
 
 
@@ -30,6 +32,8 @@ class LatentSeries(NamedTuple):
         Number of the last dimensions that are motion.
     subject : str
         The animal; empty if the recording is the only one of its animal.
+    clock : Clock, optional
+        Ticks of the series, if they are not those of the recording; its frames are at another rate.
     """
 
     values: npt.NDArray[np.float64]
@@ -39,6 +43,7 @@ class LatentSeries(NamedTuple):
     subject_offset: npt.NDArray[np.float64] | None = None
     motion: int = 0
     subject: str = ""
+    clock: Clock | None = None
 
     @property
     def pose(self) -> int:

@@ -25,9 +25,10 @@ from ..errors import BadInput
 from ..progress import track
 from ..provenance import Provenance, generator
 from ..records import files
+from ..records.clock import clock_of, on_clock, rate_of, same_rate
 from ..records.crops import Crops
 from . import frames as training_frames
-from . import kinematics, pca, pca_fitting
+from . import kinematics, pca, pca_fitting, study_clock
 from .latents import LatentSeries
 from .pca import Pca
 from .registration import register, shifts_of_crops, warp_frames
@@ -69,6 +70,8 @@ class Reduction:
         The mean pose of the recording is subtracted.
     outlier_sd : float
         See ``pca.scores``.
+    fps : float
+        Ticks per second of the latents; 0 = those of the recording.
     """
 
     pca: Pca
@@ -79,9 +82,27 @@ class Reduction:
     template: Template | None = None
     subject_offset: bool = False
     outlier_sd: float = 0.0
+    fps: float = 0.0
 
     def latents(self, crops: Crops, *, chunk: int = 2048) -> LatentSeries:
-        """Return the latents of all ticks of a recording; ``chunk`` ticks are in memory at once."""
+        """Return the latents of a recording, by tick of the clock ``fps``; see ``records.clock``.
+
+        Parameters
+        ----------
+        crops : Crops
+        chunk : int
+            Ticks in memory at once.
+
+        Raises
+        ------
+        BadInput
+            The recording has too few frames per second.
+        """
+        rate, crops = rate_of(crops.time_s), on_clock(crops, self.fps)
+        if clock_of(crops):
+            log.info(
+                "%s: has %.4g frames per second, and is read at %.4g.", crops.recording, rate, self.fps
+            )
         shifts = None if self.template is None else shifts_of_crops(self.template, crops)
         registered = register(crops, shifts)
         series = pca.scores(self.pca, registered, outlier_sd=self.outlier_sd, chunk=chunk)
@@ -107,6 +128,7 @@ class Reduction:
             shifts,
             subject_offset,
             motion.shape[1],
+            clock=clock_of(crops),
         )
 
     def of_model(self, *, kinematics: bool, subject_offset: bool) -> Self:
@@ -129,6 +151,7 @@ class Reduction:
             "motion_noise",
             "subject_offset",
             "outlier_sd",
+            "fps",
         )
         tensors = {name: np.asarray(getattr(self, name)) for name in names}
         parts: dict[str, Pca | Template] = {"pca": self.pca}
@@ -163,6 +186,7 @@ class Reduction:
             template=Template.from_tensors(template) if template else None,
             subject_offset=bool(tensors["subject_offset"]),
             outlier_sd=float(tensors.get("outlier_sd", np.zeros(()))),
+            fps=float(tensors.get("fps", np.zeros(()))),
             **arrays,
         )
 
@@ -193,8 +217,11 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     Raises
     ------
     BadInput
-        Recordings disagree about size or ``pixel_mm``, or too little was measured.
+        Recordings disagree about size or ``pixel_mm``, too little was measured, or the study's rate
+        is too high for a recording.
     """
+    rates = study_clock.rates_of(paths)
+    fps = study_clock.choose(rates, settings.frames_per_second)
     rng = generator(seed, "pca")
     frames, size, pixel_mm = training_frames.sample(paths, settings.frames, rng)
     template, ratio = learn_template(frames, size, pixel_mm, settings, generator(seed, "registration"))
@@ -206,15 +233,18 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
     del moved
     poses: dict[str, list[Array]] = {PLAIN: [], REGISTERED: []}
     motions: dict[str, list[Array]] = {PLAIN: [], REGISTERED: []}
-    chosen = _recordings_sample(paths, settings.frames, generator(seed, "reduction"))
+    # Recordings with too few frames know nothing of differences between ticks.
+    dense = [path for path in paths if rates[path][0] >= fps or same_rate(rates[path][0], fps)]
+    chosen = _recordings_sample(dense or paths, settings.frames, generator(seed, "reduction"))
     for path in track(chosen, "reduction: noise", unit="recordings"):
-        with Crops(path) as crops:
+        with Crops(path) as recording:
+            crops = on_clock(recording, fps)
             shifts = shifts_of_crops(template, crops)
             series = pca.scores(registered, register(crops, shifts), outlier_sd=sd)
             poses[PLAIN].append(pca.scores(plain, crops).values)
             poses[REGISTERED].append(series.values)
-            motions[PLAIN].append(kinematics.speeds(crops, None, series.observed, bridge=0))
-            motions[REGISTERED].append(kinematics.speeds(crops, shifts, series.observed, bridge=0))
+            motions[PLAIN].append(kinematics.speeds(crops, None, series.observed, bridge_s=0))
+            motions[REGISTERED].append(kinematics.speeds(crops, shifts, series.observed, bridge_s=0))
     noise = {name: noise_of(values) for name, values in poses.items()}
     log.info(
         "noise of the pose latents over time (variance, whitened): %s, registered %s",
@@ -239,7 +269,7 @@ def fit(paths: Sequence[Path], settings: ReduceSettings, *, seed: int) -> dict[s
         reductions[REGISTERED] = dataclasses.replace(
             reductions[PLAIN], pose_noise=noise[PLAIN], outlier_sd=sd
         )
-    return reductions
+    return {name: dataclasses.replace(each, fps=fps) for name, each in reductions.items()}
 
 
 def noise_of(series: Sequence[Array]) -> Array:
@@ -298,8 +328,8 @@ def load(path: Path | str, *, registration: bool, kinematics: bool, subject_offs
             tensors[name.replace("/", ".")] = np.asarray(item[()])
 
     with files.hdf5(path, "reduce", "principal components") as h5:
-        if wanted not in h5:
-            raise BadInput(f"{path}: no group {wanted!r}; run 'syllabary reduce' of this version again.")
+        if f"{wanted}/fps" not in h5:
+            raise BadInput(f"{path}: no {wanted}/fps; run 'syllabary reduce' of this version again.")
         h5[wanted].visititems(keep)
     return Reduction.from_tensors(tensors).of_model(kinematics=kinematics, subject_offset=subject_offset)
 

@@ -6,12 +6,14 @@ import numpy.typing as npt
 
 from ..errors import ShapeError
 from ..progress import track
+from ..records.clock import on_clock
 from ..records.crops import Crops
 from .alignment import MIN_SHARE, shifts_of, warped
 from .frames import BLOCK, Frames
+from .latents import LatentSeries
 from .template import Template
 
-__all__ = ["Registered", "register", "shifts_of_crops", "warp", "warp_frames"]
+__all__ = ["Registered", "as_reduced", "register", "shifts_of_crops", "warp", "warp_frames"]
 
 Array = npt.NDArray[np.float64]
 
@@ -107,6 +109,19 @@ def register(crops: Crops, shifts: Array | None) -> Crops:
         Of all ticks: px, px, rad.
     """
     return crops if shifts is None or isinstance(crops, Registered) else Registered(crops, shifts)
+
+
+def as_reduced(crops: Crops, series: LatentSeries) -> Crops:
+    """Return crops as the latents were made of them: by tick of their clock, and registered.
+
+    Parameters
+    ----------
+    crops : Crops
+        Of the recording, as it is or as this function returned it.
+    series : LatentSeries
+        Of the same recording.
+    """
+    return register(on_clock(crops, series.clock.fps) if series.clock else crops, series.shifts)
 
 
 def warp_frames(template: Template, frames: Frames, size: tuple[int, int]) -> Frames:

@@ -8,6 +8,14 @@ __all__ = ["ReduceSettings"]
 class ReduceSettings(Settings):
     """Principal components of the crops, from which networks start."""
 
+    frames_per_second: float | None = Field(
+        None,
+        gt=0,
+        le=240,
+        description="Rate of the study's clock, frames per second: models read recordings of other "
+        "rates by the frames nearest to its ticks. null = the rate at which most of the training "
+        "recordings' time was recorded.",
+    )
     components: int = Field(10, ge=1, le=100, description="Latent dimensions D.")
     frames: int = Field(
         50_000,

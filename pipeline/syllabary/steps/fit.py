@@ -4,14 +4,9 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..settings import read
 from ._shared import Rows, Section, accepted, made_by, write_json
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 __all__ = ["fit"]
 
@@ -49,7 +44,7 @@ def fit(
     human_labels
         Optional table of behaviors that people labeled (``labels.csv``, or an export of BORIS).
     """
-    from ..records import annotations, files, tables
+    from ..records import annotations, clock, files, tables
     from ..records.crops import Crops
     from ..reduction import reduction
     from ..svae import clips, fitting
@@ -72,7 +67,7 @@ def fit(
     for path in used:
         with Crops(path) as recording:
             places[recording.recording] = path
-            times[recording.recording] = recording.time_s
+            times[recording.recording] = clock.on_clock(recording, fitted.fps).time_s
     labeled = annotations.read(human_labels, times, strict=False) if human_labels else {}
     for name, path in places.items():
         with Crops(path) as recording:
@@ -85,7 +80,7 @@ def fit(
         chosen,
         fitted,
         target_duration_s=median_duration_s(tables.read(changepoints, {"duration_s": "float64"})),
-        fps=sum(map(_ticks_per_s, times.values())) / len(times),
+        fps=fitted.fps,
         seed=seed,
         labels=labeled,
         folder=folder,
@@ -98,10 +93,3 @@ def fit(
         write_json(folder / "settings.json", {"provenance": provenance._asdict()})
     for name in ("checkpoint", "joint", "without-0", "without-1"):
         (folder / f"{name}.safetensors").unlink(missing_ok=True)
-
-
-def _ticks_per_s(time_s: "npt.NDArray[np.float64]") -> float:
-    """Return the rate of a recording's clock."""
-    import numpy as np
-
-    return float(1 / np.median(np.diff(time_s))) if len(time_s) > 1 else 30.0

@@ -48,16 +48,18 @@ def reduce(
     for path in used:
         with Crops(path) as recording:
             series = fitted[reduction.REGISTERED].latents(recording)
-            by_recording.append(
-                find(
-                    series.values[:, : series.pose],
-                    series.observed,
-                    recording.time_s,
-                    finding,
-                    recording=recording.recording,
-                    seed=seed,
-                )
+            clock = series.clock
+            changes = find(
+                series.values[:, : series.pose],
+                series.observed,
+                clock.time_s if clock else recording.time_s,
+                finding,
+                recording=recording.recording,
+                seed=seed,
             )
+            if clock:
+                changes["tick"] = clock.tick_of_row.searchsorted(changes["tick"]).astype("int32")
+            by_recording.append(changes)
     with files.together():
         reduction.save(pca, fitted, provenance)
         tables.write(changepoints, join(by_recording), provenance)

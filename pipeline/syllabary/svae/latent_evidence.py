@@ -44,7 +44,8 @@ def points(series: LatentSeries, name: str = "recording", *, bridge: int = 0) ->
     name : str
         Of the recording, for messages.
     bridge : int
-        Longest gap that a straight line fills, ticks; each latent by itself.
+        Longest gap that a straight line fills, ticks; each latent by itself. The ticks between the
+        frames of a recording of a lower rate are always filled.
 
     Raises
     ------
@@ -52,6 +53,7 @@ def points(series: LatentSeries, name: str = "recording", *, bridge: int = 0) ->
         Latents are not (T, D) with T flags.
     """
     values, finite = _checked(series, name)
+    bridge = max(bridge, series.clock.gap) if series.clock else bridge
     filled = bridged(torch.where(finite, values, math.nan).numpy(), bridge)
     values = torch.from_numpy(filled)
     observed = torch.isfinite(values).all(-1)
@@ -122,6 +124,7 @@ def of_crops(encoder: Encoder, crops: Crops, series: LatentSeries) -> GaussianEv
     ShapeError
         The latents were made of other crops.
     """
+    crops = registration.as_reduced(crops, series) if series.information is not None else crops
     if series.information is None or len(series.values) != len(crops):
         raise ShapeError(
             f"{crops.path}: {len(crops)} crops but {len(series.values)} latents; give the latents "
@@ -131,7 +134,7 @@ def of_crops(encoder: Encoder, crops: Crops, series: LatentSeries) -> GaussianEv
         series, encoder.max_precision, crops.recording
     )
     mean, precision = torch.zeros_like(values), torch.zeros_like(values)
-    for start, heights, observed in registration.register(crops, series.shifts).blocks(BLOCK):
+    for start, heights, observed in crops.blocks(BLOCK):
         rows = slice(start, start + len(heights))
         height_mm = torch.from_numpy(heights).float() * crops.height_step_mm
         encoded = encoder(height_mm, torch.from_numpy(observed), values[rows], information[rows])

@@ -27,7 +27,7 @@ from .training.fitted import Fitted
 __all__ = ["Model"]
 
 KIND = "model"
-SCHEMA = 6
+SCHEMA = 7
 
 
 AGREEMENT = "agreement"
@@ -55,7 +55,7 @@ class Model:
     parameters : NamedTuple of tensors
         Of the prior ``settings.prior``; states are numbered by usage in training.
     fps : float
-        Ticks per second of the training recordings.
+        Ticks per second; recordings of another rate are read at this one.
     classes : tuple of str
         People's name of each state; empty where they gave none.
     linkage : (K - 1, 4) float64
@@ -120,7 +120,7 @@ class Model:
 
     def latents(self, crops: Crops) -> LatentSeries:
         """Return the latents of a recording, made as in training."""
-        return self.reducer().latents(crops)
+        return dataclasses.replace(self.reducer(), fps=self.fps).latents(crops)
 
     def pca(self) -> Pca:
         """Return the principal components that the networks start from."""

@@ -97,8 +97,9 @@ def fit(model: Model, crops: Mapping[str, Path], rng: np.random.Generator) -> Mo
 def _sample(model: Model, crops: Crops, frames: int) -> Sample:
     """Frames in the middle of a recording, with the posterior of their latents."""
     recording = scores.open_recording(model, crops)
-    begin = max(0, (len(crops) - frames) // 2)
-    ticks = torch.arange(begin, min(begin + frames, len(crops)))
+    length = len(recording.crops)
+    begin = max(0, (length - frames) // 2)
+    ticks = torch.arange(begin, min(begin + frames, length))
     size = recording.generative_process.size
     means, covariances = torch.zeros((0, size)), torch.zeros((0, size, size))
     if len(ticks):

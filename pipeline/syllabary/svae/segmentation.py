@@ -28,7 +28,7 @@ TOLERANCE_NATS = 1e-5
 
 
 class Segmentation(NamedTuple):
-    """Syllables and latents of a recording by a model, a row per tick.
+    """Syllables and latents of a recording by a model, a row per tick of the recording.
 
     Attributes
     ----------
@@ -54,6 +54,9 @@ class Segmentation(NamedTuple):
 def segment(model: Model, series: LatentSeries, crops: Crops | None = None) -> Segmentation:
     """Label every tick of a recording.
 
+    A recording of another rate than the model's is labeled on the model's clock. Each of its ticks
+    gets what the nearest tick of the model has.
+
     Parameters
     ----------
     model : Model
@@ -75,11 +78,15 @@ def segment(model: Model, series: LatentSeries, crops: Crops | None = None) -> S
         )
     with one_thread("torch"):
         if prior.TAKES_POINTS:
-            return _of_points(prior, model, series)
-        evidence = evidence_of(model, series, crops)
-        if model.settings.discovery is not None:
-            return _of_lags(model, evidence)
-        return _of_frames(prior, model, evidence)
+            labeled = _of_points(prior, model, series)
+        elif model.settings.discovery is not None:
+            labeled = _of_lags(model, evidence_of(model, series, crops))
+        else:
+            labeled = _of_frames(prior, model, evidence_of(model, series, crops))
+    if series.clock is None:
+        return labeled
+    rows = series.clock.tick_of_row
+    return labeled._replace(**{name: part[rows] for name, part in labeled._asdict().items()})
 
 
 def evidence_of(model: Model, series: LatentSeries, crops: Crops | None) -> GaussianEvidence:
@@ -110,7 +117,8 @@ def evidence_of(model: Model, series: LatentSeries, crops: Crops | None) -> Gaus
 
 def _of_points(prior: ChosenPrior, model: Model, series: LatentSeries) -> Segmentation:
     """Segment with latents taken as points; missing ones stay unknown."""
-    evidence = latent_evidence.points(series, bridge=model.settings.bridge_frames)
+    bridge = round(model.settings.bridge_s * model.fps)
+    evidence = latent_evidence.points(series, bridge=bridge)
     local = prior.infer(model.parameters, evidence, paths=True)
     assert local.path is not None
     mean = evidence.latents.numpy().astype(np.float32)

@@ -56,10 +56,16 @@ class TrainingSettings(Settings):
         8, ge=0, description="Passes of the networks over the training frames; 0 keeps the PCA."
     )
     window_frames: int = Field(
-        128, ge=8, description="Length of the windows that the networks are trained on, frames."
+        128,
+        ge=8,
+        description="Length of the windows that the networks are trained on, frames of the study's "
+        "clock.",
     )
     buffer_frames: int = Field(
-        16, ge=0, description="Frames on both sides of a window that are inferred but not scored."
+        16,
+        ge=0,
+        description="Frames of the study's clock on both sides of a window that are inferred but not "
+        "scored.",
     )
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of the networks.")
     global_rate: float = Field(
@@ -81,7 +87,13 @@ class DiscoverySettings(Settings):
         description="Number of states to end with; null = the number that fits of different animals "
         "agree on.",
     )
-    lags: int = Field(3, ge=1, le=20, description="Past frames from which the model predicts a frame.")
+    lags: int = Field(
+        3,
+        ge=1,
+        le=20,
+        description="Past frames of the study's clock from which the model predicts a frame; 3 were "
+        "chosen at 30 frames per second.",
+    )
     restarts: int = Field(
         1, ge=1, description="Starts of the AR-HMM; the one with the highest bound is kept."
     )
@@ -95,10 +107,10 @@ class DiscoverySettings(Settings):
         gt=0,
         description="Largest stickiness, pseudo-counts per training frame. Raise it for longer bouts.",
     )
-    bridge_frames: int = Field(
-        6,
+    bridge_s: float = Field(
+        0.2,
         ge=0,
-        description="Longest gap of missing frames that is interpolated, frames.",
+        description="Longest gap of missing frames that is interpolated, s.",
     )
 
 
@@ -141,11 +153,11 @@ class ModelSettings(Settings):
         False, description="Add forward and sideways speed and turning to the latents."
     )
     subject_offset: bool = Field(False, description="Subtract the mean pose of each recording.")
-    bridge_frames: int = Field(
-        0,
+    bridge_s: float = Field(
+        0.0,
         ge=0,
-        description="Longest gap of missing frames that is interpolated where latents are points, "
-        "frames; 0 = none.",
+        description="Longest gap of missing frames that is interpolated where latents are points, s; "
+        "0 = none.",
     )
     discovery: DiscoverySettings | None = Field(
         None,
@@ -166,15 +178,19 @@ class EvaluateSettings(Settings):
     clips: int = Field(
         4, ge=1, description="Largest number of clips of a recording that are scored by sampling."
     )
-    clip_frames: int = Field(64, ge=2, description="Length of a clip, frames.")
+    clip_frames: int = Field(64, ge=2, description="Length of a clip, frames of the study's clock.")
     samples: list[int] = Field(
         [1, 16, 64],
         min_length=1,
         description="Numbers of samples of a clip's states and latents; each gives a bound.",
     )
     horizons: list[int] = Field(
-        [1, 3, 10, 30], min_length=1, description="How far ahead frames are predicted, frames."
+        [1, 3, 10, 30],
+        min_length=1,
+        description="How far ahead frames are predicted, frames of the study's clock.",
     )
     rollouts: int = Field(100, ge=1, description="Sampled paths of states for each predicted frame.")
     targets: int = Field(16, ge=1, description="Largest number of predicted frames in a recording.")
-    history_frames: int = Field(64, ge=1, description="Frames before a prediction that it is based on.")
+    history_frames: int = Field(
+        64, ge=1, description="Frames of the study's clock before a prediction that it is based on."
+    )

@@ -195,7 +195,7 @@ def test_a_labeled_frame_decides_between_states_that_move_alike(halves):
 
 
 def test_training_begins_with_recordings_in_the_order_of_their_names(study):
-    settings = DiscoverySettings(states=3, lags=2, iterations=1, bridge_frames=0)
+    settings = DiscoverySettings(states=3, lags=2, iterations=1, bridge_s=0)
     series = dict(reversed({name: part for name, part in study[0].items() if name != "r1"}.items()))
     people = {name: np.full((FRAMES, 2), float(i)) for i, name in enumerate(sorted(series))}
     result = train(series, people, settings)

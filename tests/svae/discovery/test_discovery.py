@@ -78,7 +78,7 @@ def test_merged_states_are_numbered_by_usage_and_so_are_the_parameters(study):
     model = coarsening.Coarse(
         result.parameters, coarsening.dirichlet.Natural(torch.zeros((3, 0))), None, 0.0
     )
-    evidence = [latent_evidence.points(study[0]["r1"], bridge=QUICK.bridge_frames)]
+    evidence = [latent_evidence.points(study[0]["r1"], bridge=round(QUICK.bridge_s * FPS))]
     ((_, states),) = coarsening.infer(model, evidence)
     assert_allclose(states, result.states["r1"], atol=1e-9)
     assert sorted(result.linkage[:, :2].flatten().tolist()) == [0, 1, 2, 3]
@@ -122,7 +122,7 @@ def test_the_number_is_that_on_which_fits_agree(study, monkeypatch):
     assert len(result.parameters.weights) == 2
     assert len(compared[0]) == 2
     for left, name in zip(compared[0], ("r0", "r1"), strict=True):
-        bridged = latent_evidence.points(study[0][name], bridge=QUICK.bridge_frames).latents
+        bridged = latent_evidence.points(study[0][name], bridge=round(QUICK.bridge_s * FPS)).latents
         assert_array_equal(left, bridged)
 
 

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import entropy
 from sklearn.metrics import mutual_info_score
 
+from syllabary.records import clock
 from syllabary.reduction.latents import LatentSeries
 from syllabary.svae.discovery import reproducibility
 
@@ -249,3 +250,16 @@ def test_without_a_part_the_others_are_left_as_they_were(rng, lengths):
     assert both[0] & both[1] == set(reproducibility.without(latents, divided, 0)) - {
         f"{part.recording}.1" for part in divided[1]
     }
+
+
+@pytest.mark.parametrize("rate", [15, 25, 60])
+def test_parts_of_a_recording_have_parts_of_its_clock(rate):
+    times = np.arange(4 * rate) / rate
+    whole = clock.clock_to(times, 30.0, has_frame=np.ones(len(times), bool))
+    values = np.arange(len(whole.row))[:, None] * np.ones(2)
+    series = {"a": LatentSeries(values, whole.row >= 0, clock=whole)}
+    chosen = reproducibility.without(series, reproducibility.parts(series), 0)
+    assert len(chosen) == 2
+    for part in chosen.values():
+        assert_array_equal(part.clock.row >= 0, part.observed)
+        assert_array_equal(part.clock.time_s, whole.time_s[part.values[:, 0].astype(int)])

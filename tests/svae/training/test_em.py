@@ -19,6 +19,7 @@ from syllabary.svae.choices import prior_settings
 from syllabary.svae.model import Model
 from syllabary.svae.settings import ModelSettings
 from syllabary.svae.training import durations, em
+from syllabary.svae.training.stages import POINTS, stage_of
 from syllabary.svae.training.state import Checkpoint
 
 FPS = 30.0
@@ -86,6 +87,18 @@ def test_finds_twelve_known_states():
     last = fitted.history.iloc[-1]
     assert last.states_used == 12
     assert last.median_duration_s == pytest.approx(true_s, rel=0.05)
+
+
+@pytest.mark.parametrize(("fps", "bridged"), [(15.0, 3), (30.0, 6), (29.97, 6), (60.0, 12)])
+def test_gaps_of_the_same_time_are_bridged_at_every_rate(fps, bridged):
+    values = np.linspace(0, 1, 40)[:, None] * np.ones(2)
+    settings = ModelSettings(prior_settings={"states": 2, "lags": 1}, bridge_s=0.2)
+    for gap in (bridged, bridged + 1):
+        observed = np.ones(40, bool)
+        observed[10 : 10 + gap] = False
+        series = LatentSeries(np.where(observed[:, None], values, np.nan), observed)
+        [evidence] = stage_of(settings, POINTS, {"a": series}, fps).evidence
+        assert int((~evidence.observed).sum()) == (0 if gap == bridged else gap)
 
 
 def test_history_has_every_iteration_and_the_bound_rises_while_stickiness_stays():
@@ -260,7 +273,7 @@ def test_every_prior_that_sees_noise_is_trained_and_segments(prior):
     )
     fitted = train(series, settings)
     last = fitted.history["phase"].iloc[-1]
-    assert last == ("latents" if prior == "slds" else "polish")
+    assert last == ("latents" if prior in ("lds", "slds") else "polish")
     bounds = fitted.history.loc[fitted.history["phase"] == last, "bound_nats_per_frame"]
     kappas = fitted.history.loc[fitted.history["phase"] == last, "kappa"]
     rises = np.diff(bounds)[np.diff(kappas) == 0]

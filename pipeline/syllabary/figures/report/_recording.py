@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ def render(
     ]
     return _assets.template("recording.html.j2").render(
         title=study.title,
-        row=_tables.recording_rows(StudyResults(recordings=(recording,)))[0],
+        row=_tables.recording_rows(replace(study, recordings=(recording,)))[0],
         preview=preview,
         figures=figures,
         data=timeline(study, recording, drawings),

@@ -7,6 +7,7 @@ from typing import NamedTuple, SupportsFloat, TypedDict, TypeGuard
 
 import pandas as pd
 
+from ...records.clock import same_rate
 from ..results import ModelResults, RecordingResults, StudyResults
 
 __all__ = [
@@ -351,10 +352,18 @@ def _covariate(recording: RecordingResults, name: str) -> Cell:
 
 def recording_rows(study: StudyResults) -> list[RecordingRow]:
     """Return a row of the report for each recording."""
-    return [_recording_row(r) for r in study.recordings]
+    clocks = [fps for fps in (model.fps() for model in study.models) if fps]
+    return [_recording_row(r, clocks) for r in study.recordings]
 
 
-def _recording_row(recording: RecordingResults) -> RecordingRow:
+def _rate(fps: float | None, clocks: Iterable[float]) -> Cell:
+    """Return the rate of a recording, and those at which models of other rates read it."""
+    others = sorted({f"{clock:.4g}" for clock in clocks if fps and not same_rate(fps, clock)})
+    cell = _cell(fps, decimals=1)
+    return cell._replace(text=f"{cell.text} (read at {', '.join(others)})") if others else cell
+
+
+def _recording_row(recording: RecordingResults, clocks: Iterable[float]) -> RecordingRow:
     quality = recording.quality
     ticks, fps, dropped = (
         value if _is_number(value) else None
@@ -374,7 +383,7 @@ def _recording_row(recording: RecordingResults) -> RecordingRow:
         "duration_s": 0.0 if minutes is None else 60 * minutes,
         "minutes": _cell(minutes),
         "length": "–" if minutes is None else duration(60 * minutes),
-        "fps": _cell(fps, decimals=1),
+        "fps": _rate(fps, clocks),
         "dropped": _cell(
             dropped / ticks if ticks and dropped is not None else None, scale=100, decimals=1
         ),

@@ -45,7 +45,10 @@ class Settings(settings.Settings):
     )
 
     start_window: int = Field(
-        9, ge=1, description="Frames over which motion is averaged for the first clusters; odd."
+        9,
+        ge=1,
+        description="Frames of the study's clock over which motion is averaged for the first clusters; "
+        "odd.",
     )
 
     @pydantic.model_validator(mode="after")

@@ -91,7 +91,7 @@ def train(
     model = ModelSettings(
         prior="arhmm",
         prior_settings={"states": settings.states, "lags": settings.lags},
-        bridge_frames=settings.bridge_frames,
+        bridge_s=settings.bridge_s,
         training=TrainingSettings(restarts=settings.restarts, iterations=settings.iterations),
     )
     frames = sum(int(np.sum(series.observed)) for series in latents.values())
@@ -101,9 +101,8 @@ def train(
     )  # fmt: skip
     assert isinstance(fitted.parameters, arhmm.Parameters)
     names = sorted(latents)
-    evidence = [
-        latent_evidence.points(latents[name], name, bridge=settings.bridge_frames) for name in names
-    ]
+    bridge = round(settings.bridge_s * fps)
+    evidence = [latent_evidence.points(latents[name], name, bridge=bridge) for name in names]
     labels = [None if people is None else torch.from_numpy(people[name]) for name in names]
     return Trained(fitted.parameters, evidence, labels, fitted.history)
 

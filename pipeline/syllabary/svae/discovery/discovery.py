@@ -128,7 +128,7 @@ def find(
         number, fits, compared = settings.syllables, [], []
         if number is None:
             divided = reproducibility.parts(latents)
-            compared = _compared(latents, divided, settings.bridge_frames)
+            compared = _compared(latents, divided, round(settings.bridge_s * fps))
             for left_out in (0, 1):
                 part = reproducibility.without(latents, divided, left_out)
                 fits.append(_labels(fit(part, None, f"without-{left_out}"), compared))

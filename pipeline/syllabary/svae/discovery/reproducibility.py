@@ -107,7 +107,8 @@ def without(
                 for name in ("values", "observed", "information", "shifts")
                 if getattr(series, name) is not None
             }
-            chosen[f"{part.recording}.{i}"] = series._replace(**arrays)
+            clock = series.clock and series.clock.cut(part.start, part.stop)
+            chosen[f"{part.recording}.{i}"] = series._replace(**arrays, clock=clock)
     return chosen
 
 

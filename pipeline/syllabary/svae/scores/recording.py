@@ -28,6 +28,7 @@ class Recording(NamedTuple):
     """A recording with the parts of the model that scores use."""
 
     crops: Crops
+    """By tick of the model's clock, registered."""
     generative_process: GenerativeProcess
     decoder: Decoder
     pca: Pca
@@ -103,7 +104,7 @@ def open_recording(model: Model, crops: Crops | Recording) -> Recording:
     if isinstance(crops, Recording):
         return crops
     series = model.latents(crops)
-    crops = registration.register(crops, series.shifts)
+    crops = registration.as_reduced(crops, series)
     evidence = segmentation.evidence_of(model, series, crops)
     prior = find_prior(model.settings.prior)
     assert evidence.mean.shape[-1] == prior.dimensions(model.parameters)

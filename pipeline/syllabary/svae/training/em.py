@@ -154,7 +154,9 @@ class EMTrainer:
         max_kappa: float = math.inf,
     ):
         self.model, self.stage, self.max_kappa = settings, stage, max_kappa
-        self.prior_name, self.prior, self.settings, self.evidence = stage_of(settings, stage, latents)
+        self.prior_name, self.prior, self.settings, self.evidence = stage_of(
+            settings, stage, latents, fps
+        )
         self.training = settings.training
         if settings.training.target_duration_s is not None:
             target_frames = settings.training.target_duration_s * fps

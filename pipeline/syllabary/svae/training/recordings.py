@@ -61,7 +61,7 @@ class TrainingRecordings:
 
     def _open(self, index: int) -> Crops:
         """Open the crops of a recording as the networks see them."""
-        return registration.register(Crops(self.paths[index]), self.series[index].shifts)
+        return registration.as_reduced(Crops(self.paths[index]), self.series[index])
 
     def lengths(self) -> list[int]:
         """Return the ticks of each recording."""

@@ -37,7 +37,9 @@ def stages(settings: ModelSettings) -> list[str]:
     return [POINTS if prior.TAKES_POINTS else LATENTS]
 
 
-def stage_of(settings: ModelSettings, stage: str, latents: Mapping[str, LatentSeries]) -> Stage:
+def stage_of(
+    settings: ModelSettings, stage: str, latents: Mapping[str, LatentSeries], fps: float
+) -> Stage:
     """Return the prior of a stage, and its evidence.
 
     Parameters
@@ -46,6 +48,8 @@ def stage_of(settings: ModelSettings, stage: str, latents: Mapping[str, LatentSe
     stage : str
         ``POINTS`` or ``LATENTS``.
     latents : mapping of recording to LatentSeries
+    fps : float
+        Ticks per second of the latents.
 
     Raises
     ------
@@ -61,7 +65,7 @@ def stage_of(settings: ModelSettings, stage: str, latents: Mapping[str, LatentSe
     for recording in sorted(latents):
         evidence: Evidence
         if prior.TAKES_POINTS:
-            bridge = settings.bridge_frames
+            bridge = round(settings.bridge_s * fps)
             evidence = latent_evidence.points(latents[recording], recording, bridge=bridge)
         else:
             evidence = latent_evidence.linear(latents[recording], max_precision, recording)
