@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from syllabary import cli
+from syllabary.errors import BadInput
 from syllabary.provenance import Provenance
 from syllabary.records import tables
 
@@ -164,6 +165,35 @@ def test_a_mistake_is_one_sentence_and_an_exit_code(tmp_path):
     assert done.returncode == 1
     assert "no such table" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "--crops", "a.h5", "--quality", "a.h5"],
+        ["segment", "--crops", "a.h5", "--model", "b.h5", "--posterior", "./b.h5"],
+        [
+            "reduce",
+            "--crops",
+            "b.h5",
+            "a.h5",
+            "--quality",
+            "c.h5",
+            "--pca",
+            "a.h5",
+            "--changepoints",
+            "d.h5",
+        ],
+    ],
+)
+def test_what_a_step_reads_is_never_written_over(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    for name in "abc":
+        (tmp_path / f"{name}.h5").write_text("precious")
+    done = CliRunner().invoke(cli.app, arguments)
+    assert isinstance(done.exception, BadInput)
+    assert re.search(r"--(crops|model) and --(quality|posterior|pca) both name", str(done.exception))
+    assert all((tmp_path / f"{name}.h5").read_text() == "precious" for name in "abc")
 
 
 def test_score_prints_the_agreement(tmp_path):

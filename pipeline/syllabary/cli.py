@@ -20,6 +20,7 @@ import typer
 import typer.core
 
 from . import __version__, steps
+from .errors import BadInput
 from .machine import keep_freed
 
 __all__ = ["app", "main"]
@@ -242,6 +243,7 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
         )
 
     def command(**arguments: Any) -> None:
+        _require_apart(arguments)
         config = arguments.pop("config", None)
         section = arguments.pop("name", step.__name__)
         recording = arguments.get("recording")
@@ -258,6 +260,21 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
     command.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     command.__annotations__ = {option.name: option.annotation for option in options}
     return command
+
+
+def _require_apart(arguments: Mapping[str, Any]) -> None:
+    """Raise ``BadInput`` if two options name one file, as what a step reads would be written over."""
+    option_of: dict[Path, str] = {}
+    for name, value in arguments.items():
+        for path in value if isinstance(value, list) else [value]:
+            if not isinstance(path, Path) or not path.is_file():
+                continue
+            other = option_of.setdefault(path.resolve(), name)
+            if other != name:
+                raise BadInput(
+                    f"--{other} and --{name} both name {path}, and a step writes over nothing that it "
+                    "reads; name another file to write."
+                )
 
 
 def _helps(step: Callable[..., None]) -> Mapping[str, str]:

@@ -31,6 +31,7 @@ RUN, JOBS = "syllabary.run", "syllabary.jobs"
 VARIABLE = "SYLLABARY_RUN"
 LOOK_EVERY_S = 1.0  # how often a job looks for its run, s
 STOP_WITHIN_S = 10.0  # what a job may take to stop by itself, s
+RUN_ENDS_WITHIN_S = 5.0  # how long the next command waits for a run that is being stopped, s
 JOBS_END_WITHIN_S = 30.0  # how long a run waits for the jobs of a killed one, s
 UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 held: list[int] = []
@@ -56,8 +57,10 @@ def claim(folder: Path) -> None:
         raise BadInput(
             f"{folder}: can't be written ({error.strerror}); run in a folder where you may write."
         ) from None
-    owner = _owner(place)
-    if not _lock(place, fcntl.LOCK_EX) or _lives(owner):
+    owner, end = _owner(place), time.monotonic() + RUN_ENDS_WITHIN_S
+    while not (is_free := _lock(place, fcntl.LOCK_EX)) and time.monotonic() < end:
+        time.sleep(0.2)
+    if not is_free or _lives(owner):
         os.close(place)
         raise BadInput(
             f"{folder.resolve().parent}: another run is at work here ({_described(owner)}); wait for "

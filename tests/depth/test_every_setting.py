@@ -10,7 +10,19 @@ import h5py
 import numpy as np
 import pytest
 
-from oracles.depth_scene import CAMERA, COLUMNS, CX, FOCAL, ROWS, pear, render, stroll, write_session
+from oracles.depth_scene import (
+    CAMERA,
+    COLUMNS,
+    CX,
+    CY,
+    FLOOR_MM,
+    FOCAL,
+    ROWS,
+    pear,
+    render,
+    stroll,
+    write_session,
+)
 from syllabary import steps
 from syllabary.depth import extraction
 from syllabary.depth.heading import model
@@ -72,7 +84,7 @@ CASES = {
     "tracking.min_area_mm2": Case("stroll", 5000.0),
     "tracking.max_area_mm2": Case("stroll", 1000.0),
     "tracking.max_length_mm": Case("cable", 400.0),
-    "tracking.max_speed_mm_s": Case("visitor", 50.0),
+    "tracking.max_speed_mm_s": Case("leap", 50.0),
     "tracking.bridge_s": Case("lost", 0.0),
     "heading.turn_rad_s": Case("stroll", 1.0),
     "heading.switch_probability": Case("stroll", 0.2),
@@ -113,13 +125,17 @@ def scenes(tmp_path_factory):
     walk = frames()
     lost = walk.copy()
     lost[10:13] = frames([(None, 0, 0)] * 3)
-    visitor = walk.copy()
-    visitor[8:10, 100:105, 75:185] -= 40  # larger than the mouse, which walks elsewhere; a cable
+    # The mouse leaps over the arena and back, and something small lies where it was.
+    leap = walk.copy()
+    x_mm, y_mm, _ = places[1]
+    column, row = round(CX + FOCAL * x_mm / FLOOR_MM), round(CY + FOCAL * y_mm / FLOOR_MM)
+    leap[2:5] = frames([(5.0 * i - x_mm, -y_mm, 0) for i in range(3)])
+    leap[2:5, row - 4 : row + 5, column - 4 : column + 5] -= 25
     ray = (np.arange(COLUMNS) - CX) / FOCAL
     paths = {
         "stroll": write_session(folder / "stroll", walk, times),
         "lost": write_session(folder / "lost", lost, times),
-        "visitor": write_session(folder / "visitor", visitor, times),
+        "leap": write_session(folder / "leap", leap, times),
         "cable": write_session(folder / "cable", frames(body=cable), times),
         "over the edge": write_session(folder / "edge", over_the_edge(rng), times),
         "tilted": write_session(folder / "tilted", np.rint(walk / (1 + 0.1 * ray)), times),

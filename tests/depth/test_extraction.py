@@ -142,7 +142,7 @@ def test_an_empty_arena_gives_missing_mice(tmp_path, extract, rng):
 
 
 def test_a_covered_lens_leaves_nothing_behind(tmp_path, extract):
-    path = write_session(tmp_path / "dark", np.zeros((3, 240, 320)), [1.0, 2.0, 3.0])
+    path = write_session(tmp_path / "dark", np.zeros((3, 240, 320)), [33.0, 67.0, 100.0])
     with pytest.raises(NoFloor, match="Lens covered"):
         extract(path)
     assert not list(tmp_path.glob("*.h5"))

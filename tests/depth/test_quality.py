@@ -14,7 +14,7 @@ def crops(tmp_path, made):
 
     def write(
         ticks=600, dropped=(), lost=(), confidence=1.0, speed=50.0, heights=None, why=Missing.NOTHING,
-        arena=None,
+        arena=None, height=100.0, min_height_mm=None,
     ):  # fmt: skip
         path = tmp_path / "crops.h5"
         frame = np.ones(ticks, int)
@@ -25,6 +25,7 @@ def crops(tmp_path, made):
         missing = np.where(detected, 1.0, np.nan)
         columns = {name: missing * 100 for name in SCALARS}
         columns["speed_mm_s"] = missing * speed
+        columns["height_max_mm"] = missing * height
         tracking = {name: missing for name in ("x_px", "y_px", "heading_rad")}
         with CropsWriter(path, recording="m1", pixel_mm=1.85, size=(8, 8)) as writer:
             writer.append(
@@ -38,7 +39,7 @@ def crops(tmp_path, made):
                 scalars=columns,
                 tracking={**tracking, "heading_confidence": missing * confidence, "detected": detected},
                 arena={"floor_plane": np.zeros(4), **(arena or {})},
-                provenance=made,
+                provenance=made._replace(settings={"tracking": {"min_height_mm": min_height_mm}}),
                 missing=np.full(ticks, why),
             )
         return assess(path, CheckSettings())
@@ -63,6 +64,16 @@ def test_gaps_are_listed(crops):
     report = crops(dropped=[3, 100, 101, 102])
     assert report["gaps"] == [{"tick": 3, "ticks": 1}, {"tick": 100, "ticks": 3}]
     assert (report["dropped"], report["frames"], report["verdict"]) == (4, 596, "good")
+
+
+@pytest.mark.parametrize(
+    ("height", "min_height_mm", "is_warned"),
+    [(32, 10, False), (19, 10, True), (24, 10, True), (19, 5, False), (40, 20, True), (19, None, False)],
+)
+def test_an_animal_of_which_much_passes_for_floor_is_warned(crops, height, min_height_mm, is_warned):
+    report = crops(height=height, min_height_mm=min_height_mm)
+    named = [reason for reason in report["reasons"] if f"is {height} mm high" in reason]
+    assert (report["verdict"], len(named)) == (("warn", 1) if is_warned else ("good", 0))
 
 
 def moves(frame, *shifts_mm):

@@ -152,6 +152,15 @@ def test_expressions_are_refused_before_snakemake_reads_them(tmp_path, monkeypat
         steps.require_harmless(arguments)
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# seed: 0\n", "---\n", "{}\n", "null\n"])
+def test_a_config_without_a_setting_is_one_sentence(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text(text)
+    with pytest.raises(BadInput, match=r"config\.yaml: holds no setting; write one"):
+        steps.require_harmless()
+
+
 def test_programs_that_snakemake_would_import_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     steps.require_harmless(["--profile", "slurm"])

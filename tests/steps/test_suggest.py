@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,25 @@ def test_posteriors_without_labels_of_their_model_are_refused(labeled, tmp_path)
         shutil.copy(labeled.recording(name, "labels", "m.parquet"), other[-1])
     with pytest.raises(BadInput, match="no labels; 'syllabary label' makes them"):
         run(labeled, tmp_path / "queries.tsv", labels=other)
+
+
+@pytest.mark.parametrize("folder", [".", "m1", "x/posterior", "m9/posterior"])
+def test_posteriors_outside_the_places_of_a_study_are_one_sentence(
+    labeled, tmp_path, monkeypatch, folder
+):
+    monkeypatch.chdir(tmp_path)
+    path = Path(folder) / "m.h5"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(labeled.recording("m1", "posterior", "m.h5"), path)
+    with pytest.raises(BadInput, match=f"{path} is in no folder of a recording of the table"):
+        run(labeled, Path("queries.tsv"), posteriors=[path])
+
+
+def test_files_can_be_named_from_within_the_folder_of_the_recording(labeled, tmp_path, monkeypatch):
+    folder = labeled.recording("m1", "labels", "m.parquet").parent.parent
+    monkeypatch.chdir(folder / "labels")
+    paths = {"labels": [Path("m.parquet")], "posteriors": [Path("../posterior/m.h5").resolve()]}
+    assert set(run(labeled, tmp_path / "queries.tsv", **paths)["recording"]) == {"m1"}
 
 
 def test_without_any_recording_it_says_so(labeled, tmp_path):

@@ -62,7 +62,7 @@ def test_truncated_files_say_so(tmp_path, length):
     path = tmp_path / "model.safetensors"
     checkpoint.save(path, {"a": torch.ones(100)}, {"kind": "model"})
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(BadInput, match="not a whole safetensors file"):
+    with pytest.raises(BadInput, match=r"not a whole safetensors file|is empty"):
         checkpoint.load(path)
 
 

@@ -97,10 +97,12 @@ def stop_all(run, job):
 
 def stop_terminal(run, job):
     os.killpg(run.pid, signal.SIGHUP)
+    run.wait(timeout=120)
 
 
 def press_ctrl_c(run, job):
     os.killpg(run.pid, signal.SIGINT)
+    run.wait(timeout=120)
 
 
 def kill_snakemake(run, job):

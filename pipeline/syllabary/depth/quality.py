@@ -49,6 +49,8 @@ LIMITS = {
     "jump_fraction": ("of the frames jump faster than a mouse; speeds suffer", "jumps"),
 }
 # Times named in a reason.
+# An animal is low if less than so many times the height of what counts as floor.
+LOW_ANIMAL = 2.5
 MAX_JUMPS = 5
 
 
@@ -70,6 +72,7 @@ def assess(crops_path: Path | str, settings: CheckSettings) -> dict[str, object]
         speed = crops.scalars["speed_mm_s"].to_numpy()
         area = crops.scalars["area_mm2"].to_numpy()[detected]
         length = crops.scalars["length_mm"].to_numpy()[detected]
+        height = crops.scalars["height_max_mm"].to_numpy()[detected]
         clipped, unmeasured = _look_at_crops(crops, detected)
         times = crops.time_s[recorded]
         duration_s = float(times[-1] - times[0]) if len(times) else 0.0
@@ -94,12 +97,15 @@ def assess(crops_path: Path | str, settings: CheckSettings) -> dict[str, object]
             **fractions,
             "median_area_mm2": float(np.median(area)) if len(area) else None,
             "median_length_mm": float(np.median(length)) if len(length) else None,
+            "median_height_max_mm": float(np.median(height)) if len(height) else None,
+            "min_height_mm": _min_height_mm(crops),
             "gaps": _gaps(recorded),
             "background_shift_mm": _shift_mm(crops),
             "background_jumps": _jumps(crops, settings.background_jump_mm),
         }
     rejected, warned = _reasons(duration_s, fractions, settings)
     _judge_background(report, settings, rejected, warned)
+    _judge_height(report, warned)
     verdict = "reject" if rejected else "warn" if warned else "good"
     return {**report, "verdict": verdict, "reasons": rejected + warned}
 
@@ -142,6 +148,27 @@ def _judge_background(
             f"the camera or the floor moved by {shift:.0f} mm ({when}); heights follow it, positions "
             "before and after differ by the move"
         )
+
+
+def _judge_height(report: Mapping[str, object], warned: list[str]) -> None:
+    """Add the reason that an animal gives of which much is lower than what counts as floor."""
+    height, floor = report["median_height_max_mm"], report["min_height_mm"]
+    if height is None or floor is None:
+        return
+    height_mm, floor_mm = float(str(height)), float(str(floor))
+    if height_mm < LOW_ANIMAL * floor_mm:
+        warned.append(
+            f"the animal is {height_mm:.0f} mm high, and what is lower than {floor_mm:g} mm or thin "
+            "is not seen, so it is longer and larger than measured; lower "
+            "extract.tracking.min_height_mm and tail_width_mm for small animals"
+        )
+
+
+def _min_height_mm(crops: Crops) -> float | None:
+    """Return the height below which pixels were left out as floor; None where it is not recorded."""
+    tracking = crops.provenance.settings.get("tracking")
+    value = tracking.get("min_height_mm") if isinstance(tracking, Mapping) else None
+    return None if value is None else float(value)
 
 
 def _shift_mm(crops: Crops) -> float:

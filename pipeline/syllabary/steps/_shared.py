@@ -289,6 +289,11 @@ def each_row(step: str, recordings: Rows, **lists: Sequence[Path]) -> Rows:
     return [rows[name] for name in names]
 
 
+def recording_folder(path: Path) -> str:
+    """Return the name of the folder of a recording that holds ``labels/<model>.parquet`` or the like."""
+    return path.absolute().parent.parent.name
+
+
 def _recording_of(path: Path, rows: Mapping[str, object]) -> str:
     """Return the recording whose folder a file is in: ``m1/crops.h5``, ``m1/labels/slds.parquet``."""
     places = path.parts[-3:-1][::-1]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings import read
-from ._shared import Rows, Section, judge, made_by, write_json
+from ._shared import Rows, Section, judge, made_by, recording_folder, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +116,7 @@ def _syllables(
     from ..errors import BadInput
     from ..records import tables
 
-    places = {(path.stem, path.parts[-3]): path for path in labels}
+    places = {(path.stem, recording_folder(path)): path for path in labels}
     names = [name for name, of_recording in roles.items() if of_recording == role]
     for candidate in candidates:
         for name in names:

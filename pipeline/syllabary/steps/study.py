@@ -131,6 +131,8 @@ def require_harmless(arguments: Sequence[str] = ()) -> None:
             )
     for path in files:
         plain_yaml.require(path)
+        if path.is_file() and not plain_yaml.read(path):
+            raise BadInput(f"{path}: holds no setting; write one that may be the default, 'seed: 0'.")
     if DEPLOYED.exists():
         raise BadInput(
             f"{DEPLOYED}: programs there would run with the study; delete it (it has no result)."

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import BadInput
 from ..settings import read
-from ._shared import Rows, Section, judge, made_by, syllable_of_states
+from ._shared import Rows, Section, judge, made_by, recording_folder, syllable_of_states
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,15 +51,20 @@ def suggest(
     chosen = read(SuggestSettings, settings, "suggest")
     inputs = [*labels, *posteriors, *([human_labels] if human_labels else [])]
     provenance = made_by("suggest", chosen, inputs)
-    places = {path.parts[-3]: path for path in posteriors}
+    places = {recording_folder(path): path for path in posteriors}
     used = [each.row for each in judge(recordings, quality) if each.is_used]
     names = [row["recording"] for row in used if row["role"] == "train"]
+    if posteriors and not {row["recording"] for row in recordings} & set(places):
+        raise BadInput(
+            f"suggest: {posteriors[0]} is in no folder of a recording of the table; wanted the places "
+            "of a study, <recording>/posterior/<model>.h5 and <recording>/labels/<model>.parquet."
+        )
     names = [name for name in names if name in places]
     by_model: dict[str, dict[str, pd.DataFrame]] = {}
     for path in labels:
-        if path.parts[-3] in names:
+        if recording_folder(path) in names:
             table = tables.read(path, tables.LABELS)
-            by_model.setdefault(path.stem, {})[path.parts[-3]] = table
+            by_model.setdefault(path.stem, {})[recording_folder(path)] = table
     complete = [table_of for table_of in by_model.values() if set(table_of) == set(names)]
     clock = complete[0] if complete else {}
     disagreement_nats = disagreement(
@@ -95,6 +101,6 @@ def _probabilities(posterior: Path, labels: Sequence[Path]) -> "npt.NDArray[np.f
     from ..records.posterior import Posterior
     from ..syllables import tree
 
-    place = (posterior.parts[-3], posterior.stem)
-    its_labels = [path for path in labels if (path.parts[-3], path.stem) == place]
+    place = (recording_folder(posterior), posterior.stem)
+    its_labels = [path for path in labels if (recording_folder(path), path.stem) == place]
     return tree.summed(Posterior.load(posterior).states, syllable_of_states(its_labels))

@@ -181,12 +181,14 @@ MIDNIGHT = [f"23:59:59.{900_000 + round(1e6 * t)}" for t in SECONDS[:3]] + [
         ([1_614_861_296_000_000_000 + round(1e9 * t) for t in SECONDS], "2021-03-04T12:34:56+00:00"),
         ([132_593_348_960_000_000 + round(1e7 * t) for t in SECONDS], "2021-03-04T12:34:56+00:00"),
         ([637_504_580_960_000_000 + round(1e7 * t) for t in SECONDS], "2021-03-04T12:34:56"),
+        ([f"{44_259 + (45_296 + t) / 86_400:.11f}" for t in SECONDS], "2021-03-04T12:34:56"),
+        ([f"{738_219 + (45_296 + t) / 86_400:.11f}" for t in SECONDS], "2021-03-04T12:34:56"),
         (MIDNIGHT, ""),
         ([f"0:00:0{t:.6f}" for t in SECONDS], ""),
         ([f"{5e6 * 1000 + 1e6 * 1000 * t:.0f}" for t in SECONDS], ""),
     ],
-    ids=["ISO", "Z", "blank", "comma", "s", "ms", "us", "ns", "FILETIME", ".NET", "midnight", "elapsed",
-         "ns since the start"],
+    ids=["ISO", "Z", "blank", "comma", "s", "ms", "us", "ns", "FILETIME", ".NET", "Excel", "MATLAB",
+         "midnight", "elapsed", "ns since the start"],
 )  # fmt: skip
 def test_dates_and_numbers_of_any_unit_are_times_and_say_when_it_began(tmp_path, form, start):
     (tmp_path / "t.txt").write_text("\n".join(map(str, form)))
@@ -195,6 +197,34 @@ def test_dates_and_numbers_of_any_unit_are_times_and_say_when_it_began(tmp_path,
     assert_allclose(clock.times_s - clock.times_s[0], SECONDS, atol=1.3e-5)
     assert clock.start_time[:19] == start[:19]
     assert clock.start_time[-6:] == start[-6:]
+
+
+@pytest.mark.parametrize(("name", "length_s"), [("time (min)", 60), ("hours", 3600), ("days", 86_400)])
+def test_long_units_are_those_that_a_name_or_a_setting_states(tmp_path, name, length_s):
+    text = joined([f"{t / length_s:.12f}" for t in SECONDS], names=name)
+    assert_allclose(times(tmp_path / "t.csv", text), SECONDS, atol=1e-6)
+    alone = text.partition("\n")[2]
+    assert_allclose(
+        times(tmp_path / "a.csv", alone, timestamp_unit={60: "min", 3600: "h"}.get(length_s, "d")),
+        SECONDS, atol=1e-6,
+    )  # fmt: skip
+    with pytest.raises(BadInput, match=r"in no unit a camera's.*min, h, d"):
+        times(tmp_path / "b.csv", alone)
+
+
+@pytest.mark.parametrize(
+    "remarks",
+    ["# camera A, 30 fps\n# begun at noon\n", "camera: A\nfps: 30\n", "sep=,\n", "Run of Monday\n\n"],
+)
+def test_remarks_above_the_names_of_columns_are_passed_over(tmp_path, remarks):
+    text = remarks + joined(range(6), SECONDS, names="frame,time_s")
+    assert_allclose(times(tmp_path / "t.csv", text), SECONDS)
+
+
+@pytest.mark.parametrize("missing", ["N/A", "-", "null"])
+def test_a_first_time_that_is_missing_is_no_remark(tmp_path, missing):
+    with pytest.raises(BadInput, match=f"timestamp 1 is '{missing}'"):
+        times(tmp_path / "t.csv", f"time_s\n{missing}\n0.05\n0.1\n0.15\n0.2\n0.25\n")
 
 
 @pytest.mark.parametrize("part", ["2021-03-04T25:00:00", "2021-13-04T12:00:00", "04/03/2021T12:00:00.5"])

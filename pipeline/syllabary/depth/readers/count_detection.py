@@ -39,6 +39,8 @@ FAR, AWAY, OFTEN, FREQUENT = 1.2, 0.1, 0.3, 0.01
 MIN_CODE = 2047
 # Surfaces farther away are coarsely quantized, and are no floor.
 FARTHEST_FLOOR_MM = 2000.0
+# Share of the frames that hold a code, at least.
+IN_FRAMES = 0.7
 PACKED_BITS, PACKED_UNIT_MM = 3, 0.125
 # Share of the pixels of a depth that have the same low bits, where these hold no depth.
 SAME_LOW_BITS = 0.8
@@ -191,6 +193,9 @@ def _codes(frames: Array, unit_mm: float, video: Video) -> tuple[float, ...]:
     codes = list(spikes.values[full & (noisy | (spikes.values >= MIN_CODE))])
     if noisy:
         for value, pixels in zip(spikes.values[~full], spikes.pixels[~full], strict=True):
+            # Something flat that is held into the picture for a while is no code.
+            if np.mean((_part(frames) == value).any(axis=(1, 2))) < IN_FRAMES:
+                continue
             if _is_outside(value, _part(frames), codes) or _comes_and_goes(value, _part(frames)):
                 codes.append(value)
             elif pixels > FREQUENT * spikes.total and value * unit_mm < FARTHEST_FLOOR_MM:

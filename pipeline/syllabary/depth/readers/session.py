@@ -93,8 +93,9 @@ def _depth(folder: Path) -> tuple[ModuleType, Path]:
 
 
 def is_raw(path: Path) -> bool:
-    """Return whether a file is named like one that cameras write."""
-    return any(getattr(reader, "IS_RAW", False) and reader.accepts(path) for reader in _readers())
+    """Return whether a file is named like one that cameras write: of no general format."""
+    readers = (reader for reader in _readers() if not getattr(reader, "IS_GENERAL", False))
+    return any(hasattr(reader, "open_video") and reader.accepts(path) for reader in readers)
 
 
 def is_of_another_camera(path: Path) -> bool:

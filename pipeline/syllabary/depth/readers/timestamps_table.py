@@ -22,6 +22,9 @@ __all__ = ["Column", "Table"]
 # A longer line is not one of timestamps.
 MAX_LINE = 1 << 13
 HEAD_LINES = 2000
+# Programs write some lines of remarks above the names of columns.
+HEADER_LINES = 20
+MISSING = re.compile(r"\W*(n/?a|nan|null|none|missing)?\W*", re.IGNORECASE)
 # Columns of which at most this part can be read hold something else.
 READABLE = 0.8
 MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -86,10 +89,10 @@ class Table:
         self._delimiter = self._parted_by(lines[1:] or lines, lines[0] if lines else "")
         rows = [self._cells(line) for line in lines]
         self.names: list[str] = []
-        self._skipped = int(bool(rows) and not any(time_text.kind(cell) for cell in rows[0]))
+        self._skipped = _words_above(rows)
         rows = rows[self._skipped :]
         if self._skipped and rows:
-            self.names = self._header(lines[0], len(rows[0]))
+            self.names = self._header(lines[self._skipped - 1], len(rows[0]))
         width = len(rows[0]) if rows else 0
         self.columns = [self._column(number, rows) for number in range(width)]
 
@@ -214,6 +217,18 @@ class Table:
         return Column(
             number, name, forms[0] if forms else None, values, max(map(time_text.decimals, cells))
         )
+
+
+def _words_above(rows: list[list[str]]) -> int:
+    """Return how many lines are above the first time: remarks and, as the last of them, the header.
+
+    More are no header but what was written instead of times.
+    """
+    for number, row in enumerate(rows[: HEADER_LINES + 1]):
+        # The time of a frame that has none is no remark.
+        if any(map(time_text.kind, row)) or (number and all(map(MISSING.fullmatch, row))):
+            return number
+    return min(1, len(rows))
 
 
 def _split(line: str, delimiter: str | None) -> list[str]:

@@ -63,7 +63,7 @@ class SourceSettings(Settings):
         description="Column of a file of timestamps that holds the times, by its name or its number "
         "from 1; null = the one that can be a camera's clock.",
     )
-    timestamp_unit: Literal["s", "ms", "us", "100ns", "ns"] | None = Field(
+    timestamp_unit: Literal["s", "ms", "us", "100ns", "ns", "min", "h", "d"] | None = Field(
         None,
         description="Unit of timestamps; null = the one that a column or dataset names, or that makes "
         "the values a rate of 1 to 240 frames/s.",

@@ -2,6 +2,7 @@
 
 A unit is plausible if it makes the usual step one of 1 to 240 frames/s. Of s, ms, us and ns at most one
 is; steps of 100 ns can be taken for us or ns, and then a date or a known rate decides, or nothing does.
+Days are only plausible as a date of a spreadsheet or of MATLAB, minutes and hours only if stated.
 """
 
 import datetime
@@ -35,14 +36,20 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 Values = npt.NDArray[np.float64]
-UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "100ns": 1e-7, "ns": 1e-9}
+UNITS_S = {
+    "s": 1.0, "ms": 1e-3, "us": 1e-6, "100ns": 1e-7, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86_400.0,
+}  # fmt: skip
 SLOWEST, FASTEST = 1.0, 240.0
 # A camera's clock differs from its nominal rate by less.
 TOLERANCE = 1.05
 # Two rates that differ by a larger factor are not those of one recording.
 AGREE = 1.5
-# Seconds from the beginning of a calendar to 1970: Unix, Windows' FILETIME, .NET.
-CALENDARS_S = {"Unix": 0.0, "FILETIME": 11_644_473_600.0, ".NET": 62_135_596_800.0}
+# Seconds from the beginning of a calendar to 1970: Unix, Windows' FILETIME, .NET; calendars of days.
+CALENDARS_S = {
+    "Unix": 0.0, "FILETIME": 11_644_473_600.0, ".NET": 62_135_596_800.0,
+    "Excel": 2_209_161_600.0, "MATLAB": 62_167_305_600.0,
+}  # fmt: skip
+OF_DAYS = ("Excel", "MATLAB")
 # Depth cameras for mice are not older, as Unix seconds: 2005 to 2040.
 EARLIEST_S, LATEST_S = 1.1e9, 2.2e9
 WORDS = {
@@ -51,6 +58,9 @@ WORDS = {
     **dict.fromkeys(("us", "µs", "μs", "usec", "usecs", "micros", "microsecond", "microseconds"), "us"),
     **dict.fromkeys(("100ns", "hns", "filetime"), "100ns"),
     **dict.fromkeys(("ns", "nsec", "nsecs", "nanos", "nanosecond", "nanoseconds"), "ns"),
+    **dict.fromkeys(("min", "mins", "minutes"), "min"),
+    **dict.fromkeys(("h", "hrs", "hours"), "h"),
+    "days": "d",
 }
 NAME_UNIT = f"set extract.source.timestamp_unit to one of {', '.join(UNITS_S)}"
 
@@ -115,8 +125,10 @@ def plausible_units(
     """
     step = interval(values)
     stated = setting or named
-    units = [stated] if stated else list(UNITS_S)
+    units = [stated] if stated else [name for name in UNITS_S if name not in ("min", "h")]
     units = [name for name in units if is_plausible(step * UNITS_S[name])]
+    if units == ["d"] and not stated and date(values[0], "d") is None:
+        return []
     if len(units) > 1:
         units = [name for name in units if date(values[0], name) is not None] or units
     if len(units) > 1 and rate:
@@ -188,7 +200,8 @@ def seconds(values: Values, unit_name: str) -> Values:
 def date(value: float, unit_name: str) -> str | None:
     """Return the calendar by which a number is a date of our years; None if it is none."""
     for calendar, offset in CALENDARS_S.items():
-        if EARLIEST_S <= value * UNITS_S[unit_name] - offset <= LATEST_S:
+        of_unit = (calendar in OF_DAYS) == (unit_name == "d")
+        if of_unit and EARLIEST_S <= value * UNITS_S[unit_name] - offset <= LATEST_S:
             return calendar
     return None
 
@@ -208,8 +221,10 @@ def start_text(value: object) -> str:
         if calendar is not None:
             since = datetime.timedelta(seconds=number * UNITS_S[name] - CALENDARS_S[calendar])
             moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + since
-            # .NET counts local time or UTC and does not tell which.
-            return (moment.replace(tzinfo=None) if calendar == ".NET" else moment).isoformat()
+            # The others count local time or UTC and do not tell which.
+            return (
+                moment if calendar in ("Unix", "FILETIME") else moment.replace(tzinfo=None)
+            ).isoformat()
     return text
 
 

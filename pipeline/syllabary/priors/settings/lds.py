@@ -7,7 +7,7 @@ from . import slds
 
 __all__ = ["TRAINS_NETWORKS", "Settings"]
 
-TRAINS_NETWORKS = False
+TRAINS_NETWORKS = True
 
 
 class Settings(slds.Settings):
