@@ -14,8 +14,6 @@ rule extract:
         "results/timing/extract/{recording}.tsv"
     # Raw video is large: extract what there is before more is simulated.
     priority: 10
-    message:
-        "extract {wildcards.recording} from {params.source}"
     resources:
         mem_mb=1500,
     params:
@@ -24,5 +22,7 @@ rule extract:
         settings=extract_settings,
         unlisted=raw_with_braces,
         code=steps.code_of("extract"),
+    message:
+        "extract {wildcards.recording} from {params.source}"
     script:
         "../scripts/step.py"
