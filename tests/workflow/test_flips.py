@@ -10,7 +10,7 @@ LIST = "start_frame\tstop_frame\taction\n0\t5\treverse\n"
 
 def inputs(text):
     """Inputs of the jobs of `extract` that a dry run plans, by recording."""
-    blocks = re.findall(r"^(?:local)?rule extract:\n((?:    .*\n)+)", text, re.M)
+    blocks = re.findall(r"\bextract (\S+) from ", text)
     flips = {}
     for block in blocks:
         files = re.search(r"    input: (.*)", block)[1].split(", ")
