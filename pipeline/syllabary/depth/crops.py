@@ -62,26 +62,29 @@ class Cutter:
         self, depth_mm: npt.NDArray[np.uint16], x_px: float, y_px: float, heading_rad: float
     ) -> Crop:
         """Cut the mouse at (x, y) px, heading in the arena's frame, out of a frame."""
-        return self.turn(self.window(depth_mm, x_px, y_px), self.matrices(x_px, y_px, heading_rad))
+        heights = foreground(self._reference, depth_mm, self.tracking)
+        window = self.window(depth_mm, heights, (0, 0), x_px, y_px)
+        return self.turn(window, self.matrices(x_px, y_px, heading_rad))
 
     def window(
         self,
         depth_mm: npt.NDArray[np.uint16],
+        heights: npt.NDArray[np.uint8],
+        at: tuple[int, int],
         x_px: float,
         y_px: float,
-        *,
-        filled_mm: npt.NDArray[np.uint16] | None = None,
     ) -> Window:
         """Return the part of a frame that the crop at (x, y) px can reach in any direction.
 
-        The frame with holes filled, if there is one, gives the heights.
+        Parameters
+        ----------
+        heights : (h, w) uint8
+            Its ``foreground`` in the part of the frame that begins at row and column ``at``.
         """
         reach_x, reach_y = self._reach
         left, top = max(0, int(x_px - reach_x)), max(0, int(y_px - reach_y))
-        part = (slice(top, int(y_px + reach_y) + 2), slice(left, int(x_px + reach_x) + 2))
-        depth = depth_mm[part]
-        heights_of = depth if filled_mm is None else filled_mm[part]
-        stands = foreground(self._reference[part], heights_of, self.tracking)
+        depth = depth_mm[top : int(y_px + reach_y) + 2, left : int(x_px + reach_x) + 2]
+        stands = _placed(heights, top - at[0], left - at[1], depth.shape)
         return Window(left, top, _at(stands, x_px - left, y_px - top), depth > 0)
 
     def matrices(
@@ -178,3 +181,15 @@ def _at(stands: npt.NDArray[np.uint8], column: float, row: float) -> npt.NDArray
     weight[0] = 0.0
     box *= labels == np.argmax(weight)
     return stands
+
+
+def _placed(
+    heights: npt.NDArray[np.uint8], top: int, left: int, shape: tuple[int, ...]
+) -> npt.NDArray[np.uint8]:
+    """Return the part of an image from a row and a column, (rows, columns); 0 outside the image."""
+    rows, columns = shape
+    inside = heights[max(0, top) : max(0, top + rows), max(0, left) : max(0, left + columns)]
+    out = np.zeros(shape, np.uint8)
+    row, column = max(0, -top), max(0, -left)
+    out[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
+    return out

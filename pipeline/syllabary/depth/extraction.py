@@ -28,7 +28,7 @@ from .lens.camera import Camera
 from .settings import ExtractSettings
 from .timing import ticks
 from .timing.ticks import Ticks
-from .tracking.first_pass import Frame, locate
+from .tracking.first_pass import Frame, Heights, locate
 from .tracking.tracker import Mouse, Track
 from .video import ExtractedCrops, Video
 from .windows import Windows
@@ -113,11 +113,12 @@ def _extract(
     arena = _arena(video, lens, settings, where)
     cutter = Cutter(arena, settings.tracking, settings.crop)
 
-    def keep(frame: int, depth_mm: Frame, filled_mm: Frame, mouse: Mouse, arena: Arena) -> None:
+    def keep(frame: int, depth_mm: Frame, heights: Heights, mouse: Mouse, arena: Arena) -> None:
         nonlocal cutter
         if arena is not cutter.arena:
             cutter = Cutter(arena, settings.tracking, settings.crop)
-        windows.put(frame, cutter.window(depth_mm, mouse.x_px, mouse.y_px, filled_mm=filled_mm))
+        at = (arena.window[0].start, arena.window[1].start)
+        windows.put(frame, cutter.window(depth_mm, heights, at, mouse.x_px, mouse.y_px))
 
     track, eras = locate(
         video, arena, settings.tracking, block_frames=block_frames, recording=recording, keep=keep

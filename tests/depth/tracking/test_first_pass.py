@@ -9,6 +9,7 @@ from syllabary.depth.arena import geometry
 from syllabary.depth.lens.camera import Camera
 from syllabary.depth.settings import ArenaSettings, TrackingSettings
 from syllabary.depth.tracking.first_pass import locate
+from syllabary.depth.tracking.tracker import foreground
 from syllabary.depth.video import Video
 
 
@@ -59,10 +60,10 @@ def test_frames_with_a_mouse_are_handed_on_in_turn(arena):
     video, kept = Walk(), []
     track = track_of(arena, video, keep=lambda *call: kept.append(call))
     assert [frame for frame, *_ in kept] == np.flatnonzero(track.detected).tolist()
-    for frame, depth, filled, mouse, where in kept:
+    for frame, depth, heights, mouse, where in kept:
         assert where is arena
         assert_array_equal(depth, video.frames[frame])
-        assert filled is depth
+        assert_array_equal(heights, foreground(arena.reference_mm, depth, TrackingSettings())[arena.window])
         assert (mouse.x_px, mouse.y_px) == (track.x_px[frame], track.y_px[frame])
 
 

@@ -128,7 +128,7 @@ class Watch:
     def _follow(self) -> None:
         """Take over the median of recent poses where it differs."""
         self._waiting = 0
-        usual = np.median(self._recent, axis=0)
+        usual = np.sort(self._recent, axis=0)[len(self._recent) // 2]
         if self.shift_mm(usual) > FOLLOW_MM:
             self.pose = usual
 
@@ -200,7 +200,8 @@ def _compare(
     high_mm: float,
 ) -> tuple[Array, float, float, float, float, float]:
     """Return the fields of ``Look``; the first ``floor`` pixels are the floor's, others the rim's."""
-    moment, side = np.zeros((3, 3)), np.zeros(3)
+    # Moments of a = z expected r, weighted; scalars stay in registers.
+    xx = xy = xz = yy = yz = zz = x = y = up = 0.0
     measured, on_floor, high, rim, farther, nearer = 0, 0, 0, 0, 0, 0
     for i in range(pixels.shape[1]):
         z = float(depth_mm[pixels[0, i], pixels[1, i]])
@@ -220,18 +221,19 @@ def _compare(
             continue
         on_floor += 1
         # Tukey's biweight.
-        weight = (1 - (off / reach_mm) ** 2) ** 2
-        for k in range(3):
-            a = z * expected * rays[i, k]
-            side[k] += weight * a * off
-            for m in range(3):
-                moment[k, m] += weight * a * z * expected * rays[i, m]
+        share = off / reach_mm
+        root = 1 - share * share
+        scale = root * z * expected
+        a, b, c = scale * rays[i, 0], scale * rays[i, 1], scale * rays[i, 2]
+        xx, xy, xz = xx + a * a, xy + a * b, xz + a * c
+        yy, yz, zz = yy + b * b, yz + b * c, zz + c * c
+        off *= root
+        x, y, up = x + a * off, y + b * off, up + c * off
     out = pose.copy()
     if on_floor >= 12:
-        ridge = 1e-9 * (moment[0, 0] + moment[1, 1] + moment[2, 2])
-        for k in range(3):
-            moment[k, k] += ridge
-        out += np.linalg.solve(moment, side)
+        ridge = 1e-9 * (xx + yy + zz)
+        moment = np.array([[xx + ridge, xy, xz], [xy, yy + ridge, yz], [xz, yz, zz + ridge]])
+        out += np.linalg.solve(moment, np.array([x, y, up]))
     shift = 0.0
     for j in range(len(corner_mm)):
         before = after = 1 / corner_mm[j]

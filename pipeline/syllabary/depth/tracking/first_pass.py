@@ -18,10 +18,11 @@ from . import plausibility
 from .holes import Filler
 from .tracker import Mouse, Track, Tracker
 
-__all__ = ["Frame", "locate"]
+__all__ = ["Frame", "Heights", "locate"]
 
 log = logging.getLogger(__name__)
 Frame = npt.NDArray[np.uint16]
+Heights = npt.NDArray[np.uint8]
 
 
 def locate(
@@ -31,7 +32,7 @@ def locate(
     *,
     block_frames: int,
     recording: str,
-    keep: Callable[[int, Frame, Frame, Mouse, Arena], None] | None = None,
+    keep: Callable[[int, Frame, Heights, Mouse, Arena], None] | None = None,
 ) -> tuple[Track, Eras]:
     """Find the mouse in every frame, and where the arena was.
 
@@ -44,7 +45,7 @@ def locate(
     recording : str
         Its name, for progress and log.
     keep : callable, optional
-        Called with the number, the depth image, the same with its holes filled, the mouse and the
+        Called with the number, the depth image, the heights in the arena's window, the mouse and the
         arena of each frame that may show one; not all of them are in the track.
     """
     filler = Filler(video, arena, settings)
@@ -69,10 +70,10 @@ def locate(
             mouse = tracker.find(filled, after_s[i])
             if not (in_place and in_sight):
                 track.missing[i] = Missing.IMPLAUSIBLE if in_place else Missing.MOVED
-            elif mouse is not None and filled is not None:
+            elif mouse is not None:
                 track.put(i, mouse)
                 if keep is not None:
-                    keep(i, depth, filled, mouse, arena)
+                    keep(i, depth, tracker.heights, mouse, arena)
     track = plausibility.judge(track, video.timestamps_s, settings)
     missing = len(video) - int(track.detected.sum())
     if missing:

@@ -142,12 +142,18 @@ class Tracker:
     ----------
     arena : Arena
     settings : TrackingSettings
+
+    Attributes
+    ----------
+    heights : (rows, columns) uint8
+        ``foreground`` of the last frame in the arena's window.
     """
 
     def __init__(self, arena: Arena, settings: TrackingSettings) -> None:
         self.arena, self.settings = arena, settings
         self._kernel = tail_kernel(settings.tail_width_mm, arena.mm_per_px)
         window = arena.window
+        self.heights = np.zeros(arena.reference_mm[window].shape, np.uint8)
         maps = arena.rays[window] @ arena.rotation.T
         self._view = surface.EmptyArena(
             reference_mm=np.ascontiguousarray(arena.reference_mm[window]),
@@ -170,6 +176,7 @@ class Tracker:
         if depth_mm is None:
             return None
         heights = foreground(self._view.reference_mm, depth_mm[self.arena.window], self.settings)
+        self.heights = heights
         # Only the bounding box of nonzero heights is processed.
         rectangle = cv2.boundingRect(heights)
         if not rectangle[2]:
