@@ -24,7 +24,9 @@ def extracted(study):
     (study.folder / "config/flips/c1.tsv").unlink(missing_ok=True)
     files = [f"results/simulated/{name}/{raw}" for name in RECORDINGS for raw in RAW]
     files += [
-        f"results/recordings/{name}/{made}" for name in RECORDINGS for made in ("crops.h5", "preview.mp4")
+        f"results/recordings/{name}/{made}"
+        for name in RECORDINGS
+        for made in ("crops.h5", "preview.mp4")
     ]
     before = time.time() - 60
     for age, path in enumerate(files):
