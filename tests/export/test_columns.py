@@ -4,7 +4,8 @@ import pytest
 from syllabary.export import _columns
 from syllabary.records.crops import SCALARS
 from syllabary.records.tables import LABELS
-from syllabary.syllables import bouts, statistics, summary, transitions, usage
+from syllabary.syllables import bouts, summary, transitions, usage
+from syllabary.syllables.statistics import groups
 
 TABLES = {
     "labels": list(LABELS),
@@ -13,7 +14,7 @@ TABLES = {
     "usage": list(usage.table(bouts.join([]))),
     "transitions": list(transitions.table(bouts.join([]))),
     "syllables": list(summary.SCALARS),
-    "statistics": list(statistics.COLUMNS),
+    "statistics": list(groups.COLUMNS),
 }
 
 

@@ -126,7 +126,8 @@ def model_tables(bouts, rng):
         "turning_rad_s": rng.normal(0, 2, n), "probability": rng.uniform(0.7, 1, n),
     })  # fmt: skip
     statistics = pd.DataFrame({
-        "syllable": numbers, "comparison": "control vs drug", "group_a": "control", "group_b": "drug",
+        "measure": "usage", "syllable": numbers, "comparison": "control vs drug",
+        "group_a": "control", "group_b": "drug",
         "mean_a": 0.2, "mean_b": 0.1,
         "low_a": 0.15, "high_a": 0.25, "low_b": 0.05, "high_b": 0.15, "effect_size": -0.5, "p": 0.01,
         "q": np.linspace(0.0005, 0.2, len(numbers)),

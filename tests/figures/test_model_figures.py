@@ -47,7 +47,9 @@ def test_bars_of_usage_are_means_over_animals(data):
 
 
 def test_stars_follow_the_smallest_q_of_a_syllable():
-    table = pd.DataFrame({"syllable": [0, 0, 1, 2, 3], "q": [0.2, 0.0004, 0.004, 0.04, 0.5]})
+    table = pd.DataFrame(
+        {"measure": "usage", "syllable": [0, 0, 1, 2, 3], "q": [0.2, 0.0004, 0.004, 0.04, 0.5]}
+    )
     model = ModelResults("m", tables={"statistics": table})
     assert usage._stars(model, [0, 1, 2, 3, 4]) == ["***", "**", "*", "", ""]
     assert usage._stars(ModelResults("m"), [0, 1]) == ["", ""]

@@ -7,47 +7,51 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from syllabary.figures.report import _assets, _tables
+from syllabary.figures.report import _assets, _comparison, _tables
 from syllabary.figures.results import ModelResults, RecordingResults, StudyResults
 
 PAIR = {
-    "comparison": "control vs drug", "group_a": "control", "group_b": "drug", "mean_a": 0.2,
-    "low_a": 0.15, "high_a": 0.25, "mean_b": 0.1, "low_b": 0.05, "high_b": 0.15, "effect_size": -0.5,
-    "p": 0.01,
+    "measure": "usage", "comparison": "control vs drug", "group_a": "control", "group_b": "drug",
+    "mean_a": 0.2, "low_a": 0.15, "high_a": 0.25, "mean_b": 0.1, "low_b": 0.05, "high_b": 0.15,
+    "effect_size": -0.5, "p": 0.01,
 }  # fmt: skip
 
 
 def compared(*rows):
     table = pd.DataFrame([{"syllable": i, "q": 0.5 - 0.1 * i, **row} for i, row in enumerate(rows)])
-    return _tables.statistics_table(ModelResults("m", tables={"statistics": table}))
+    return _comparison.table_of(ModelResults("m", tables={"statistics": table}))
 
 
 def test_one_comparison_has_the_names_of_its_groups():
     columns, rows = compared(PAIR, PAIR)
     assert [column.text for column in columns] == [
-        "syllable", "comparison", "control (%)", "95 % CI", "drug (%)", "95 % CI", "effect size", "p",
-        "q",
+        "syllable", "measure", "comparison", "control", "95 % CI", "drug", "95 % CI", "effect size",
+        "p", "q",
     ]  # fmt: skip
-    assert [cell.text for cell in rows[0]][2:6] == ["20", "15–25", "10", "5–15"]
+    assert [cell.text for cell in rows[0]][1] == "usage, %"
+    assert [cell.text for cell in rows[0]][3:7] == ["20", "15–25", "10", "5–15"]
 
 
 def test_several_comparisons_have_general_headings():
     other = {**PAIR, "comparison": "control vs old", "group_b": "old"}
     columns, _ = compared(PAIR, other)
-    assert [column.text for column in columns[2:6]] == [
-        "group 1 (%)",
-        "95 % CI",
-        "group 2 (%)",
-        "95 % CI",
-    ]
+    assert [column.text for column in columns[3:7]] == ["group 1", "95 % CI", "group 2", "95 % CI"]
 
 
 def test_a_comparison_of_all_groups_has_no_means():
-    missing = dict.fromkeys(set(PAIR) - {"comparison", "p"}, np.nan)
+    missing = dict.fromkeys(set(PAIR) - {"measure", "comparison", "p"}, np.nan)
     columns, rows = compared({**PAIR, **missing, "comparison": "all groups"}, PAIR)
-    assert columns[2].text == "control (%)"
-    whole = next(row for row in rows if row[1].text == "all groups")
-    assert [cell.text for cell in whole[2:7]] == ["–"] * 5
+    assert columns[3].text == "control"
+    whole = next(row for row in rows if row[2].text == "all groups")
+    assert [cell.text for cell in whole[3:8]] == ["–"] * 5
+
+
+def test_the_note_says_what_so_few_animals_can_show():
+    row = {**PAIR, "syllable": 0, "q": 1.0, "p_smallest": 2 / 70, "q_alone": 4 / 70}
+    table = pd.DataFrame([{**row, "detectable_effect": 2.38}, {**row, "detectable_effect": np.nan}])
+    note = _comparison.note(ModelResults("m", tables={"statistics": table}))
+    assert "no p can be below 0.029; if a single test of the 2 finds something, its q is 0.057" in note
+    assert "2.4 standard deviations is found 4 times in 5" in note
 
 
 def test_comparisons_are_sorted_by_q():
@@ -56,9 +60,9 @@ def test_comparisons_are_sorted_by_q():
 
 
 def test_a_table_without_comparisons_is_left_out():
-    assert _tables.statistics_table(ModelResults("m")) == ([], [])
+    assert _comparison.table_of(ModelResults("m")) == ([], [])
     table = pd.DataFrame({"syllable": [0], "p": [0.1]})
-    assert _tables.statistics_table(ModelResults("m", tables={"statistics": table})) == ([], [])
+    assert _comparison.table_of(ModelResults("m", tables={"statistics": table})) == ([], [])
 
 
 def test_syllables_have_the_smallest_q_of_their_comparisons():
@@ -138,7 +142,7 @@ def test_a_score_of_no_known_name_is_shown_by_its_key():
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, None, "text", pd.NA])
 def test_a_cell_without_a_number_is_a_dash_and_sorts_last(value):
-    assert _tables._cell(value) == _tables.Cell("–", -math.inf)
+    assert _tables.cell(value) == _tables.Cell("–", -math.inf)
 
 
 def test_files_are_inlined_until_the_budget_is_used_up(tmp_path):

@@ -135,9 +135,11 @@ def test_the_export_lists_every_recording_and_why_one_is_left_out(crossover, tmp
 
 def test_the_same_animals_on_two_days_are_compared_in_pairs(crossover, tmp_path):
     made = summarize(crossover, tmp_path / "t", quality=verdicts(tmp_path), compare="day")["statistics"]
-    assert set(made["comparison"]) == {"1 vs 2"} and set(made["test"]) == {"paired permutation"}
+    assert set(made["comparison"]) == {"1 vs 2"} and set(made["test"]) == {
+        "paired permutation", "paired permutation of profiles"
+    }  # fmt: skip
     usage = tables.read(tmp_path / "t" / "usage.parquet").set_index(["syllable", "day", "subject"])
-    for _, row in made.iterrows():
+    for _, row in made[made["measure"] == "usage"].iterrows():
         share = usage["usage"].loc[row["syllable"]]
         assert row["difference"] == pytest.approx((share[2.0] - share[1.0]).mean())
         assert row["p"] in (0.5, 1.0), "two pairs have four signs"

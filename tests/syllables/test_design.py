@@ -7,8 +7,9 @@ import scipy.stats
 from numpy.testing import assert_allclose
 
 from syllabary.errors import BadSetting
-from syllabary.syllables import design, statistics
+from syllabary.syllables import design
 from syllabary.syllables.settings import SummarizeSettings
+from syllabary.syllables.statistics import groups, permutations
 
 
 def settings(**changes):
@@ -31,7 +32,7 @@ def usage(table, shares):
 
 
 def compare(table, shares, **changes):
-    result = statistics.compare(usage(table, shares), settings(**changes), rng=np.random.default_rng(0))
+    result = groups.compare(usage(table, shares), settings(**changes), rng=np.random.default_rng(0))
     return result[result["syllable"] == 0].set_index("comparison")
 
 
@@ -118,7 +119,9 @@ def test_three_conditions_of_the_same_animals_are_permuted_within_each():
 def test_all_orders_within_animals_are_enumerated():
     """Two animals in three groups: 36 orders, of which 6 rank both animals alike."""
     values = np.array([[1.0, 2, 3], [4, 5, 6]])[:, :, None]
-    statistic = statistics._friedman(values, 1000, np.random.default_rng(0))
+    statistic = permutations.friedman(
+        values, permutations.orders(*values.shape[:2], 1000, np.random.default_rng(0))
+    )
     assert len(statistic) == 36
     assert statistic[0, 0] == 4 and np.mean(statistic[:, 0] >= 4) == 6 / 36
 

@@ -28,7 +28,7 @@ def test_a_row_per_syllable_by_hand():
     )
     second = recording("b", [1, 1, 3], speed_mm_s=[3, 5, np.nan], turning_rad_s=[-1, -3, 2])
     result = summary.table(
-        [(labels, scalars) for labels, scalars, _ in (first, second)],
+        [summary.sums(labels, scalars) for labels, scalars, _ in (first, second)],
         bouts.join([first[2], second[2]]),
         np.array([0, 0, 1, 2, 3, 3]),
     )
@@ -46,7 +46,7 @@ def test_a_row_per_syllable_by_hand():
 
 def test_unlabeled_ticks_do_not_count():
     labels, scalars, bout_table = recording("a", [-1, -1, 2, 2], speed_mm_s=[100, 100, 1, 3])
-    result = summary.table([(labels, scalars)], bout_table, STATES)
+    result = summary.table([summary.sums(labels, scalars)], bout_table, STATES)
     assert result["syllable"].tolist() == [2]
     assert result["usage"].tolist() == [1] and result["speed_mm_s"].tolist() == [2]
 
@@ -54,11 +54,11 @@ def test_unlabeled_ticks_do_not_count():
 def test_wrong_inputs_are_refused():
     labels, scalars, bout_table = recording("a", [0, 1])
     with pytest.raises(ShapeError, match="2 labels but scalars of 1 ticks"):
-        summary.table([(labels, scalars[:1])], bout_table, STATES)
+        summary.sums(labels, scalars[:1])
     with pytest.raises(BadInput, match="label"):
         summary.table([], bout_table, STATES)
 
 
 def test_one_tick():
     labels, scalars, bout_table = recording("a", [1])
-    assert np.isnan(summary.table([(labels, scalars)], bout_table, STATES)["rising_mm_s"][0])
+    assert np.isnan(summary.table([summary.sums(labels, scalars)], bout_table, STATES)["rising_mm_s"][0])

@@ -114,8 +114,8 @@ def draw(data: FigureData, settings: DrawSettings) -> Figure | None:
 def _stars(model: ModelResults, syllables: list[int]) -> list[str]:
     """Return the stars of each syllable, by its smallest q over comparisons."""
     table = model.table("statistics")
-    if table is None or not {"syllable", "q"} <= set(table):
+    if table is None or not {"measure", "syllable", "q"} <= set(table):
         return [""] * len(syllables)
-    smallest = table.groupby("syllable")["q"].min()
+    smallest = table[table["measure"] == "usage"].groupby("syllable")["q"].min()
     q_values = [float(smallest.get(s, np.nan)) for s in syllables]
     return [next((mark for limit, mark in STARS if q < limit), "") for q in q_values]

@@ -1,8 +1,8 @@
 """Step ``summarize``: labels to tables of bouts, usage, transitions, syllables and statistics."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..settings import read
 from ._shared import TABLES, Rows, Section, each_row, judge, made_by, syllable_of_states, typed
@@ -42,9 +42,9 @@ def summarize(
     from ..errors import BadInput
     from ..provenance import generator
     from ..records import files, tables
-    from ..records.crops import Crops
-    from ..syllables import bouts, design, statistics, summary, transitions, usage
+    from ..syllables import bouts, design, summary, transitions, usage
     from ..syllables.settings import SummarizeSettings
+    from ..syllables.statistics import groups
 
     chosen = read(SummarizeSettings, settings, "summarize")
     places = {path.stem: path for path in results}
@@ -74,20 +74,32 @@ def summarize(
     )
     bout = bouts.described(bout, about)
 
-    def ticks() -> "Iterator[tuple[pd.DataFrame, pd.DataFrame]]":
-        for path, crops_path, _ in used:
-            with Crops(crops_path) as recording:
-                yield tables.read(path, tables.LABELS), recording.scalars
-
-    share = usage.table(bout)
+    sums = _sums(used)
+    share = usage.table(bout, sums=sums)
     by = bouts.about_recordings(bout)
+    grammar = transitions.table(bout, by=by)
     contents = {
         "bouts": bout,
         "usage": share,
-        "transitions": transitions.table(bout, by=by),
-        "syllables": summary.table(ticks(), bout, syllable_of_states(labels)),
-        "statistics": statistics.compare(share, chosen, rng=generator(seed, "summarize")),
+        "transitions": grammar,
+        "syllables": summary.table(sums.values(), bout, syllable_of_states(labels)),
+        "statistics": groups.compare(
+            share, chosen, rng=generator(seed, "summarize"), transitions=grammar
+        ),
     }
     with files.together():
         for name, content in contents.items():
             tables.write(places[name], content, provenance)
+
+
+def _sums(used: Iterable[tuple[Path, Path, Mapping[str, Any]]]) -> "dict[str, pd.DataFrame]":
+    """Add up what the ticks of each syllable have, by recording; one is in memory at a time."""
+    from ..records import tables
+    from ..records.crops import Crops
+    from ..syllables import summary
+
+    added = {}
+    for labels, crops, row in used:
+        with Crops(crops) as recording:
+            added[row["recording"]] = summary.sums(tables.read(labels, tables.LABELS), recording.scalars)
+    return added

@@ -3,7 +3,7 @@
 In reading order: ``settings``, ``tree`` (which states are one syllable), ``decode`` (posterior → a row
 per tick), ``bouts`` (unbroken runs of one syllable), ``usage`` and ``transitions`` (counted within
 recordings), ``summary`` (a row per syllable, in mm and s), ``names`` (syllables in words), ``design``
-(what is compared, and what is a unit or a pair), ``statistics`` (groups compared), ``changepoints``
+(what is compared, and what is a unit or a pair), ``statistics/`` (groups compared), ``changepoints``
 (changes of behavior without a model), ``scores``, ``score_text`` and ``calibration`` (labels and their
 probability against the truth), ``queries`` (clips to label next), ``selection`` (which of several
 models to use). Every function takes and returns tables or arrays; the steps read and write the files.

@@ -1,8 +1,23 @@
 """Settings of change points (in the section `reduce`), of `summarize`, `suggest` and `select`."""
 
+from typing import Literal, get_args
+
 from ..settings import Field, Settings
 
-__all__ = ["ChangepointSettings", "SelectSettings", "SuggestSettings", "SummarizeSettings"]
+__all__ = [
+    "PER_ANIMAL",
+    "PER_SYLLABLE",
+    "ChangepointSettings",
+    "SelectSettings",
+    "SuggestSettings",
+    "SummarizeSettings",
+]
+
+PER_SYLLABLE = ("usage", "bouts_per_min", "duration_s", "speed_mm_s")
+PER_ANIMAL = ("entropy_nats", "repertoire", "transitions")
+Measures = Literal[
+    "usage", "bouts_per_min", "duration_s", "speed_mm_s", "entropy_nats", "repertoire", "transitions"
+]
 
 
 class ChangepointSettings(Settings):
@@ -35,6 +50,18 @@ class SummarizeSettings(Settings):
         None,
         description="Column of recordings.tsv whose values are pairs, such as subject or litter; null = "
         "animals are pairs if all animals of a condition are in the other one too.",
+    )
+    control: str | None = Field(
+        None,
+        description="Group that all others are compared with; null = every pair of groups is compared. "
+        "Fewer comparisons leave each one a smaller q.",
+    )
+    measures: list[Measures] = Field(
+        list(get_args(Measures)),
+        min_length=1,
+        description="What is compared. Of each syllable: usage, bouts_per_min, duration_s (mean of a "
+        "bout) and speed_mm_s. Of each animal: entropy_nats (of the next syllable given this one), "
+        "repertoire (usage of all syllables at once) and transitions (all of them at once).",
     )
     min_probability: float = Field(
         0.0, ge=0, le=1, description="Bouts with a smaller mean probability are left out of the tables."

@@ -8,24 +8,52 @@ import pandas as pd
 
 from ..errors import BadInput, ShapeError
 
-__all__ = ["SCALARS", "table"]
+__all__ = ["SCALARS", "sums", "table"]
 
 # Means over the ticks of a syllable; ``rising_mm_s`` is the speed of the highest point.
 SCALARS = ("speed_mm_s", "height_mm", "height_max_mm", "length_mm", "turning_rad_s", "rising_mm_s")
 
 
-def table(
-    recordings: Iterable[tuple[pd.DataFrame, pd.DataFrame]],
-    bouts: pd.DataFrame,
-    syllable_of: npt.NDArray[np.integer],
-) -> pd.DataFrame:
-    """Summarize every syllable over all recordings; one recording is in memory at a time.
+def sums(labels: pd.DataFrame, scalars: pd.DataFrame) -> pd.DataFrame:
+    """Add up what the ticks of each syllable of a recording have.
 
     Parameters
     ----------
-    recordings : iterable of (labels, scalars)
-        Columns of ``records.tables.LABELS`` and of ``records.crops.SCALARS``, a row per
-        tick each; NaN scalars do not count.
+    labels : DataFrame
+        ``records.tables.LABELS``, a row per tick.
+    scalars : DataFrame
+        ``records.crops.SCALARS``, a row per tick; NaN does not count.
+
+    Returns
+    -------
+    DataFrame
+        A row per syllable; columns (total or count, one of ``SCALARS`` or ``probability``).
+
+    Raises
+    ------
+    ShapeError
+        Labels and scalars have different numbers of ticks.
+    """
+    if len(labels) != len(scalars):
+        raise ShapeError(
+            f"{len(labels)} labels but scalars of {len(scalars)} ticks; are they of one recording?"
+        )
+    values = scalars.reset_index(drop=True).assign(
+        rising_mm_s=_rising_mm_s(scalars, labels), probability=labels["probability"].to_numpy()
+    )
+    grouped = values[[*SCALARS, "probability"]].astype(np.float64).groupby(labels["syllable"].to_numpy())
+    return pd.concat({"total": grouped.sum(), "count": grouped.count()}, axis=1)
+
+
+def table(
+    parts: Iterable[pd.DataFrame], bouts: pd.DataFrame, syllable_of: npt.NDArray[np.integer]
+) -> pd.DataFrame:
+    """Summarize every syllable over all recordings.
+
+    Parameters
+    ----------
+    parts : iterable of DataFrame
+        ``sums`` of each recording.
     bouts : DataFrame
         Bouts of the same recordings; syllables without a bout are left out.
     syllable_of : (K,) int
@@ -40,26 +68,14 @@ def table(
 
     Raises
     ------
-    BadInput, ShapeError
-        There is no recording; labels and scalars of one have different numbers of ticks.
+    BadInput
+        There is no recording.
     """
-    parts = []
-    for labels, scalars in recordings:
-        if len(labels) != len(scalars):
-            raise ShapeError(
-                f"{len(labels)} labels but scalars of {len(scalars)} ticks; are they of one recording?"
-            )
-        values = scalars.reset_index(drop=True).assign(
-            rising_mm_s=_rising_mm_s(scalars, labels), probability=labels["probability"].to_numpy()
-        )
-        grouped = (
-            values[[*SCALARS, "probability"]].astype(np.float64).groupby(labels["syllable"].to_numpy())
-        )
-        parts.append(pd.concat({"total": grouped.sum(), "count": grouped.count()}, axis=1))
+    parts = list(parts)
     if not parts:
         raise BadInput("no recording to summarize; 'syllabary label' makes labels.")
-    sums = pd.concat(parts).groupby(level=0).sum()
-    means = sums["total"] / sums["count"].where(sums["count"] > 0)
+    added = pd.concat(parts).groupby(level=0).sum()
+    means = added["total"] / added["count"].where(added["count"] > 0)
     rows = bouts.assign(ticks=bouts["stop_tick"] - bouts["start_tick"]).groupby("syllable", sort=True)
     summary = rows.agg(
         name=("name", "first"),

@@ -3,8 +3,8 @@
 ``index.html`` contains the scores, figures, syllable tables and crowd movies of every model, up to
 the size that the settings allow. ``recordings/<name>.html`` contains the interactive ethogram of a
 recording; its preview video is in the same folder. In reading order: ``_assets`` (inlined and
-linked files), ``_tables`` (tables of the pages), ``_index``, ``_recording``; the pages are made
-from ``templates/``.
+linked files), ``_tables`` and ``_comparison`` (tables of the pages), ``_index``, ``_recording``;
+the pages are made from ``templates/``.
 """
 
 import json

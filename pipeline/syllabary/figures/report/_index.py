@@ -9,7 +9,7 @@ from ..colors import hexadecimal
 from ..results import ModelResults, StudyResults
 from ..settings import DrawSettings
 from ..study import Drawing, Drawings, file_stem
-from . import _assets, _tables
+from . import _assets, _comparison, _tables
 
 __all__ = ["render"]
 
@@ -159,7 +159,7 @@ def _model(
     ]
     score_columns, score_rows = _tables.score_table([model])
     truth_columns, truth_rows = _tables.truth_table(model)
-    compared_columns, compared_rows = _tables.statistics_table(model)
+    compared_columns, compared_rows = _comparison.table_of(model)
     return {
         "id": f"model-{index}",
         "name": model.name,
@@ -175,7 +175,7 @@ def _model(
         "truth_rows": truth_rows,
         "compared_columns": compared_columns,
         "compared_rows": compared_rows,
-        "compared_note": _tables.statistics_note(model),
+        "compared_note": _comparison.note(model),
     }
 
 

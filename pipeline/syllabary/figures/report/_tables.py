@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, SupportsFloat, TypedDict, TypeGuard
 
 import pandas as pd
@@ -14,13 +14,12 @@ __all__ = [
     "Cell",
     "Heading",
     "RecordingRow",
+    "cell",
     "duration",
     "flat_scores",
     "number",
     "recording_rows",
     "score_table",
-    "statistics_note",
-    "statistics_table",
     "syllable_table",
     "truth_table",
 ]
@@ -134,7 +133,7 @@ def duration(seconds: float) -> str:
     return "–"
 
 
-def _cell(value: object, digits: int = 3, scale: float = 1.0, decimals: int | None = None) -> Cell:
+def cell(value: object, digits: int = 3, scale: float = 1.0, decimals: int | None = None) -> Cell:
     real = float(value) * scale if isinstance(value, SupportsFloat) else math.nan
     if not math.isfinite(real):
         return Cell("–", -math.inf)
@@ -184,12 +183,9 @@ def truth_table(model: ModelResults) -> tuple[list[Heading], list[list[Cell]]]:
     return columns, [
         [
             Cell(str(row.get("behavior") or row.get("syllable")), str(row.get("behavior") or "")),
-            _cell(row.get("frames")),
-            _cell(row.get("label")),
-            *(
-                _cell(row.get(k), scale=100, decimals=1)
-                for k in ("precision", "recall", "mostly_recall")
-            ),
+            cell(row.get("frames")),
+            cell(row.get("label")),
+            *(cell(row.get(k), scale=100, decimals=1) for k in ("precision", "recall", "mostly_recall")),
         ]
         for row in rows
     ]
@@ -215,7 +211,7 @@ def score_table(models: Iterable[ModelResults]) -> tuple[list[Heading], list[lis
     return columns, [
         [Cell(name, name), Cell(role.replace("_", " "), role)]
         + [
-            _cell(scores.get(k), decimals=2 if k.endswith("_nats") else None)._replace(
+            cell(scores.get(k), decimals=2 if k.endswith("_nats") else None)._replace(
                 best=several and scores.get(k) == best.get((role, k), math.nan)
             )
             for k in keys
@@ -237,15 +233,6 @@ SYLLABLE_COLUMNS: dict[str, tuple[Heading, float, int]] = {
 }
 
 
-LARGEST_COMPARISON = 300
-# Columns of ``statistics`` after the usage of both groups, and their meanings.
-COMPARED = {
-    "effect_size": Heading("effect size", "difference in standard deviations between animals"),
-    "p": Heading("p", "p value of a permutation test of animals"),
-    "q": Heading("q", "p adjusted for the number of syllables"),
-}
-
-
 def syllable_table(model: ModelResults) -> tuple[list[Heading], dict[int, list[Cell]]]:
     """Return headings of a model's syllables and, by syllable, their cells."""
     table = model.table("syllables")
@@ -255,7 +242,7 @@ def syllable_table(model: ModelResults) -> tuple[list[Heading], dict[int, list[C
     columns = [SYLLABLE_COLUMNS[k][0] for k in keys]
     cells = {
         int(row["syllable"]): [
-            _cell(row[k], SYLLABLE_COLUMNS[k][2], SYLLABLE_COLUMNS[k][1]) for k in keys
+            cell(row[k], SYLLABLE_COLUMNS[k][2], SYLLABLE_COLUMNS[k][1]) for k in keys
         ]
         for row in table.to_dict("records")
         if row["syllable"] >= 0
@@ -267,9 +254,9 @@ def syllable_table(model: ModelResults) -> tuple[list[Heading], dict[int, list[C
             row.append(states[syllable])
     smallest = _smallest_q(model)
     if smallest:
-        columns.append(Heading("q", "smallest adjusted p over comparisons of groups"))
+        columns.append(Heading("q", "smallest adjusted p over measures and comparisons"))
         for syllable, row in cells.items():
-            row.append(_cell(smallest.get(syllable), 2))
+            row.append(cell(smallest.get(syllable), 2))
     return columns, cells
 
 
@@ -281,61 +268,6 @@ def _states(table: pd.DataFrame) -> dict[int, Cell]:
     if all(text == str(syllable) for syllable, text in texts.items()):
         return {}
     return {s: Cell(text.replace(" ", ", "), int(text.split()[0])) for s, text in texts.items()}
-
-
-def statistics_table(model: ModelResults) -> tuple[list[Heading], list[list[Cell]]]:
-    """Return headings and rows of the comparisons of groups, smallest q first."""
-    table = model.table("statistics")
-    if table is None or not {"syllable", "comparison", "q"} <= set(table):
-        return [], []
-    columns = [Heading("syllable"), Heading("comparison", numeric=False)]
-    columns += [Heading("test", numeric=False)] if "test" in table else []
-    for group, hint in _compared_groups(table):
-        columns.append(Heading(f"{group} (%)", f"mean usage of {hint}"))
-        columns.append(Heading("95 % CI", f"bootstrap interval of the mean usage of {hint}, %"))
-    keys = [key for key in COMPARED if key in table]
-    columns += [COMPARED[key] for key in keys]
-    rows = table.sort_values(["q", "syllable"], kind="stable").head(LARGEST_COMPARISON)
-    return columns, [
-        [
-            _cell(row["syllable"]),
-            Cell(str(row["comparison"]), str(row["comparison"])),
-            *([Cell(str(row["test"]), str(row["test"]))] if "test" in table else []),
-            *_usage_cells(row, "a"),
-            *_usage_cells(row, "b"),
-            *(_cell(row[key]) for key in keys),
-        ]
-        for row in rows.to_dict("records")
-    ]
-
-
-def statistics_note(model: ModelResults) -> str:
-    """Return a sentence about the units of the comparisons, and those without a partner."""
-    table = model.table("statistics")
-    if table is None:
-        return ""
-    unit = str(table["unit"].iloc[0]) if "unit" in table else "subject"
-    note = f"The {'animal' if unit == 'subject' else unit} is the unit."
-    if "test" in table and table["test"].isin(["paired permutation", "Friedman permutation"]).any():
-        note += " Where it is in several groups, the test is paired."
-    left_out = table[["comparison", "subjects_left_out"]] if "subjects_left_out" in table else None
-    for name, count in () if left_out is None else left_out.drop_duplicates().itertuples(index=False):
-        note += f" {name}: {count} without a partner left out." if count else ""
-    return note
-
-
-def _compared_groups(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return heading and description of both groups; names if all comparisons have the same."""
-    pairs = table.reindex(columns=["group_a", "group_b"]).dropna().drop_duplicates()
-    if len(pairs) == 1:
-        return [(str(name), f"group {name}") for name in pairs.iloc[0]]
-    return [(f"group {n}", f"the group named {n}. in the comparison") for n in (1, 2)]
-
-
-def _usage_cells(row: Mapping[Hashable, object], side: str) -> tuple[Cell, Cell]:
-    """Return mean usage of a group and its interval, %."""
-    mean, low, high = (_cell(row.get(f"{key}_{side}"), scale=100) for key in ("mean", "low", "high"))
-    return mean, low if low.text == "–" else low._replace(text=f"{low.text}–{high.text}")
 
 
 def _smallest_q(model: ModelResults) -> dict[int, float]:
@@ -359,8 +291,8 @@ def recording_rows(study: StudyResults) -> list[RecordingRow]:
 def _rate(fps: float | None, clocks: Iterable[float]) -> Cell:
     """Return the rate of a recording, and those at which models of other rates read it."""
     others = sorted({f"{clock:.4g}" for clock in clocks if fps and not same_rate(fps, clock)})
-    cell = _cell(fps, decimals=1)
-    return cell._replace(text=f"{cell.text} (read at {', '.join(others)})") if others else cell
+    rate = cell(fps, decimals=1)
+    return rate._replace(text=f"{rate.text} (read at {', '.join(others)})") if others else rate
 
 
 def _recording_row(recording: RecordingResults, clocks: Iterable[float]) -> RecordingRow:
@@ -381,11 +313,11 @@ def _recording_row(recording: RecordingResults, clocks: Iterable[float]) -> Reco
         "is_used": recording.is_used,
         "reasons": [str(r) for r in reasons] if isinstance(reasons, Iterable) else [],
         "duration_s": 0.0 if minutes is None else 60 * minutes,
-        "minutes": _cell(minutes),
+        "minutes": cell(minutes),
         "length": "–" if minutes is None else duration(60 * minutes),
         "fps": _rate(fps, clocks),
-        "dropped": _cell(
+        "dropped": cell(
             dropped / ticks if ticks and dropped is not None else None, scale=100, decimals=1
         ),
-        "missing": _cell(quality.get("missing_mouse_fraction"), scale=100, decimals=1),
+        "missing": cell(quality.get("missing_mouse_fraction"), scale=100, decimals=1),
     }
