@@ -75,7 +75,7 @@ def test_recordings_are_written_one_at_a_time(name, tables, tmp_path):
 
     def one_at_a_time():
         for part in tables[0] * 3:
-            copy = part.copy()
+            copy = part.assign(recording=pd.array([f"r{len(alive)}"] * len(part), dtype="string"))
             alive.append(weakref.ref(copy))
             yield copy
             del copy

@@ -10,6 +10,6 @@ def test_the_default_formats_exist():
 
 def test_a_wrong_format_names_the_nearest():
     with pytest.raises(
-        UnknownName, match=r"no export 'parqet'; did you mean 'parquet'\? Known: csv, moseq"
+        UnknownName, match=r"no export 'parqet'; did you mean 'parquet'\? Known: boris, csv"
     ):
         require_formats(ExportSettings(formats=["csv", "parqet"]))
