@@ -152,6 +152,21 @@ def score(
     typer.echo(steps.compare(labels, truth))
 
 
+@app.command(name="score-people")
+def score_people(
+    people: Annotated[Path, typer.Argument(help="Bouts that people labeled, ours or by BORIS.")],
+    labels: Annotated[list[Path], typer.Argument(help="Labels of a model, of recordings (.parquet).")],
+    training_labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labels that the fit was trained on; their time does not count.", metavar="PATH"
+        ),
+    ] = None,
+) -> None:
+    """Compare labels with those of people, and people with one another."""
+    typer.echo(steps.score_people(people, labels, training_labels))
+
+
 @app.command(name="compare-results")
 def compare_results(
     first: Annotated[Path, typer.Argument(help="Results of a study.")],

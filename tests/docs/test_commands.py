@@ -135,7 +135,7 @@ RUNNERS = {
     r"cd \S+": change_folder,
     r"syllabary run .*|syllabary run|snakemake.*": workflow,
     r"syllabary (new|score|compare-results) .*": syllabary,
-    r"syllabary suggest .*": by_hand,
+    r"syllabary (suggest|score-people) .*": by_hand,
 }
 
 

@@ -4,7 +4,8 @@ A step reads its settings, calls the modules that do the work, and records the p
 file it writes. In the order of the data: ``simulate``, ``train_heading``, ``extract``, ``check``,
 ``reduce``, ``fit``, ``segment``, ``label``, ``evaluate``, ``summarize``, ``score``, ``suggest``,
 ``select``, ``export``, ``draw``. The command line alone calls ``new_study``, ``convert``,
-``compare`` and ``compare_results``. ``study`` answers what the workflow asks before it runs a step.
+``compare``, ``score_people`` and ``compare_results``. ``study`` answers what the workflow asks before
+it runs a step.
 
 Steps import modules inside their functions. ``code_of`` then finds the code that a step depends
 on, and importing this package is quick.
@@ -27,6 +28,7 @@ from .label import label
 from .new_study import new_study
 from .reduce import reduce
 from .score import score
+from .score_people import score_people
 from .segment import segment
 from .select import select
 from .simulate import simulate
@@ -70,6 +72,7 @@ __all__ = [
     "require_harmless",
     "require_study",
     "score",
+    "score_people",
     "segment",
     "select",
     "simulate",
