@@ -101,14 +101,24 @@ def test_the_largest_number_that_is_not_clearly_worse_is_taken(monkeypatch, bett
     level = np.array([10.0, 50.0, 30.0, 20.0])
     values = {2: level + apart, 3: level}
     monkeypatch.setattr(reproducibility, "confirmed_information", lambda a, b: values[len(a)][int(b[0])])
-    fit = {k: [np.full(k, part) for part in range(4)] for k in values}
+    fit = {k: [np.r_[part, np.arange(4, 3 + k)] for part in range(4)] for k in values}
     assert reproducibility.best_number(fit, fit)[0] == number
 
 
-def test_a_number_with_a_state_that_labels_nothing_is_left_out(rng):
+def test_a_number_with_one_more_state_that_labels_nothing_is_left_out(rng):
     four = rng.integers(4, size=N)
     fit = {1: in_parts(0 * four), 4: in_parts(four), 5: in_parts(four)}
     assert reproducibility.best_number(fit, fit)[0] == 4
+
+
+def test_a_state_that_labels_nothing_here_does_not_limit_the_number_of_others(rng):
+    """It may belong to animals that are in no compared part."""
+    four = rng.integers(4, size=N)
+    labels_of = {1: 0 * four, 3: np.where(four > 1, 2, 0), 4: np.where(four > 1, four, 0)}
+    fit = {number: in_parts(labels) for number, labels in labels_of.items()} | {5: in_parts(four)}
+    assert reproducibility.best_number(fit, fit)[0] == 5
+    fit[6] = in_parts(np.where(four > 1, four + 2, four))
+    assert reproducibility.best_number(fit, fit)[0] == 5
 
 
 def test_fits_that_agree_on_nothing_have_one_state(rng):

@@ -148,7 +148,8 @@ def best_number(first: Labels, second: Labels) -> tuple[int, dict[int, float]]:
     """Return the number of states with the most confirmed information, and that of every number.
 
     It is the largest number that is behind the best by no more than one standard error over the parts,
-    differences taken part by part. Numbers with states that label no frame are left out.
+    differences taken part by part. A number whose states label frames of no
+    more states than the number before is left out; a state may be in no frame of these parts.
 
     Parameters
     ----------
@@ -156,10 +157,12 @@ def best_number(first: Labels, second: Labels) -> tuple[int, dict[int, float]]:
         Of the same frames, in the same parts: animals, as a rule.
     """
     finest = first[max(first)], second[max(second)]
-    parts_of = {}
+    parts_of, most = {}, 0
     for number in sorted(set(first) & set(second)):
-        if min(_labels_in_use(first[number]), _labels_in_use(second[number])) < number:
+        in_use = _labels_in_use(first[number]) + _labels_in_use(second[number])
+        if in_use <= most:
             continue
+        most = in_use
         both = zip((first[number], second[number]), reversed(finest), strict=True)
         parts_of[number] = np.mean(
             [
