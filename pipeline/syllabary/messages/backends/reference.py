@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from .filter_reference import switching_filter
+
 __all__ = [
     "add_products",
     "ar_log_likelihood",
@@ -25,6 +27,7 @@ __all__ = [
     "lds_marginals",
     "lds_sample",
     "lds_tangent",
+    "switching_filter",
     "weighted_moments",
 ]
 

@@ -1,0 +1,143 @@
+"""The loop over frames of the filter of a switching process."""
+
+import math
+
+import numpy as np
+
+from ...compiled import Floats, kernel
+from .collapsing import condition, mix, spread_out
+from .scoring import predict, score
+
+__all__ = ["filter_forward"]
+
+# Shares below this are lost beside others, in a mean and in a covariance.
+NEGLIGIBLE = 1e-20
+
+
+@kernel
+def filter_forward(
+    process: tuple[Floats, Floats, Floats, Floats, Floats],
+    vectors: tuple[Floats, Floats, Floats],
+    evidence: tuple[Floats, Floats, Floats],
+    workspace: tuple[Floats, ...],
+    results: tuple[Floats, Floats, Floats, Floats, Floats],
+) -> int:
+    """Filter one sequence; return the frame whose density is no finite number, or −1.
+
+    Parameters
+    ----------
+    process : first, rows, weights, center, covariance
+        Weights (K, D, 0) if no frame depends on another; else the last two are those of the first
+        frame and those before it, (L D,) and (L D, L D).
+    vectors : weights, offsets, noise
+        Of eight states in each row.
+    evidence : root (T, D, r), means (T, D), linear (T, D)
+    workspace : as ``calls`` makes it
+    results : nodes (T, K), log_density (T,), states (K,), mean (L D,), covariance (L D, L D)
+    """
+    first, rows, weights, start, start_covariance = process
+    root, means, linear = evidence
+    moved, scratch, inner, centers, factor, surprise, scores, apart, pivots = workspace
+    nodes, log_density, states, mean, covariance = results
+    frames, size = means.shape
+    width, reach, groups = weights.shape[2], len(mean), len(scores)
+    half = np.zeros((width, width + 1))
+    each = np.empty((len(first), reach))
+    before, spread = np.zeros(reach), np.zeros((reach, reach))
+    workspaces = np.empty((size, reach)), np.empty((size, reach))
+    belief, joint = first.copy(), np.empty(len(first))
+    for t in range(frames):
+        if t:
+            belief = _step(states, rows)
+        frame = root[t], means[t], linear[t]
+        pulled = linear[t].any()
+        seen = pulled or root[t].any()
+        if width and t == 0:
+            before[:], spread[:] = start, start_covariance
+            _begin(size, groups, before, spread, inner, centers)
+        elif width:
+            _fill_half(spread, before, half)
+            for g in range(groups):
+                predict(g, size, half, vectors, (moved, scratch), inner, centers)
+        elif t == 0:
+            centers[:], inner[:] = vectors[1], vectors[2]
+        if seen:
+            for g in range(groups):
+                parts = scratch, apart, pivots
+                score(g, size, frame, pulled, (inner, centers), parts, factor, surprise, scores)
+        else:
+            scores[:] = 0
+        nodes[t] = scores.ravel()[: len(first)]
+        log_density[t] = _share_out(belief, nodes[t], joint, states)
+        if not -math.inf < log_density[t] < math.inf:
+            return t
+        if not width and t + 1 < frames:
+            continue
+        shares, begins = states, width > 0 and t == 0
+        if begins:  # one Gaussian for all states
+            shares = np.ones(1)
+        active = np.flatnonzero(shares > NEGLIGIBLE)
+        if begins:
+            each[0], covariance[:] = before, spread
+        else:
+            mix(active, shares, weights, (inner, centers), (before, spread), each, covariance)
+        if seen:
+            moments = inner, centers, factor, surprise
+            for k in active:
+                share = shares[k]
+                condition(
+                    k, share, frame, weights, moments, spread, begins, workspaces, each[k], covariance
+                )
+        spread_out(active, shares, reach if seen else size, each, mean, covariance)
+        before[:], spread[:] = mean, covariance
+    return -1
+
+
+@kernel
+def _step(states: Floats, rows: Floats) -> Floats:
+    """Probabilities one step later."""
+    result = np.zeros(len(states))
+    for j in range(len(states)):
+        for k in range(len(states)):
+            result[k] += states[j] * rows[j, k]
+    return result
+
+
+@kernel
+def _begin(
+    size: int, groups: int, mean: Floats, covariance: Floats, inner: Floats, centers: Floats
+) -> None:
+    """Give every state the moments of the first frame."""
+    for g in range(groups):
+        for i in range(size):
+            centers[g * size + i] = mean[i]
+            for j in range(size):
+                inner[(g * size + i) * size + j] = covariance[i, j]
+
+
+@kernel
+def _fill_half(covariance: Floats, mean: Floats, half: Floats) -> None:
+    """Write U of P = U + Uᵀ and the mean beside it."""
+    for a in range(len(mean)):
+        half[a, a] = 0.5 * covariance[a, a]
+        for b in range(a + 1, len(mean)):
+            half[a, b] = covariance[a, b]
+        half[a, len(mean)] = mean[a]
+
+
+@kernel
+def _share_out(belief: Floats, scores: Floats, joint: Floats, states: Floats) -> float:
+    """Probabilities of the states given a frame; its log density."""
+    highest = -math.inf
+    for k in range(len(belief)):
+        joint[k] = math.log(belief[k]) + scores[k]
+        highest = max(highest, joint[k])
+    total = 0.0
+    for k in range(len(belief)):
+        states[k] = math.exp(joint[k] - highest)
+        total += states[k]
+    for k in range(len(belief)):
+        states[k] /= total
+    return highest + math.log(total)
+
+
