@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from ...expfam import dirichlet
-from ...messages import hmm, lds
+from ...messages import hmm, lds, switching
 from ...priors import slds
 from ...priors.types import GaussianEvidence
 from . import chain
-from .filtering import filtered
+from .filtering import process_of
 from .generative import GenerativeProcess, generative_process
 
 __all__ = ["Filtered", "Posterior", "infer", "predict"]
@@ -91,7 +91,10 @@ def predict(process: GenerativeProcess, evidence: GaussianEvidence) -> Filtered:
     evidence : GaussianEvidence
         (T, D) of the latents.
     """
-    potential, frames = _potential(evidence), len(evidence.mean)
+    precision, frames = evidence.precision.double(), len(evidence.mean)
+    observed = precision > 0
+    means = torch.where(observed, evidence.mean.double(), 0.0)
+    root = precision.sqrt()
     nodes = torch.zeros((frames, len(process.rows)), dtype=torch.float64)
     density = torch.zeros(frames, dtype=torch.float64)
     starts = torch.arange(0, frames, FILTER_WINDOW)
@@ -101,7 +104,7 @@ def predict(process: GenerativeProcess, evidence: GaussianEvidence) -> Filtered:
     groups = torch.split(torch.arange(len(starts)), FILTER_BATCH) if frames else ()
     for group in groups:
         ticks = begins[group, None] + torch.arange(length)
-        belief = filtered(process, chain.Potential(*(part[ticks] for part in potential)))
+        belief = switching.filter(process_of(process), root[ticks], means[ticks])
         for row, i in enumerate(group.tolist()):
             start = int(starts[i])
             stop = min(start + FILTER_WINDOW, frames)
@@ -109,13 +112,8 @@ def predict(process: GenerativeProcess, evidence: GaussianEvidence) -> Filtered:
             nodes[start:stop] = belief.nodes[row, inside]
             density[start:stop] = belief.log_density[row, inside]
     # Potentials lack the constants of the densities that they stand for.
-    precision = evidence.precision.double()
-    observed = precision > 0
-    mean = torch.where(observed, evidence.mean.double(), 0.0)
-    constant = (
-        torch.where(observed, torch.log(precision / (2 * torch.pi)), 0.0) - precision * mean.square()
-    )
-    return Filtered(nodes, torch.where(observed.any(-1), density + 0.5 * constant.sum(-1), torch.nan))
+    constant = torch.where(observed, torch.log(precision / (2 * torch.pi)), 0.0).sum(-1)
+    return Filtered(nodes, torch.where(observed.any(-1), density + 0.5 * constant, torch.nan))
 
 
 def _potential(evidence: GaussianEvidence) -> chain.Potential:

@@ -23,18 +23,17 @@ def switching_filter(
     first, rows, weights, offsets, noise, center, covariance = (part.numpy() for part in process)
     root, means, linear = (part.numpy() for part in evidence)
     nodes, log_density, states, mean, spread = (part.numpy() for part in results)
-    faults, size, width = fault.numpy(), offsets.shape[1], weights.shape[2]
+    faults, size, reach = fault.numpy(), offsets.shape[1], len(center)
     groups = -(-len(first) // LANES)
     plain = first, rows, weights, center, covariance
     vectors = tuple(_in_lanes(part, groups) for part in (weights, offsets, noise))
-    shape = (size * (width + 1), size * max(size, root.shape[3]), groups * size**2, groups * size)
+    line, square = groups * size, groups * size**2
+    # moved, scratch, inner, centers, factor, surprise, scores, apart, pivots, shares, scale, each, sums
+    counts = (line * (reach + 1), size * reach, square, line, square, line, groups, 2 * reach, 2)
+    counts += (groups, groups, groups * reach, reach**2)
 
     def run(i: int, length: int) -> None:
-        product, scratch, square, line = shape
-        workspace = tuple(
-            aligned_zeros(count, LANES, np.float64)
-            for count in (product, scratch, square, line, square, line, groups, size, 2)
-        )
+        workspace = tuple(aligned_zeros(count, LANES, np.float64) for count in counts)
         frames = root[i, :length], means[i, :length], linear[i, :length]
         outputs = nodes[i], log_density[i], states[i], mean[i], spread[i]
         faults[i] = filter_forward(plain, vectors, frames, workspace, outputs)

@@ -1,166 +1,172 @@
 """One Gaussian with the mean and covariance of the mixture over the states.
 
-States that hardly anything speaks for are left out: their shares are lost beside those of others.
+Sums over states are kept eight side by side, as ``scoring`` has them, and added up at the end. Of
+covariances the lower half is computed. L D rows of a frame are its latents and those before it.
 """
 
+
 from ...compiled import Floats, kernel
+from ..lds.columns import at, more, put
+from ..simd.small_products import product, product_by_one, subtract
+from ..simd.vectors import splat, total
 
-__all__ = ["condition", "mix", "spread_out"]
-
-
-@kernel
-def mix(
-    active: Floats,
-    shares: Floats,
-    weights: Floats,
-    moments: tuple[Floats, Floats],
-    before: tuple[Floats, Floats],
-    means: Floats,
-    covariance: Floats,
-) -> None:
-    """Moments of the latents before their frame is seen, averaged over states.
-
-    The latent's own block is Σ_k s_k P_k, and that with earlier ones (Σ_k s_k W_k) P.
-
-    Parameters
-    ----------
-    active : (n,) int64
-        States that count.
-    shares : (K,)
-    weights : (K, D, L D)
-    moments : inner, centers
-        As for ``scoring.predict``.
-    before : (L D,) and (L D, L D)
-        Mean and covariance of the frame before.
-    means : (K, L D)
-        Receives the mean under every state that counts.
-    covariance : (L D, L D)
-        Receives the average covariance, in its upper half.
-    """
-    inner, centers = moments
-    mean, spread = before
-    size, lanes, width = weights.shape[1], inner.shape[1], len(mean)
-    covariance[:size] = 0
-    for n in range(len(active)):
-        k = active[n]
-        g, lane = k // lanes, k % lanes
-        for i in range(size):
-            means[k, i] = centers[g * size + i, lane]
-            for j in range(size):
-                covariance[i, j] += shares[k] * inner[(g * size + i) * size + j, lane]
-        for b in range(size, width):
-            means[k, b] = mean[b - size]
-    if weights.shape[2]:
-        for i in range(size):
-            for a in range(width):
-                weight = 0.0
-                for n in range(len(active)):
-                    weight += shares[active[n]] * weights[active[n], i, a]
-                for b in range(size, width):
-                    covariance[i, b] += weight * spread[a, b - size]
-    for a in range(size, width):
-        for b in range(a, width):
-            covariance[a, b] = spread[a - size, b - size]
+__all__ = ["average", "condition", "spread_out"]
 
 
 @kernel
 def condition(
-    k: int,
-    share: float,
+    g: int,
+    size: int,
     frame: tuple[Floats, Floats, Floats],
-    weights: Floats,
-    moments: tuple[Floats, Floats, Floats, Floats],
+    seen: tuple[bool, bool],
+    moments: tuple[Floats, Floats, Floats, Floats, Floats],
     before: Floats,
-    begins: bool,
-    workspace: tuple[Floats, Floats],
-    mean: Floats,
-    covariance: Floats,
+    shares: tuple[Floats, Floats],
+    gain: Floats,
+    means: Floats,
+    sums: Floats,
 ) -> None:
-    """Add what a frame says under one state: m + Sᵀ u, and −s Sᵀ S with S = L⁻¹ Cᵀ [x_t, past].
+    """Add the share of a group's states in the covariance, and find their means: P − Sᵀ S and m + Sᵀ u.
+
+    S = L⁻¹ Cᵀ times the covariance of x_t with all latents, which is ``inner`` beside ``moved``.
 
     Parameters
     ----------
-    k : int
-        The state.
-    share : float
-        Its share s.
+    g, size : int
+        Group, and D.
     frame : root, center, linear
         As for ``scoring.score``.
-    weights : (K, D, L D)
-    moments : inner, centers, factor, surprise
+    seen : bool, bool
+        Whether the frame is there, and whether it has a linear potential.
+    moments : moved, inner, centers, factor, surprise
         As ``scoring`` left them.
-    before : (L D, L D)
-        Covariance of the frame before; of the first frame itself if ``begins``.
-    begins : bool
-        Whether this is the first frame, of which no state moved.
-    workspace : (D, L D) each
-        For the covariance of x_t with all latents, and for S.
-    mean : (L D,)
-        Mean under this state, updated.
-    covariance : (L D, L D)
-        Updated in its upper half.
+    before : (L D,)
+        Mean of the frame before.
+    shares : (groups, lanes) each
+        Shares of the states, and their roots.
+    gain : (D L D, lanes)
+        Workspace for S.
+    means : (groups L D, lanes)
+        Filled for this group.
+    sums : (L D L D, lanes)
+        Updated in the lower half.
     """
     root, _, linear = frame
-    across, gain = workspace
-    inner, _, factor, surprise = moments
-    size, width, lanes = len(across), len(mean), inner.shape[1]
-    g, lane, rank = k // lanes, k % lanes, root.shape[1]
-    count = size if rank == 1 else rank
-    across[:] = 0
-    if begins:
-        across[:] = before[:size]
-    for i in range(size):
-        for j in range(size):
-            across[i, j] = inner[(g * size + i) * size + j, lane]
-        if width > size and not begins:
-            for a in range(width):
-                weight = weights[k, i, a]
-                for b in range(size, width):
-                    across[i, b] += weight * before[a, b - size]
-        if linear[i] != 0:
-            for b in range(width):
-                mean[b] += across[i, b] * linear[i]
-    for i in range(count):
-        if rank == 1:
-            for b in range(width):
-                gain[i, b] = root[i, 0] * across[i, b]
-        else:
-            gain[i] = 0
-            for j in range(size):
-                for b in range(width):
-                    gain[i, b] += root[j, i] * across[j, b]
-        for j in range(i):
-            entry = factor[(g * size + i) * size + j, lane]
-            for b in range(width):
-                gain[i, b] -= entry * gain[j, b]
-        entry, value = factor[(g * size + i) * size + i, lane], surprise[g * size + i, lane]
+    moved, inner, centers, factor, surprise = moments
+    share, scale = at(shares[0], g), at(shares[1], g)
+    width, square, first, line = len(before), g * size * size, g * len(before), g * size
+    step = width + 1
+    begin = line * step
+    count = size if root.shape[1] == 1 else root.shape[1]
+    if seen[0]:
+        _gain(g, size, width, root, moved, inner, factor, gain)
+        product(
+            1, count, width, means, first, width, 1, surprise, line, size, 1, gain, 0, width, 1
+        )
+        for i in range(count * width):
+            put(gain, i, at(gain, i) * scale)
+        for a in range(0, width, 2):
+            rows = min(2, width - a)
+            subtract(
+                rows, count, a + rows, sums, a * width, width, 1, gain, a, 1, width, gain, 0, width, 1
+            )
+    else:
         for b in range(width):
-            gain[i, b] *= entry
-            mean[b] += value * gain[i, b]
-    for a in range(width):
-        for i in range(count):
-            entry = share * gain[i, a]
-            for b in range(a, width):
-                covariance[a, b] -= entry * gain[i, b]
+            put(means, first + b, share * 0.0)
+    for i in range(size):
+        put(means, first + i, at(means, first + i) + at(centers, line + i))
+        for j in range(i + 1):
+            put(
+                sums, i * width + j, more(at(sums, i * width + j), share, at(inner, square + i * size + j))
+            )
+    for b in range(size, width):
+        put(means, first + b, at(means, first + b) + before[b - size])
+        for i in range(size):
+            entry = at(moved, begin + i * step + b - size)
+            put(sums, b * width + i, more(at(sums, b * width + i), share, entry))
+    if seen[1]:
+        for i in range(size):
+            for b in range(width):
+                place = square + i * size + b
+                entry = at(inner, place) if b < size else at(moved, begin + i * step + b - size)
+                put(means, first + b, at(means, first + b) + entry * linear[i])
+
+
+@kernel
+def _gain(
+    g: int, size: int, width: int, root: Floats, moved: Floats, inner: Floats, factor: Floats, gain: Floats
+) -> None:
+    """S of a group, a row of L D entries for each column of C."""
+    square, step, rank, kept = g * size * size, width + 1, root.shape[1], width - size
+    begin, count = g * size * step, size if root.shape[1] == 1 else root.shape[1]
+    if rank == 1:
+        for i in range(size):
+            for b in range(size):
+                put(gain, i * width + b, at(inner, square + i * size + b) * root[i, 0])
+            for b in range(kept):
+                put(gain, i * width + size + b, at(moved, begin + i * step + b) * root[i, 0])
+    else:
+        product_by_one(
+            size, size, rank, gain, 0, 1, width, inner, square, 1, size, root, 0, rank, 1
+        )
+        product_by_one(
+            kept, size, rank, gain, size, 1, width, moved, begin, 1, step, root, 0, rank, 1
+        )
+    for i in range(count):
+        row = square + i * size
+        if i:
+            subtract(
+                1, i, width, gain, i * width, width, 1, factor, row, size, 1, gain, 0, width, 1
+            )
+        share = at(factor, row + i)
+        for b in range(width):
+            put(gain, i * width + b, at(gain, i * width + b) * share)
+
+
+@kernel
+def average(shares: Floats, means: Floats, mean: Floats) -> None:
+    """Mean of the states' means."""
+    groups, width = len(shares), len(mean)
+    for b in range(width):
+        value = splat(means, 0.0)
+        for g in range(groups):
+            value = more(value, at(shares, g), at(means, g * width + b))
+        mean[b] = total(value)
 
 
 @kernel
 def spread_out(
-    active: Floats, shares: Floats, wide: int, means: Floats, mean: Floats, covariance: Floats
+    scale: Floats, wide: int, means: Floats, mean: Floats, apart: Floats, sums: Floats, covariance: Floats
 ) -> None:
-    """Average the means, add how they differ in their first ``wide`` entries, and fill the lower half."""
+    """Add how means differ in their first ``wide`` entries; sum over states into the covariance.
+
+    Parameters
+    ----------
+    scale : (groups, lanes)
+        Roots of the states' shares.
+    wide : int
+    means, mean : (groups L D, lanes) and (L D,)
+    apart : (2 L D, lanes)
+        Workspace.
+    sums : (L D L D, lanes)
+    covariance : (L D, L D)
+        Comes with what all states share.
+    """
     width = len(mean)
-    mean[:] = 0
-    for n in range(len(active)):
-        for b in range(width):
-            mean[b] += shares[active[n]] * means[active[n], b]
-    if len(active) > 1:
-        for n in range(len(active)):
-            k = active[n]
-            for a in range(wide):
-                entry = shares[k] * (means[k, a] - mean[a])
-                for b in range(a, wide):
-                    covariance[a, b] += entry * (means[k, b] - mean[b])
+    for g in range(len(scale)):
+        for b in range(wide):
+            value = (at(means, g * width + b) + -mean[b]) * at(scale, g)
+            put(apart, b, value)
+            put(apart, width + b, value * -1.0)
+        for a in range(0, wide, 2):
+            rows = min(2, wide - a)
+            subtract(
+                rows, 1, a + rows, sums, a * width, width, 1, apart, a, 1, 1, apart, width, 1, 1
+            )
     for a in range(width):
-        for b in range(a):
-            covariance[a, b] = covariance[b, a]
+        for b in range(a + 1):
+            value = covariance[a, b] + total(at(sums, a * width + b))
+            covariance[a, b] = value
+            covariance[b, a] = value
+
+

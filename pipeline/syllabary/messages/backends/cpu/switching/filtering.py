@@ -5,13 +5,10 @@ import math
 import numpy as np
 
 from ...compiled import Floats, kernel
-from .collapsing import condition, mix, spread_out
+from .collapsing import average, condition, spread_out
 from .scoring import predict, score
 
 __all__ = ["filter_forward"]
-
-# Shares below this are lost beside others, in a mean and in a covariance.
-NEGLIGIBLE = 1e-20
 
 
 @kernel
@@ -37,14 +34,13 @@ def filter_forward(
     """
     first, rows, weights, start, start_covariance = process
     root, means, linear = evidence
-    moved, scratch, inner, centers, factor, surprise, scores, apart, pivots = workspace
+    moved, scratch, inner, centers, factor, surprise, scores, apart, pivots = workspace[:9]
+    shares, scale, each, sums = workspace[9:]
     nodes, log_density, states, mean, covariance = results
     frames, size = means.shape
     width, reach, groups = weights.shape[2], len(mean), len(scores)
-    half = np.zeros((width, width + 1))
-    each = np.empty((len(first), reach))
-    before, spread = np.zeros(reach), np.zeros((reach, reach))
-    workspaces = np.empty((size, reach)), np.empty((size, reach))
+    past = np.zeros((width, width + 1))
+    before, spread = start.copy(), start_covariance.copy()
     belief, joint = first.copy(), np.empty(len(first))
     for t in range(frames):
         if t:
@@ -53,12 +49,12 @@ def filter_forward(
         pulled = linear[t].any()
         seen = pulled or root[t].any()
         if width and t == 0:
-            before[:], spread[:] = start, start_covariance
-            _begin(size, groups, before, spread, inner, centers)
+            _begin(size, groups, before, spread, moved, inner, centers)
         elif width:
-            _fill_half(spread, before, half)
+            past[:, :width] = spread
+            past[:, width] = before
             for g in range(groups):
-                predict(g, size, half, vectors, (moved, scratch), inner, centers)
+                predict(g, size, past, vectors, moved, inner, centers)
         elif t == 0:
             centers[:], inner[:] = vectors[1], vectors[2]
         if seen:
@@ -73,22 +69,18 @@ def filter_forward(
             return t
         if not width and t + 1 < frames:
             continue
-        shares, begins = states, width > 0 and t == 0
-        if begins:  # one Gaussian for all states
-            shares = np.ones(1)
-        active = np.flatnonzero(shares > NEGLIGIBLE)
-        if begins:
-            each[0], covariance[:] = before, spread
-        else:
-            mix(active, shares, weights, (inner, centers), (before, spread), each, covariance)
-        if seen:
-            moments = inner, centers, factor, surprise
-            for k in active:
-                share = shares[k]
-                condition(
-                    k, share, frame, weights, moments, spread, begins, workspaces, each[k], covariance
-                )
-        spread_out(active, shares, reach if seen else size, each, mean, covariance)
+        shares.ravel()[: len(first)] = states
+        scale[:] = np.sqrt(shares)
+        sums[:] = 0
+        moments = moved, inner, centers, factor, surprise
+        for g in range(groups):
+            condition(
+                g, size, frame, (seen, pulled), moments, before, (shares, scale), scratch, each, sums
+            )
+        average(shares, each, mean)
+        covariance[:] = 0
+        covariance[size:, size:] = spread[: reach - size, : reach - size]
+        spread_out(scale, reach if seen else size, each, mean, apart, sums, covariance)
         before[:], spread[:] = mean, covariance
     return -1
 
@@ -105,24 +97,24 @@ def _step(states: Floats, rows: Floats) -> Floats:
 
 @kernel
 def _begin(
-    size: int, groups: int, mean: Floats, covariance: Floats, inner: Floats, centers: Floats
+    size: int,
+    groups: int,
+    mean: Floats,
+    covariance: Floats,
+    moved: Floats,
+    inner: Floats,
+    centers: Floats,
 ) -> None:
-    """Give every state the moments of the first frame."""
+    """Give every state the moments of the first frame, whose past is like itself."""
+    width = len(mean)
     for g in range(groups):
         for i in range(size):
-            centers[g * size + i] = mean[i]
+            row = g * size + i
+            centers[row] = mean[i]
             for j in range(size):
-                inner[(g * size + i) * size + j] = covariance[i, j]
-
-
-@kernel
-def _fill_half(covariance: Floats, mean: Floats, half: Floats) -> None:
-    """Write U of P = U + Uᵀ and the mean beside it."""
-    for a in range(len(mean)):
-        half[a, a] = 0.5 * covariance[a, a]
-        for b in range(a + 1, len(mean)):
-            half[a, b] = covariance[a, b]
-        half[a, len(mean)] = mean[a]
+                inner[row * size + j] = covariance[i, j]
+            for b in range(width):
+                moved[row * (width + 1) + b] = covariance[i, b]
 
 
 @kernel

@@ -12,8 +12,6 @@ from ..simd.small_products import product, product_by_one
 
 __all__ = ["predict", "score"]
 
-# Columns of a product whose sums are held in registers.
-COLUMNS = 6
 # Pivots are multiplied, and logs are taken when a product leaves this range.
 SMALLEST, LARGEST = 0.5, 1e150
 
@@ -22,43 +20,42 @@ SMALLEST, LARGEST = 0.5, 1e150
 def predict(
     g: int,
     size: int,
-    half: Floats,
+    past: Floats,
     vectors: tuple[Floats, Floats, Floats],
-    workspace: tuple[Floats, Floats],
+    moved: Floats,
     inner: Floats,
     centers: Floats,
 ) -> None:
-    """Moments of x_t under the states of a group: W P Wᵀ + Q and W m + b.
-
-    With P = U + Uᵀ, U upper triangular, W P Wᵀ is X + Xᵀ with X = W U Wᵀ, for two thirds of the work.
+    """Moments of x_t under the states of a group: W P, W P Wᵀ + Q and W m + b.
 
     Parameters
     ----------
     g, size : int
         Group, and D.
-    half : (L D, L D + 1)
-        U, zeros below its diagonal, and the mean as the last column.
+    past : (L D, L D + 1)
+        P, and m as the last column.
     vectors : weights, offsets, noise
-    workspace : (D (L D + 1), lanes) and (D², lanes)
+    moved : (groups D (L D + 1), lanes)
     inner, centers : (groups D², lanes) and (groups D, lanes)
         Filled for this group.
     """
     weights, offsets, noise = vectors
-    moved, outer = workspace
-    width, square = len(half), size * size
-    begin, step = g * size * width, width + 1
-    for c in range(0, step, COLUMNS):
-        columns = min(COLUMNS, step - c)
-        product_by_one(
-            size, min(c + columns, width), columns, moved, c, step, 1,
-            weights, begin, width, 1, half, c, step, 1,
+    width, square, step = len(past), size * size, len(past) + 1
+    begin, first = g * size * width, g * size * step
+    product_by_one(
+        size, width, step, moved, first, step, 1, weights, begin, width, 1, past, 0, step, 1
+    )
+    for i in range(0, size, 2):
+        rows = min(2, size - i)
+        product(
+            rows, width, i + rows, inner, g * square + i * size, size, 1,
+            moved, first + i * step, step, 1, weights, begin, 1, width,
         )  # fmt: skip
-    product(size, width, size, outer, 0, size, 1, moved, 0, step, 1, weights, begin, 1, width)
     for i in range(size):
-        put(centers, g * size + i, at(moved, i * step + width) + at(offsets, g * size + i))
+        put(centers, g * size + i, at(moved, first + i * step + width) + at(offsets, g * size + i))
         for j in range(i + 1):
             entry = g * square + i * size + j
-            value = at(outer, i * size + j) + at(outer, j * size + i) + at(noise, entry)
+            value = at(inner, entry) + at(noise, entry)
             put(inner, entry, value)
             put(inner, g * square + j * size + i, value)
 
