@@ -1,6 +1,6 @@
 """An NVIDIA GPU (extra ``gpu``): how tensors are handed to kernels.
 
-In reading order: ``hmm`` and ``lds`` (the two chains), ``links`` (what links them), ``chunks``
+In reading order: ``hmm`` and ``lds`` (the two chains), ``links`` (what links them), ``switching`` (their filter), ``chunks``
 (long sequences in chunks), ``strips`` (a vector times a matrix), ``block`` (sums and small matrices
 of the threads of a block) and ``launch``. A block of threads has a chunk of a chain and loops over
 its frames. States, or the entries of a matrix, are divided among its threads, and messages stay in
@@ -16,6 +16,7 @@ from .hmm.calls import hmm_marginals, hmm_path, hmm_sample, hmm_tangent
 from .launch import available
 from .lds.calls import lds_marginals, lds_sample, lds_tangent
 from .links.products import add_products, ar_log_likelihood, weighted_moments
+from .switching.calls import switching_filter
 
 __all__ = [
     "add_products",
@@ -28,5 +29,6 @@ __all__ = [
     "lds_marginals",
     "lds_sample",
     "lds_tangent",
+    "switching_filter",
     "weighted_moments",
 ]
