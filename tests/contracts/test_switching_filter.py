@@ -1,4 +1,4 @@
-"""Every backend's filter of a switching process agrees with oracles: SciPy's, and one dense Gaussian."""
+"""Every backend's filter of a switching model agrees with oracles: SciPy's, and one dense Gaussian."""
 
 import numba
 import numpy as np
@@ -26,8 +26,8 @@ def backend(request):
     return request.param
 
 
-def random_process(rng, K, D, lags):
-    """Parts of a process in plain arrays."""
+def random_model(rng, K, D, lags):
+    """Parts of a model in plain arrays."""
     factor = rng.standard_normal((K, D, D))
     return (
         rng.dirichlet(np.ones(K)),
@@ -39,11 +39,11 @@ def random_process(rng, K, D, lags):
     )
 
 
-def filtered(process, *evidence, backend, **options):
+def filtered(model, *evidence, backend, **options):
     """Run a backend on NumPy arrays, on its own device; results in NumPy's."""
     device = "cuda" if backend == "cuda" and not SIMULATED else "cpu"
-    *parts, start = process
-    kind = switching.SwitchingProcess(*parts, None if start is None else switching.Start(*start))
+    *parts, start = model
+    kind = switching.SwitchingModel(*parts, None if start is None else switching.Start(*start))
     arrays = [None if part is None else torch.tensor(part, device=device) for part in evidence]
     result = switching.filter(kind, *arrays, backend=backend, **options)
     assert all(part.dtype == torch.float64 and part.device.type == device for part in result)
@@ -69,31 +69,31 @@ def assert_equal(result, expected):
 @pytest.mark.parametrize(("K", "D", "lags", "rank"), SIZES)
 def test_the_filter_is_that_of_scipy(backend, rng, K, D, lags, rank, static):
     T = 6
-    *parts, start = random_process(rng, K, D, lags)
-    process = (*parts, None if static else start)
+    *parts, start = random_model(rng, K, D, lags)
+    model = (*parts, None if static else start)
     y = rng.standard_normal((T, D))
     root = rng.standard_normal((T, D, rank))
     root[2] = 0
     if rank == 1:  # diagonal, and one latent of a frame is missing
         root[4, 0] = 0
         whole = root[:, :, 0, None] * np.eye(D)
-        expected = switching_filter.pseudo_bayes(*process, whole, y)
-        assert_equal(filtered(process, root[..., 0], y, backend=backend), expected)
+        expected = switching_filter.pseudo_bayes(*model, whole, y)
+        assert_equal(filtered(model, root[..., 0], y, backend=backend), expected)
     else:
-        expected = switching_filter.pseudo_bayes(*process, root, y)
-    assert_equal(filtered(process, root, y, backend=backend), expected)
-    assert not filtered(process, root, y, backend=backend).nodes[2].any()
+        expected = switching_filter.pseudo_bayes(*model, root, y)
+    assert_equal(filtered(model, root, y, backend=backend), expected)
+    assert not filtered(model, root, y, backend=backend).nodes[2].any()
 
 
 @pytest.mark.parametrize(("D", "lags", "rank"), [(2, 1, 2), (2, 3, 1), (3, 2, 2)])
 def test_with_one_state_the_filter_is_one_dense_gaussian(backend, rng, D, lags, rank):
     """Potentials with a linear part that C does not know; the last frame given all."""
     T = 5
-    process = random_process(rng, 1, D, lags)
+    model = random_model(rng, 1, D, lags)
     root, y, g = (rng.standard_normal(shape) for shape in ((T, D, rank), (T, D), (T, D)))
     root[1], g[1] = 0, 0
-    result = filtered(process, root, y, g, backend=backend)
-    center, spread = processes.dense_prior([0] * T, *process[2:])
+    result = filtered(model, root, y, g, backend=backend)
+    center, spread = processes.dense_prior([0] * T, *model[2:])
     totals, log_det = [0.0], np.linalg.slogdet(spread)[1]
     for t in range(T):
         J, h, constant = np.linalg.inv(spread), np.linalg.solve(spread, center), 0.0
@@ -115,31 +115,31 @@ def test_with_one_state_the_filter_is_one_dense_gaussian(backend, rng, D, lags, 
 
 def test_evidence_that_is_all_but_exact_keeps_its_digits(backend, rng):
     """Where y is known to a millionth nothing is lost by subtracting large numbers."""
-    process = random_process(rng, 2, 2, 2)
+    model = random_model(rng, 2, 2, 2)
     y, root = rng.standard_normal((4, 2)), np.full((4, 2), 1e6)
-    result = filtered(process, root, y, backend=backend)
-    expected = switching_filter.pseudo_bayes(*process, root[..., None] * np.eye(2), y)
+    result = filtered(model, root, y, backend=backend)
+    expected = switching_filter.pseudo_bayes(*model, root[..., None] * np.eye(2), y)
     # The covariance is the difference of numbers 1e12 times as large, here and there.
     assert_allclose(result.nodes, expected[0], rtol=1e-6)
     assert_allclose(result.means[:2], y[-1], atol=1e-5)
 
 
 def test_a_ragged_batch_equals_its_loop(backend, rng):
-    process = random_process(rng, 3, 2, 2)
+    model = random_model(rng, 3, 2, 2)
     lengths = np.array([[4, 0], [2, 3]])
     root, y, g = (rng.standard_normal((2, 2, 4, 2)) for _ in range(3))
     for i, j in np.ndindex(2, 2):
         for part in (root, y, g):
             part[i, j, lengths[i, j] :] = np.nan
-    result = filtered(process, root, y, g, lengths=lengths, backend=backend)
+    result = filtered(model, root, y, g, lengths=lengths, backend=backend)
     for i, j in np.ndindex(2, 2):
         n = lengths[i, j]
         assert not result.nodes[i, j, n:].any() and not result.log_density[i, j, n:].any()
         if not n:
-            assert_allclose(result.states[i, j], process[0])
+            assert_allclose(result.states[i, j], model[0])
             assert not result.means[i, j].any() and not result.covariances[i, j].any()
             continue
-        alone = filtered(process, *(part[i, j, :n] for part in (root, y, g)), backend=backend)
+        alone = filtered(model, *(part[i, j, :n] for part in (root, y, g)), backend=backend)
         for name in ("states", "means", "covariances"):
             assert np.array_equal(getattr(result, name)[i, j], getattr(alone, name)), name
         assert np.array_equal(result.nodes[i, j, :n], alone.nodes)
@@ -147,26 +147,26 @@ def test_a_ragged_batch_equals_its_loop(backend, rng):
 
 
 def test_states_that_are_impossible_stay_so(backend, rng):
-    process = random_process(rng, 3, 2, 1)
-    process[0][:] = 0, 1, 0
-    process[1][:] = np.eye(3)
-    result = filtered(process, *rng.standard_normal((2, 4, 2)), backend=backend)
+    model = random_model(rng, 3, 2, 1)
+    model[0][:] = 0, 1, 0
+    model[1][:] = np.eye(3)
+    result = filtered(model, *rng.standard_normal((2, 4, 2)), backend=backend)
     assert_allclose(result.states, [0, 1, 0], atol=0)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_frame_without_a_density_is_named(backend, rng, value):
-    process = random_process(rng, 2, 2, 1)
+    model = random_model(rng, 2, 2, 1)
     root, y = rng.standard_normal((2, 2, 4, 2))
     y[1, 2, 0] = value
     with pytest.raises(ImpossibleEvidence, match="sequence 1, frame 2"):
-        filtered(process, root, y, backend=backend)
+        filtered(model, root, y, backend=backend)
 
 
 def test_arrays_that_disagree_are_refused(rng):
-    process = random_process(rng, 2, 2, 1)
+    model = random_model(rng, 2, 2, 1)
     root, y = rng.standard_normal((2, 4, 2))
     with pytest.raises(ShapeError, match=r"root has shape \(3, 2, 1\)"):
-        filtered(process, root[:3], y, backend="reference")
+        filtered(model, root[:3], y, backend="reference")
     with pytest.raises(ShapeError, match=r"rows has shape \(3, 3\)"):
-        filtered((process[0], np.eye(3), *process[2:]), root, y, backend="reference")
+        filtered((model[0], np.eye(3), *model[2:]), root, y, backend="reference")

@@ -1,4 +1,4 @@
-"""A switching process of one latent and two lags, in scalars and 2 × 2 matrices; and of any, by SciPy."""
+"""A switching process of one latent and two lags, in scalars and 2 × 2 matrices; any by SciPy."""
 
 import itertools
 
@@ -70,8 +70,8 @@ def pseudo_bayes(first, rows, weights, offsets, noise, start, root, y):
                 drift[:D], Q[:D, :D] = offsets[k], noise[k]
                 a, S = F @ m + drift, F @ P @ F.T + Q
             spread = H @ S @ H.T + np.eye(len(H))
-            seen = multivariate_normal.logpdf(root[t].T @ y[t], H @ a, spread)
-            nodes[t, k] = seen + 0.5 * len(H) * np.log(2 * np.pi)
+            log_likelihood = multivariate_normal.logpdf(root[t].T @ y[t], H @ a, spread)
+            nodes[t, k] = log_likelihood + 0.5 * len(H) * np.log(2 * np.pi)
             gain = S @ H.T @ np.linalg.inv(spread)
             means.append(a + gain @ (root[t].T @ y[t] - H @ a))
             covariances.append(S - gain @ H @ S)

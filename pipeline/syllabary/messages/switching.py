@@ -1,15 +1,15 @@
-"""The filter of a switching process: states and latents given the frames so far.
+"""The filter of a switching model: states and latents given the frames so far.
 
     z_t ~ rows[z_{t-1}],   x_t ~ N(W_z [x_{t-1}, ..., x_{t-L}] + b_z, Q_z)
 
-The exact filter has K^t terms. Here the latents given the past are one Gaussian N(m, P) with the mixture's
-mean and covariance ("generalized pseudo-Bayes of first order"). A frame is a potential
+The exact filter has K^t terms. Here the latents given the past are one Gaussian N(m, P) with the
+mixture's mean and covariance ("generalized pseudo-Bayes of first order"). A frame is a potential
 
     exp(−½ (x − y)ᵀ C Cᵀ (x − y) + gᵀ (x − y)),
 
-and with m' = m + P g, L Lᵀ = I + Cᵀ P C, u = L⁻¹ Cᵀ (y − m') and S = L⁻¹ Cᵀ P its evidence for a state is
-gᵀ (m − y) + ½ gᵀ P g − ½ |u|² − log |L|; after it the mean is m' + Sᵀ u and the covariance P − Sᵀ S. Neither
-P nor C Cᵀ is inverted. ``backends/filter_reference.py`` is this recursion as plain code.
+and with m' = m + P g, L Lᵀ = I + Cᵀ P C, u = L⁻¹ Cᵀ (y − m') and S = L⁻¹ Cᵀ P its evidence for a
+state is gᵀ (m − y) + ½ gᵀ P g − ½ |u|² − log |L|. After it the mean is m' + Sᵀ u and the covariance
+P − Sᵀ S. Neither P nor C Cᵀ is inverted. ``backends/filter_reference.py`` is this as plain code.
 """
 
 import math
@@ -21,7 +21,7 @@ from torch import Tensor
 from ..errors import ImpossibleEvidence, ShapeError
 from .dispatch import Array, as_lengths, as_tensor, backend_for, flatten, name_of, zeros
 
-__all__ = ["Start", "SwitchingBelief", "SwitchingProcess", "filter"]
+__all__ = ["Start", "SwitchingBelief", "SwitchingModel", "filter"]
 
 
 class Start(NamedTuple):
@@ -33,8 +33,8 @@ class Start(NamedTuple):
     """(D, D)"""
 
 
-class SwitchingProcess(NamedTuple):
-    """Parameters of a switching process; used as float64."""
+class SwitchingModel(NamedTuple):
+    """Parameters of a switching model; used as float64."""
 
     first: Array
     """(K,) probabilities of the first state."""
@@ -60,14 +60,14 @@ class SwitchingBelief(NamedTuple):
     covariances: Tensor
     """(..., L D, L D)"""
     nodes: Tensor
-    """(..., T, K) log integral of the potential of every frame, given its state and the frames before."""
+    """(..., T, K) log integral of every frame's potential, given its state and the frames before."""
     log_density: Tensor
     """(..., T) the same, given the frames before alone."""
 
 
 @torch.no_grad()
 def filter(
-    process: SwitchingProcess,
+    model: SwitchingModel,
     root: Array,
     means: Array,
     linear: Array | None = None,
@@ -79,7 +79,7 @@ def filter(
 
     Parameters
     ----------
-    process : SwitchingProcess
+    model : SwitchingModel
     root : (..., T, D, r), or (..., T, D) for a diagonal matrix
         C, of r ≤ D columns, any of them zero. A frame whose C and g are zeros is missing.
     means : (..., T, D)
@@ -106,7 +106,7 @@ def filter(
     root = as_tensor(root).double()
     if root.ndim == means.ndim:
         root = root[..., None]
-    parts = _process(process, size, means.device)
+    parts = _as_float64(model, size, means.device)
     if tuple(root.shape[:-1]) != tuple(means.shape) or not 1 <= root.shape[-1] <= size:
         raise ShapeError(
             f"root has shape {tuple(root.shape)} but means {tuple(means.shape)}; wanted (..., T, D, r) "
@@ -133,8 +133,8 @@ def filter(
     if bool((fault >= 0).any()):
         i = int((fault >= 0).nonzero()[0])
         raise ImpossibleEvidence(
-            f"{name_of(i, leading)}frame {int(fault[i])}: its density given the frames before is no finite "
-            "number; look for NaN or infinite evidence, and for states without a possible step."
+            f"{name_of(i, leading)}frame {int(fault[i])}: its density given the frames before is no "
+            "finite number; look for NaN or infinite evidence, and for states without a possible step."
         )
     nodes, log_density, belief, mean, covariance = (
         part.reshape(*leading, *part.shape[1:]) for part in results
@@ -142,20 +142,20 @@ def filter(
     return SwitchingBelief(belief, mean, covariance, nodes, log_density)
 
 
-def _process(process: SwitchingProcess, size: int, device: torch.device) -> tuple[Tensor, ...]:
+def _as_float64(model: SwitchingModel, size: int, device: torch.device) -> tuple[Tensor, ...]:
     """First, rows, weights, offsets, noise, and the moments of all that a first frame's past holds."""
     first, rows, weights, offsets, noise = (
-        as_tensor(part).to(device, torch.float64) for part in process[:5]
+        as_tensor(part).to(device, torch.float64) for part in model[:5]
     )
     states = len(first)
     mean, covariance = (first.new_zeros(shape) for shape in ((size,), (size, size)))
     lags = 1
-    if process.start is None:
+    if model.start is None:
         weights = first.new_zeros((states, size, 0))
     else:
-        lags = weights.shape[-1] // size
-        mean, covariance = (as_tensor(part).to(device, torch.float64) for part in process.start)
-    width = 0 if process.start is None else lags * size
+        lags = max(weights.shape[-1] // size, 1)
+        mean, covariance = (as_tensor(part).to(device, torch.float64) for part in model.start)
+    width = 0 if model.start is None else lags * size
     for name, part, wanted in (
         ("rows", rows, (states, states)),
         ("weights", weights, (states, size, width)),
@@ -164,7 +164,7 @@ def _process(process: SwitchingProcess, size: int, device: torch.device) -> tupl
         ("the mean of the start", mean, (size,)),
         ("the covariance of the start", covariance, (size, size)),
     ):
-        if tuple(part.shape) != wanted or (process.start is not None and not lags):
+        if tuple(part.shape) != wanted:
             raise ShapeError(
                 f"{name} has shape {tuple(part.shape)}; with K={states} first probabilities and D={size} "
                 f"latents of the evidence it wants {wanted}."

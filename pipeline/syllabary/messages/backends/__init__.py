@@ -27,7 +27,7 @@ is not computed.
 - ``add_products(out, terms)``, three terms at most
 - ``weighted_moments(joint, weights, negligible, covariances, cross, totals)``; entries of ``totals``
   below the diagonal are not read
-- ``switching_filter(process, evidence, lengths, results, fault)``; ``process`` is first, rows, weights
+- ``switching_filter(model, evidence, lengths, results, fault)``; ``model`` is first, rows, weights
   (K, D, L D or 0), offsets, noise and the moments of the first frame and its past, ``evidence`` root
   (B, T, D, r, of which one column is a diagonal), means and linear, ``results`` nodes, log density and
   the last states, mean and covariance, of which the states contain first

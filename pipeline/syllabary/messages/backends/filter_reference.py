@@ -1,4 +1,4 @@
-"""The filter of a switching process in plain torch, all states of a frame at once.
+"""The filter of a switching model in plain torch, all states of a frame at once.
 
 A part of ``reference``, whose notes hold here too.
 """
@@ -12,10 +12,10 @@ Tensors = tuple[Tensor, ...]
 
 
 def switching_filter(
-    process: Tensors, evidence: Tensors, lengths: Tensor, results: Tensors, fault: Tensor
+    model: Tensors, evidence: Tensors, lengths: Tensor, results: Tensors, fault: Tensor
 ) -> None:
     """Generalized pseudo-Bayes of first order; see ``messages.switching``, also for m', L, u and S."""
-    first, rows, weights, offsets, noise, start, start_covariance = process
+    first, rows, weights, offsets, noise, start, start_covariance = model
     nodes, log_density, states, means, covariances = results
     size, width = offsets.shape[1], weights.shape[2]
     for i, length in enumerate(lengths.tolist()):
@@ -34,7 +34,9 @@ def switching_filter(
                 m, P = _moved(weights, offsets, noise, mean, covariance)
             across = P[:, :, :size]
             moved = m + across @ g
-            factor = torch.linalg.cholesky(root.mT @ across[:, :size] @ root + torch.eye(root.shape[1]).to(P))
+            factor = torch.linalg.cholesky(
+                root.mT @ across[:, :size] @ root + torch.eye(root.shape[1]).to(P)
+            )
             u = _solved(factor, ((y - moved[:, :size]) @ root)[..., None])[..., 0]
             S = _solved(factor, root.mT @ across.mT)
             score = (m[:, :size] - y) @ g + 0.5 * across[:, :size] @ g @ g

@@ -48,10 +48,10 @@ def filter(
     usable = (precision > 0).any(-1)
     if lengths is not None:
         usable = usable & (torch.arange(precision.shape[-2]) < lengths[..., None])
-    known = usable[..., None] & (precision > 0)
-    precision = torch.where(known, precision, 0.0)
+    observed = usable[..., None] & (precision > 0)
+    precision = torch.where(observed, precision, 0.0)
     standard = mniw.to_standard(dynamics)
-    process = switching.SwitchingProcess(
+    model = switching.SwitchingModel(
         first,
         rows,
         standard.mean[..., :-1],
@@ -60,9 +60,9 @@ def filter(
         None if start is None else _predicted(start),
     )
     log_density = switching.filter(
-        process, precision.sqrt(), torch.where(known, evidence.mean.double(), 0.0), lengths=lengths
+        model, precision.sqrt(), torch.where(observed, evidence.mean.double(), 0.0), lengths=lengths
     ).log_density
-    log_scale = torch.where(known, torch.log(precision / (2 * math.pi)), 0.0).sum(-1) / 2
+    log_scale = torch.where(observed, torch.log(precision / (2 * math.pi)), 0.0).sum(-1) / 2
     return Filtered(torch.where(usable, log_density + log_scale, 0.0), usable)
 
 

@@ -99,13 +99,13 @@ def chain(
     potential : Potential
     """
     count, frames = states.shape[:2]
-    size, lags, kinds = generative_process.size, generative_process.lags, len(coefficients.constant)
+    size, lags, components = generative_process.size, generative_process.lags, len(coefficients.constant)
     blocks, begin = -(-frames // lags), 0 if generative_process.start is None else 1
-    quadratic = coefficients.quadratic.reshape(kinds, lags + 1, size, lags + 1, size)
-    linear = coefficients.linear.reshape(kinds, lags + 1, size)
+    quadratic = coefficients.quadratic.reshape(components, lags + 1, size, lags + 1, size)
+    linear = coefficients.linear.reshape(components, lags + 1, size)
     # Column block a: shares of the states of the frame a later, zeros beyond the last frame.
-    shares = states if states.is_floating_point() else torch.eye(kinds).to(quadratic)[states]
-    later = shares.new_zeros((count, blocks * lags, lags + 1, kinds))
+    shares = states if states.is_floating_point() else torch.eye(components).to(quadratic)[states]
+    later = shares.new_zeros((count, blocks * lags, lags + 1, components))
     for a in range(min(lags + 1, frames)):
         first = max(begin - a, 0)
         later[:, first : frames - a, a] = shares[:, first + a :]
@@ -115,7 +115,7 @@ def chain(
         # x_t with x_{t-apart}: from the residuals of frame t and of those after it that read both.
         number = lags + 1 - apart
         pairs = torch.cat([quadratic[:, a, :, a + apart].flatten(1) for a in range(number)])
-        joined = (later[..., : number * kinds] @ pairs).reshape(count, blocks, lags, size, size)
+        joined = (later[..., : number * components] @ pairs).reshape(count, blocks, lags, size, size)
         for row in range(lags):
             if row >= apart:
                 inside[:, :, row, :, row - apart] = joined[:, :, row]

@@ -9,7 +9,7 @@ from ...messages import switching
 from .chain import Potential
 from .generative import GenerativeProcess
 
-__all__ = ["Belief", "filtered", "process_of", "step"]
+__all__ = ["Belief", "filtered", "step", "switching_model"]
 
 # Share of the largest eigenvalue below which a direction of a precision is as good as unknown.
 UNKNOWN = 1e-8
@@ -45,8 +45,8 @@ def filtered(generative_process: GenerativeProcess, potential: Potential) -> Bel
     ----------
     doi:10.1109/TAC.1970.1099359 (first-order generalized pseudo-Bayes).
     """
-    # −½ xᵀ R x + hᵀ x = −½ (x − y)ᵀ R (x − y) + gᵀ (x − y) + ½ (h + g)ᵀ y with g = h − R y, for any y. The
-    # nearer y is to R⁻¹ h, the fewer digits are lost; directions that R hardly knows are left out.
+    # −½ xᵀ R x + hᵀ x = −½ (x − y)ᵀ R (x − y) + gᵀ (x − y) + ½ (h + g)ᵀ y with g = h − R y, for any y.
+    # The nearer y is to R⁻¹ h, the fewer digits are lost; directions that R hardly knows are left out.
     value, vector = torch.linalg.eigh(potential.precision)
     value = value.clamp(min=0)
     root = vector * value.sqrt()[..., None, :]
@@ -55,17 +55,15 @@ def filtered(generative_process: GenerativeProcess, potential: Potential) -> Bel
     along = (pull[..., None, :] @ vector)[..., 0, :] * value / (value.square() + damping)
     means = (vector @ along[..., None])[..., 0]
     linear = pull - (root @ (root.mT @ means[..., None]))[..., 0]
-    belief = switching.filter(process_of(generative_process), root, means, linear)
+    belief = switching.filter(switching_model(generative_process), root, means, linear)
     constant = 0.5 * ((pull + linear) * means).sum(-1)
-    return Belief(
-        *belief[:3], belief.nodes + constant[..., None], belief.log_density + constant
-    )
+    return Belief(*belief[:3], belief.nodes + constant[..., None], belief.log_density + constant)
 
 
-def process_of(generative_process: GenerativeProcess) -> switching.SwitchingProcess:
+def switching_model(generative_process: GenerativeProcess) -> switching.SwitchingModel:
     """Return the same process as ``messages`` takes it."""
     start = generative_process.start
-    return switching.SwitchingProcess(
+    return switching.SwitchingModel(
         *generative_process[:5], None if start is None else switching.Start(*start)
     )
 

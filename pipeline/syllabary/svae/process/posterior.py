@@ -24,7 +24,7 @@ from ...messages import hmm, lds, switching
 from ...priors import slds
 from ...priors.types import GaussianEvidence
 from . import chain
-from .filtering import process_of
+from .filtering import switching_model
 from .generative import GenerativeProcess, generative_process
 
 __all__ = ["Filtered", "Posterior", "infer", "predict"]
@@ -106,7 +106,7 @@ def predict(process: GenerativeProcess, evidence: GaussianEvidence) -> Filtered:
     groups = torch.split(torch.arange(len(starts)), FILTER_BATCH) if frames else ()
     for group in groups:
         ticks = begins[group, None] + torch.arange(length)
-        belief = switching.filter(process_of(process), root[ticks], means[ticks])
+        belief = switching.filter(switching_model(process), root[ticks], means[ticks])
         for row, i in enumerate(group.tolist()):
             start = int(starts[i])
             stop = min(start + FILTER_WINDOW, frames)

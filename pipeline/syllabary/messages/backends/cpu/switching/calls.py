@@ -17,10 +17,10 @@ Tensors = tuple[Tensor, ...]
 
 
 def switching_filter(
-    process: Tensors, evidence: Tensors, lengths: Tensor, results: Tensors, fault: Tensor
+    model: Tensors, evidence: Tensors, lengths: Tensor, results: Tensors, fault: Tensor
 ) -> None:
     """Fill the evidence of the states and the last frame's belief; see ``messages.switching.filter``."""
-    first, rows, weights, offsets, noise, center, covariance = (part.numpy() for part in process)
+    first, rows, weights, offsets, noise, center, covariance = (part.numpy() for part in model)
     root, means, linear = (part.numpy() for part in evidence)
     nodes, log_density, states, mean, spread = (part.numpy() for part in results)
     faults, size, reach = fault.numpy(), offsets.shape[1], len(center)
@@ -29,7 +29,17 @@ def switching_filter(
     vectors = tuple(_in_lanes(part, groups) for part in (weights, offsets, noise))
     line, square = groups * size, groups * size**2
     # moved, scratch, inner, centers, factor, surprise, scores, apart, pivots, shares, scale, each, sums
-    counts = (line * (reach + 1), size * reach, square, line, square, line, groups, 2 * reach, 2)
+    counts: tuple[int, ...] = (
+        line * (reach + 1),
+        size * reach,
+        square,
+        line,
+        square,
+        line,
+        groups,
+        2 * reach,
+        2,
+    )
     counts += (groups, groups, groups * reach, reach**2)
 
     def run(i: int, length: int) -> None:

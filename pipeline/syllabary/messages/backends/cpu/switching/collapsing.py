@@ -4,7 +4,6 @@ Sums over states are kept eight side by side, as ``scoring`` has them, and added
 covariances the lower half is computed. L D rows of a frame are its latents and those before it.
 """
 
-
 from ...compiled import Floats, kernel
 from ..lds.columns import at, more, put
 from ..simd.small_products import product, product_by_one, subtract
@@ -18,7 +17,7 @@ def condition(
     g: int,
     size: int,
     frame: tuple[Floats, Floats, Floats],
-    seen: tuple[bool, bool],
+    observed: tuple[bool, bool],
     moments: tuple[Floats, Floats, Floats, Floats, Floats],
     before: Floats,
     shares: tuple[Floats, Floats],
@@ -36,7 +35,7 @@ def condition(
         Group, and D.
     frame : root, center, linear
         As for ``scoring.score``.
-    seen : bool, bool
+    observed : bool, bool
         Whether the frame is there, and whether it has a linear potential.
     moments : moved, inner, centers, factor, surprise
         As ``scoring`` left them.
@@ -58,11 +57,9 @@ def condition(
     step = width + 1
     begin = line * step
     count = size if root.shape[1] == 1 else root.shape[1]
-    if seen[0]:
+    if observed[0]:
         _gain(g, size, width, root, moved, inner, factor, gain)
-        product(
-            1, count, width, means, first, width, 1, surprise, line, size, 1, gain, 0, width, 1
-        )
+        product(1, count, width, means, first, width, 1, surprise, line, size, 1, gain, 0, width, 1)
         for i in range(count * width):
             put(gain, i, at(gain, i) * scale)
         for a in range(0, width, 2):
@@ -77,14 +74,16 @@ def condition(
         put(means, first + i, at(means, first + i) + at(centers, line + i))
         for j in range(i + 1):
             put(
-                sums, i * width + j, more(at(sums, i * width + j), share, at(inner, square + i * size + j))
+                sums,
+                i * width + j,
+                more(at(sums, i * width + j), share, at(inner, square + i * size + j)),
             )
     for b in range(size, width):
         put(means, first + b, at(means, first + b) + before[b - size])
         for i in range(size):
             entry = at(moved, begin + i * step + b - size)
             put(sums, b * width + i, more(at(sums, b * width + i), share, entry))
-    if seen[1]:
+    if observed[1]:
         for i in range(size):
             for b in range(width):
                 place = square + i * size + b
@@ -94,7 +93,14 @@ def condition(
 
 @kernel
 def _gain(
-    g: int, size: int, width: int, root: Floats, moved: Floats, inner: Floats, factor: Floats, gain: Floats
+    g: int,
+    size: int,
+    width: int,
+    root: Floats,
+    moved: Floats,
+    inner: Floats,
+    factor: Floats,
+    gain: Floats,
 ) -> None:
     """S of a group, a row of L D entries for each column of C."""
     square, step, rank, kept = g * size * size, width + 1, root.shape[1], width - size
@@ -106,18 +112,12 @@ def _gain(
             for b in range(kept):
                 put(gain, i * width + size + b, at(moved, begin + i * step + b) * root[i, 0])
     else:
-        product_by_one(
-            size, size, rank, gain, 0, 1, width, inner, square, 1, size, root, 0, rank, 1
-        )
-        product_by_one(
-            kept, size, rank, gain, size, 1, width, moved, begin, 1, step, root, 0, rank, 1
-        )
+        product_by_one(size, size, rank, gain, 0, 1, width, inner, square, 1, size, root, 0, rank, 1)
+        product_by_one(kept, size, rank, gain, size, 1, width, moved, begin, 1, step, root, 0, rank, 1)
     for i in range(count):
         row = square + i * size
         if i:
-            subtract(
-                1, i, width, gain, i * width, width, 1, factor, row, size, 1, gain, 0, width, 1
-            )
+            subtract(1, i, width, gain, i * width, width, 1, factor, row, size, 1, gain, 0, width, 1)
         share = at(factor, row + i)
         for b in range(width):
             put(gain, i * width + b, at(gain, i * width + b) * share)
@@ -136,7 +136,13 @@ def average(shares: Floats, means: Floats, mean: Floats) -> None:
 
 @kernel
 def spread_out(
-    scale: Floats, wide: int, means: Floats, mean: Floats, apart: Floats, sums: Floats, covariance: Floats
+    scale: Floats,
+    wide: int,
+    means: Floats,
+    mean: Floats,
+    apart: Floats,
+    sums: Floats,
+    covariance: Floats,
 ) -> None:
     """Add how means differ in their first ``wide`` entries; sum over states into the covariance.
 
@@ -160,13 +166,9 @@ def spread_out(
             put(apart, width + b, value * -1.0)
         for a in range(0, wide, 2):
             rows = min(2, wide - a)
-            subtract(
-                rows, 1, a + rows, sums, a * width, width, 1, apart, a, 1, 1, apart, width, 1, 1
-            )
+            subtract(rows, 1, a + rows, sums, a * width, width, 1, apart, a, 1, 1, apart, width, 1, 1)
     for a in range(width):
         for b in range(a + 1):
             value = covariance[a, b] + total(at(sums, a * width + b))
             covariance[a, b] = value
             covariance[b, a] = value
-
-

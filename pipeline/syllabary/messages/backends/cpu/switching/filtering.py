@@ -1,4 +1,4 @@
-"""The loop over frames of the filter of a switching process."""
+"""The loop over frames of the filter of a switching model."""
 
 import math
 
@@ -13,7 +13,7 @@ __all__ = ["filter_forward"]
 
 @kernel
 def filter_forward(
-    process: tuple[Floats, Floats, Floats, Floats, Floats],
+    model: tuple[Floats, Floats, Floats, Floats, Floats],
     vectors: tuple[Floats, Floats, Floats],
     evidence: tuple[Floats, Floats, Floats],
     workspace: tuple[Floats, ...],
@@ -23,7 +23,7 @@ def filter_forward(
 
     Parameters
     ----------
-    process : first, rows, weights, center, covariance
+    model : first, rows, weights, center, covariance
         Weights (K, D, 0) if no frame depends on another; else the last two are those of the first
         frame and those before it, (L D,) and (L D, L D).
     vectors : weights, offsets, noise
@@ -32,7 +32,7 @@ def filter_forward(
     workspace : as ``calls`` makes it
     results : nodes (T, K), log_density (T,), states (K,), mean (L D,), covariance (L D, L D)
     """
-    first, rows, weights, start, start_covariance = process
+    first, rows, weights, start, start_covariance = model
     root, means, linear = evidence
     moved, scratch, inner, centers, factor, surprise, scores, apart, pivots = workspace[:9]
     shares, scale, each, sums = workspace[9:]
@@ -47,7 +47,7 @@ def filter_forward(
             belief = _step(states, rows)
         frame = root[t], means[t], linear[t]
         pulled = linear[t].any()
-        seen = pulled or root[t].any()
+        observed = pulled or root[t].any()
         if width and t == 0:
             _begin(size, groups, before, spread, moved, inner, centers)
         elif width:
@@ -57,7 +57,7 @@ def filter_forward(
                 predict(g, size, past, vectors, moved, inner, centers)
         elif t == 0:
             centers[:], inner[:] = vectors[1], vectors[2]
-        if seen:
+        if observed:
             for g in range(groups):
                 parts = scratch, apart, pivots
                 score(g, size, frame, pulled, (inner, centers), parts, factor, surprise, scores)
@@ -75,12 +75,12 @@ def filter_forward(
         moments = moved, inner, centers, factor, surprise
         for g in range(groups):
             condition(
-                g, size, frame, (seen, pulled), moments, before, (shares, scale), scratch, each, sums
+                g, size, frame, (observed, pulled), moments, before, (shares, scale), scratch, each, sums
             )
         average(shares, each, mean)
         covariance[:] = 0
         covariance[size:, size:] = spread[: reach - size, : reach - size]
-        spread_out(scale, reach if seen else size, each, mean, apart, sums, covariance)
+        spread_out(scale, reach if observed else size, each, mean, apart, sums, covariance)
         before[:], spread[:] = mean, covariance
     return -1
 
@@ -131,5 +131,3 @@ def _share_out(belief: Floats, scores: Floats, joint: Floats, states: Floats) ->
     for k in range(len(belief)):
         states[k] /= total
     return highest + math.log(total)
-
-

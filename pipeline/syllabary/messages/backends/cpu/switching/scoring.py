@@ -42,9 +42,7 @@ def predict(
     weights, offsets, noise = vectors
     width, square, step = len(past), size * size, len(past) + 1
     begin, first = g * size * width, g * size * step
-    product_by_one(
-        size, width, step, moved, first, step, 1, weights, begin, width, 1, past, 0, step, 1
-    )
+    product_by_one(size, width, step, moved, first, step, 1, weights, begin, width, 1, past, 0, step, 1)
     for i in range(0, size, 2):
         rows = min(2, size - i)
         product(
@@ -115,12 +113,8 @@ def score(
                 entry = square + i * size + j
                 put(factor, entry, at(inner, entry) * (root[i, 0] * root[j, 0]))
     else:
-        product_by_one(
-            size, size, rank, scratch, 0, rank, 1, inner, square, size, 1, root, 0, rank, 1
-        )
-        product_by_one(
-            rank, size, rank, factor, square, size, 1, scratch, 0, 1, rank, root, 0, rank, 1
-        )
+        product_by_one(size, size, rank, scratch, 0, rank, 1, inner, square, size, 1, root, 0, rank, 1)
+        product_by_one(rank, size, rank, factor, square, size, 1, scratch, 0, 1, rank, root, 0, rank, 1)
         product_by_one(1, size, rank, surprise, line, rank, 1, apart, 0, 0, 1, root, 0, rank, 1)
     _solve(count, size, factor, square, surprise, line, pivots)
     for i in range(count):
@@ -156,5 +150,3 @@ def _solve(
             for k in range(j + 1, i + 1):
                 place = begin + i * step + k
                 put(factor, place, less(at(factor, place), entry, at(factor, begin + k * step + j)))
-
-

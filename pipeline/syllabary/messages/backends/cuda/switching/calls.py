@@ -1,6 +1,5 @@
 """The filter of a switching process on a GPU: a block of threads to a sequence."""
 
-import torch
 from torch import Tensor
 
 from ..block import WARP_SIZE, WARPS
@@ -13,10 +12,10 @@ Tensors = tuple[Tensor, ...]
 
 
 def switching_filter(
-    process: Tensors, evidence: Tensors, lengths: Tensor, results: Tensors, fault: Tensor
+    model: Tensors, evidence: Tensors, lengths: Tensor, results: Tensors, fault: Tensor
 ) -> None:
     """Fill the evidence of the states and the last frame's belief; see ``messages.switching.filter``."""
-    (count, _, size, rank), (states, reach) = evidence[0].shape, (len(process[0]), len(process[5]))
+    (count, _, size, rank), (states, reach) = evidence[0].shape, (len(model[0]), len(model[5]))
     like = results[0]
     shapes = (size, reach), (size, size), (size,), (size, rank), (size, size), (size,), (size, reach)
     # moved, inner, centers, products with C, factor, surprise, gain, means
@@ -26,7 +25,7 @@ def switching_filter(
     launch(
         filter_forward,
         (count, threads, shared),
-        process,
+        model,
         evidence,
         lengths,
         workspace,

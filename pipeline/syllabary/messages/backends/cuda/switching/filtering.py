@@ -1,4 +1,4 @@
-"""The loop over frames of the filter of a switching process, a block of threads to a sequence.
+"""The loop over frames of the filter of a switching model, a block of threads to a sequence.
 
 States are divided among the warps of a block. What they have in common, mean and covariance of the last
 frame and the states' probabilities, is in shared memory.
@@ -8,14 +8,14 @@ import math
 
 from ...compiled import Floats
 from ..block import WARP_SIZE, WARPS, block_max, block_sum, cuda, device, kernel
-from .moments import condition, predict, score
+from .moments import condition, score_state
 
 __all__ = ["filter_forward"]
 
 
 @kernel
 def filter_forward(
-    process: tuple[Floats, ...],
+    model: tuple[Floats, ...],
     evidence: tuple[Floats, Floats, Floats],
     lengths: Floats,
     workspace: tuple[Floats, ...],
@@ -23,61 +23,40 @@ def filter_forward(
     fault: Floats,
 ) -> None:
     """Filter a sequence; ``cpu.switching.filtering`` has the arguments, here of all sequences."""
-    first, rows, weights, offsets, noise, start, start_covariance = process
+    first, rows, weights = model[0], model[1], model[2]
     b, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     root, y, linear = evidence[0][b], evidence[1][b], evidence[2][b]
-    moved, inner, centers, product = workspace[0][b], workspace[1][b], workspace[2][b], workspace[3][b]
-    factor, surprise, gain, means = workspace[4][b], workspace[5][b], workspace[6][b], workspace[7][b]
-    nodes, log_density, states = results[0][b], results[1][b], results[2][b]
-    mean, covariance = results[3][b], results[4][b]
-    size, width, count, reach = y.shape[1], weights.shape[2], len(first), len(mean)
+    states, mean, covariance = results[2][b], results[3][b], results[4][b]
+    size, count, reach = y.shape[1], len(first), len(mean)
+    rank = size if root.shape[2] == 1 else root.shape[2]
     shared = cuda.shared.array(0, mean.dtype)
     scratch, spread = shared[:WARPS], shared[WARPS : WARPS + reach * reach]
     before = shared[WARPS + reach * reach : WARPS + reach * (reach + 1)]
     belief = shared[WARPS + reach * (reach + 1) :]
     share = belief[count:]
-    warp, warps = thread // WARP_SIZE, threads // WARP_SIZE
-    for entry in range(thread, reach * reach, threads):
-        spread[entry] = start_covariance[entry // reach, entry % reach]
-    for a in range(thread, reach, threads):
-        before[a] = start[a]
+    keep(model[5], model[6], before, spread)
     for t in range(lengths[b]):
         frame = root[t], y[t], linear[t]
-        seen = is_seen(root[t], linear[t])
+        observed = is_observed(root[t], linear[t])
+        moves = weights.shape[2] > 0 and t > 0
         cuda.syncthreads()
-        for k in range(warp, count, warps):
-            if width > 0 and t > 0:
-                predict(
-                    weights[k], offsets[k], noise[k], spread, before, moved[k], inner[k], centers[k]
-                )
-            else:
-                begin(width > 0, offsets[k], noise[k], spread, before, moved[k], inner[k], centers[k])
-            value = 0.0
-            if seen:
-                value = score(
-                    root[t], y[t], linear[t], inner[k], centers[k], product[k], factor[k], surprise[k]
-                )
+        for k in range(thread // WARP_SIZE, count, threads // WARP_SIZE):
+            value = score_state(b, k, moves, observed, model, frame, spread, before, workspace)
             if thread % WARP_SIZE == 0:
-                nodes[t, k] = value
+                results[0][b, t, k] = value
         step(t, first, rows, share, belief)
-        total = share_out(belief, nodes[t], share, scratch)
+        total = share_out(belief, results[0][b, t], share, scratch)
         if thread == 0:
-            log_density[t] = total
+            results[1][b, t] = total
         if not -math.inf < total < math.inf:
             if thread == 0:
                 fault[b] = t
             return
-        for k in range(warp, count, warps):
-            condition(
-                seen, frame, inner[k], moved[k], centers[k], before, factor[k], surprise[k], gain[k], means[k]
-            )
+        for k in range(thread // WARP_SIZE, count, threads // WARP_SIZE):
+            condition(b, k, observed, frame, before, workspace)
         cuda.syncthreads()
-        rank = size if root.shape[2] == 1 else root.shape[2]
-        collapse(size, rank if seen else 0, share, inner, moved, gain, means, spread, mean, covariance)
-        for entry in range(thread, reach * reach, threads):
-            spread[entry] = covariance[entry // reach, entry % reach]
-        for a in range(thread, reach, threads):
-            before[a] = mean[a]
+        collapse(b, rank if observed else 0, share, spread, workspace, mean, covariance)
+        keep(mean, covariance, before, spread)
     cuda.syncthreads()
     if lengths[b] > 0:
         for k in range(thread, count, threads):
@@ -85,7 +64,17 @@ def filter_forward(
 
 
 @device
-def is_seen(root: Floats, linear: Floats) -> bool:
+def keep(mean: Floats, covariance: Floats, before: Floats, spread: Floats) -> None:
+    """Copy moments to shared memory."""
+    width = len(mean)
+    for entry in range(cuda.threadIdx.x, width * width, cuda.blockDim.x):
+        spread[entry] = covariance[entry // width, entry % width]
+    for a in range(cuda.threadIdx.x, width, cuda.blockDim.x):
+        before[a] = mean[a]
+
+
+@device
+def is_observed(root: Floats, linear: Floats) -> bool:
     """Whether a frame has a potential."""
     for i in range(root.shape[0]):
         if linear[i] != 0:
@@ -97,30 +86,8 @@ def is_seen(root: Floats, linear: Floats) -> bool:
 
 
 @device
-def begin(
-    dynamic: bool,
-    offsets: Floats,
-    noise: Floats,
-    spread: Floats,
-    mean: Floats,
-    moved: Floats,
-    inner: Floats,
-    centers: Floats,
-) -> None:
-    """Moments of a frame that depends on none: the first, whose past is like itself, or any."""
-    lane, (size, width) = cuda.threadIdx.x % WARP_SIZE, moved.shape
-    for entry in range(lane, size * width, WARP_SIZE):
-        i, b = entry // width, entry % width
-        moved[i, b] = spread[i * width + b]
-        if b < size:
-            inner[i, b] = spread[i * width + b] if dynamic else noise[i, b]
-    for i in range(lane, size, WARP_SIZE):
-        centers[i] = mean[i] if dynamic else offsets[i]
-
-
-@device
 def step(t: int, first: Floats, rows: Floats, states: Floats, belief: Floats) -> None:
-    """Probabilities of the states before their frame is seen."""
+    """Probabilities of the states before their frame is observed."""
     for k in range(cuda.threadIdx.x, len(first), cuda.blockDim.x):
         value = first[k]
         if t > 0:
@@ -152,19 +119,19 @@ def share_out(belief: Floats, scores: Floats, states: Floats, scratch: Floats) -
 
 @device
 def collapse(
-    size: int,
+    sequence: int,
     count: int,
     share: Floats,
-    inner: Floats,
-    moved: Floats,
-    gain: Floats,
-    means: Floats,
     spread: Floats,
+    workspace: tuple[Floats, ...],
     mean: Floats,
     covariance: Floats,
 ) -> None:
     """One Gaussian for the mixture of all states: ``count`` rows of S of each were found."""
+    moved, inner = workspace[0][sequence], workspace[1][sequence]
+    gain, means = workspace[6][sequence], workspace[7][sequence]
     thread, threads, states, width = cuda.threadIdx.x, cuda.blockDim.x, means.shape[0], len(mean)
+    size = inner.shape[1]
     for b in range(thread, width, threads):
         value = 0.0
         for k in range(states):
