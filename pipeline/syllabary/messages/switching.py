@@ -166,8 +166,8 @@ def _as_float64(model: SwitchingModel, size: int, device: torch.device) -> tuple
     ):
         if tuple(part.shape) != wanted:
             raise ShapeError(
-                f"{name} has shape {tuple(part.shape)}; with K={states} first probabilities and D={size} "
-                f"latents of the evidence it wants {wanted}."
+                f"{name} has shape {tuple(part.shape)}; wanted {wanted}, for K={states} first "
+                f"probabilities and evidence of D={size} latents."
             )
     noise, covariance = ((part + part.mT) / 2 for part in (noise, covariance))
     parts = (first, rows, weights, offsets, noise, mean.repeat(lags), covariance.repeat(lags, lags))
