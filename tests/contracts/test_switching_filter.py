@@ -154,11 +154,12 @@ def test_states_that_are_impossible_stay_so(backend, rng):
     assert_allclose(result.states, [0, 1, 0], atol=0)
 
 
+@pytest.mark.parametrize("where", [0, 1])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_frame_without_a_density_is_named(backend, rng, value):
+def test_a_frame_without_a_density_is_named(backend, rng, value, where):
     model = random_model(rng, 2, 2, 1)
-    root, y = rng.standard_normal((2, 2, 4, 2))
-    y[1, 2, 0] = value
+    root, y = evidence = rng.standard_normal((2, 2, 4, 2))
+    evidence[where][1, 2, 0] = value
     with pytest.raises(ImpossibleEvidence, match="sequence 1, frame 2"):
         filtered(model, root, y, backend=backend)
 

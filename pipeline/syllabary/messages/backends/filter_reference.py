@@ -34,9 +34,8 @@ def switching_filter(
                 m, P = _moved(weights, offsets, noise, mean, covariance)
             across = P[:, :, :size]
             moved = m + across @ g
-            factor = torch.linalg.cholesky(
-                root.mT @ across[:, :size] @ root + torch.eye(root.shape[1]).to(P)
-            )
+            inner = root.mT @ across[:, :size] @ root
+            factor, failed = torch.linalg.cholesky_ex(inner + torch.eye(len(root.mT)).to(inner))
             u = _solved(factor, ((y - moved[:, :size]) @ root)[..., None])[..., 0]
             S = _solved(factor, root.mT @ across.mT)
             score = (m[:, :size] - y) @ g + 0.5 * across[:, :size] @ g @ g
@@ -44,7 +43,7 @@ def switching_filter(
             joint = belief.log() + score
             nodes[i, t], log_density[i, t] = score, torch.logsumexp(joint, -1)
             belief = torch.softmax(joint, -1)
-            if not log_density[i, t].isfinite():
+            if failed.any() or not log_density[i, t].isfinite():
                 fault[i] = t
                 break
             m, P = moved + (S.mT @ u[..., None])[..., 0], P - S.mT @ S
@@ -52,6 +51,7 @@ def switching_filter(
             mean = share @ m
             apart = m - mean
             covariance = (share[:, None, None] * P).sum(0) + (share[:, None] * apart).mT @ apart
+            covariance = (covariance + covariance.mT) / 2
         if length:
             states[i], means[i], covariances[i] = belief, mean, covariance
 
