@@ -19,7 +19,7 @@ FOLDER = "syllabary.messages.backends"
 FUNCTIONS = {
     "hmm_marginals", "hmm_tangent", "hmm_path", "hmm_sample",
     "lds_marginals", "lds_tangent", "lds_sample", "ar_log_likelihood",
-    "add_products", "weighted_moments",
+    "add_products", "weighted_moments", "switching_filter",
 }  # fmt: skip
 # Rounding of a few frames; a Gaussian's matrices are inverted on the way.
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}

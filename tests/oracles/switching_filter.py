@@ -1,8 +1,10 @@
-"""A switching process of one latent and two lags, in scalars and 2 × 2 matrices."""
+"""A switching process of one latent and two lags, in scalars and 2 × 2 matrices; any by SciPy."""
 
 import itertools
 
 import numpy as np
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
 
 
 def filtered(first, rows, weights, offsets, noise, start, y, precision):
@@ -39,6 +41,48 @@ def filtered(first, rows, weights, offsets, noise, start, y, precision):
             p * (S + np.outer(a - m, a - m)) for p, a, S in zip(states, means, covariances, strict=True)
         )
     return nodes, density
+
+
+def pseudo_bayes(first, rows, weights, offsets, noise, start, root, y):
+    """The filter whose past is one Gaussian, all frames of which are seen through Cᵀ x with noise 1.
+
+    Returns nodes (T, K) and log densities (T,) of exp(−½ |Cᵀ (x − y)|²), and the last frame's
+    probabilities, mean and covariance. Without a start no frame depends on another.
+    """
+    (T, D), K = y.shape, len(first)
+    width = weights.shape[2] if start else D
+    shift = np.eye(width, k=-D)
+    nodes, density, states = np.zeros((T, K)), np.zeros(T), first
+    m, P = np.zeros(width), np.zeros((width, width))
+    for t in range(T):
+        states = states @ rows if t else first
+        H = np.zeros((root.shape[2], width))
+        H[:, :D] = root[t].T
+        means, covariances = [], []
+        for k in range(K):
+            if start and t == 0:
+                a, S = (np.tile(part, width // D) for part in start)
+                S = np.tile(S, (width // D, 1))
+            else:
+                F = shift.copy()
+                F[:D] = weights[k] if start else 0
+                drift, Q = np.zeros(width), np.zeros((width, width))
+                drift[:D], Q[:D, :D] = offsets[k], noise[k]
+                a, S = F @ m + drift, F @ P @ F.T + Q
+            spread = H @ S @ H.T + np.eye(len(H))
+            log_likelihood = multivariate_normal.logpdf(root[t].T @ y[t], H @ a, spread)
+            nodes[t, k] = log_likelihood + 0.5 * len(H) * np.log(2 * np.pi)
+            gain = S @ H.T @ np.linalg.inv(spread)
+            means.append(a + gain @ (root[t].T @ y[t] - H @ a))
+            covariances.append(S - gain @ H @ S)
+        joint = np.log(states) + nodes[t]
+        density[t] = logsumexp(joint)
+        states = np.exp(joint - density[t])
+        m = states @ np.array(means)
+        P = sum(
+            p * (S + np.outer(a - m, a - m)) for p, a, S in zip(states, means, covariances, strict=True)
+        )
+    return nodes, density, states, m, P
 
 
 def posterior_of_paths(first, rows, nodes):

@@ -27,14 +27,18 @@ is not computed.
 - ``add_products(out, terms)``, three terms at most
 - ``weighted_moments(joint, weights, negligible, covariances, cross, totals)``; entries of ``totals``
   below the diagonal are not read
+- ``switching_filter(model, evidence, lengths, results, fault)``; ``model`` is first, rows, weights
+  (K, D, L D or 0), offsets, noise and the moments of the first frame and its past, ``evidence`` root
+  (B, T, D, r, of which one column is a diagonal), means and linear, ``results`` nodes, log density and
+  the last states, mean and covariance, of which the states contain first
 
 ``initial (B or 1, K)`` and ``transition (B or 1, K, K)`` are float64 and may be shared by all
 sequences; everything with a frame axis is float32 or float64, sums over frames are float64.
 ``fault (B)`` receives the frame at which no state is possible, or at which the precision is not
-positive definite; or −1.
+positive definite, or whose density is no finite number; or −1.
 """
 
 # Modules that serve the others; every other file of the folder is one that users name.
-SHARED: tuple[str, ...] = ("compiled",)
+SHARED: tuple[str, ...] = ("compiled", "filter_reference")
 
 __all__ = ["SHARED"]

@@ -1,9 +1,8 @@
 """Every recursion in plain torch float64, each on one screen: the mathematics that runs.
 
-Read this file to learn what ``cpu`` and ``cuda`` compute. It takes one sequence and one frame at a
-time, in logs for discrete chains and by block elimination for Gaussian ones, and is hundreds of times
-slower. It runs on every device on which torch has float64. ``backend="auto"`` takes it only for a
-device that has no backend of its own. The arguments are those that ``messages.backends`` lists.
+Read this file, and ``filter_reference``, to learn what ``cpu`` and ``cuda`` compute. It takes one
+sequence and one frame at a time, in logs for discrete chains and by block elimination for Gaussian
+ones. The arguments are those that ``messages.backends`` lists.
 
 Notation: π initial, P transition, b_t = exp(evidence_t); a_t filtered, w_t smoothed probabilities.
 J, h precision and precision times mean; m_t, P_t⁻¹ filtered, μ_t, S_t smoothed mean and covariance.
@@ -13,6 +12,8 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
+
+from .filter_reference import switching_filter
 
 __all__ = [
     "add_products",
@@ -25,6 +26,7 @@ __all__ = [
     "lds_marginals",
     "lds_sample",
     "lds_tangent",
+    "switching_filter",
     "weighted_moments",
 ]
 

@@ -43,7 +43,7 @@ class Chain(NamedTuple):
     """Potentials of the latents in blocks of L frames, as ``messages.lds`` takes them."""
 
     precision: Tensor
-    """(N, B, L D, L D)"""
+    """(N, B, L D, L D), of which ``lds`` reads the lower half and the upper need not be filled."""
     lower: Tensor
     """(N, B - 1, L D, L D)"""
     precision_mean: Tensor
@@ -98,62 +98,56 @@ def chain(
         A state for each frame, or shares of states.
     potential : Potential
     """
-    if states.is_floating_point():
-        flat = states.flatten(0, 1)
-        shape = tuple(states.shape[:2])
-        quadratic = (flat @ coefficients.quadratic.flatten(1)).reshape(
-            *shape, *coefficients.quadratic.shape[1:]
-        )
-        linear = (flat @ coefficients.linear).reshape(*shape, -1)
-        constant = (flat @ coefficients.constant).reshape(shape)
-    else:
-        quadratic, linear = coefficients.quadratic[states], coefficients.linear[states]
-        constant = coefficients.constant[states]
-    count, frames = constant.shape
-    size, lags = generative_process.size, generative_process.lags
-    blocks = -(-frames // lags)
-    inside = quadratic.new_zeros((count, blocks * lags * lags, size, size))
-    lower = quadratic.new_zeros((count, blocks * lags * lags, size, size))
-    mean = quadratic.new_zeros((count, blocks * lags, size))
-    begin = 0 if generative_process.start is None else 1
-    time = torch.arange(begin, frames)
-    quadratic = quadratic.reshape(count, frames, lags + 1, size, lags + 1, size)
-    linear = linear.reshape(count, frames, lags + 1, size)
-    for a in range(lags + 1):
-        row = (time - a).clamp(min=0)
-        mean.index_add_(1, row, linear[:, begin:, a])
-        for b in range(lags + 1):
-            column = (time - b).clamp(min=0)
-            part = quadratic[:, begin:, a, :, b]
-            place = row * lags + column % lags
-            for apart, into in ((0, inside), (1, lower)):
-                in_block = row // lags - column // lags == apart
-                # Below the diagonal, block t joins t to t + 1.
-                at = place[in_block] - apart * lags * lags
-                into.index_add_(1, at, part[:, in_block])
-    every = torch.arange(blocks * lags)
-    diagonal = every * lags + every % lags
-    inside[:, diagonal[:frames]] += potential.precision
+    count, frames = states.shape[:2]
+    size, lags, components = generative_process.size, generative_process.lags, len(coefficients.constant)
+    blocks, begin = -(-frames // lags), 0 if generative_process.start is None else 1
+    quadratic = coefficients.quadratic.reshape(components, lags + 1, size, lags + 1, size)
+    linear = coefficients.linear.reshape(components, lags + 1, size)
+    # Column block a: shares of the states of the frame a later, zeros beyond the last frame.
+    shares = states if states.is_floating_point() else torch.eye(components).to(quadratic)[states]
+    later = shares.new_zeros((count, blocks * lags, lags + 1, components))
+    for a in range(min(lags + 1, frames)):
+        first = max(begin - a, 0)
+        later[:, first : frames - a, a] = shares[:, first + a :]
+    later = later.flatten(2)
+    inside, lower = shares.new_zeros((2, count, blocks, lags, size, lags, size))
+    for apart in range(lags + 1):
+        # x_t with x_{t-apart}: from the residuals of frame t and of those after it that read both.
+        number = lags + 1 - apart
+        pairs = torch.cat([quadratic[:, a, :, a + apart].flatten(1) for a in range(number)])
+        joined = (later[..., : number * components] @ pairs).reshape(count, blocks, lags, size, size)
+        for row in range(lags):
+            if row >= apart:
+                inside[:, :, row, :, row - apart] = joined[:, :, row]
+            else:  # entry t joins block t to t + 1
+                lower[:, :-1, row, :, row - apart + lags] = joined[:, 1:, row]
+    mean = later @ linear.transpose(0, 1).reshape(-1, size)
+    # What lies before the first frame is the first frame.
+    for t in range(begin, min(lags, frames)):
+        part = torch.einsum("nk,kaibj->naibj", shares[:, t], quadratic)
+        mean[:, 0] += torch.einsum("nk,kai->ni", shares[:, t], linear[:, t + 1 :])
+        inside[:, 0, 0, :, 0] += part[:, t:, :, t:].sum((1, 3)) - part[:, t, :, t]
+        for a in range(t):
+            inside[:, 0, t - a, :, 0] += part[:, a, :, t + 1 :].sum(2)
+    for row in range(min(lags, frames)):
+        inside[:, : len(range(row, frames, lags)), row, :, row] += potential.precision[:, row::lags]
     mean[:, :frames] += potential.precision_mean
-    total = constant[:, begin:].sum(-1)
+    total = (shares[:, begin:] @ coefficients.constant).sum(-1)
     if generative_process.start is not None:
         start = generative_process.start
         precision = torch.linalg.inv(start.covariance)
-        inside[:, 0] += precision
+        inside[:, 0, 0, :, 0] += precision
         mean[:, 0] += precision @ start.mean
         log_det = torch.linalg.slogdet(start.covariance)[1]
         total = total - 0.5 * (start.mean @ precision @ start.mean + log_det + size * LOG_2PI)
     # The last block is filled up with standard normal latents, which couple to nothing.
-    inside[:, diagonal[frames:]] += torch.eye(size).to(inside)
+    for row in range(frames - (blocks - 1) * lags, lags):
+        inside[:, -1, row, :, row] += torch.eye(size).to(inside)
     total = total - 0.5 * (blocks * lags - frames) * size * LOG_2PI
 
-    def square(part: Tensor, number: int) -> Tensor:
-        whole = part.reshape(count, blocks, lags, lags, size, size)[:, :number]
-        return whole.transpose(3, 4).reshape(count, number, lags * size, lags * size)
-
     return Chain(
-        square(inside, blocks),
-        square(lower, blocks - 1),
+        inside.reshape(count, blocks, lags * size, lags * size),
+        lower[:, :-1].reshape(count, blocks - 1, lags * size, lags * size),
         mean.reshape(count, blocks, lags * size),
         total,
     )

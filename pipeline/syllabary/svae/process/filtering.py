@@ -5,10 +5,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ...messages import switching
 from .chain import Potential
 from .generative import GenerativeProcess
 
-__all__ = ["Belief", "filtered", "step"]
+__all__ = ["Belief", "filtered", "step", "switching_model"]
+
+# Share of the largest eigenvalue below which a direction of a precision is as good as unknown.
+UNKNOWN = 1e-8
 
 
 class Belief(NamedTuple):
@@ -41,55 +45,27 @@ def filtered(generative_process: GenerativeProcess, potential: Potential) -> Bel
     ----------
     doi:10.1109/TAC.1970.1099359 (first-order generalized pseudo-Bayes).
     """
-    size, lags = generative_process.size, generative_process.lags
-    count, frames = potential.precision_mean.shape[:2]
-    states = generative_process.first.expand(count, -1)
-    nodes = states.new_zeros((count, frames, states.shape[-1]))
-    log_density = states.new_zeros((count, frames))
-    for t in range(frames):
-        if t:
-            states = states @ generative_process.rows
-        if generative_process.start is not None and t == 0:
-            # Before its first frame the animal stood still.
-            means = generative_process.start.mean.repeat(lags).expand(count, 1, -1)
-            covariances = generative_process.start.covariance.repeat(lags, lags).expand(count, 1, -1, -1)
-        else:
-            if t == 0:
-                means = generative_process.offsets.new_zeros((count, lags * size))
-                covariances = means.new_zeros((count, lags * size, lags * size))
-            means, covariances = step(generative_process, means[:, None], covariances[:, None])
-        # exp(−½ xᵀ R x + hᵀ x) against N(m, P): with R = C Cᵀ no inverse of P or R is needed.
-        precision, pull = potential.precision[:, t, None], potential.precision_mean[:, t, None]
-        value, vector = torch.linalg.eigh(precision)
-        root = vector * value.clamp(min=0).sqrt()[..., None, :]
-        across = covariances[..., :size]
-        inner = root.mT @ across[..., :size, :] @ root
-        factor = torch.linalg.cholesky(inner + torch.eye(size).to(inner))
-        slope = pull - (precision @ means[..., :size, None])[..., 0]
-        spread = torch.linalg.solve_triangular(factor, root.mT @ across.mT, upper=False)
-        down = torch.linalg.solve_triangular(
-            factor, root.mT @ across[..., :size, :] @ slope[..., None], upper=False
-        )[..., 0]
-        log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        center = means[..., :size]
-        # log of the integral, with x = m + e: the exponent at m, and that of e.
-        score = ((pull - 0.5 * (precision @ center[..., None])[..., 0]) * center).sum(-1) - log_det
-        prior_square = (slope * (across[..., :size, :] @ slope[..., None])[..., 0]).sum(-1)
-        score = score + 0.5 * (prior_square - down.square().sum(-1))
-        nodes[:, t] = score
-        joint = states.log() + score
-        log_density[:, t] = torch.logsumexp(joint, -1)
-        states = torch.softmax(joint, -1)
-        means = means + (across @ slope[..., None])[..., 0] - (spread.mT @ down[..., None])[..., 0]
-        covariances = covariances - spread.mT @ spread
-        share = states if means.shape[1] > 1 else torch.ones_like(states[:, :1])
-        mean = (share[..., None] * means).sum(1)
-        apart = means - mean[:, None]
-        covariances = (
-            share[..., None, None] * (covariances + apart[..., :, None] * apart[..., None, :])
-        ).sum(1)
-        means, covariances = mean, (covariances + covariances.mT) / 2
-    return Belief(states, means, covariances, nodes, log_density)
+    # −½ xᵀ R x + hᵀ x = −½ (x − y)ᵀ R (x − y) + gᵀ (x − y) + ½ (h + g)ᵀ y with g = h − R y, for any y.
+    # The nearer y is to R⁻¹ h, the fewer digits are lost; directions that R hardly knows are left out.
+    value, vector = torch.linalg.eigh(potential.precision)
+    value = value.clamp(min=0)
+    root = vector * value.sqrt()[..., None, :]
+    damping = (UNKNOWN * value[..., -1:]).square().clamp(min=torch.finfo(value.dtype).tiny)
+    pull = potential.precision_mean
+    along = (pull[..., None, :] @ vector)[..., 0, :] * value / (value.square() + damping)
+    means = (vector @ along[..., None])[..., 0]
+    linear = pull - (root @ (root.mT @ means[..., None]))[..., 0]
+    belief = switching.filter(switching_model(generative_process), root, means, linear)
+    constant = 0.5 * ((pull + linear) * means).sum(-1)
+    return Belief(*belief[:3], belief.nodes + constant[..., None], belief.log_density + constant)
+
+
+def switching_model(generative_process: GenerativeProcess) -> switching.SwitchingModel:
+    """Return the same process as ``messages`` takes it."""
+    start = generative_process.start
+    return switching.SwitchingModel(
+        *generative_process[:5], None if start is None else switching.Start(*start)
+    )
 
 
 def step(

@@ -13,23 +13,25 @@ steps as they were counted.
 Recordings are inferred in windows with a margin, so that memory does not grow with their length.
 """
 
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ...expfam import dirichlet
-from ...messages import hmm, lds
+from ...messages import hmm, lds, switching
 from ...priors import slds
 from ...priors.types import GaussianEvidence
 from . import chain
-from .filtering import filtered
+from .filtering import switching_model
 from .generative import GenerativeProcess, generative_process
 
 __all__ = ["Filtered", "Posterior", "infer", "predict"]
 
-# Frames of a window of the latents, and frames on both sides that are inferred with it and dropped.
-WINDOW, MARGIN = 2048, 48
+# Frames of a window of the latents, frames on both sides that are inferred with it and dropped, and
+# windows at once: as many as a vector has lanes.
+WINDOW, MARGIN, BATCH = 2048, 48, 8
 # Frames of a window of the filter, frames before it from which it starts, and windows at once.
 FILTER_WINDOW, FILTER_MARGIN, FILTER_BATCH = 256, 64, 64
 
@@ -91,7 +93,10 @@ def predict(process: GenerativeProcess, evidence: GaussianEvidence) -> Filtered:
     evidence : GaussianEvidence
         (T, D) of the latents.
     """
-    potential, frames = _potential(evidence), len(evidence.mean)
+    precision, frames = evidence.precision.double(), len(evidence.mean)
+    observed = precision > 0
+    means = torch.where(observed, evidence.mean.double(), 0.0)
+    root = precision.sqrt()
     nodes = torch.zeros((frames, len(process.rows)), dtype=torch.float64)
     density = torch.zeros(frames, dtype=torch.float64)
     starts = torch.arange(0, frames, FILTER_WINDOW)
@@ -101,7 +106,7 @@ def predict(process: GenerativeProcess, evidence: GaussianEvidence) -> Filtered:
     groups = torch.split(torch.arange(len(starts)), FILTER_BATCH) if frames else ()
     for group in groups:
         ticks = begins[group, None] + torch.arange(length)
-        belief = filtered(process, chain.Potential(*(part[ticks] for part in potential)))
+        belief = switching.filter(switching_model(process), root[ticks], means[ticks])
         for row, i in enumerate(group.tolist()):
             start = int(starts[i])
             stop = min(start + FILTER_WINDOW, frames)
@@ -109,13 +114,8 @@ def predict(process: GenerativeProcess, evidence: GaussianEvidence) -> Filtered:
             nodes[start:stop] = belief.nodes[row, inside]
             density[start:stop] = belief.log_density[row, inside]
     # Potentials lack the constants of the densities that they stand for.
-    precision = evidence.precision.double()
-    observed = precision > 0
-    mean = torch.where(observed, evidence.mean.double(), 0.0)
-    constant = (
-        torch.where(observed, torch.log(precision / (2 * torch.pi)), 0.0) - precision * mean.square()
-    )
-    return Filtered(nodes, torch.where(observed.any(-1), density + 0.5 * constant.sum(-1), torch.nan))
+    constant = torch.where(observed, torch.log(precision / (2 * torch.pi)), 0.0).sum(-1)
+    return Filtered(nodes, torch.where(observed.any(-1), density + 0.5 * constant, torch.nan))
 
 
 def _potential(evidence: GaussianEvidence) -> chain.Potential:
@@ -131,15 +131,23 @@ def _latents(
     coefficients = chain.terms(process)
     frames, size = potential.precision_mean.shape
     means, sd = torch.zeros((2, frames, size), dtype=torch.float64)
-    for begin in range(0, frames, WINDOW):
-        stop = min(begin + WINDOW, frames)
-        wide = slice(max(begin - MARGIN, 0), min(stop + MARGIN, frames))
-        inside = slice(begin - wide.start, stop - wide.start)
-        window = chain.Potential(*(part[None, wide] for part in potential))
-        factors = chain.chain(process, coefficients, states[None, wide], window)
-        marginals = lds.marginals(*factors[:3])
-        assert marginals.covariances is not None
-        means[begin:stop] = marginals.means.reshape(-1, size)[inside]
-        variance = marginals.covariances[0].diagonal(dim1=-2, dim2=-1).reshape(-1, size)
-        sd[begin:stop] = variance[inside].clamp(min=0).sqrt()
+    windows = [
+        (begin, slice(max(begin - MARGIN, 0), min(begin + WINDOW + MARGIN, frames)))
+        for begin in range(0, frames, WINDOW)
+    ]
+    for length, equal in groupby(windows, lambda window: window[1].stop - window[1].start):
+        alike = list(equal)
+        for group in (alike[i : i + BATCH] for i in range(0, len(alike), BATCH)):
+            ticks = torch.tensor([wide.start for _, wide in group])[:, None] + torch.arange(length)
+            window = chain.Potential(*(part[ticks] for part in potential))
+            factors = chain.chain(process, coefficients, states[ticks], window)
+            marginals = lds.marginals(*factors[:3])
+            assert marginals.covariances is not None
+            centers = marginals.means.reshape(len(group), -1, size)
+            variance = marginals.covariances.diagonal(dim1=-2, dim2=-1).reshape(len(group), -1, size)
+            for row, (begin, wide) in enumerate(group):
+                stop = min(begin + WINDOW, frames)
+                inside = slice(begin - wide.start, stop - wide.start)
+                means[begin:stop] = centers[row, inside]
+                sd[begin:stop] = variance[row, inside].clamp(min=0).sqrt()
     return means, sd

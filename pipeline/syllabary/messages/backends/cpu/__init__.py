@@ -1,7 +1,8 @@
 """The processor: how sequences are handed to compiled kernels.
 
 In reading order: ``chunking`` (long sequences in chunks that advance side by side), ``hmm`` and ``lds``
-(the two chains), ``links`` (what links them), ``simd`` (vectors of the processor) and ``threads``.
+(the two chains), ``links`` (what links them), ``switching``
+(their filter), ``simd`` (vectors of the processor) and ``threads``.
 Sequences and chunks of long ones run in parallel on ``torch.get_num_threads()`` threads. Each is
 computed in the same order whatever their number, so that no answer depends on it.
 """
@@ -11,6 +12,7 @@ from .lds.calls import lds_marginals, lds_sample, lds_tangent
 from .links.moments import weighted_moments
 from .links.products import add_products
 from .links.regression import ar_log_likelihood
+from .switching.calls import switching_filter
 
 __all__ = [
     "add_products",
@@ -23,6 +25,7 @@ __all__ = [
     "lds_marginals",
     "lds_sample",
     "lds_tangent",
+    "switching_filter",
     "weighted_moments",
 ]
 

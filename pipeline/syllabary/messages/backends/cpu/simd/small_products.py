@@ -1,5 +1,7 @@
 """Products of small matrices of sixteen chains at once, by sums that are held in registers.
 
+``product_by_one`` multiplies the matrices of all chains by one matrix of numbers, not of vectors.
+
 An operand is given by four arguments: the array, in which every entry of a matrix is a row; the row
 of its first entry; and the steps to the entry below and to that beside. So transposes, parts of
 matrices and vectors are operands like any other.
@@ -20,13 +22,13 @@ from .emitting import (
     Typing,
     Value,
 )
-from .sums import Sums, emit_sums, vector_at
-from .vectors import REGISTERS, Lanes, call, constant, data_of, vector_type
+from .sums import Column, Sums, emit_sums, vector_at
+from .vectors import REGISTERS, Lanes, call, constant, data_of, spread_value, vector_type
 
-__all__ = ["negative", "product", "subtract"]
+__all__ = ["negative", "product", "product_by_one", "subtract"]
 
 
-def _products(sign: int, *, update: bool) -> Intrinsic:
+def _products(sign: int, *, update: bool, by_one: bool = False) -> Intrinsic:
     """Emit ``out[i, j] = ± Σ_k left[i, k] right[k, j]``, or add that to ``out``.
 
     Rows are taken in pairs: two vectors of ``left`` and up to six of ``right`` make twelve products.
@@ -63,21 +65,27 @@ def _products(sign: int, *, update: bool) -> Intrinsic:
                 return ir.Constant(number, value)
 
             def operand(
-                kind: NumbaType, array: Value, first: Value, below: Value, beside: Value
+                kind: NumbaType, wide: int, array: Value, first: Value, below: Value, beside: Value
             ) -> Value:
-                steps = [builder.mul(step, whole(lanes.number)) for step in (first, below, beside)]
+                steps = [builder.mul(step, whole(wide)) for step in (first, below, beside)]
                 begin = builder.gep(data_of(context, builder, kind, array), [steps[0]])
 
                 def place(b: Builder, i: Value, j: Value) -> Value:
                     offset = b.add(b.mul(i, steps[1]), b.mul(j, steps[2]))
-                    return vector_at(b, begin, offset, vector)
+                    return b.gep(begin, [offset]) if wide == 1 else vector_at(b, begin, offset, vector)
 
                 return place
 
             types_of = (out, left, right)
+            widths = (lanes.number, lanes.number, 1 if by_one else lanes.number)
             to, by, of = (
-                operand(kind, *arguments[3 + 4 * k : 7 + 4 * k]) for k, kind in enumerate(types_of)
+                operand(kind, wide, *arguments[3 + 4 * k : 7 + 4 * k])
+                for k, (kind, wide) in enumerate(zip(types_of, widths, strict=True))
             )
+
+            def entry(b: Builder, k: Value, column: Column) -> Value:
+                value = b.load(of(b, k, column.at), align=align)
+                return spread_value(b, value, vector) if by_one else value
 
             def several(first: Value, count: int) -> None:
                 """Emit ``count`` rows from ``first`` on."""
@@ -96,7 +104,7 @@ def _products(sign: int, *, update: bool) -> Intrinsic:
                 sums = Sums(
                     start=start,
                     weight=weight,
-                    entry=lambda b, k, column: b.load(of(b, k, column.at), align=align),
+                    entry=entry,
                     step=lambda b, weight, entry, total: call(b, "fma", vector, weight, entry, total),
                     finish=finish,
                 )
@@ -122,3 +130,4 @@ def _products(sign: int, *, update: bool) -> Intrinsic:
 product, negative, subtract = (
     _products(sign, update=update) for sign, update in ((1, False), (-1, False), (-1, True))
 )
+product_by_one = _products(1, update=False, by_one=True)
