@@ -7,14 +7,15 @@ wait of their own. Matrices too large for registers are read from where they lie
 blocks of a multiprocessor share its cache.
 """
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
 from ..compiled import Floats
-from .block import SIMULATED, WARP_SIZE, Number, cuda, device
+from .block import EVERYONE, SIMULATED, WARP_SIZE, Number, cuda, device
 
-__all__ = ["Layout", "Strips", "layout", "strips"]
+__all__ = ["Layout", "Reaches", "Strips", "layout", "reaches", "strips", "warp_max"]
 
 # States whose transitions fit into registers, and that a warp has to itself; threads of a block.
 HELD, WARP, MAX_THREADS = (4, 2, 8) if SIMULATED else (128, 32, 1024)
@@ -61,9 +62,18 @@ class Strips(NamedTuple):
     """(sums, k): entry k of the product, and the sum of the vector."""
 
 
+class Reaches(NamedTuple):
+    """The same with a maximum of sums instead of a sum of products, which no order rounds otherwise."""
+
+    hold: Callable[..., None]
+    reach: Callable[..., None]
+    """(vector, top, matrix, own, sums): of the vector minus ``top``; wait before and after."""
+    gather: Callable[..., Number]
+    """(sums, k): entry k of the result."""
+
+
 @cache
-def strips(width: int, groups: int, rows: int) -> Strips:
-    """Make the functions for one layout; a matrix is flat, (width²), padded with zeros."""
+def _holds(width: int, rows: int) -> Callable[..., None]:
     half = width // 2
 
     @device
@@ -72,6 +82,14 @@ def strips(width: int, groups: int, rows: int) -> Strips:
         for r in range(rows):
             held[r] = part[r * width]
             held[rows + r] = part[r * width + half]
+
+    return hold
+
+
+@cache
+def strips(width: int, groups: int, rows: int) -> Strips:
+    """Make the functions for one layout; a matrix is flat, (width²), padded with zeros."""
+    half = width // 2
 
     @device
     def multiply(vector: Floats, matrix: Floats, held: Floats, sums: Floats) -> None:
@@ -103,4 +121,47 @@ def strips(width: int, groups: int, rows: int) -> Strips:
             total += sums[groups * width + group]
         return product, total
 
-    return Strips(hold, multiply, gather)
+    return Strips(_holds(width, rows), multiply, gather)
+
+
+@cache
+def reaches(width: int, groups: int, rows: int) -> Reaches:
+    """Make the functions for one layout; a matrix is flat, (width²), padded with -inf like the vector."""
+    half = width // 2
+
+    @device
+    def reach(vector: Floats, top: Number, matrix: Floats, held: Floats, sums: Floats) -> None:
+        group, column = cuda.threadIdx.x // half, cuda.threadIdx.x % half
+        left, right = sums.dtype.type(-math.inf), sums.dtype.type(-math.inf)
+        if rows > 0:
+            part = vector[group * rows : group * rows + rows]
+            for r in range(rows):
+                number = part[r] - top
+                left = max(left, number + held[r])
+                right = max(right, number + held[rows + r])
+        else:
+            for j in range(group, width, groups):
+                number = vector[j] - top
+                left = max(left, number + matrix[j * width + column])
+                right = max(right, number + matrix[j * width + column + half])
+        sums[group * width + column] = left
+        sums[group * width + column + half] = right
+
+    @device
+    def gather(sums: Floats, k: int) -> Number:
+        best = sums[k]
+        for group in range(1, groups):
+            best = max(best, sums[group * width + k])
+        return best
+
+    return Reaches(_holds(width, rows), reach, gather)
+
+
+@device
+def warp_max(value: Number) -> Number:
+    """Largest of a warp, in every one of its threads; no thread may bring NaN."""
+    offset = WARP_SIZE // 2
+    while offset > 0:
+        value = max(value, cuda.shfl_xor_sync(EVERYONE, value, offset))
+        offset //= 2
+    return value

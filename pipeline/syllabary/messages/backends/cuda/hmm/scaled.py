@@ -79,7 +79,7 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
         k, high = chunks_of_block(number, warm_up, source, target)
         while True:
             if warm_up == 0:
-                k = first_wrong(starts, source, max(k, 1), high, scratch)
+                k = first_wrong(starts, source, reruns, max(k, 1), high)
             if k >= high:
                 break
             hold(step, strip)
@@ -179,7 +179,7 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
         k, high = chunks_of_block(number, warm_up, source, target)
         while True:
             if warm_up == 0:
-                k = first_wrong(starts, source, max(k, 1), high, scratch)
+                k = first_wrong(starts, source, reruns, max(k, 1), high)
             if k >= high:
                 break
             hold(step, strip)

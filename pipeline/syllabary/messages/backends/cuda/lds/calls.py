@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor
 
-from ..block import Kernel
-from ..chunks import Boundaries, Reruns, in_chunks, max_chunks
+from ..block import WARP_SIZE, WARPS, Kernel
+from ..chunks import Boundaries, Reruns, first_faults, in_chunks, length_for, max_chunks
 from ..launch import NUMBERS, launch, shared_memory, threads_for
 from . import passes, tangent
 
 __all__ = ["lds_marginals", "lds_sample", "lds_tangent"]
 
-# Frames of a chunk at most: as many as fill a large GPU once with an hour of one recording.
-LONGEST = 128
+# Warps that fit on a multiprocessor: some 216 registers a thread.
+FITTING = 9
 
 Tensors = tuple[Tensor, ...]
 
@@ -103,7 +103,7 @@ def _filter(
     """Fill P⁻¹, m and W of every frame; return the messages at chunk boundaries."""
     precision, lower, precision_mean, lengths = chain
     count, frames, _ = precision_mean.shape
-    number = max_chunks(frames, LONGEST)
+    number = max_chunks(frames, _longest(plan, precision_mean))
     parts = totals.new_empty(count, number, 2), lengths.new_empty(count, number)
     inputs = (*_flat(precision, lower), precision_mean, lengths)
     outputs = (*_flat(partial[0]), partial[1], *_flat(partial[2]))
@@ -119,8 +119,13 @@ def _launch_passes(
     kernel: Kernel, plan: passes.Kernels, like: Tensor, inputs: Tensors, partial: tuple[object, ...]
 ) -> Boundaries:
     size, shared = like.shape[2], shared_memory(like.dtype, plan.numbers)
-    layout = plan.threads, shared, size * (size + 1), LONGEST
+    layout = plan.threads, shared, size * (size + 1), _longest(plan, like)
     return in_chunks(kernel, layout, like, (inputs,), partial)
+
+
+def _longest(plan: passes.Kernels, like: Tensor) -> int:
+    """Frames of a chunk of a pass at most."""
+    return length_for(like, plan.threads, max(1, FITTING * WARP_SIZE // plan.threads))
 
 
 def _per_gaussian(means: Tensor) -> tuple[int, int, int]:

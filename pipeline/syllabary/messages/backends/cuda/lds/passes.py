@@ -114,7 +114,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
         k, high = chunks_of_block(number, warm_up, source, target)
         while True:
             if warm_up == 0:
-                k = first_wrong(starts, source, max(k, 1), high, scratch)
+                k = first_wrong(starts, source, reruns, max(k, 1), high)
             if k >= high:
                 break
             begin, end = frames_of(length, number, k)
@@ -276,7 +276,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
         k, high = chunks_of_block(number, warm_up, source, target)
         while True:
             if warm_up == 0:
-                k = first_wrong(starts, source, max(k, 1), high, scratch)
+                k = first_wrong(starts, source, reruns, max(k, 1), high)
             if k >= high:
                 break
             begin, end = frames_of(length, number, number - 1 - k)
