@@ -24,7 +24,7 @@ export OPENBLAS_NUM_THREADS = 1
 export MKL_NUM_THREADS = 1
 
 # The GPU's kernels in numba's simulator, which must be asked for before numba is imported.
-CONTRACTS = tests/contracts/test_backends.py tests/contracts/test_cuda_chunks.py
+CONTRACTS = $(addprefix tests/contracts/test_,backends.py cuda_chunks.py cuda_paths.py)
 SIMULATE = NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda $(CONTRACTS)
 
 # Tests that fork: threads that others began in a process are not there after a fork, but their locks are.

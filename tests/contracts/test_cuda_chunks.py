@@ -11,7 +11,6 @@ from oracles.gaussian_chains import switching_chain
 from syllabary.errors import IndefinitePrecision
 from syllabary.messages import hmm, lds
 from syllabary.messages.backends import cuda
-from syllabary.messages.backends.cuda import chunks
 
 pytestmark = [
     pytest.mark.skipif(not cuda.available(), reason="no GPU, and not in the simulator"),
@@ -33,17 +32,6 @@ def reruns(monkeypatch):
 
         monkeypatch.setattr(cuda, name, call)
     return counted
-
-
-@pytest.fixture
-def cut(monkeypatch):
-    """Set the most frames of a chunk, and the frames of its warm-up."""
-
-    def set_(longest, warm_up):
-        monkeypatch.setattr(chunks, "best_length", lambda *_: longest)
-        monkeypatch.setattr(chunks, "WARM_UP", warm_up)
-
-    return set_
 
 
 def on_device(chain, dtype):

@@ -126,7 +126,7 @@ def strips(width: int, groups: int, rows: int) -> Strips:
 
 @cache
 def reaches(width: int, groups: int, rows: int) -> Reaches:
-    """Make the functions for one layout; a matrix is flat, (width²), padded with -inf like the vector."""
+    """Make the functions for one layout; a matrix is flat, (width²), padded with -inf."""
     half = width // 2
 
     @device

@@ -70,11 +70,7 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
         filtered, has_state = messages[i], thread < size
         workspace = cuda.shared.array(0, messages.dtype)
         strip = cuda.local.array(held, messages.dtype)
-        scratch, vector, sums = (
-            workspace[:WARPS],
-            workspace[WARPS : WARPS + width],
-            workspace[WARPS + width :],
-        )
+        vector, sums = workspace[WARPS : WARPS + width], workspace[WARPS + width :]
         number = number_of(length, longest)
         k, high = chunks_of_block(number, warm_up, source, target)
         while True:

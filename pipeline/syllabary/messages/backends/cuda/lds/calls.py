@@ -5,13 +5,13 @@ from torch import Tensor
 
 from ..block import WARP_SIZE, WARPS, Kernel
 from ..chunks import Boundaries, Reruns, first_faults, in_chunks, length_for, max_chunks
-from ..launch import NUMBERS, launch, shared_memory, threads_for
+from ..launch import NUMBERS, shared_memory, threads_for
 from . import passes, tangent
 
 __all__ = ["lds_marginals", "lds_sample", "lds_tangent"]
 
-# Warps that fit on a multiprocessor: some 216 registers a thread.
-FITTING = 9
+# Warps of passes that fit on a multiprocessor, at some 216 registers a thread; blocks of tangents.
+FITTING, TANGENTS = 9, 4
 
 Tensors = tuple[Tensor, ...]
 
@@ -71,11 +71,15 @@ def lds_tangent(
     """Fill derivatives of means and covariances; see ``messages.lds.tangent``."""
     if centered.numel() == 0:
         return
-    spec = _per_gaussian(centered)
+    size, kernels = centered.shape[2], tangent.passes(NUMBERS[centered.dtype])
+    layout = _per_gaussian(centered, size**2 + size + 2)
     before, steps, spread, *changes = _flat(filtered, gain, covariances, d_precision, d_lower)
+    partial = torch.empty_like(before), torch.empty_like(centered), torch.empty_like(steps)
+    inputs = (before, steps, *changes, centered, lengths)
+    in_chunks(kernels.forward, layout, centered, (inputs,), partial)
+    inputs = (before, steps, spread, *partial, lengths)
     moved = (d_means, *_flat(d_covariances, d_cross))
-    launch(tangent.tangent_forward, spec, before, steps, *changes, centered, lengths, *moved)
-    launch(tangent.tangent_backward, spec, before, steps, spread, lengths, *moved)
+    in_chunks(kernels.backward, layout, centered, (inputs,), moved)
 
 
 def lds_sample(
@@ -93,8 +97,14 @@ def lds_sample(
     means, totals = torch.empty_like(samples), samples.new_empty(len(samples), 2, dtype=torch.float64)
     partial = torch.empty_like(precision), means, torch.empty_like(lower)
     _filter(_kernels(samples), (precision, lower, precision_mean, lengths), partial, totals, fault)
-    flat = _flat(partial[0], partial[2])
-    launch(tangent.draw, _per_gaussian(samples), means, *flat, normals, lengths, fault, samples)
+    layout, kernels = (
+        _per_gaussian(samples, 2 * samples.shape[2]),
+        tangent.passes(NUMBERS[samples.dtype]),
+    )
+    faults = lengths.new_full((len(samples), max_chunks(samples.shape[1], layout[3])), -1)
+    inputs = (means, *_flat(partial[0], partial[2]), normals, lengths, fault)
+    in_chunks(kernels.draw, layout, samples, (inputs,), (samples, faults))
+    fault.copy_(torch.where(fault < 0, first_faults(faults), fault))
 
 
 def _filter(
@@ -128,11 +138,12 @@ def _longest(plan: passes.Kernels, like: Tensor) -> int:
     return length_for(like, plan.threads, max(1, FITTING * WARP_SIZE // plan.threads))
 
 
-def _per_gaussian(means: Tensor) -> tuple[int, int, int]:
-    """Blocks, threads and bytes of shared memory where a block has a chain of D dimensions."""
-    count, _, size = means.shape
-    numbers = tangent.MATRICES * size**2 + tangent.VECTORS * size
-    return count, threads_for(size**2), shared_memory(means.dtype, numbers)
+def _per_gaussian(means: Tensor, numbers: int) -> tuple[int, int, int, int]:
+    """Layout of tangents and samples, whose messages have so many ``numbers``; see ``in_chunks``."""
+    size, threads = means.shape[2], threads_for(means.shape[2] ** 2)
+    wanted = WARPS + tangent.MATRICES * size**2 + tangent.VECTORS * size
+    shared = shared_memory(means.dtype, wanted)
+    return threads, shared, numbers, length_for(means, threads, TANGENTS)
 
 
 def _flat(*matrices: Tensor) -> tuple[Tensor, ...]:

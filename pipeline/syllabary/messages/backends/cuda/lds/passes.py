@@ -101,11 +101,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
         covariances, means, gain = outputs[0][b], outputs[1][b], outputs[2][b]
         warm_up, longest = launch
         workspace = cuda.shared.array(0, covariances.dtype)
-        scratch, link, steps = (
-            workspace[:WARPS],
-            workspace[WARPS : WARPS + square],
-            workspace[WARPS + square :],
-        )
+        link, steps = workspace[WARPS : WARPS + square], workspace[WARPS + square :]
         message, rows = workspace[WARPS + 2 * square :], workspace[WARPS + 2 * square + numbers :]
         entries = cuda.local.array(per_thread, covariances.dtype)
         soon = cuda.local.array(per_thread, covariances.dtype)
@@ -260,11 +256,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
         covariances, means, cross = outputs[0][b], outputs[1][b], outputs[2][b]
         warm_up, longest = launch
         workspace = cuda.shared.array(0, before.dtype)
-        scratch, gain, message = (
-            workspace[:WARPS],
-            workspace[WARPS : WARPS + square],
-            workspace[WARPS + square :],
-        )
+        gain, message = workspace[WARPS : WARPS + square], workspace[WARPS + square :]
         product = workspace[WARPS + square + numbers :]
         entries = cuda.local.array(per_thread, before.dtype)
         links = cuda.local.array(per_thread, before.dtype)
