@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
 from numba import config, cuda
 
 from ..compiled import Floats, Indices
@@ -34,6 +35,7 @@ __all__ = [
     "invert",
     "kernel",
     "multiply",
+    "unsigned",
     "warp_sum",
 ]
 
@@ -47,6 +49,8 @@ SIMULATED = bool(config.ENABLE_CUDASIM)
 WARP_SIZE = 1 if SIMULATED else 32
 WARPS = 32
 EVERYONE = 0xFFFFFFFF
+# An index that cannot be negative, so that no access asks whether it counts from the end.
+unsigned = int if SIMULATED else np.uint32
 
 # No fastmath, which would let the compiler forget infinities and NaN. No cache on disk: it knows a
 # kernel by its own file, and would miss a change in this one.

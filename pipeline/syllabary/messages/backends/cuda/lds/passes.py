@@ -24,6 +24,7 @@ from ..block import (
     bounded,
     cuda,
     device,
+    unsigned,
 )
 from ..chunks import checks, chunks_of_block, frames_of, number_of
 
@@ -67,11 +68,11 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
     first_wrong = checks(agree)
 
     @device
-    def dot(left: Floats, across: int, right: Floats, down: int) -> Number:
-        """Sum of products of numbers that lie so far apart."""
-        total = left[0] * right[0]
+    def dot(left: Floats, i: int, across: int, right: Floats, j: int, down: int) -> Number:
+        """Sum of products of numbers from i and from j on that lie so far apart."""
+        total = left[i] * right[j]
         for m in range(1, size):
-            total += left[m * across] * right[m * down]
+            total += left[i + m * across] * right[j + m * down]
         return total
 
     @kernel
@@ -90,7 +91,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
         and Σ log |P_t|; or ``fault``. ``parts`` are the totals and faults of chunks. Of the matrix
         (P h; hᵀ 0) all pivots but the last are eliminated, which leaves −P⁻¹, P⁻¹ h and −h·P⁻¹ h.
         """
-        b, thread = cuda.blockIdx.x, cuda.threadIdx.x
+        b, thread = cuda.blockIdx.x, unsigned(cuda.threadIdx.x)
         precision, lower, vectors, length = chain[0][b], chain[1][b], chain[2][b], chain[3][b]
         starts, source, target, reruns = (
             boundaries[0][b],
@@ -106,6 +107,11 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
         entries = cuda.local.array(per_thread, covariances.dtype)
         soon = cuda.local.array(per_thread, covariances.dtype)
         links = cuda.local.array(per_thread, covariances.dtype)
+        row_of = cuda.local.array(per_thread, np.uint32)
+        column_of = cuda.local.array(per_thread, np.uint32)
+        for n in range(per_thread):
+            m = thread + unsigned(n * threads)
+            row_of[n], column_of[n] = m // unsigned(side), m % unsigned(side)
         number = number_of(length, longest)
         k, high = chunks_of_block(number, warm_up, source, target)
         while True:
@@ -125,8 +131,9 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                 for m in range(thread, square, threads):
                     link[m] = lower[begin - 1, m]
             for n in range(per_thread):
-                i, j = (thread + n * threads) // side, (thread + n * threads) % side
-                soon[n] = potential(precision[start_frame], vectors[start_frame], i, j)
+                soon[n] = potential(
+                    precision[start_frame], vectors[start_frame], row_of[n], column_of[n]
+                )
             cuda.syncthreads()
             for t in range(start_frame, end):
                 if t == begin and k > 0:
@@ -134,32 +141,38 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                     for m in range(thread, numbers, threads):
                         starts[k, m] = message[m]
                 is_joined, ahead = t > start_frame or has_neighbor, min(t + 1, end - 1)
+                frame, next_frame, past = unsigned(t), unsigned(ahead), unsigned(max(ahead, 1) - 1)
                 for n in range(per_thread):
-                    m = thread + n * threads
-                    i, j = m // side, m % side
-                    entries[n], soon[n] = soon[n], potential(precision[ahead], vectors[ahead], i, j)
+                    m = thread + unsigned(n * threads)
+                    entries[n] = soon[n]
+                    soon[n] = potential(
+                        precision[next_frame], vectors[next_frame], row_of[n], column_of[n]
+                    )
                     if m < square:
-                        links[n] = lower[ahead - 1, m] if ahead > 0 else zero
+                        links[n] = lower[past, m] if ahead > 0 else zero
                         if is_joined:
-                            steps[m] = dot(link[m // size * size :], 1, message[m % size :], size)
+                            line, column = m // unsigned(size) * size, m % unsigned(size)
+                            steps[m] = dot(link, line, 1, message, column, size)
                 cuda.syncthreads()
                 if is_joined:
                     for n in range(per_thread):
-                        m = thread + n * threads
-                        left, right = max(m // side, m % side), min(m // side, m % side)
+                        m = thread + unsigned(n * threads)
+                        left, right = max(row_of[n], column_of[n]), min(row_of[n], column_of[n])
                         if left < size:
-                            entries[n] -= dot(steps[left * size :], 1, link[right * size :], 1)
+                            entries[n] -= dot(steps, left * size, 1, link, right * size, 1)
                         elif left == size and right < size:
-                            entries[n] -= dot(link[right * size :], 1, message[square:], 1)
+                            entries[n] -= dot(link, right * size, 1, message, unsigned(square), 1)
                         if m < square and t >= begin:
-                            gain[t - 1, m] = steps[m]
+                            gain[frame - unsigned(1), m] = steps[m]
                 for n in range(per_thread):
-                    if thread + n * threads < side:
-                        rows[thread + n * threads] = entries[n]
+                    if thread + unsigned(n * threads) < side:
+                        rows[thread + unsigned(n * threads)] = entries[n]
+                row, after = unsigned(0), unsigned(side)
                 for p in range(vectors.shape[1]):  # not a constant, so a loop
                     cuda.syncthreads()
-                    row, after = rows[p % 2 * side :], rows[(p + 1) % 2 * side :]
-                    pivot = row[p] if row[p] > 0 else lost
+                    q = unsigned(p)
+                    pivot = rows[row + q]
+                    pivot = pivot if pivot > 0 else lost
                     grown, share = product * np.float64(pivot), unity / pivot
                     if SMALL < grown < 1 / SMALL:
                         product = grown
@@ -167,34 +180,35 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                         volume += math.log(product)
                         product = np.float64(pivot)
                     for n in range(per_thread):
-                        i, j = (thread + n * threads) // side, (thread + n * threads) % side
+                        i, j = row_of[n], column_of[n]
                         if i < side:
-                            if i == p:
-                                entries[n] = -share if j == p else row[j] * share
-                            elif j == p:
-                                entries[n] = row[i] * share
-                            else:
-                                entries[n] -= row[i] * row[j] * share
-                            if i == p + 1:
-                                after[j] = entries[n]
+                            left, right = rows[row + i], rows[row + j]
+                            is_row, is_column = i == q, j == q
+                            entry = entries[n] - left * right * share
+                            entry = left * share if is_column else entry
+                            entry = right * share if is_row else entry
+                            entry = -share if is_row and is_column else entry
+                            entries[n] = entry
+                            if i == q + unsigned(1):
+                                rows[after + j] = entry
+                    row, after = after, row
                 for n in range(per_thread):
-                    i, j = (thread + n * threads) // side, (thread + n * threads) % side
+                    i, j, m = row_of[n], column_of[n], thread + unsigned(n * threads)
                     if i < size and j < size:
                         message[i * size + j] = -entries[n]
+                        if t >= begin:
+                            covariances[frame, i * size + j] = -entries[n]
                     elif i < size:
                         message[square + i] = entries[n]
+                        if t >= begin:
+                            means[frame, i] = entries[n]
                     elif i == size and j == size:
                         energy -= entries[n]
                         if bad < 0 and not -math.inf < entries[n] < math.inf:
                             bad = t
-                    if thread + n * threads < square:
-                        link[thread + n * threads] = links[n]
+                    if m < square:
+                        link[m] = links[n]
                 cuda.syncthreads()
-                for m in range(thread, numbers, threads):
-                    if t >= begin and m < square:
-                        covariances[t, m] = message[m]
-                    elif t >= begin:
-                        means[t, m - square] = message[m]
             for m in range(thread, numbers, threads):
                 target[k, m] = message[m]
             if thread == (side**2 - 1) % threads:
@@ -245,7 +259,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
         positive terms. ``sums`` (B, 4, D²) receives Σ_{t<T} S_t, Σ_{t>1} S_t, Σ S_{t+1,t}, and S_1;
         ``parts`` (B, S, 2, D²) are sums of chunks, without the first and the last frame.
         """
-        b, thread = cuda.blockIdx.x, cuda.threadIdx.x
+        b, thread = cuda.blockIdx.x, unsigned(cuda.threadIdx.x)
         before, centers, gains, length = filtered[0][b], filtered[1][b], filtered[2][b], filtered[3][b]
         starts, source, target, reruns = (
             boundaries[0][b],
@@ -262,6 +276,14 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
         links = cuda.local.array(per_thread, before.dtype)
         inner = cuda.local.array(per_thread, np.float64)
         pairs = cuda.local.array(per_thread, np.float64)
+        left_of = cuda.local.array(per_thread, np.uint32)
+        right_of = cuda.local.array(per_thread, np.uint32)
+        for n in range(per_thread):
+            m = thread + unsigned(n * threads)
+            i, j = m // unsigned(size), m % unsigned(size)
+            left_of[n], right_of[n] = max(i, j), min(i, j)
+            if m >= square:
+                left_of[n], right_of[n] = m - unsigned(square), unsigned(size)
         number, is_summed = number_of(length, longest), sums.shape[1] > 0
         if fault[b] >= 0 or length == 0:
             return
@@ -293,43 +315,42 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                 inner[n], pairs[n] = 0, 0
             for t in range(start_frame - 1, begin - 1, -1):
                 cuda.syncthreads()
+                frame, past = unsigned(t), unsigned(max(t, 1) - 1)
                 for n in range(per_thread):
-                    m = thread + n * threads
+                    m = thread + unsigned(n * threads)
                     if m < numbers:
                         if t + 1 == end and k > 0:
                             starts[k, m] = message[m]
                         # Asked for now, needed two waits later.
-                        entries[n] = before[t, m] if m < square else centers[t, m - square]
+                        entries[n] = before[frame, m] if m < square else centers[frame, m - square]
                     if m < square:
-                        links[n] = gains[max(t - 1, 0), m]
-                        i, j = m // size, m % size
-                        entry = dot(message[i * size :], 1, gain[j:], size)
+                        links[n] = gains[past, m]
+                        i, j = m // unsigned(size), m % unsigned(size)
+                        entry = dot(message, i * size, 1, gain, j, size)
                         product[i * side + j] = entry
                         if t < end and is_summed:
                             pairs[n] -= entry
                         elif t < end:
-                            cross[t, m] = -entry
+                            cross[frame, m] = -entry
                     elif m < numbers:
-                        product[(m - square) * side + size] = -message[m]
+                        product[(m - unsigned(square)) * side + size] = -message[m]
                 cuda.syncthreads()
                 for n in range(per_thread):
-                    m = thread + n * threads
+                    m = thread + unsigned(n * threads)
                     if m < numbers:
-                        i, j = m - square, size
-                        if m < square:
-                            i, j = max(m // size, m % size), min(m // size, m % size)
-                        entries[n] += dot(gain[i:], size, product[j:], side)
+                        i, j = left_of[n], right_of[n]
+                        entries[n] += dot(gain, i, size, product, j, side)
                         message[m] = entries[n]
                         if t < end and m >= square:
-                            means[t, i] = entries[n]
+                            means[frame, i] = entries[n]
                         elif t < end and not is_summed:
-                            covariances[t, m] = entries[n]
+                            covariances[frame, m] = entries[n]
                         elif 0 < t < end:
                             inner[n] += entries[n]
                 cuda.syncthreads()
                 for n in range(per_thread):
-                    if thread + n * threads < square:
-                        gain[thread + n * threads] = links[n]
+                    if thread + unsigned(n * threads) < square:
+                        gain[thread + unsigned(n * threads)] = links[n]
             cuda.syncthreads()
             for n in range(per_thread):
                 m = thread + n * threads
