@@ -2,8 +2,8 @@
 
 A thread has two columns of so many rows, a strip, and reads the vector from shared memory: each of
 its numbers serves two products. Strips of the same columns are added up in shared memory. The sum of
-the vector comes for nothing with it, one product late: that is how messages are normalized without a
-wait of their own. Matrices too large for registers are read from where they lie, which is near:
+the vector is found meanwhile, one product late: that is how messages are normalized without a wait of
+their own. Matrices too large for registers are read from where they lie, which is near:
 blocks of a multiprocessor share its cache.
 """
 
@@ -13,7 +13,7 @@ from functools import cache
 from typing import NamedTuple
 
 from ..compiled import Floats
-from .block import EVERYONE, SIMULATED, WARP_SIZE, Number, cuda, device
+from .block import EVERYONE, SIMULATED, WARP_SIZE, Number, cuda, device, unsigned, warp_sum
 
 __all__ = ["Layout", "Reaches", "Strips", "layout", "reaches", "strips", "warp_max"]
 
@@ -39,7 +39,7 @@ class Layout(NamedTuple):
     @property
     def numbers(self) -> int:
         """Shared memory of a vector and of the sums of strips."""
-        return self.width + self.groups * (self.width + 1)
+        return self.width * (1 + self.groups) + self.width // WARP_SIZE
 
 
 def layout(size: int) -> Layout:
@@ -93,32 +93,33 @@ def strips(width: int, groups: int, rows: int) -> Strips:
 
     @device
     def multiply(vector: Floats, matrix: Floats, held: Floats, sums: Floats) -> None:
-        group, column = cuda.threadIdx.x // half, cuda.threadIdx.x % half
-        left, right, total = sums.dtype.type(0), sums.dtype.type(0), sums.dtype.type(0)
+        thread = unsigned(cuda.threadIdx.x)
+        group, column = thread // unsigned(half), thread % unsigned(half)
+        left, right = sums.dtype.type(0), sums.dtype.type(0)
+        if thread < width:  # whole warps
+            total = warp_sum(vector[thread])
+            if thread % unsigned(WARP_SIZE) == 0:
+                sums[unsigned(groups * width) + thread // unsigned(WARP_SIZE)] = total
         if rows > 0:
-            part = vector[group * rows : group * rows + rows]
             for r in range(rows):
-                number = part[r]
+                number = vector[group * unsigned(rows) + unsigned(r)]
                 left += number * held[r]
                 right += number * held[rows + r]
-                total += number
         else:
             for j in range(group, width, groups):
                 number = vector[j]
                 left += number * matrix[j * width + column]
                 right += number * matrix[j * width + column + half]
-                total += number
-        sums[group * width + column] = left
-        sums[group * width + column + half] = right
-        if column == 0:
-            sums[groups * width + group] = total
+        sums[group * unsigned(width) + column] = left
+        sums[group * unsigned(width) + column + unsigned(half)] = right
 
     @device
     def gather(sums: Floats, k: int) -> tuple[Number, Number]:
         product, total = sums[k], sums[groups * width]
         for group in range(1, groups):
             product += sums[group * width + k]
-            total += sums[groups * width + group]
+        for warp in range(1, width // WARP_SIZE):
+            total += sums[groups * width + warp]
         return product, total
 
     return Strips(_holds(width, rows), multiply, gather)
@@ -131,12 +132,12 @@ def reaches(width: int, groups: int, rows: int) -> Reaches:
 
     @device
     def reach(vector: Floats, top: Number, matrix: Floats, held: Floats, sums: Floats) -> None:
-        group, column = cuda.threadIdx.x // half, cuda.threadIdx.x % half
+        thread = unsigned(cuda.threadIdx.x)
+        group, column = thread // unsigned(half), thread % unsigned(half)
         left, right = sums.dtype.type(-math.inf), sums.dtype.type(-math.inf)
         if rows > 0:
-            part = vector[group * rows : group * rows + rows]
             for r in range(rows):
-                number = part[r] - top
+                number = vector[group * unsigned(rows) + unsigned(r)] - top
                 left = max(left, number + held[r])
                 right = max(right, number + held[rows + r])
         else:
@@ -144,8 +145,8 @@ def reaches(width: int, groups: int, rows: int) -> Reaches:
                 number = vector[j] - top
                 left = max(left, number + matrix[j * width + column])
                 right = max(right, number + matrix[j * width + column + half])
-        sums[group * width + column] = left
-        sums[group * width + column + half] = right
+        sums[group * unsigned(width) + column] = left
+        sums[group * unsigned(width) + column + unsigned(half)] = right
 
     @device
     def gather(sums: Floats, k: int) -> Number:

@@ -14,10 +14,23 @@ import numpy as np
 from numba import float64, int64
 
 from ...compiled import Floats
-from ..block import SIMULATED, WARP_SIZE, WARPS, Kernel, block_argmax, block_max, bounded, cuda, device
+from ..block import (
+    SIMULATED,
+    WARP_SIZE,
+    WARPS,
+    Kernel,
+    block_argmax,
+    block_max,
+    bounded,
+    cuda,
+    device,
+    memory_for,
+    unsigned,
+    wide,
+)
 from ..block import kernel as plain_kernel
 from ..chunks import checks, chunks_of_block, frames_of, number_of
-from ..strips import Layout, reaches, warp_max
+from ..strips import HELD, Layout, reaches, warp_max
 
 __all__ = ["WALKERS", "best", "drawn", "likeliest", "walk"]
 
@@ -42,7 +55,7 @@ def best(layout: Layout, dtype: type[np.float32 | np.float64]) -> Kernel:
     zero, lost, endless = (dtype(x) for x in (0, math.nan, math.inf))
     held, warps = max(1, 2 * rows), width // WARP_SIZE
 
-    @bounded(layout.threads, 1)
+    @bounded(layout.threads, 2 if 0 < rows <= HELD // 4 and dtype == np.float32 else 1)
     def best(
         initial: Floats,
         transition: Floats,
@@ -54,7 +67,8 @@ def best(layout: Layout, dtype: type[np.float32 | np.float64]) -> Kernel:
         faults: Floats,
     ) -> None:
         """Fill scores, over the best of a frame; ``faults`` (B, S) with frames that no path can pass."""
-        i, thread, length = cuda.blockIdx.x, cuda.threadIdx.x, lengths[cuda.blockIdx.x]
+        i, thread = unsigned(cuda.blockIdx.x), unsigned(cuda.threadIdx.x)
+        length = lengths[i]
         starts, source, target, reruns = (
             boundaries[0][i],
             boundaries[1][i],
@@ -64,11 +78,11 @@ def best(layout: Layout, dtype: type[np.float32 | np.float64]) -> Kernel:
         warm_up, longest = launch
         size, step = starts.shape[1], transition[i % transition.shape[0]]
         has_state = thread < size
-        workspace = cuda.shared.array(0, scores.dtype)
+        workspace = memory_for(scores)
         strip = cuda.local.array(held, scores.dtype)
-        scratch, vector, sums = (
-            workspace[:WARPS],
-            workspace[WARPS : WARPS + width],
+        vector, scratch, sums = (
+            workspace,
+            workspace[width : width + WARPS],
             workspace[WARPS + width :],
         )
         number = number_of(length, longest)
@@ -85,7 +99,7 @@ def best(layout: Layout, dtype: type[np.float32 | np.float64]) -> Kernel:
             start_frame, fault, top = max(0, begin - warm_up), -1, zero
             score, coming, after = zero, zero, -endless
             if has_state:
-                coming = evidence[i, start_frame, thread]
+                coming = evidence[i, wide(start_frame), thread]
                 if warm_up == 0:
                     score = source[k - 1, thread]
                     after = score
@@ -104,7 +118,7 @@ def best(layout: Layout, dtype: type[np.float32 | np.float64]) -> Kernel:
                 likely = -endless
                 if has_state:
                     after = (gather(sums, thread) if is_joined else score) + coming
-                    coming = evidence[i, min(t + 1, end - 1), thread]  # a step ahead
+                    coming = evidence[i, wide(min(t + 1, end - 1)), thread]  # a step ahead
                     vector[thread] = after
                     # NaN counts as +inf, so that the frame is refused.
                     likely = after if after == after else endless
@@ -121,7 +135,7 @@ def best(layout: Layout, dtype: type[np.float32 | np.float64]) -> Kernel:
                 if has_state:
                     score = after - top
                     if t >= begin:
-                        scores[i, t, thread] = score
+                        scores[i, wide(t), thread] = score
             if has_state:
                 target[k, thread] = score if fault < 0 else lost
                 if 0 <= fault < begin:
