@@ -31,7 +31,7 @@ def sum_parts(before: Floats, after: Floats, lengths: Floats, parts: Floats) -> 
     # The entries of a thread are neighbors, which are read at a time; both slices lie in one array.
     row = thread // unsigned(SIDE) * unsigned(PER_THREAD)
     column = unsigned(CELLS) + thread % unsigned(SIDE) * unsigned(PER_THREAD)
-    workspace = memory_for(before)
+    workspace, zero = memory_for(before), before.dtype.type(0)
     recent = cuda.local.array(ENTRIES, before.dtype)
     total = cuda.local.array(ENTRIES, np.float64)
     for entry_of_thread in range(ENTRIES):
@@ -43,19 +43,21 @@ def sum_parts(before: Floats, after: Floats, lengths: Floats, parts: Floats) -> 
         for entry in range(thread, CELLS, threads):
             place, m = unsigned(entry), entry % TILE
             t = begin + entry // TILE
-            workspace[place] = before[i, wide(t), wide(down + m)] if t < last and down + m < size else 0
+            workspace[place] = (
+                before[i, wide(t), wide(down + m)] if t < last and down + m < size else zero
+            )
             workspace[unsigned(CELLS) + place] = (
-                after[i, wide(t + 1), wide(right + m)] if t < last and right + m < size else 0
+                after[i, wide(t + 1), wide(right + m)] if t < last and right + m < size else zero
             )
         cuda.syncthreads()
         for entry_of_thread in range(ENTRIES):
             recent[entry_of_thread] = 0
         for line in range(SLICE):
-            entry = unsigned(line) * unsigned(TILE)
+            above = unsigned(line) * unsigned(TILE)
             for m in range(PER_THREAD):
-                number = workspace[entry + row + unsigned(m)]
+                number = workspace[above + row + unsigned(m)]
                 for n in range(PER_THREAD):
-                    recent[m * PER_THREAD + n] += number * workspace[entry + column + unsigned(n)]
+                    recent[m * PER_THREAD + n] += number * workspace[above + column + unsigned(n)]
         for entry_of_thread in range(ENTRIES):
             total[entry_of_thread] += recent[entry_of_thread]
     for m in range(PER_THREAD):

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..block import WARP_SIZE, WARPS, Kernel
 from ..chunks import Boundaries, Reruns, first_faults, in_chunks, length_for, max_chunks
-from ..launch import NUMBERS, shared_memory, threads_for
+from ..launch import NUMBERS, THREADS, launch, shared_memory, threads_for
 from . import passes, tangent
 
 __all__ = ["lds_marginals", "lds_sample", "lds_tangent"]
@@ -49,10 +49,13 @@ def lds_marginals(
     spread, pairs = (none if part is None else part for part in (covariances, cross))
     chunks = forward.reruns.shape[1] if sums is not None else 0
     parts = totals.new_empty(count, chunks, 2, size**2)
-    added = totals.new_empty(count, 0, size**2) if sums is None else sums.flatten(2)
     inputs = (*_flat(partial[0]), partial[1], *_flat(partial[2]), lengths)
-    target = ((*_flat(spread), means, *_flat(pairs)), parts, added, fault)
+    target = ((*_flat(spread), means, *_flat(pairs)), parts, fault)
     backward = _launch_passes(plan.smooth_backward, plan, means, inputs, target)
+    if sums is not None:
+        spec, longest = ((count, size**2), THREADS, 0), _longest(plan, means)
+        chunks = parts, inputs[0], backward.ends[0], lengths, longest, fault
+        launch(passes.add_chunks, spec, *chunks, sums.flatten(2))
     return Reruns(forward.reruns, backward.reruns)
 
 

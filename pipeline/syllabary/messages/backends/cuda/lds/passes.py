@@ -24,11 +24,12 @@ from ..block import (
     bounded,
     cuda,
     device,
+    kernel,
     unsigned,
 )
 from ..chunks import checks, chunks_of_block, frames_of, number_of
 
-__all__ = ["Kernels", "passes"]
+__all__ = ["Kernels", "add_chunks", "passes"]
 
 # Entries of a matrix that a thread has, at most.
 PER_THREAD = 2 if SIMULATED else 5
@@ -36,6 +37,36 @@ PER_THREAD = 2 if SIMULATED else 5
 ROUNDINGS = 64
 # Products of pivots are kept from here to its inverse.
 SMALL = 1e-250
+
+
+@kernel
+def add_chunks(
+    parts: Floats,
+    filtered: Floats,
+    ends: Floats,
+    lengths: Floats,
+    longest: int,
+    fault: Floats,
+    sums: Floats,
+) -> None:
+    """Fill (B, 4, D²) with Σ_{t<T} S_t, Σ_{t>1} S_t, Σ S_{t+1,t} and S_1, an entry to a block.
+
+    ``parts`` is what ``smooth_backward`` fills, and ``ends`` the messages that its chunks left.
+    """
+    b, m, length = cuda.blockIdx.x, cuda.blockIdx.y, lengths[cuda.blockIdx.x]
+    scratch = cuda.shared.array(WARPS, float64)
+    if fault[b] >= 0 or length == 0:
+        return
+    number, total, steps = number_of(length, longest), 0.0, 0.0
+    for k in range(cuda.threadIdx.x, number, cuda.blockDim.x):
+        total += parts[b, k, 0, m]
+        steps += parts[b, k, 1, m]
+    total, steps = block_sum(total, scratch), block_sum(steps, scratch)
+    if cuda.threadIdx.x == 0:
+        first = ends[b, number - 1, m]
+        if length > 1:
+            sums[b, 0, m], sums[b, 1, m] = total + first, total + filtered[b, length - 1, m]
+        sums[b, 2, m], sums[b, 3, m] = steps, first
 
 
 class Kernels(NamedTuple):
@@ -54,7 +85,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
     threads = -(-(side**2) // (PER_THREAD * WARP_SIZE)) * WARP_SIZE
     per_thread, allowed = -(-(side**2) // threads), dtype(ROUNDINGS * np.finfo(dtype).eps)
     zero, unity, lost = dtype(0), dtype(1), dtype(math.nan)
-    kernel = bounded(threads, 1)
+    compiled = bounded(threads, 1)
     shared = 2 * WARPS + 2 * square + numbers + max(numbers, 2 * side)
 
     @device
@@ -75,7 +106,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
             total += left[i + m * across] * right[j + m * down]
         return total
 
-    @kernel
+    @compiled
     def filter_forward(
         chain: tuple[Floats, Floats, Floats, Floats],
         boundaries: tuple[Floats, Floats, Floats, Floats],
@@ -167,18 +198,14 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                 for n in range(per_thread):
                     if thread + unsigned(n * threads) < side:
                         rows[thread + unsigned(n * threads)] = entries[n]
-                row, after = unsigned(0), unsigned(side)
+                row, after, mine = unsigned(0), unsigned(side), unity
                 for p in range(vectors.shape[1]):  # not a constant, so a loop
                     cuda.syncthreads()
                     q = unsigned(p)
                     pivot = rows[row + q]
                     pivot = pivot if pivot > 0 else lost
-                    grown, share = product * np.float64(pivot), unity / pivot
-                    if SMALL < grown < 1 / SMALL:
-                        product = grown
-                    else:
-                        volume += math.log(product)
-                        product = np.float64(pivot)
+                    share = unity / pivot
+                    mine = pivot if thread == q else mine
                     for n in range(per_thread):
                         i, j = row_of[n], column_of[n]
                         if i < side:
@@ -192,6 +219,13 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                             if i == q + unsigned(1):
                                 rows[after + j] = entry
                     row, after = after, row
+                # A thread keeps one pivot, and log |P| is the sum of what the threads have.
+                grown = product * np.float64(mine)
+                if SMALL < grown < 1 / SMALL:
+                    product = grown
+                else:
+                    volume += math.log(product)
+                    product = np.float64(mine)
                 for n in range(per_thread):
                     i, j, m = row_of[n], column_of[n], thread + unsigned(n * threads)
                     if i < size and j < size:
@@ -211,16 +245,18 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                 cuda.syncthreads()
             for m in range(thread, numbers, threads):
                 target[k, m] = message[m]
+            ledger = cuda.shared.array(0, float64)  # the same memory
+            volume = block_sum(volume + math.log(product), ledger)
             if thread == (side**2 - 1) % threads:
                 parts[0][b, k, 0] = energy
-                parts[0][b, k, 1] = volume + math.log(product)
+                parts[0][b, k, 1] = volume
                 parts[1][b, k] = bad
             k += 1
             cuda.syncthreads()
         if cuda.gridDim.y == 1:
             # The first fault, for later results are void.
             energy, volume, early = 0.0, 0.0, -math.inf
-            ledger = cuda.shared.array(0, float64)  # the same memory
+            ledger = cuda.shared.array(0, float64)
             cuda.syncthreads()
             for k in range(thread, number, threads):
                 energy += parts[0][b, k, 0]
@@ -243,21 +279,20 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
             return precision[left * size + right]
         return vector[right] if left == size and right < size else zero
 
-    @kernel
+    @compiled
     def smooth_backward(
         filtered: tuple[Floats, Floats, Floats, Floats],
         boundaries: tuple[Floats, Floats, Floats, Floats],
         launch: tuple[int, int],
         outputs: tuple[Floats, Floats, Floats],
         parts: Floats,
-        sums: Floats,
         fault: Floats,
     ) -> None:
         """Smooth the results of the forward pass: marginals, or where they have no frames, their sums.
 
         μ_t = m_t − W_tᵀ μ_{t+1};  S_{t+1,t} = −S_{t+1} W_t;  S_t = P_t⁻¹ + W_tᵀ S_{t+1} W_t, a sum of
-        positive terms. ``sums`` (B, 4, D²) receives Σ_{t<T} S_t, Σ_{t>1} S_t, Σ S_{t+1,t}, and S_1;
-        ``parts`` (B, S, 2, D²) are sums of chunks, without the first and the last frame.
+        positive terms. ``parts`` (B, S, 2, D²) receives Σ S_t and Σ S_{t+1,t} of chunks, without the
+        first and the last frame; it has no chunks where sums are not wanted.
         """
         b, thread = cuda.blockIdx.x, unsigned(cuda.threadIdx.x)
         before, centers, gains, length = filtered[0][b], filtered[1][b], filtered[2][b], filtered[3][b]
@@ -284,7 +319,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
             left_of[n], right_of[n] = max(i, j), min(i, j)
             if m >= square:
                 left_of[n], right_of[n] = m - unsigned(square), unsigned(size)
-        number, is_summed = number_of(length, longest), sums.shape[1] > 0
+        number, is_summed = number_of(length, longest), parts.shape[1] > 0
         if fault[b] >= 0 or length == 0:
             return
         k, high = chunks_of_block(number, warm_up, source, target)
@@ -360,16 +395,5 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                     parts[b, k, 0, m], parts[b, k, 1, m] = inner[n], pairs[n]
             k += 1
             cuda.syncthreads()
-        if cuda.gridDim.y == 1 and is_summed:
-            cuda.syncthreads()
-            for m in range(thread, square, threads):
-                total, steps = 0.0, 0.0
-                for k in range(number):
-                    total += parts[b, k, 0, m]
-                    steps += parts[b, k, 1, m]
-                first = target[number - 1, m]
-                if length > 1:
-                    sums[b, 0, m], sums[b, 1, m] = total + first, total + before[length - 1, m]
-                sums[b, 2, m], sums[b, 3, m] = steps, first
 
     return Kernels(filter_forward, smooth_backward, threads, shared)
