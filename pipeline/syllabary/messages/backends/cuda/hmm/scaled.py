@@ -203,6 +203,8 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
                     marginals[place] = messages[place]
             if thread < width:
                 vector[thread] = zero
+            # Where the numbers of frame t lie; not read where that is before the first.
+            place, line = wide(max(start_frame - 1, 0) * size) + thread, wide(size)
             for t in range(start_frame - 1, begin - 2, -1):
                 likely = math.exp(coming - top)
                 if has_state:
@@ -210,8 +212,8 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
                         starts[k, thread] = message
                     spent, weighted = weighted, message * likely
                     vector[thread] = weighted
-                    place = wide(max(t, 0) * size) + thread
-                    coming, top = evidence[place], peaks[wide(max(t, 0))]
+                    if t >= 0:
+                        coming, top = evidence[place], peaks[wide(t)]
                 cuda.syncthreads()
                 if t >= begin:
                     multiply(vector, step, strip, sums)
@@ -222,19 +224,20 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
                     good = mass >= smallest and (t >= 0 or start * (mass / scale) >= smallest)
                     failed = failed or not good
                     share = unity / mass if good else lost
-                    place = wide((t + 1) * size) + thread
-                    ratios[place + wide(size)] = spent * share
+                    ratios[place + line + line] = spent * share
                     if t + 1 < wanted:
-                        marginals[place] = joint * share
+                        marginals[place + line] = joint * share
                 cuda.syncthreads()
                 if t >= begin:
                     if has_state:
                         product, scale = gather(sums, thread)
                         message, joint = product / scale, before * product
-                        before = messages[wide(max(t - 1, 0) * size) + thread]
+                        if t > 0:
+                            before = messages[place - line]
                     total = warp_sum(joint)
                     if thread < width and thread % WARP_SIZE == 0:
                         scratch[thread // WARP_SIZE] = total
+                place -= line
             if has_state:
                 target[k, thread] = lost if failed else message
             k += 1

@@ -54,8 +54,8 @@ def lds_marginals(
     backward = _launch_passes(plan.smooth_backward, plan, means, inputs, target)
     if sums is not None:
         spec, longest = ((count, size**2), THREADS, 0), _longest(plan, means)
-        chunks = parts, inputs[0], backward.ends[0], lengths, longest, fault
-        launch(passes.add_chunks, spec, *chunks, sums.flatten(2))
+        joined = parts, inputs[0], backward.ends[0], lengths, longest, fault
+        launch(passes.add_chunks, spec, *joined, sums.flatten(2))
     return Reruns(forward.reruns, backward.reruns)
 
 
