@@ -8,8 +8,8 @@ from torch import Tensor
 
 __all__ = ["add_products", "ar_log_likelihood", "weighted_moments"]
 
-# That one product may write, so that a GPU's cache of some 50 MB holds it in float64.
-NUMBERS = 2**21
+# That one product may write: in float64 what a large GPU's cache holds, and no more operations than needed.
+NUMBERS = 2**22
 
 
 def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_likelihood: Tensor) -> None:
