@@ -144,17 +144,17 @@ def check_states(states: int, frames: int, dtype: torch.dtype) -> float:
     rng = np.random.default_rng(states)
     parts = tensors(chain(rng, frames, states), dtype)
     exact = [part.cpu().double().numpy() for part in parts]
-    found = again(lambda: hmm.marginals(*parts, backend="cuda")[:4])
+    result = again(lambda: hmm.marginals(*parts, backend="cuda")[:4])
     expected = smoothed(*exact)
-    worst = max(error(found[0], expected[0]), error(found[1], expected[1]))
-    worst = max(worst, error(found[3], expected[2]))
+    worst = max(error(result[0], expected[0]), error(result[1], expected[1]))
+    worst = max(worst, error(result[3], expected[2]))
     path = again(lambda: hmm.path(*parts, backend="cuda"))[0].cpu().numpy()
     same = best_path(*(part.cpu().numpy() for part in parts))
     assert np.array_equal(path, same), f"K = {states}: {np.sum(path != same)} frames of the path differ"
     uniform = np.random.default_rng
     drawn = again(lambda: hmm.sample(*parts, uniform(3), backend="cuda"))[0]
-    likely = found[0].gather(1, drawn[:, None]).mean()
-    assert abs(float(likely) - float((found[0] ** 2).sum(1).mean())) < 5 / np.sqrt(frames), "samples"
+    likely = result[0].gather(1, drawn[:, None]).mean()
+    assert abs(float(likely) - float((result[0] ** 2).sum(1).mean())) < 5 / np.sqrt(frames), "samples"
     return worst
 
 
@@ -162,11 +162,11 @@ def check_dimensions(size: int, frames: int, dtype: torch.dtype) -> float:
     rng = np.random.default_rng(size)
     parts = tensors(gaussian_chain(rng, frames, size), dtype)
     means, covariances = gaussian(*(part.cpu().double().numpy() for part in parts))
-    found = again(lambda: lds.marginals(*parts, backend="cuda")[:2])
+    result = again(lambda: lds.marginals(*parts, backend="cuda")[:2])
     draw = again(lambda: lds.sample(*parts, np.random.default_rng(3), backend="cuda"))[0]
     score = (draw.cpu().double().numpy() - means) ** 2 / covariances.diagonal(axis1=1, axis2=2)
     assert abs(score.mean() - 1) < 10 / np.sqrt(frames), f"D = {size}: samples spread by {score.mean()}"
-    return max(error(found[0], means), error(found[1], covariances))
+    return max(error(result[0], means), error(result[1], covariances))
 
 
 def check(sizes: tuple[tuple[int, ...], tuple[int, ...], int]) -> None:

@@ -60,7 +60,7 @@ class Launch(NamedTuple):
     longest: int
 
 
-class Work(TorchDispatchMode):
+class TorchCost(TorchDispatchMode):
     """Seconds of torch's operations by their bytes."""
 
     def __init__(self) -> None:
@@ -70,10 +70,10 @@ class Work(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         out = function(*args, **(kwargs or {}))
         name = function.__name__.split(".")[0]
-        views = {"view", "expand", "slice", "select", "transpose", "detach", "as_strided", "alias"}
-        views |= {"unsqueeze", "squeeze", "permute", "t", "diagonal", "split", "empty", "new_empty"}
-        views |= {"_unsafe_view", "_local_scalar_dense", "empty_like", "unbind", "reshape"}
-        if name not in views:
+        free = {"view", "expand", "slice", "select", "transpose", "detach", "as_strided", "alias"}
+        free |= {"unsqueeze", "squeeze", "permute", "t", "diagonal", "split", "empty", "new_empty"}
+        free |= {"_unsafe_view", "_local_scalar_dense", "empty_like", "unbind", "reshape"}
+        if name not in free:
             tensors = [part for part in tree_leaves((args, out)) if isinstance(part, torch.Tensor)]
             moved = sum(part.numel() * part.itemsize for part in set(tensors))
             self.seconds += max(GAP, moved / BYTES)
@@ -81,7 +81,7 @@ class Work(TorchDispatchMode):
         return out
 
 
-def record(call: Callable[[], object]) -> tuple[list[Launch], Work]:
+def record(call: Callable[[], object]) -> tuple[list[Launch], TorchCost]:
     """Run a call, and return its launches in order and torch's work between them."""
     made: list[Launch] = []
 
@@ -107,14 +107,14 @@ def record(call: Callable[[], object]) -> tuple[list[Launch], Work]:
     for module in choosers:
         module.backend_for = lambda *_: cuda
     try:
-        with Work() as work:
+        with TorchCost() as cost_of_torch:
             call()
     finally:
         for module in modules:
             module.launch = launch.launch
         for module in choosers:
             module.backend_for = chosen
-    return made, work
+    return made, cost_of_torch
 
 
 def tool(name: str) -> Path:
@@ -136,7 +136,7 @@ def disassembled(kernel, types: tuple) -> tuple[list[str], dict[str, int], int]:
         source, cubin = Path(folder) / "kernel.ptx", Path(folder) / "kernel.cubin"
         source.write_text(code)
         command = [tool("ptxas"), "-arch=sm_90", "-v", source, "-o", cubin]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+        report = subprocess.run(command, check=True, capture_output=True, text=True).stderr
         command = [tool("nvdisasm"), "-c", cubin]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     instructions: list[str] = []
@@ -144,9 +144,9 @@ def disassembled(kernel, types: tuple) -> tuple[list[str], dict[str, int], int]:
     for line in text.splitlines():
         if label := re.match(r"\s*(\.L_x_\d+):", line):
             labels[label[1]] = len(instructions)
-        elif found := re.match(r"\s+/\*[0-9a-f]{4,}\*/\s+(.*?);", line):
-            instructions.append(found[1])
-    registers = re.search(r"Used (\d+) registers", said)
+        elif instruction := re.match(r"\s+/\*[0-9a-f]{4,}\*/\s+(.*?);", line):
+            instructions.append(instruction[1])
+    registers = re.search(r"Used (\d+) registers", report)
     return instructions, labels, int(registers[1]) if registers else 255
 
 
@@ -180,7 +180,7 @@ def count(instructions, labels, warps: int, share: float, pivots: int, trips: fl
         body = " ".join(instructions[low : high + 1])
         writes = "STG" in body and "BAR.SYNC" not in body  # once in a chunk
         weights[low : high + 1] *= pivots if "BAR.SYNC" in body else 0 if writes else trips
-    everyone, states, one = weights.copy(), weights.copy(), np.zeros(len(instructions))
+    everyone, states, lone = weights.copy(), weights.copy(), np.zeros(len(instructions))
     opened: list[int] = []
     for n in range(step[0], step[1] + 1):
         if "BSSY" in instructions[n]:
@@ -193,27 +193,27 @@ def count(instructions, labels, warps: int, share: float, pivots: int, trips: fl
             if body.count("FFMA") + body.count("DFMA") + body.count("FMNMX") < 40:
                 everyone[low : n + 1] = 0
             if "MUFU.LG2" in body:
-                one[low : n + 1], states[low : n + 1] = weights[low : n + 1], 0
+                lone[low : n + 1], states[low : n + 1] = weights[low : n + 1], 0
     for n in range(step[0], step[1] + 1):
         if "CALL" in instructions[n]:
-            for part in (everyone, states, one):
+            for part in (everyone, states, lone):
                 part[max(step[0], n - 6) : n + 1] = 0
     where = slice(step[0], step[1] + 1)
-    total, all_do, alone = (float(part[where].sum()) for part in (states, everyone, one))
+    total, all_do, alone = (float(part[where].sum()) for part in (states, everyone, lone))
     barriers = sum(weights[n] for n in range(*step) if "BAR.SYNC" in instructions[n])
     block = warps * (share * total + (1 - share) * all_do) + alone
     return Count(total + alone, block, float(barriers))
 
 
-def seconds_of(made: Launch, known: dict, states: int, size: int) -> tuple[float, str]:
+def seconds_of(made: Launch, compiled: dict, states: int, size: int) -> tuple[float, str]:
     """Predict one launch, and say what limits it."""
     name = made.kernel.py_func.__name__
     if made.warm_up == 0 or (made.warm_up is None and name != "sum_parts"):
         return EMPTY, "nothing to do"
     key = made.kernel, made.types
-    if key not in known:
-        known[key] = disassembled(made.kernel, made.types)
-    instructions, labels, registers = known[key]
+    if key not in compiled:
+        compiled[key] = disassembled(made.kernel, made.types)
+    instructions, labels, registers = compiled[key]
     warps, blocks = made.threads // 32, int(np.prod(made.grid))
     if name == "sum_parts":
         loops = loops_of(instructions, labels)
@@ -226,19 +226,19 @@ def seconds_of(made: Launch, known: dict, states: int, size: int) -> tuple[float
         return max(EMPTY + cycles / CLOCK, made.numbers / BYTES), "issue"
     share = 1.0 if warps == 1 else min(1.0, -(-states // 32) / warps)
     trips = max(1.0, states / 32 / 4)
-    found = count(instructions, labels, warps, share, size, trips)
+    step = count(instructions, labels, warps, share, size, trips)
     fits = max(1, REGISTERS // (-(-registers // 8) * 8 * made.threads))
     fits = min(fits, 64 // warps, 32)
     crowd = min(fits, -(-blocks // PROCESSORS))
     waves = -(-blocks // (PROCESSORS * fits))
-    alone = found.longest * CYCLES + found.barriers * BARRIER
-    busy = crowd * found.block / SCHEDULERS
+    alone = step.longest * CYCLES + step.barriers * BARRIER
+    busy = crowd * step.block / SCHEDULERS
     steps = made.longest + (made.warm_up if made.grid[1] > 1 else 0)
     if name == "walk":
         alone += 600  # a frame's messages come from memory
     passed = waves * steps * max(alone, busy) / CLOCK
     limit = "latency" if alone > busy else "issue"
-    detail = f"{found.longest:.0f}/warp, {crowd} blocks of {warps} warps, {steps} steps, {limit}"
+    detail = f"{step.longest:.0f}/warp, {crowd} blocks of {warps} warps, {steps} steps, {limit}"
     return max(EMPTY + passed, made.numbers / BYTES), detail
 
 
@@ -279,21 +279,21 @@ def main() -> None:
     arguments = parser.parse_args()
     print("| problem | kernels | torch | predicted, ms | goal | estimated before |")
     print("| --- | --- | --- | --- | --- | --- |")
-    known: dict = {}
+    compiled: dict = {}
     details = []
     for name, (call, states, size, goal, before) in problems().items():
         if arguments.only not in name:
             continue
-        made, work = record(call)
+        made, cost_of_torch = record(call)
         total = 0.0
-        for one in made:
-            seconds, detail = seconds_of(one, known, states, size)
+        for each in made:
+            seconds, detail = seconds_of(each, compiled, states, size)
             total += seconds
-            function = one.kernel.py_func
+            function = each.kernel.py_func
             label = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
-            details.append(f"{name}: {label} {one.grid}: {1e3 * seconds:.3f} ms ({detail})")
-        sum_ms, torch_ms = 1e3 * total, 1e3 * work.seconds
-        print(f"| {name} | {sum_ms:.2f}, {len(made)} launches | {torch_ms:.2f}, {work.count} operations "
+            details.append(f"{name}: {label} {each.grid}: {1e3 * seconds:.3f} ms ({detail})")
+        sum_ms, torch_ms = 1e3 * total, 1e3 * cost_of_torch.seconds
+        print(f"| {name} | {sum_ms:.2f}, {len(made)} launches | {torch_ms:.2f}, {cost_of_torch.count} operations "
               f"| {sum_ms + torch_ms:.2f} | {goal} | {before} |", flush=True)  # fmt: skip
     print("\n" + "\n".join(details))
 

@@ -132,8 +132,8 @@ def best_length(frames: int, count: int, warps: int, blocks: int, processors: in
     Chunks take their frames and the warm-up. More than fit at a time wait, and more than keep a
     multiprocessor busy slow each other down.
     """
-    most = max(1, frames // SHORTEST)
-    numbers = {1} | {min(most, processors * n // max(1, count)) for n in range(1, 2 * blocks + 1)}
+    limit = max(1, frames // SHORTEST)
+    numbers = {1} | {min(limit, processors * n // max(1, count)) for n in range(1, 2 * blocks + 1)}
 
     def cost(number: int) -> float:
         crowd = max(1, -(-count * number // processors))

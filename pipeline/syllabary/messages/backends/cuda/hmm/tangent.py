@@ -169,7 +169,7 @@ def passes(dtype: type[np.float32 | np.float64]) -> Kernels:
             if k >= high:
                 break
             begin, end = frames_of(length, number, number - 1 - k)
-            start_frame, largest, most = min(end + warm_up, length) - 1, zero, zero
+            start_frame, largest, worst = min(end + warm_up, length) - 1, zero, zero
             if warm_up == 0:
                 if thread == 0:
                     reruns[k] += 1
@@ -196,7 +196,7 @@ def passes(dtype: type[np.float32 | np.float64]) -> Kernels:
                         missed += abs(states[t, m] - filtered[t, m] * predicted)
                 mean, missed = block_sum(mean, scratch), block_sum(missed, scratch)
                 if t < end:
-                    most = max(most, missed) if missed == missed else dtype(np.inf)
+                    worst = max(worst, missed) if missed == missed else dtype(np.inf)
                 for m in range(thread, size, threads):
                     change[m] -= mean
                     sure[m] = ratio[t, m]
@@ -217,7 +217,7 @@ def passes(dtype: type[np.float32 | np.float64]) -> Kernels:
                 target[k, m] = change[m]
             if thread == 0:
                 target[k, size] = largest
-                lost[i, k] = most
+                lost[i, k] = worst
             k += 1
             cuda.syncthreads()
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 __all__ = ["add_products", "ar_log_likelihood", "weighted_moments"]
 
-# That one product may write: in float64 what a large GPU's cache holds, and no more operations than needed.
+# That one product may write: in float64 what a large GPU's cache holds.
 NUMBERS = 2**22
 
 
