@@ -50,4 +50,4 @@ if command -v ncu > /dev/null; then
   step 35 "Nsight Compute" ncu --section SpeedOfLight --section WarpStateStats --section Occupancy \
     --kernel-name-base demangled -c 12 $python benchmarks/gpu.py --one
 fi
-step 85 "200 iterations of fit" $python benchmarks/gpu_fit.py
+step 85 "200 iterations of fit" $python benchmarks/gpu_fit.py --minutes 0.2 --devices cuda cpu

@@ -31,6 +31,7 @@ def settings(iterations: int) -> dict[str, object]:
         "restarts": 1,
         "restart_iterations": min(10, iterations),
         "iterations": iterations,
+        "tolerance_nats": 1e-9,
         "target_duration_s": 0.4,
     }
     return {"prior": "slds", "prior_settings": {"states": 25}, "training": training}

@@ -198,14 +198,14 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                 for n in range(per_thread):
                     if thread + unsigned(n * threads) < side:
                         rows[thread + unsigned(n * threads)] = entries[n]
-                row, after, own_pivot = unsigned(0), unsigned(side), unity
+                row, after, kept_pivot = unsigned(0), unsigned(side), unity
                 for p in range(vectors.shape[1]):  # not a constant, so a loop
                     cuda.syncthreads()
                     q = unsigned(p)
                     pivot = rows[row + q]
                     pivot = pivot if pivot > 0 else lost
                     share = unity / pivot
-                    own_pivot = pivot if thread == q else own_pivot
+                    kept_pivot = pivot if thread == q else kept_pivot
                     for n in range(per_thread):
                         i, j = row_of[n], column_of[n]
                         if i < side:
@@ -220,12 +220,12 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                                 rows[after + j] = entry
                     row, after = after, row
                 # A thread keeps one pivot, and log |P| is the sum of what the threads have.
-                grown = product * np.float64(own_pivot)
+                grown = product * np.float64(kept_pivot)
                 if SMALL < grown < 1 / SMALL:
                     product = grown
                 else:
                     volume += math.log(product)
-                    product = np.float64(own_pivot)
+                    product = np.float64(kept_pivot)
                 for n in range(per_thread):
                     i, j, m = row_of[n], column_of[n], thread + unsigned(n * threads)
                     if i < size and j < size:
