@@ -3,6 +3,7 @@
 #   make demo        a simulated study from raw depth video to a report
 #   make test        the tests that a fresh clone on this machine allows
 #   make test-all    the same and those for which chromium or the extra 'peers' is installed
+#   make test-gpu    on a machine with an NVIDIA GPU: contracts, sizes, bits and times, in nine minutes
 #   make lint        formatters, linters, types, layers
 #   make docs        the documentation, as pages in site/
 #   make benchmark   what is recovered on fresh seeds (benchmarks/README.md has the others)
@@ -24,14 +25,13 @@ export OPENBLAS_NUM_THREADS = 1
 export MKL_NUM_THREADS = 1
 
 # The GPU's kernels in numba's simulator, which must be asked for before numba is imported.
-CONTRACTS = tests/contracts/test_backends.py tests/contracts/test_cuda_chunks.py \
-  tests/contracts/test_switching_filter.py
+CONTRACTS = $(addprefix tests/contracts/test_,backends.py cuda_chunks.py cuda_paths.py switching_filter.py)
 SIMULATE = NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda $(CONTRACTS)
 
 # Tests that fork: threads that others began in a process are not there after a fork, but their locks are.
 ALONE = $(BIN)/python -m pytest -q -m alone tests/depth/test_damaged_inputs.py
 
-.PHONY: demo test test-all lint format schema docs picture benchmark clean
+.PHONY: demo test test-all test-gpu lint format schema docs picture benchmark clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.run
@@ -50,6 +50,9 @@ test-all: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
 	$(ALONE)
 	$(SIMULATE)
+
+test-gpu: $(VENV)/.test
+	PYTHON=$(abspath $(BIN))/python bash benchmarks/gpu.sh
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

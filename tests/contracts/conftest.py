@@ -13,3 +13,15 @@ def impatient_simulator():
     sys.setswitchinterval(5e-5 if numba.config.ENABLE_CUDASIM else before)
     yield
     sys.setswitchinterval(before)
+
+
+@pytest.fixture
+def cut(monkeypatch):
+    """Set the most frames of a GPU's chunk, and the frames of its warm-up."""
+    from syllabary.messages.backends.cuda import chunks
+
+    def set_(longest, warm_up):
+        monkeypatch.setattr(chunks, "best_length", lambda *_: longest)
+        monkeypatch.setattr(chunks, "WARM_UP", warm_up)
+
+    return set_

@@ -11,9 +11,6 @@ from oracles.gaussian_chains import switching_chain
 from syllabary.errors import IndefinitePrecision
 from syllabary.messages import hmm, lds
 from syllabary.messages.backends import cuda
-from syllabary.messages.backends.cuda import chunks
-from syllabary.messages.backends.cuda.hmm import calls as hmm_calls
-from syllabary.messages.backends.cuda.lds import calls as lds_calls
 
 pytestmark = [
     pytest.mark.skipif(not cuda.available(), reason="no GPU, and not in the simulator"),
@@ -35,18 +32,6 @@ def reruns(monkeypatch):
 
         monkeypatch.setattr(cuda, name, call)
     return counted
-
-
-@pytest.fixture
-def cut(monkeypatch):
-    """Set the most frames of a chunk, and the frames of its warm-up."""
-
-    def set_(longest, warm_up):
-        monkeypatch.setattr(hmm_calls, "LONGEST", longest)
-        monkeypatch.setattr(lds_calls, "LONGEST", longest)
-        monkeypatch.setattr(chunks, "WARM_UP", warm_up)
-
-    return set_
 
 
 def on_device(chain, dtype):

@@ -38,12 +38,21 @@ LONG: dict[str, str] = {
     f"{BACKENDS}/cpu/simd/small_products.py:_products": EMITTED,
     f"{BACKENDS}/cpu/simd/small_products.py:_products.products": EMITTED,
     f"{BACKENDS}/cpu/simd/sums.py:emit_sums": EMITTED,
+    f"{BACKENDS}/cuda/hmm/paths.py:best": "a factory of a kernel, for a layout",
+    f"{BACKENDS}/cuda/hmm/paths.py:best.best": TIME_LOOP,
     f"{BACKENDS}/cuda/hmm/scaled.py:passes": "a factory of two kernels that share their layout",
     f"{BACKENDS}/cuda/hmm/scaled.py:passes.backward": TIME_LOOP,
     f"{BACKENDS}/cuda/hmm/scaled.py:passes.forward": TIME_LOOP,
+    f"{BACKENDS}/cuda/hmm/tangent.py:passes": "a factory of two kernels that share what agrees",
+    f"{BACKENDS}/cuda/hmm/tangent.py:passes.backward": TIME_LOOP,
+    f"{BACKENDS}/cuda/hmm/tangent.py:passes.forward": TIME_LOOP,
     f"{BACKENDS}/cuda/lds/passes.py:passes": "a factory of two kernels that share their layout",
     f"{BACKENDS}/cuda/lds/passes.py:passes.filter_forward": TIME_LOOP,
     f"{BACKENDS}/cuda/lds/passes.py:passes.smooth_backward": TIME_LOOP,
+    f"{BACKENDS}/cuda/lds/tangent.py:passes": "a factory of three kernels that share what agrees",
+    f"{BACKENDS}/cuda/lds/tangent.py:passes.backward": TIME_LOOP,
+    f"{BACKENDS}/cuda/lds/tangent.py:passes.draw": TIME_LOOP,
+    f"{BACKENDS}/cuda/lds/tangent.py:passes.forward": TIME_LOOP,
 }
 # path:function -> why it takes more than ARGUMENTS.
 WIDE: dict[str, str] = {

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
 from numba import config, cuda
 
 from ..compiled import Floats, Indices
@@ -33,8 +34,11 @@ __all__ = [
     "device",
     "invert",
     "kernel",
+    "memory_for",
     "multiply",
+    "unsigned",
     "warp_sum",
+    "wide",
 ]
 
 # A compiled kernel, or a function of the simulator; neither has types.
@@ -47,6 +51,9 @@ SIMULATED = bool(config.ENABLE_CUDASIM)
 WARP_SIZE = 1 if SIMULATED else 32
 WARPS = 32
 EVERYONE = 0xFFFFFFFF
+# Indices that cannot be negative, so that no access asks whether one counts from the end; the second is
+# for numbers of all frames.
+unsigned, wide = (int, int) if SIMULATED else (np.uint32, np.uint64)
 
 # No fastmath, which would let the compiler forget infinities and NaN. No cache on disk: it knows a
 # kernel by its own file, and would miss a change in this one.
@@ -73,6 +80,17 @@ if SIMULATED:
     def device(function: Function) -> Function:
         """Leave a function as it is."""
         return function
+
+    def memory_for(like: Floats) -> Floats:
+        """All shared memory of a launch, as numbers like these."""
+        return cuda.shared.array(0, like.dtype)
+
+else:
+
+    @cuda.jit(device=True, inline="always")
+    def memory_for(like: Floats) -> Floats:
+        """All shared memory of a launch, as numbers like these, of which four are read at a time."""
+        return cuda.shared.array(0, like.dtype, 16)
 
 
 @device

@@ -9,9 +9,9 @@ the answer is exact to rounding whatever the chain. A chain that never forgets c
 and ``1 + REPAIRS`` times the time of one chunk. The number of launches is fixed, and no launch waits
 for results of another on the host.
 
-Chunks are numbered in the direction of the pass, and their places depend on the length of a sequence
-alone. A message is a row of numbers. A message with NaN has lost too much, and no later chunk runs
-again.
+Chunks are numbered in the direction of the pass. Their places depend on the lengths of the sequence
+and of the batch, and on the device's multiprocessors. A message is a row of numbers. A message with NaN
+has lost too much, and no later chunk runs again.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,8 +21,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..compiled import Floats
-from .block import Kernel, block_max, cuda, device
+from ..compiled import Floats, Indices
+from .block import WARP_SIZE, Kernel, cuda, device
 from .launch import launch
 
 __all__ = [
@@ -31,9 +31,11 @@ __all__ = [
     "boundaries_for",
     "checks",
     "chunks_of_block",
+    "first_faults",
     "forgotten",
     "frames_of",
     "in_chunks",
+    "length_for",
     "max_chunks",
     "number_of",
 ]
@@ -41,8 +43,11 @@ __all__ = [
 # Frames of a warm-up, and times that wrong chunks run again side by side: an even number, for messages
 # go from one buffer to the other and end in the first.
 WARM_UP, REPAIRS = 64, 2
-# Numbers of messages that a thread compares before the block exchanges whether any was wrong.
-AT_ONCE = 8
+# Frames of a chunk at least, where a sequence has several.
+SHORTEST = 32
+# Warps that keep a multiprocessor busy with the kernels' dependent steps; more only share its time.
+# Multiprocessors of a device that cannot be asked, an H200's.
+BUSY, MULTIPROCESSORS = 10, 132
 
 
 class Boundaries(NamedTuple):
@@ -103,6 +108,49 @@ def in_chunks(
     return boundaries
 
 
+def first_faults(faults: Tensor) -> Tensor:
+    """Earliest of the faults of chunks, (B, S) to (B); −1 for none."""
+    none = torch.iinfo(faults.dtype).max
+    first = torch.where(faults < 0, none, faults).amin(1)
+    return torch.where(first == none, -1, first)
+
+
+def length_for(like: Tensor, threads: int, blocks: int) -> int:
+    """Frames of a chunk at most, for sequences (B, T, ...).
+
+    ``blocks`` of so many ``threads`` fit on a multiprocessor at a time. Another device or another shape
+    of the batch may get other chunks, and so other roundings.
+    """
+    count, frames = like.shape[:2]
+    return best_length(frames, count, threads // WARP_SIZE, blocks, multiprocessors(like.device))
+
+
+@cache
+def best_length(frames: int, count: int, warps: int, blocks: int, processors: int) -> int:
+    """Frames of a chunk with which ``count`` sequences take the least time.
+
+    Chunks take their frames and the warm-up. More than fit at a time wait, and more than keep a
+    multiprocessor busy slow each other down.
+    """
+    limit = max(1, frames // SHORTEST)
+    numbers = {1} | {min(limit, processors * n // max(1, count)) for n in range(1, 2 * blocks + 1)}
+
+    def cost(number: int) -> float:
+        crowd = max(1, -(-count * number // processors))
+        busy = max(1.0, min(crowd, blocks) * warps / BUSY) * -(-crowd // blocks)
+        return busy * (-(-frames // number) + (WARM_UP if number > 1 else 0))
+
+    return max(1, -(-frames // min(sorted(numbers - {0}), key=cost)))
+
+
+@cache
+def multiprocessors(device: torch.device) -> int:
+    """How many a GPU has; the simulator's tensors lie on the processor."""
+    if device.type != "cuda":
+        return MULTIPROCESSORS
+    return int(torch.cuda.get_device_properties(device).multi_processor_count)
+
+
 def max_chunks(frames: int, longest: int) -> int:
     """Chunks that a sequence may have, at least one."""
     return max(1, -(-frames // longest))
@@ -134,27 +182,45 @@ def chunks_of_block(number: int, warm_up: int, source: Floats, target: Floats) -
 
 @cache
 def checks(agree: Callable[..., bool]) -> Callable[..., int]:
-    """Make ``first_wrong(starts, ends, low, high, scratch)``, which all threads of a block call.
+    """Make ``first_wrong(starts, ends, reruns, low, high)``, which all threads of a block call.
 
     The result is the first chunk from ``low`` on that began with a wrong message, or ``high``.
-    ``agree(message, true, m)`` compares number m of a message with that of the neighbor.
+    ``agree(message, true, m)`` compares number m of a message with that of the neighbor. In order, a
+    chunk is compared only if its neighbor ran again: else the launch before has compared the two.
     """
 
     @device
-    def first_wrong(starts: Floats, ends: Floats, low: int, high: int, scratch: Floats) -> int:
-        numbers, together = starts.shape[1], AT_ONCE * cuda.blockDim.x
-        for begin in range(low * numbers, high * numbers, together):
-            wrong, stop = high, min(begin + together, high * numbers)
-            for entry in range(begin + cuda.threadIdx.x, stop, cuda.blockDim.x):
-                k, m = entry // numbers, entry % numbers
-                if k < wrong and is_valid(ends[k - 1]) and not agree(starts[k], ends[k - 1], m):
-                    wrong = k
-            wrong = high - int(block_max(starts.dtype.type(high - wrong), scratch))
-            if wrong < high:
-                return wrong
+    def first_wrong(starts: Floats, ends: Floats, reruns: Indices, low: int, high: int) -> int:
+        while low < high:
+            if cuda.gridDim.y == 1:
+                low = next_changed(reruns, low, high)
+            is_wrong = 0
+            if low < high and is_valid(ends[low - 1]):
+                for m in range(cuda.threadIdx.x, starts.shape[1], cuda.blockDim.x):
+                    if not agree(starts[low], ends[low - 1], m):
+                        is_wrong = 1
+            if cuda.syncthreads_or(is_wrong) != 0:
+                return low
+            low += 1
         return high
 
     return first_wrong
+
+
+@device
+def next_changed(reruns: Indices, low: int, high: int) -> int:
+    """First chunk from ``low`` on whose neighbor ran again, or at least ``high``."""
+    while low < high:
+        has_changed, stop = 0, min(low + cuda.blockDim.x, high)
+        for k in range(low + cuda.threadIdx.x, stop, cuda.blockDim.x):
+            has_changed = 1 if reruns[k - 1] > 0 else 0
+        if cuda.syncthreads_or(has_changed) != 0:
+            # So few that every thread looks for itself.
+            while reruns[low - 1] == 0:
+                low += 1
+            return low
+        low = stop
+    return high
 
 
 @device

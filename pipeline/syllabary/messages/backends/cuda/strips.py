@@ -2,19 +2,20 @@
 
 A thread has two columns of so many rows, a strip, and reads the vector from shared memory: each of
 its numbers serves two products. Strips of the same columns are added up in shared memory. The sum of
-the vector comes for nothing with it, one product late: that is how messages are normalized without a
-wait of their own. Matrices too large for registers are read from where they lie, which is near:
+the vector is found meanwhile, one product late: that is how messages are normalized without a wait of
+their own. Matrices too large for registers are read from where they lie, which is near:
 blocks of a multiprocessor share its cache.
 """
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
 from ..compiled import Floats
-from .block import SIMULATED, WARP_SIZE, Number, cuda, device
+from .block import EVERYONE, SIMULATED, WARP_SIZE, Number, cuda, device, unsigned, warp_sum
 
-__all__ = ["Layout", "Strips", "layout", "strips"]
+__all__ = ["Layout", "Reaches", "Strips", "layout", "reaches", "strips", "warp_max"]
 
 # States whose transitions fit into registers, and that a warp has to itself; threads of a block.
 HELD, WARP, MAX_THREADS = (4, 2, 8) if SIMULATED else (128, 32, 1024)
@@ -38,7 +39,7 @@ class Layout(NamedTuple):
     @property
     def numbers(self) -> int:
         """Shared memory of a vector and of the sums of strips."""
-        return self.width + self.groups * (self.width + 1)
+        return self.width * (1 + self.groups) + self.width // WARP_SIZE
 
 
 def layout(size: int) -> Layout:
@@ -61,9 +62,18 @@ class Strips(NamedTuple):
     """(sums, k): entry k of the product, and the sum of the vector."""
 
 
+class Reaches(NamedTuple):
+    """The same with a maximum of sums instead of a sum of products, which no order rounds otherwise."""
+
+    hold: Callable[..., None]
+    reach: Callable[..., None]
+    """(vector, top, matrix, own, sums): of the vector minus ``top``; wait before and after."""
+    gather: Callable[..., Number]
+    """(sums, k): entry k of the result."""
+
+
 @cache
-def strips(width: int, groups: int, rows: int) -> Strips:
-    """Make the functions for one layout; a matrix is flat, (width²), padded with zeros."""
+def _holds(width: int, rows: int) -> Callable[..., None]:
     half = width // 2
 
     @device
@@ -73,34 +83,86 @@ def strips(width: int, groups: int, rows: int) -> Strips:
             held[r] = part[r * width]
             held[rows + r] = part[r * width + half]
 
+    return hold
+
+
+@cache
+def strips(width: int, groups: int, rows: int) -> Strips:
+    """Make the functions for one layout; a matrix is flat, (width²), padded with zeros."""
+    half = width // 2
+
     @device
     def multiply(vector: Floats, matrix: Floats, held: Floats, sums: Floats) -> None:
-        group, column = cuda.threadIdx.x // half, cuda.threadIdx.x % half
-        left, right, total = sums.dtype.type(0), sums.dtype.type(0), sums.dtype.type(0)
+        thread = unsigned(cuda.threadIdx.x)
+        group, column = thread // unsigned(half), thread % unsigned(half)
+        left, right = sums.dtype.type(0), sums.dtype.type(0)
+        if thread < width:  # whole warps
+            total = warp_sum(vector[thread])
+            if thread % unsigned(WARP_SIZE) == 0:
+                sums[unsigned(groups * width) + thread // unsigned(WARP_SIZE)] = total
         if rows > 0:
-            part = vector[group * rows : group * rows + rows]
             for r in range(rows):
-                number = part[r]
+                number = vector[group * unsigned(rows) + unsigned(r)]
                 left += number * held[r]
                 right += number * held[rows + r]
-                total += number
         else:
             for j in range(group, width, groups):
                 number = vector[j]
                 left += number * matrix[j * width + column]
                 right += number * matrix[j * width + column + half]
-                total += number
-        sums[group * width + column] = left
-        sums[group * width + column + half] = right
-        if column == 0:
-            sums[groups * width + group] = total
+        sums[group * unsigned(width) + column] = left
+        sums[group * unsigned(width) + column + unsigned(half)] = right
 
     @device
     def gather(sums: Floats, k: int) -> tuple[Number, Number]:
         product, total = sums[k], sums[groups * width]
         for group in range(1, groups):
             product += sums[group * width + k]
-            total += sums[groups * width + group]
+        for warp in range(1, width // WARP_SIZE):
+            total += sums[groups * width + warp]
         return product, total
 
-    return Strips(hold, multiply, gather)
+    return Strips(_holds(width, rows), multiply, gather)
+
+
+@cache
+def reaches(width: int, groups: int, rows: int) -> Reaches:
+    """Make the functions for one layout; a matrix is flat, (width²), padded with -inf."""
+    half = width // 2
+
+    @device
+    def reach(vector: Floats, top: Number, matrix: Floats, held: Floats, sums: Floats) -> None:
+        thread = unsigned(cuda.threadIdx.x)
+        group, column = thread // unsigned(half), thread % unsigned(half)
+        left, right = sums.dtype.type(-math.inf), sums.dtype.type(-math.inf)
+        if rows > 0:
+            for r in range(rows):
+                number = vector[group * unsigned(rows) + unsigned(r)] - top
+                left = max(left, number + held[r])
+                right = max(right, number + held[rows + r])
+        else:
+            for j in range(group, width, groups):
+                number = vector[j] - top
+                left = max(left, number + matrix[j * width + column])
+                right = max(right, number + matrix[j * width + column + half])
+        sums[group * unsigned(width) + column] = left
+        sums[group * unsigned(width) + column + unsigned(half)] = right
+
+    @device
+    def gather(sums: Floats, k: int) -> Number:
+        best = sums[k]
+        for group in range(1, groups):
+            best = max(best, sums[group * width + k])
+        return best
+
+    return Reaches(_holds(width, rows), reach, gather)
+
+
+@device
+def warp_max(value: Number) -> Number:
+    """Largest of a warp, in every one of its threads; no thread may bring NaN."""
+    offset = WARP_SIZE // 2
+    while offset > 0:
+        value = max(value, cuda.shfl_xor_sync(EVERYONE, value, offset))
+        offset //= 2
+    return value

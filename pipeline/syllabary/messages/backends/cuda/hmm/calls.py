@@ -1,6 +1,7 @@
 """Discrete chains on a GPU: how tensors are handed to the kernels of the files beside this one."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -10,15 +11,16 @@ from ... import cpu
 from ...cpu.hmm import tangent as cpu_tangent
 from .. import strips
 from ..block import WARPS
-from ..chunks import Reruns, in_chunks
+from ..chunks import Reruns, first_faults, in_chunks, length_for, max_chunks
 from ..launch import NUMBERS, THREADS, launch, shared_memory, threads_for
 from . import logs, paths, scaled, tangent
 from . import pairs as pair_kernels
 
 __all__ = ["hmm_marginals", "hmm_path", "hmm_sample", "hmm_tangent"]
 
-# Frames of a chunk at most: as many as fill a large GPU once with an hour of one recording.
-LONGEST = 384
+# Blocks that fit on a multiprocessor: of tangents, and of walks back along a path. Threads of passes
+# that do, whose registers hold a matrix of float32, or half as many of float64.
+TANGENTS, WALKS, HOLDING = 4, 16, 512
 
 
 class Outputs(NamedTuple):
@@ -78,17 +80,18 @@ def hmm_tangent(
     if states.numel() == 0:
         return
     step, _ = _exponential(transition, states.dtype)
+    # Zeros, for padding is read when pairs are added.
     ahead, back, ratio = (torch.zeros_like(states) for _ in range(3))
-    lost, numbers = torch.zeros_like(states[:, 0, 0]), torch.finfo(states.dtype)
-    spec = _per_chain(states, tangent.WORKSPACE)
+    numbers, kernels = torch.finfo(states.dtype), tangent.passes(NUMBERS[states.dtype])
+    _, threads, shared = _per_chain(states, tangent.WORKSPACE)
+    longest = length_for(states, threads, TANGENTS)
+    layout = threads, shared, states.shape[2] + 1, longest
     inputs, floor = (filtered, states, direction, lengths), 1e9 * numbers.tiny
-    launch(tangent.forward, spec, step, *inputs, ahead, ratio, floor)
-    launch(
-        tangent.backward,
-        spec,
-        step.mT.contiguous(),
-        *(*inputs, ahead, ratio, back, d_states, lost),
-    )
+    in_chunks(kernels.forward, layout, states, (step, *inputs, floor), (ahead, ratio))
+    missed = states.new_zeros(len(states), max_chunks(states.shape[1], longest))
+    back_inputs = step.mT.contiguous(), (*inputs, ahead, ratio)
+    in_chunks(kernels.backward, layout, states, back_inputs, (back, d_states, missed))
+    lost = missed.amax(1)
     # Pairs a_t(j) P(j, k) r_{t+1}(k), each times f_t(j) + h_{t+1}(k).
     for before, after in ((filtered * ahead, ratio), (filtered, ratio * back)):
         _add_pairs(before.double(), after.double(), lengths, step.double(), d_transitions)
@@ -113,10 +116,18 @@ def hmm_path(
     """Fill the most probable path; see ``messages.hmm.path``."""
     if evidence.numel() == 0:
         return
-    potentials = (part.to(evidence.dtype) for part in (initial, transition))
-    spec = _per_chain(evidence, paths.BEST_WORKSPACE)
+    start, step = (part.to(evidence.dtype) for part in (initial, transition))
+    plan, size = strips.layout(evidence.shape[2]), evidence.shape[2]
+    shared = shared_memory(evidence.dtype, WARPS + plan.numbers)
+    longest = length_for(evidence, plan.threads, _blocks(plan, evidence.dtype))
     scores = torch.empty_like(evidence)
-    launch(paths.best, spec, *potentials, evidence, lengths, scores, path, fault)
+    faults = torch.full_like(lengths, -1)[:, None].repeat(1, max_chunks(evidence.shape[1], longest))
+    chain = start, _padded(step, plan.width, -math.inf), evidence, lengths
+    kernel = paths.best(plan, NUMBERS[evidence.dtype])
+    in_chunks(kernel, (plan.threads, shared, size, longest), evidence, chain, (scores, faults))
+    fault.copy_(first_faults(faults))
+    none = evidence.new_empty(len(evidence), 0)
+    _walk(paths.likeliest, (step.mT.contiguous(), scores, none, lengths, fault), WARPS, path)
 
 
 def hmm_sample(
@@ -134,8 +145,22 @@ def hmm_sample(
     log_scales = torch.zeros_like(evidence[..., 0], dtype=torch.float64)
     outputs = Outputs(torch.zeros_like(evidence), log_scales, None, None)
     _in_rising_precision(initial, transition, evidence, lengths, outputs, fault, in_logs=True)
-    spec = _per_chain(evidence, paths.DRAW_WORKSPACE, torch.float64)
-    launch(paths.draw, spec, transition, outputs.filtered, uniform, lengths, fault, path)
+    inputs = transition.mT.contiguous(), outputs.filtered, uniform, lengths, fault
+    _walk(paths.drawn, inputs, evidence.shape[2], path, torch.float64)
+
+
+def _walk(
+    choose: Callable[..., int],
+    inputs: tuple[Tensor, ...],
+    numbers: int,
+    path: Tensor,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Choose states from the last to the first; ``inputs`` are those of ``paths.walk``."""
+    messages = inputs[1]
+    shared = shared_memory(dtype or messages.dtype, numbers)
+    layout = paths.WALKERS, shared, 1, length_for(messages, paths.WALKERS, WALKS)
+    in_chunks(paths.walk(choose), layout, messages, inputs, (path,))
 
 
 def _in_rising_precision(
@@ -197,7 +222,8 @@ def _scaled(
     there = start, _padded(step, plan.width), shifts, floors, observed
     left = outputs.filtered.flatten(1), outputs.log_scales, first
     shared = shared_memory(dtype, WARPS + plan.numbers)
-    layout = plan.threads, shared, evidence.shape[2], LONGEST
+    longest = length_for(evidence, plan.threads, _blocks(plan, dtype))
+    layout = plan.threads, shared, evidence.shape[2], longest
     passes = [in_chunks(forward, layout, evidence, there, left)]
     if outputs.states is not None and outputs.transitions is not None:
         # Zeros, for the pass leaves out sequences that were lost, and their sums must not overflow.
@@ -252,10 +278,15 @@ def _exponential(log: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     return (log - shift.reshape(-1, *(1,) * (log.ndim - 1))).exp().to(dtype), shift
 
 
-def _padded(matrices: Tensor, width: int) -> Tensor:
-    """Flat matrices of so many rows and columns, filled up with zeros."""
+def _padded(matrices: Tensor, width: int, value: float = 0.0) -> Tensor:
+    """Flat matrices of so many rows and columns, filled up."""
     more = width - matrices.shape[-1]
-    return torch.nn.functional.pad(matrices, (0, more, 0, more)).flatten(1)
+    return torch.nn.functional.pad(matrices, (0, more, 0, more), value=value).flatten(1)
+
+
+def _blocks(plan: strips.Layout, dtype: torch.dtype) -> int:
+    """Blocks of a pass on a multiprocessor at a time."""
+    return max(1, min(16, HOLDING * 4 // dtype.itemsize // plan.threads))
 
 
 def _per_chain(evidence: Tensor, vectors: int, dtype: torch.dtype | None = None) -> tuple[int, int, int]:

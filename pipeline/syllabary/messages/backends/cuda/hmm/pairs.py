@@ -8,7 +8,7 @@ precision and their sums in float64. A second kernel adds the pieces, in order.
 import numpy as np
 
 from ...compiled import Floats
-from ..block import SIMULATED, cuda, kernel
+from ..block import SIMULATED, cuda, kernel, memory_for, unsigned, wide
 
 __all__ = ["CELLS", "PART", "SIDE", "TILE", "add_parts", "sum_parts"]
 
@@ -27,10 +27,11 @@ def sum_parts(before: Floats, after: Floats, lengths: Floats, parts: Floats) -> 
     i, part, size = cuda.blockIdx.x, cuda.blockIdx.y, parts.shape[3]
     tiles = (size + TILE - 1) // TILE
     down, right = cuda.blockIdx.z // tiles * TILE, cuda.blockIdx.z % tiles * TILE
-    thread, threads = cuda.threadIdx.x, cuda.blockDim.x
-    row, column = thread // SIDE, thread % SIDE
-    workspace = cuda.shared.array(0, before.dtype)
-    left, above = workspace[:CELLS], workspace[CELLS:]
+    thread, threads = unsigned(cuda.threadIdx.x), cuda.blockDim.x
+    # The entries of a thread are neighbors, which are read at a time; both slices lie in one array.
+    row = thread // unsigned(SIDE) * unsigned(PER_THREAD)
+    column = unsigned(CELLS) + thread % unsigned(SIDE) * unsigned(PER_THREAD)
+    workspace, zero = memory_for(before), before.dtype.type(0)
     recent = cuda.local.array(ENTRIES, before.dtype)
     total = cuda.local.array(ENTRIES, np.float64)
     for entry_of_thread in range(ENTRIES):
@@ -40,22 +41,28 @@ def sum_parts(before: Floats, after: Floats, lengths: Floats, parts: Floats) -> 
     for begin in range(first, last, SLICE):
         cuda.syncthreads()
         for entry in range(thread, CELLS, threads):
-            t, m = begin + entry // TILE, entry % TILE
-            left[entry] = before[i, t, down + m] if t < last and down + m < size else 0
-            above[entry] = after[i, t + 1, right + m] if t < last and right + m < size else 0
+            place, m = unsigned(entry), entry % TILE
+            t = begin + entry // TILE
+            workspace[place] = (
+                before[i, wide(t), wide(down + m)] if t < last and down + m < size else zero
+            )
+            workspace[unsigned(CELLS) + place] = (
+                after[i, wide(t + 1), wide(right + m)] if t < last and right + m < size else zero
+            )
         cuda.syncthreads()
         for entry_of_thread in range(ENTRIES):
             recent[entry_of_thread] = 0
-        for entry in range(0, CELLS, TILE):
+        for line in range(SLICE):
+            above = unsigned(line) * unsigned(TILE)
             for m in range(PER_THREAD):
-                number = left[entry + row + m * SIDE]
+                number = workspace[above + row + unsigned(m)]
                 for n in range(PER_THREAD):
-                    recent[m * PER_THREAD + n] += number * above[entry + column + n * SIDE]
+                    recent[m * PER_THREAD + n] += number * workspace[above + column + unsigned(n)]
         for entry_of_thread in range(ENTRIES):
             total[entry_of_thread] += recent[entry_of_thread]
     for m in range(PER_THREAD):
         for n in range(PER_THREAD):
-            j, k = down + row + m * SIDE, right + column + n * SIDE
+            j, k = down + row + m, right + column - CELLS + n
             if j < size and k < size:
                 parts[i, part, j, k] = total[m * PER_THREAD + n]
 

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from ...compiled import Floats
-from ..block import WARP_SIZE, WARPS, Kernel, bounded, cuda, device, warp_sum
+from ..block import WARP_SIZE, WARPS, Kernel, bounded, cuda, device, memory_for, unsigned, warp_sum, wide
 from ..chunks import checks, chunks_of_block, forgotten, frames_of, number_of
 from ..strips import HELD, Layout, strips
 
@@ -57,7 +57,8 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
         largest entry of every frame, and lengths. ``first`` receives c_1, or 0 where a c_t is less
         than its ``floors``.
         """
-        i, thread, last = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x - 1
+        i, thread = unsigned(cuda.blockIdx.x), unsigned(cuda.threadIdx.x)
+        last = cuda.blockDim.x - 1
         evidence, peaks, length = observed[0][i], observed[1][i], observed[2][i]
         starts, source, target, reruns = (
             boundaries[0][i],
@@ -68,18 +69,16 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
         warm_up, longest = launch
         size, floor, step = starts.shape[1], dtype(floors[i]), transition[i % transition.shape[0]]
         filtered, has_state = messages[i], thread < size
-        workspace = cuda.shared.array(0, messages.dtype)
+        workspace = memory_for(messages)
         strip = cuda.local.array(held, messages.dtype)
-        scratch, vector, sums = (
-            workspace[:WARPS],
-            workspace[WARPS : WARPS + width],
-            workspace[WARPS + width :],
-        )
+        # The vector comes first: four of its numbers are read at a time.
+        vector, sums = workspace, workspace[WARPS + width :]
+        earlier, later = shifts[i, 0], shifts[i, 1]
         number = number_of(length, longest)
         k, high = chunks_of_block(number, warm_up, source, target)
         while True:
             if warm_up == 0:
-                k = first_wrong(starts, source, max(k, 1), high, scratch)
+                k = first_wrong(starts, source, reruns, max(k, 1), high)
             if k >= high:
                 break
             hold(step, strip)
@@ -89,17 +88,18 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
             start_frame, mass, coming, top, prior = max(0, begin - warm_up), zero, zero, zero, zero
             if has_state:
                 mass = source[k - 1, thread] if warm_up == 0 else unity
-                coming, top = evidence[start_frame * size + thread], peaks[start_frame]
+                coming, top = evidence[wide(start_frame * size) + thread], peaks[wide(start_frame)]
                 if start_frame == 0:
                     prior = initial[i % initial.shape[0], thread]
             if thread < width:
                 vector[thread] = mass
             cuda.syncthreads()
+            ahead, place = wide(start_frame * size) + thread, wide(begin * size) + thread
             for t in range(start_frame, end + 1):
                 likely = math.exp(coming - top)
-                if has_state:  # prefetched a step ahead
-                    ahead = min(t + 1, end - 1)
-                    coming, top = evidence[ahead * size + thread], peaks[ahead]
+                if has_state and t + 1 < end:  # fetched a step ahead
+                    ahead += wide(size)
+                    coming, top = evidence[ahead], peaks[wide(t + 1)]
                 if t > 0:
                     multiply(vector, step, strip, sums)
                 cuda.syncthreads()
@@ -110,7 +110,8 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
                         share = unity / total if floor <= total < endless else lost
                         mass, product = mass * share, product * share
                         if t > begin:
-                            filtered[(t - 1) * size + thread] = mass
+                            filtered[place] = mass
+                            place += wide(size)
                         elif t == begin:
                             starts[k, thread] = mass
                     if t < end:
@@ -120,8 +121,9 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
                     total = gather(sums, 0)[1]
                     good = floor <= total < endless
                     if good:
-                        shift = shifts[i, 1 if t > 1 else 0] + peaks[t - 1]
-                        log_scales[i, t - 1] = shift + math.log(total)
+                        before = wide(t - 1)
+                        shift = (later if t > 1 else earlier) + peaks[before]
+                        log_scales[i, before] = shift + math.log(total)
                     if t == 1:
                         first[i] = total if good else 0
                 cuda.syncthreads()
@@ -154,7 +156,8 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
         same name) ``first`` becomes 0. ``states`` may have fewer frames than there are; the rest are
         not wanted.
         """
-        i, thread, smallest = cuda.blockIdx.x, cuda.threadIdx.x, dtype(floor)
+        i, thread = unsigned(cuda.blockIdx.x), unsigned(cuda.threadIdx.x)
+        smallest = dtype(floor)
         evidence, peaks, length = observed[0][i], observed[1][i], observed[2][i]
         starts, source, target, reruns = (
             boundaries[0][i],
@@ -166,11 +169,11 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
         size, start, step = starts.shape[1], dtype(first[i]), transposed[i % transposed.shape[0]]
         messages, marginals, ratios, has_state = filtered[i], states[i], weights[i], thread < size
         wanted = len(marginals) // size
-        workspace = cuda.shared.array(0, filtered.dtype)
+        workspace = memory_for(filtered)
         strip = cuda.local.array(held, filtered.dtype)
-        scratch, vector, sums = (
-            workspace[:WARPS],
-            workspace[WARPS : WARPS + width],
+        vector, scratch, sums = (
+            workspace,
+            workspace[width : width + WARPS],
             workspace[WARPS + width :],
         )
         number = number_of(length, longest)
@@ -179,7 +182,7 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
         k, high = chunks_of_block(number, warm_up, source, target)
         while True:
             if warm_up == 0:
-                k = first_wrong(starts, source, max(k, 1), high, scratch)
+                k = first_wrong(starts, source, reruns, max(k, 1), high)
             if k >= high:
                 break
             hold(step, strip)
@@ -193,12 +196,15 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
             )  # fmt: skip
             if has_state:
                 message = source[k - 1, thread] if warm_up == 0 else unity
-                coming, top = evidence[start_frame * size + thread], peaks[start_frame]
-                before = messages[max(start_frame - 1, 0) * size + thread]
+                coming, top = evidence[wide(start_frame * size) + thread], peaks[wide(start_frame)]
+                before = messages[wide(max(start_frame - 1, 0) * size) + thread]
                 if end == length and end - 1 < wanted:
-                    marginals[(end - 1) * size + thread] = messages[(end - 1) * size + thread]
+                    place = wide((end - 1) * size) + thread
+                    marginals[place] = messages[place]
             if thread < width:
                 vector[thread] = zero
+            # Where the numbers of frame t lie; not read where that is before the first.
+            place, line = wide(max(start_frame - 1, 0) * size) + thread, wide(size)
             for t in range(start_frame - 1, begin - 2, -1):
                 likely = math.exp(coming - top)
                 if has_state:
@@ -206,7 +212,8 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
                         starts[k, thread] = message
                     spent, weighted = weighted, message * likely
                     vector[thread] = weighted
-                    coming, top = evidence[max(t, 0) * size + thread], peaks[max(t, 0)]
+                    if t >= 0:
+                        coming, top = evidence[place], peaks[wide(t)]
                 cuda.syncthreads()
                 if t >= begin:
                     multiply(vector, step, strip, sums)
@@ -217,18 +224,20 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
                     good = mass >= smallest and (t >= 0 or start * (mass / scale) >= smallest)
                     failed = failed or not good
                     share = unity / mass if good else lost
-                    ratios[(t + 2) * size + thread] = spent * share
+                    ratios[place + line + line] = spent * share
                     if t + 1 < wanted:
-                        marginals[(t + 1) * size + thread] = joint * share
+                        marginals[place + line] = joint * share
                 cuda.syncthreads()
                 if t >= begin:
                     if has_state:
                         product, scale = gather(sums, thread)
                         message, joint = product / scale, before * product
-                        before = messages[max(t - 1, 0) * size + thread]
+                        if t > 0:
+                            before = messages[place - line]
                     total = warp_sum(joint)
                     if thread < width and thread % WARP_SIZE == 0:
                         scratch[thread // WARP_SIZE] = total
+                place -= line
             if has_state:
                 target[k, thread] = lost if failed else message
             k += 1

@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor
 
-from ..block import Kernel
-from ..chunks import Boundaries, Reruns, in_chunks, max_chunks
-from ..launch import NUMBERS, launch, shared_memory, threads_for
+from ..block import WARP_SIZE, WARPS, Kernel
+from ..chunks import Boundaries, Reruns, first_faults, in_chunks, length_for, max_chunks
+from ..launch import NUMBERS, THREADS, launch, shared_memory, threads_for
 from . import passes, tangent
 
 __all__ = ["lds_marginals", "lds_sample", "lds_tangent"]
 
-# Frames of a chunk at most: as many as fill a large GPU once with an hour of one recording.
-LONGEST = 128
+# Warps of passes that fit on a multiprocessor, at some 216 registers a thread; blocks of tangents.
+FITTING, TANGENTS = 9, 4
 
 Tensors = tuple[Tensor, ...]
 
@@ -49,10 +49,13 @@ def lds_marginals(
     spread, pairs = (none if part is None else part for part in (covariances, cross))
     chunks = forward.reruns.shape[1] if sums is not None else 0
     parts = totals.new_empty(count, chunks, 2, size**2)
-    added = totals.new_empty(count, 0, size**2) if sums is None else sums.flatten(2)
     inputs = (*_flat(partial[0]), partial[1], *_flat(partial[2]), lengths)
-    target = ((*_flat(spread), means, *_flat(pairs)), parts, added, fault)
+    target = ((*_flat(spread), means, *_flat(pairs)), parts, fault)
     backward = _launch_passes(plan.smooth_backward, plan, means, inputs, target)
+    if sums is not None:
+        spec, longest = ((count, size**2), THREADS, 0), _longest(plan, means)
+        joined = parts, inputs[0], backward.ends[0], lengths, longest, fault
+        launch(passes.add_chunks, spec, *joined, sums.flatten(2))
     return Reruns(forward.reruns, backward.reruns)
 
 
@@ -71,11 +74,15 @@ def lds_tangent(
     """Fill derivatives of means and covariances; see ``messages.lds.tangent``."""
     if centered.numel() == 0:
         return
-    spec = _per_gaussian(centered)
+    size, kernels = centered.shape[2], tangent.passes(NUMBERS[centered.dtype])
+    layout = _per_gaussian(centered, size**2 + size + 2)
     before, steps, spread, *changes = _flat(filtered, gain, covariances, d_precision, d_lower)
+    partial = torch.empty_like(before), torch.empty_like(centered), torch.empty_like(steps)
+    inputs = (before, steps, *changes, centered, lengths)
+    in_chunks(kernels.forward, layout, centered, (inputs,), partial)
+    inputs = (before, steps, spread, *partial, lengths)
     moved = (d_means, *_flat(d_covariances, d_cross))
-    launch(tangent.tangent_forward, spec, before, steps, *changes, centered, lengths, *moved)
-    launch(tangent.tangent_backward, spec, before, steps, spread, lengths, *moved)
+    in_chunks(kernels.backward, layout, centered, (inputs,), moved)
 
 
 def lds_sample(
@@ -93,8 +100,14 @@ def lds_sample(
     means, totals = torch.empty_like(samples), samples.new_empty(len(samples), 2, dtype=torch.float64)
     partial = torch.empty_like(precision), means, torch.empty_like(lower)
     _filter(_kernels(samples), (precision, lower, precision_mean, lengths), partial, totals, fault)
-    flat = _flat(partial[0], partial[2])
-    launch(tangent.draw, _per_gaussian(samples), means, *flat, normals, lengths, fault, samples)
+    layout, kernels = (
+        _per_gaussian(samples, 2 * samples.shape[2]),
+        tangent.passes(NUMBERS[samples.dtype]),
+    )
+    faults = lengths.new_full((len(samples), max_chunks(samples.shape[1], layout[3])), -1)
+    inputs = (means, *_flat(partial[0], partial[2]), normals, lengths, fault)
+    in_chunks(kernels.draw, layout, samples, (inputs,), (samples, faults))
+    fault.copy_(torch.where(fault < 0, first_faults(faults), fault))
 
 
 def _filter(
@@ -103,7 +116,7 @@ def _filter(
     """Fill P⁻¹, m and W of every frame; return the messages at chunk boundaries."""
     precision, lower, precision_mean, lengths = chain
     count, frames, _ = precision_mean.shape
-    number = max_chunks(frames, LONGEST)
+    number = max_chunks(frames, _longest(plan, precision_mean))
     parts = totals.new_empty(count, number, 2), lengths.new_empty(count, number)
     inputs = (*_flat(precision, lower), precision_mean, lengths)
     outputs = (*_flat(partial[0]), partial[1], *_flat(partial[2]))
@@ -119,15 +132,21 @@ def _launch_passes(
     kernel: Kernel, plan: passes.Kernels, like: Tensor, inputs: Tensors, partial: tuple[object, ...]
 ) -> Boundaries:
     size, shared = like.shape[2], shared_memory(like.dtype, plan.numbers)
-    layout = plan.threads, shared, size * (size + 1), LONGEST
+    layout = plan.threads, shared, size * (size + 1), _longest(plan, like)
     return in_chunks(kernel, layout, like, (inputs,), partial)
 
 
-def _per_gaussian(means: Tensor) -> tuple[int, int, int]:
-    """Blocks, threads and bytes of shared memory where a block has a chain of D dimensions."""
-    count, _, size = means.shape
-    numbers = tangent.MATRICES * size**2 + tangent.VECTORS * size
-    return count, threads_for(size**2), shared_memory(means.dtype, numbers)
+def _longest(plan: passes.Kernels, like: Tensor) -> int:
+    """Frames of a chunk of a pass at most."""
+    return length_for(like, plan.threads, max(1, FITTING * WARP_SIZE // plan.threads))
+
+
+def _per_gaussian(means: Tensor, numbers: int) -> tuple[int, int, int, int]:
+    """Layout of tangents and samples, whose messages have so many ``numbers``; see ``in_chunks``."""
+    size, threads = means.shape[2], threads_for(means.shape[2] ** 2)
+    wanted = WARPS + tangent.MATRICES * size**2 + tangent.VECTORS * size
+    shared = shared_memory(means.dtype, wanted)
+    return threads, shared, numbers, length_for(means, threads, TANGENTS)
 
 
 def _flat(*matrices: Tensor) -> tuple[Tensor, ...]:

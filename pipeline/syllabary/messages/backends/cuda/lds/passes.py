@@ -24,10 +24,12 @@ from ..block import (
     bounded,
     cuda,
     device,
+    kernel,
+    unsigned,
 )
 from ..chunks import checks, chunks_of_block, frames_of, number_of
 
-__all__ = ["Kernels", "passes"]
+__all__ = ["Kernels", "add_chunks", "passes"]
 
 # Entries of a matrix that a thread has, at most.
 PER_THREAD = 2 if SIMULATED else 5
@@ -35,6 +37,36 @@ PER_THREAD = 2 if SIMULATED else 5
 ROUNDINGS = 64
 # Products of pivots are kept from here to its inverse.
 SMALL = 1e-250
+
+
+@kernel
+def add_chunks(
+    parts: Floats,
+    filtered: Floats,
+    ends: Floats,
+    lengths: Floats,
+    longest: int,
+    fault: Floats,
+    sums: Floats,
+) -> None:
+    """Fill (B, 4, D²) with Σ_{t<T} S_t, Σ_{t>1} S_t, Σ S_{t+1,t} and S_1, an entry to a block.
+
+    ``parts`` is what ``smooth_backward`` fills, and ``ends`` the messages that its chunks left.
+    """
+    b, m, length = cuda.blockIdx.x, cuda.blockIdx.y, lengths[cuda.blockIdx.x]
+    scratch = cuda.shared.array(WARPS, float64)
+    if fault[b] >= 0 or length == 0:
+        return
+    number, total, steps = number_of(length, longest), 0.0, 0.0
+    for k in range(cuda.threadIdx.x, number, cuda.blockDim.x):
+        total += parts[b, k, 0, m]
+        steps += parts[b, k, 1, m]
+    total, steps = block_sum(total, scratch), block_sum(steps, scratch)
+    if cuda.threadIdx.x == 0:
+        first = ends[b, number - 1, m]
+        if length > 1:
+            sums[b, 0, m], sums[b, 1, m] = total + first, total + filtered[b, length - 1, m]
+        sums[b, 2, m], sums[b, 3, m] = steps, first
 
 
 class Kernels(NamedTuple):
@@ -53,7 +85,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
     threads = -(-(side**2) // (PER_THREAD * WARP_SIZE)) * WARP_SIZE
     per_thread, allowed = -(-(side**2) // threads), dtype(ROUNDINGS * np.finfo(dtype).eps)
     zero, unity, lost = dtype(0), dtype(1), dtype(math.nan)
-    kernel = bounded(threads, 1)
+    compiled = bounded(threads, 1)
     shared = 2 * WARPS + 2 * square + numbers + max(numbers, 2 * side)
 
     @device
@@ -67,14 +99,14 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
     first_wrong = checks(agree)
 
     @device
-    def dot(left: Floats, across: int, right: Floats, down: int) -> Number:
-        """Sum of products of numbers that lie so far apart."""
-        total = left[0] * right[0]
+    def dot(left: Floats, i: int, across: int, right: Floats, j: int, down: int) -> Number:
+        """Sum of products of numbers from i and from j on that lie so far apart."""
+        total = left[i] * right[j]
         for m in range(1, size):
-            total += left[m * across] * right[m * down]
+            total += left[i + m * across] * right[j + m * down]
         return total
 
-    @kernel
+    @compiled
     def filter_forward(
         chain: tuple[Floats, Floats, Floats, Floats],
         boundaries: tuple[Floats, Floats, Floats, Floats],
@@ -90,7 +122,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
         and Σ log |P_t|; or ``fault``. ``parts`` are the totals and faults of chunks. Of the matrix
         (P h; hᵀ 0) all pivots but the last are eliminated, which leaves −P⁻¹, P⁻¹ h and −h·P⁻¹ h.
         """
-        b, thread = cuda.blockIdx.x, cuda.threadIdx.x
+        b, thread = cuda.blockIdx.x, unsigned(cuda.threadIdx.x)
         precision, lower, vectors, length = chain[0][b], chain[1][b], chain[2][b], chain[3][b]
         starts, source, target, reruns = (
             boundaries[0][b],
@@ -101,20 +133,21 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
         covariances, means, gain = outputs[0][b], outputs[1][b], outputs[2][b]
         warm_up, longest = launch
         workspace = cuda.shared.array(0, covariances.dtype)
-        scratch, link, steps = (
-            workspace[:WARPS],
-            workspace[WARPS : WARPS + square],
-            workspace[WARPS + square :],
-        )
+        link, steps = workspace[WARPS : WARPS + square], workspace[WARPS + square :]
         message, rows = workspace[WARPS + 2 * square :], workspace[WARPS + 2 * square + numbers :]
         entries = cuda.local.array(per_thread, covariances.dtype)
         soon = cuda.local.array(per_thread, covariances.dtype)
         links = cuda.local.array(per_thread, covariances.dtype)
+        row_of = cuda.local.array(per_thread, np.uint32)
+        column_of = cuda.local.array(per_thread, np.uint32)
+        for n in range(per_thread):
+            m = thread + unsigned(n * threads)
+            row_of[n], column_of[n] = m // unsigned(side), m % unsigned(side)
         number = number_of(length, longest)
         k, high = chunks_of_block(number, warm_up, source, target)
         while True:
             if warm_up == 0:
-                k = first_wrong(starts, source, max(k, 1), high, scratch)
+                k = first_wrong(starts, source, reruns, max(k, 1), high)
             if k >= high:
                 break
             begin, end = frames_of(length, number, k)
@@ -129,8 +162,9 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                 for m in range(thread, square, threads):
                     link[m] = lower[begin - 1, m]
             for n in range(per_thread):
-                i, j = (thread + n * threads) // side, (thread + n * threads) % side
-                soon[n] = potential(precision[start_frame], vectors[start_frame], i, j)
+                soon[n] = potential(
+                    precision[start_frame], vectors[start_frame], row_of[n], column_of[n]
+                )
             cuda.syncthreads()
             for t in range(start_frame, end):
                 if t == begin and k > 0:
@@ -138,79 +172,91 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                     for m in range(thread, numbers, threads):
                         starts[k, m] = message[m]
                 is_joined, ahead = t > start_frame or has_neighbor, min(t + 1, end - 1)
+                frame, next_frame, past = unsigned(t), unsigned(ahead), unsigned(max(ahead, 1) - 1)
                 for n in range(per_thread):
-                    m = thread + n * threads
-                    i, j = m // side, m % side
-                    entries[n], soon[n] = soon[n], potential(precision[ahead], vectors[ahead], i, j)
+                    m = thread + unsigned(n * threads)
+                    entries[n] = soon[n]
+                    soon[n] = potential(
+                        precision[next_frame], vectors[next_frame], row_of[n], column_of[n]
+                    )
                     if m < square:
-                        links[n] = lower[ahead - 1, m] if ahead > 0 else zero
+                        links[n] = lower[past, m] if ahead > 0 else zero
                         if is_joined:
-                            steps[m] = dot(link[m // size * size :], 1, message[m % size :], size)
+                            line, column = m // unsigned(size) * size, m % unsigned(size)
+                            steps[m] = dot(link, line, 1, message, column, size)
                 cuda.syncthreads()
                 if is_joined:
                     for n in range(per_thread):
-                        m = thread + n * threads
-                        left, right = max(m // side, m % side), min(m // side, m % side)
+                        m = thread + unsigned(n * threads)
+                        left, right = max(row_of[n], column_of[n]), min(row_of[n], column_of[n])
                         if left < size:
-                            entries[n] -= dot(steps[left * size :], 1, link[right * size :], 1)
+                            entries[n] -= dot(steps, left * size, 1, link, right * size, 1)
                         elif left == size and right < size:
-                            entries[n] -= dot(link[right * size :], 1, message[square:], 1)
+                            entries[n] -= dot(link, right * size, 1, message, unsigned(square), 1)
                         if m < square and t >= begin:
-                            gain[t - 1, m] = steps[m]
+                            gain[frame - unsigned(1), m] = steps[m]
                 for n in range(per_thread):
-                    if thread + n * threads < side:
-                        rows[thread + n * threads] = entries[n]
+                    if thread + unsigned(n * threads) < side:
+                        rows[thread + unsigned(n * threads)] = entries[n]
+                row, after, kept_pivot = unsigned(0), unsigned(side), unity
                 for p in range(vectors.shape[1]):  # not a constant, so a loop
                     cuda.syncthreads()
-                    row, after = rows[p % 2 * side :], rows[(p + 1) % 2 * side :]
-                    pivot = row[p] if row[p] > 0 else lost
-                    grown, share = product * np.float64(pivot), unity / pivot
-                    if SMALL < grown < 1 / SMALL:
-                        product = grown
-                    else:
-                        volume += math.log(product)
-                        product = np.float64(pivot)
+                    q = unsigned(p)
+                    pivot = rows[row + q]
+                    pivot = pivot if pivot > 0 else lost
+                    share = unity / pivot
+                    kept_pivot = pivot if thread == q else kept_pivot
                     for n in range(per_thread):
-                        i, j = (thread + n * threads) // side, (thread + n * threads) % side
+                        i, j = row_of[n], column_of[n]
                         if i < side:
-                            if i == p:
-                                entries[n] = -share if j == p else row[j] * share
-                            elif j == p:
-                                entries[n] = row[i] * share
-                            else:
-                                entries[n] -= row[i] * row[j] * share
-                            if i == p + 1:
-                                after[j] = entries[n]
+                            left, right = rows[row + i], rows[row + j]
+                            is_row, is_column = i == q, j == q
+                            entry = entries[n] - left * right * share
+                            entry = left * share if is_column else entry
+                            entry = right * share if is_row else entry
+                            entry = -share if is_row and is_column else entry
+                            entries[n] = entry
+                            if i == q + unsigned(1):
+                                rows[after + j] = entry
+                    row, after = after, row
+                # A thread keeps one pivot, and log |P| is the sum of what the threads have.
+                grown = product * np.float64(kept_pivot)
+                if SMALL < grown < 1 / SMALL:
+                    product = grown
+                else:
+                    volume += math.log(product)
+                    product = np.float64(kept_pivot)
                 for n in range(per_thread):
-                    i, j = (thread + n * threads) // side, (thread + n * threads) % side
+                    i, j, m = row_of[n], column_of[n], thread + unsigned(n * threads)
                     if i < size and j < size:
                         message[i * size + j] = -entries[n]
+                        if t >= begin:
+                            covariances[frame, i * size + j] = -entries[n]
                     elif i < size:
                         message[square + i] = entries[n]
+                        if t >= begin:
+                            means[frame, i] = entries[n]
                     elif i == size and j == size:
                         energy -= entries[n]
                         if bad < 0 and not -math.inf < entries[n] < math.inf:
                             bad = t
-                    if thread + n * threads < square:
-                        link[thread + n * threads] = links[n]
+                    if m < square:
+                        link[m] = links[n]
                 cuda.syncthreads()
-                for m in range(thread, numbers, threads):
-                    if t >= begin and m < square:
-                        covariances[t, m] = message[m]
-                    elif t >= begin:
-                        means[t, m - square] = message[m]
             for m in range(thread, numbers, threads):
                 target[k, m] = message[m]
+            ledger = cuda.shared.array(0, float64)  # the same memory
+            volume = block_sum(volume + math.log(product), ledger)
             if thread == (side**2 - 1) % threads:
                 parts[0][b, k, 0] = energy
-                parts[0][b, k, 1] = volume + math.log(product)
+                parts[0][b, k, 1] = volume
                 parts[1][b, k] = bad
             k += 1
             cuda.syncthreads()
         if cuda.gridDim.y == 1:
             # The first fault, for later results are void.
             energy, volume, early = 0.0, 0.0, -math.inf
-            ledger = cuda.shared.array(0, float64)  # the same memory
+            ledger = cuda.shared.array(0, float64)
             cuda.syncthreads()
             for k in range(thread, number, threads):
                 energy += parts[0][b, k, 0]
@@ -233,23 +279,22 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
             return precision[left * size + right]
         return vector[right] if left == size and right < size else zero
 
-    @kernel
+    @compiled
     def smooth_backward(
         filtered: tuple[Floats, Floats, Floats, Floats],
         boundaries: tuple[Floats, Floats, Floats, Floats],
         launch: tuple[int, int],
         outputs: tuple[Floats, Floats, Floats],
         parts: Floats,
-        sums: Floats,
         fault: Floats,
     ) -> None:
         """Smooth the results of the forward pass: marginals, or where they have no frames, their sums.
 
         μ_t = m_t − W_tᵀ μ_{t+1};  S_{t+1,t} = −S_{t+1} W_t;  S_t = P_t⁻¹ + W_tᵀ S_{t+1} W_t, a sum of
-        positive terms. ``sums`` (B, 4, D²) receives Σ_{t<T} S_t, Σ_{t>1} S_t, Σ S_{t+1,t}, and S_1;
-        ``parts`` (B, S, 2, D²) are sums of chunks, without the first and the last frame.
+        positive terms. ``parts`` (B, S, 2, D²) receives Σ S_t and Σ S_{t+1,t} of chunks, without the
+        first and the last frame; it has no chunks where sums are not wanted.
         """
-        b, thread = cuda.blockIdx.x, cuda.threadIdx.x
+        b, thread = cuda.blockIdx.x, unsigned(cuda.threadIdx.x)
         before, centers, gains, length = filtered[0][b], filtered[1][b], filtered[2][b], filtered[3][b]
         starts, source, target, reruns = (
             boundaries[0][b],
@@ -260,23 +305,27 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
         covariances, means, cross = outputs[0][b], outputs[1][b], outputs[2][b]
         warm_up, longest = launch
         workspace = cuda.shared.array(0, before.dtype)
-        scratch, gain, message = (
-            workspace[:WARPS],
-            workspace[WARPS : WARPS + square],
-            workspace[WARPS + square :],
-        )
+        gain, message = workspace[WARPS : WARPS + square], workspace[WARPS + square :]
         product = workspace[WARPS + square + numbers :]
         entries = cuda.local.array(per_thread, before.dtype)
         links = cuda.local.array(per_thread, before.dtype)
         inner = cuda.local.array(per_thread, np.float64)
         pairs = cuda.local.array(per_thread, np.float64)
-        number, is_summed = number_of(length, longest), sums.shape[1] > 0
+        left_of = cuda.local.array(per_thread, np.uint32)
+        right_of = cuda.local.array(per_thread, np.uint32)
+        for n in range(per_thread):
+            m = thread + unsigned(n * threads)
+            i, j = m // unsigned(size), m % unsigned(size)
+            left_of[n], right_of[n] = max(i, j), min(i, j)
+            if m >= square:
+                left_of[n], right_of[n] = m - unsigned(square), unsigned(size)
+        number, is_summed = number_of(length, longest), parts.shape[1] > 0
         if fault[b] >= 0 or length == 0:
             return
         k, high = chunks_of_block(number, warm_up, source, target)
         while True:
             if warm_up == 0:
-                k = first_wrong(starts, source, max(k, 1), high, scratch)
+                k = first_wrong(starts, source, reruns, max(k, 1), high)
             if k >= high:
                 break
             begin, end = frames_of(length, number, number - 1 - k)
@@ -301,43 +350,42 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                 inner[n], pairs[n] = 0, 0
             for t in range(start_frame - 1, begin - 1, -1):
                 cuda.syncthreads()
+                frame, past = unsigned(t), unsigned(max(t, 1) - 1)
                 for n in range(per_thread):
-                    m = thread + n * threads
+                    m = thread + unsigned(n * threads)
                     if m < numbers:
                         if t + 1 == end and k > 0:
                             starts[k, m] = message[m]
                         # Asked for now, needed two waits later.
-                        entries[n] = before[t, m] if m < square else centers[t, m - square]
+                        entries[n] = before[frame, m] if m < square else centers[frame, m - square]
                     if m < square:
-                        links[n] = gains[max(t - 1, 0), m]
-                        i, j = m // size, m % size
-                        entry = dot(message[i * size :], 1, gain[j:], size)
+                        links[n] = gains[past, m]
+                        i, j = m // unsigned(size), m % unsigned(size)
+                        entry = dot(message, i * size, 1, gain, j, size)
                         product[i * side + j] = entry
                         if t < end and is_summed:
                             pairs[n] -= entry
                         elif t < end:
-                            cross[t, m] = -entry
+                            cross[frame, m] = -entry
                     elif m < numbers:
-                        product[(m - square) * side + size] = -message[m]
+                        product[(m - unsigned(square)) * side + size] = -message[m]
                 cuda.syncthreads()
                 for n in range(per_thread):
-                    m = thread + n * threads
+                    m = thread + unsigned(n * threads)
                     if m < numbers:
-                        i, j = m - square, size
-                        if m < square:
-                            i, j = max(m // size, m % size), min(m // size, m % size)
-                        entries[n] += dot(gain[i:], size, product[j:], side)
+                        i, j = left_of[n], right_of[n]
+                        entries[n] += dot(gain, i, size, product, j, side)
                         message[m] = entries[n]
                         if t < end and m >= square:
-                            means[t, i] = entries[n]
+                            means[frame, i] = entries[n]
                         elif t < end and not is_summed:
-                            covariances[t, m] = entries[n]
+                            covariances[frame, m] = entries[n]
                         elif 0 < t < end:
                             inner[n] += entries[n]
                 cuda.syncthreads()
                 for n in range(per_thread):
-                    if thread + n * threads < square:
-                        gain[thread + n * threads] = links[n]
+                    if thread + unsigned(n * threads) < square:
+                        gain[thread + unsigned(n * threads)] = links[n]
             cuda.syncthreads()
             for n in range(per_thread):
                 m = thread + n * threads
@@ -347,16 +395,5 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                     parts[b, k, 0, m], parts[b, k, 1, m] = inner[n], pairs[n]
             k += 1
             cuda.syncthreads()
-        if cuda.gridDim.y == 1 and is_summed:
-            cuda.syncthreads()
-            for m in range(thread, square, threads):
-                total, steps = 0.0, 0.0
-                for k in range(number):
-                    total += parts[b, k, 0, m]
-                    steps += parts[b, k, 1, m]
-                first = target[number - 1, m]
-                if length > 1:
-                    sums[b, 0, m], sums[b, 1, m] = total + first, total + before[length - 1, m]
-                sums[b, 2, m], sums[b, 3, m] = steps, first
 
     return Kernels(filter_forward, smooth_backward, threads, shared)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 __all__ = ["add_products", "ar_log_likelihood", "weighted_moments"]
 
-# That one product may write.
-NUMBERS = 2**24
+# That one product may write: in float64 what a large GPU's cache holds.
+NUMBERS = 2**22
 
 
 def ar_log_likelihood(joint: Tensor, whitener: Tensor, constant: Tensor, log_likelihood: Tensor) -> None:
