@@ -167,7 +167,7 @@ def sample(
     T: int,
 ) -> Sample:
     """Draw T frames, the parameters at their means; frames are independent of the past."""
-    shares = sticky.mean(parameters.shares).numpy()
+    shares = sticky.mean(parameters.shares).cpu().numpy()
     past = np.zeros((0, dimensions(parameters)))
     rows = np.broadcast_to(shares, (len(shares), len(shares)))
     return autoregression.draw(mniw.to_standard(parameters.dynamics), shares, rows, past, rng, T)

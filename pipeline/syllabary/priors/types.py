@@ -1,12 +1,13 @@
 """Records that pass through a prior: its evidence, the posterior, gradients, and drawn sequences."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
 __all__ = [
+    "PROCESSOR",
     "Cotangent",
     "Evidence",
     "Filtered",
@@ -17,6 +18,7 @@ __all__ = [
     "Tangent",
     "TensorRecord",
     "add",
+    "moved",
     "rebuilt",
     "recordings",
     "scaled",
@@ -30,6 +32,7 @@ class TensorRecord(Protocol):
     def _asdict(self) -> "dict[str, Tensor | TensorRecord]": ...
 
 
+PROCESSOR = torch.device("cpu")
 S = TypeVar("S", bound=TensorRecord)
 E = TypeVar("E")
 R = TypeVar("R", bound=TensorRecord)
@@ -169,6 +172,19 @@ def rebuilt(kind: type[R], parts: "Iterable[Tensor | TensorRecord]") -> R:
     """Return a record of a type, a NamedTuple, with these parts in the order of its fields."""
     make: Callable[..., R] = kind
     return make(*parts)
+
+
+def moved(record: R, device: torch.device) -> R:
+    """Return a record of tensors, and of records inside it, on a device; what is None stays None."""
+    return rebuilt(type(record), (_moved(part, device) for part in record._asdict().values()))
+
+
+def _moved(part: Any, device: torch.device) -> Any:
+    if isinstance(part, Tensor):
+        # Memory that the device can read by itself is copied while the processor goes on.
+        is_pinned = device.type == "cuda" and part.device.type == "cpu"
+        return part.pin_memory().to(device, non_blocking=True) if is_pinned else part.to(device)
+    return moved(part, device) if hasattr(part, "_asdict") else part
 
 
 def add(left: R, right: R) -> R:

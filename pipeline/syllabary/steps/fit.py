@@ -24,6 +24,7 @@ def fit(
     seed: int,
     human_labels: Path | None = None,
     recordings: Rows = (),
+    device: str = "auto",
 ) -> None:
     """Train a model on the training recordings; a killed fit resumes at its last checkpoint.
 
@@ -43,7 +44,10 @@ def fit(
         ``clips.h5`` into.
     human_labels
         Optional table of behaviors that people labeled (``labels.csv``, or an export of BORIS).
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; by default ``machine.device`` of the config.
     """
+    from .. import devices
     from ..records import annotations, clock, files, tables
     from ..records.crops import Crops
     from ..reduction import reduction
@@ -51,11 +55,11 @@ def fit(
     from ..svae.settings import ModelSettings
     from ..syllables.changepoints import median_duration_s
 
-    folder = Path(folder)
+    folder, place = Path(folder), devices.use(device)
     chosen = read(ModelSettings, settings, "model")
     used = accepted(crops, quality)
     inputs = [*used, pca, changepoints, *([human_labels] if human_labels else [])]
-    provenance = made_by("fit", chosen, inputs, seed=seed)
+    provenance = made_by("fit", chosen, inputs, seed=seed, device=devices.describe(place))
     fitted = reduction.load(
         pca,
         registration=chosen.registration,
@@ -82,6 +86,7 @@ def fit(
         target_duration_s=median_duration_s(tables.read(changepoints, {"duration_s": "float64"})),
         fps=fitted.fps,
         seed=seed,
+        device=place,
         labels=labeled,
         folder=folder,
         identity=provenance.to_json() + json.dumps([series.subject for series in latents.values()]),

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from ..priors import slds
+from ..priors.types import PROCESSOR
 from ..provenance import generator
 from ..records.annotations import Annotations
 from ..reduction.latents import LatentSeries
@@ -39,6 +40,7 @@ def learn(
     target_duration_s: float,
     fps: float,
     seed: int,
+    device: torch.device = PROCESSOR,
     labels: Mapping[str, Annotations] | None = None,
     folder: Path | None = None,
     identity: str = "",
@@ -57,6 +59,8 @@ def learn(
         Ticks per second.
     seed : int
         The same seed and data give the same model, bit for bit.
+    device : torch.device
+        Where networks and messages compute; the model is there too.
     labels : mapping of recording to Annotations, optional
         People's labels of some ticks; only a model with ``discovery`` uses them.
     folder : path, optional
@@ -71,7 +75,7 @@ def learn(
     """
     require_choices(settings, "model")
     alone, together = (
-        None if folder is None else Checkpoint(folder / f"{name}.safetensors", identity)
+        None if folder is None else Checkpoint(folder / f"{name}.safetensors", identity, device)
         for name in ("checkpoint", "joint")
     )
     if settings.discovery is None:
@@ -79,7 +83,7 @@ def learn(
             log.warning("labels of people are used by models with 'discovery' alone.")
         fitted = em.fit(
             latents, settings, target_duration_s=target_duration_s, fps=fps, seed=seed,
-            checkpoint=alone,
+            device=device, checkpoint=alone,
         )  # fmt: skip
         trained, networks = joint.fit(
             fitted, crops, latents, settings, reduction.pca, fps=fps, seed=seed, checkpoint=together
@@ -88,13 +92,13 @@ def learn(
         return pixel_noise.fit(model, crops, generator(seed, "fit", "noise")), trained.history
     discovered = discovery.find(
         latents, settings.discovery, labels=labels, target_duration_s=target_duration_s, fps=fps,
-        seed=seed, folder=folder, identity=identity,
+        seed=seed, device=device, folder=folder, identity=identity,
     )  # fmt: skip
     history = discovered.history
-    networks = create(settings, reduction.pca, generator(seed, "fit", "networks"))
+    networks = create(settings, reduction.pca, generator(seed, "fit", "networks")).to(device)
     if settings.training.epochs and list(networks.encoder.parameters()):
         logits = {name: _logits(states) for name, states in discovered.states.items()}
-        fitted = clamped.fit(latents, logits, settings, fps=fps, seed=seed)
+        fitted = clamped.fit(latents, logits, settings, fps=fps, seed=seed, device=device)
         # The prior numbers the states by the frames in its own paths.
         assert fitted.order is not None
         logits = {name: each[:, fitted.order] for name, each in logits.items()}

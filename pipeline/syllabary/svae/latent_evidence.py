@@ -133,11 +133,15 @@ def of_crops(encoder: Encoder, crops: Crops, series: LatentSeries) -> GaussianEv
     values, information, motion, motion_precision = reduced(
         series, encoder.max_precision, crops.recording
     )
+    device = encoder.used.device
+    values, information, motion, motion_precision = (
+        part.to(device) for part in (values, information, motion, motion_precision)
+    )
     mean, precision = torch.zeros_like(values), torch.zeros_like(values)
     for start, heights, observed in crops.blocks(BLOCK):
         rows = slice(start, start + len(heights))
-        height_mm = torch.from_numpy(heights).float() * crops.height_step_mm
-        encoded = encoder(height_mm, torch.from_numpy(observed), values[rows], information[rows])
+        height_mm = torch.from_numpy(heights).to(device).float() * crops.height_step_mm
+        encoded = encoder(height_mm, torch.from_numpy(observed).to(device), values[rows], information[rows])
         mean[rows], precision[rows] = (part.double() for part in encoded)
     return GaussianEvidence(torch.cat([mean, motion], -1), torch.cat([precision, motion_precision], -1))
 

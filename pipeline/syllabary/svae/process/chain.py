@@ -73,7 +73,7 @@ def terms(generative_process: GenerativeProcess) -> Terms:
     """Return the log density of a frame as coefficients of itself and its past."""
     size = generative_process.size
     factor = torch.linalg.cholesky(generative_process.noise)
-    residual = torch.cat([torch.eye(size).to(factor).expand_as(factor), -generative_process.weights], -1)
+    residual = torch.cat([torch.eye(size, device=factor.device).to(factor).expand_as(factor), -generative_process.weights], -1)
     whitened = torch.linalg.solve_triangular(factor, residual, upper=False)
     offset = torch.linalg.solve_triangular(factor, generative_process.offsets[..., None], upper=False)
     log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
@@ -116,7 +116,7 @@ def chain(
     lower = quadratic.new_zeros((count, blocks * lags * lags, size, size))
     mean = quadratic.new_zeros((count, blocks * lags, size))
     begin = 0 if generative_process.start is None else 1
-    time = torch.arange(begin, frames)
+    time = torch.arange(begin, frames, device=linear.device)
     quadratic = quadratic.reshape(count, frames, lags + 1, size, lags + 1, size)
     linear = linear.reshape(count, frames, lags + 1, size)
     for a in range(lags + 1):
@@ -131,7 +131,7 @@ def chain(
                 # Below the diagonal, block t joins t to t + 1.
                 at = place[in_block] - apart * lags * lags
                 into.index_add_(1, at, part[:, in_block])
-    every = torch.arange(blocks * lags)
+    every = torch.arange(blocks * lags, device=linear.device)
     diagonal = every * lags + every % lags
     inside[:, diagonal[:frames]] += potential.precision
     mean[:, :frames] += potential.precision_mean
@@ -144,7 +144,7 @@ def chain(
         log_det = torch.linalg.slogdet(start.covariance)[1]
         total = total - 0.5 * (start.mean @ precision @ start.mean + log_det + size * LOG_2PI)
     # The last block is filled up with standard normal latents, which couple to nothing.
-    inside[:, diagonal[frames:]] += torch.eye(size).to(inside)
+    inside[:, diagonal[frames:]] += torch.eye(size, device=inside.device).to(inside)
     total = total - 0.5 * (blocks * lags - frames) * size * LOG_2PI
 
     def square(part: Tensor, number: int) -> Tensor:
@@ -195,7 +195,7 @@ def optimum(
     count, frames = states.shape[:2]
     size, lags = generative_process.size, generative_process.lags
     padded = -(-frames // lags) * lags - frames
-    before = torch.full((count,), -math.inf, dtype=torch.float64)
+    before = states.new_full((count,), -math.inf, dtype=torch.float64)
     for _ in range(max_iterations):
         latent_chain = chain(generative_process, coefficients, states, potential)
         marginals = lds.marginals(*latent_chain[:3])
@@ -251,7 +251,7 @@ def moments(
     means = marginals.means.reshape(count, -1, size)
     inside = marginals.covariances.reshape(count, -1, lags, size, lags, size)
     below = marginals.cross.reshape(count, -1, lags, size, lags, size)
-    time = torch.arange(frames)
+    time = torch.arange(frames, device=means.device)
     past = [(time - lag).clamp(min=0) for lag in range(lags + 1)]
     stacked = torch.cat([means[:, rows] for rows in past], -1)
     whole = means.new_zeros((count, frames, lags + 1, size, lags + 1, size))

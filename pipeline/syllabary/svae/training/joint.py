@@ -117,11 +117,12 @@ def fit(
     BadSetting
         Networks cannot be trained with this prior.
     """
-    networks = create(settings, reduction, generator(seed, "fit", "networks"))
+    device = fitted.parameters.dynamics.observations.device
+    networks = create(settings, reduction, generator(seed, "fit", "networks")).to(device)
     if not settings.training.epochs or not list(networks.encoder.parameters()):
         return fitted, networks
     width = len(reduction.scale)
-    recordings = TrainingRecordings(crops, latents, state_logits, networks.encoder.max_precision, width)
+    recordings = TrainingRecordings(crops, latents, state_logits, networks.encoder.max_precision, width, device)
     with one_thread("torch"):
         trainer = JointTrainer(networks, recordings, settings, fps, seed)
         state = None if checkpoint is None else checkpoint.resume(JointState)
@@ -219,7 +220,8 @@ class JointTrainer:
         parts, pixels, motion, divergence = [], 0.0, 0.0, 0.0
         boundary: dict[Window, BoundaryMessages] = {}
         states = len(state.parameters.dynamics.observations)
-        usage, paths = torch.zeros(states, dtype=torch.float64), torch.zeros(states, dtype=torch.int64)
+        counts = state.parameters.dynamics.observations
+        usage, paths = counts.new_zeros(states), counts.new_zeros(states, dtype=torch.int64)
         starts, runs = [], []
         for index, observed in enumerate(recordings.observed):
             local = self.prior.infer(
@@ -238,7 +240,7 @@ class JointTrainer:
             divergence += float(local.divergence)
             parts.append(local.statistics)
             starts.append(local.states.to(START_TYPE))
-            runs.append(durations.of_path(local.path.numpy()))
+            runs.append(durations.of_path(local.path.cpu().numpy()))
             usage += local.states[observed].double().sum(0)
             paths += torch.bincount(local.path[observed], minlength=states)
             of_recording = [window for window in cuts if window.recording == index]
@@ -367,6 +369,6 @@ class JointTrainer:
         memory: dict[int, dict[str, Tensor]] = {}
         for key, value in state.moments.items():
             number, name = key.split(".")
-            memory.setdefault(int(number), {})[name] = value.clone()
+            memory.setdefault(int(number), {})[name] = value.cpu().clone()
         current = self.optimizer.state_dict()
         self.optimizer.load_state_dict({**current, "state": memory})

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...messages.meanfield import BoundaryMessages
-from ...priors.types import GaussianEvidence, Local, TensorRecord
+from ...priors.types import GaussianEvidence, Local, TensorRecord, moved
 from ...records.crops import Crops
 from ...reduction import registration
 from ...reduction.latents import LatentSeries
@@ -37,6 +37,8 @@ class TrainingRecordings:
         Of the encoder.
     width : int
         Latents that are decoded: the first ones.
+    device : torch.device
+        Of all tensors.
     """
 
     def __init__(
@@ -46,17 +48,22 @@ class TrainingRecordings:
         state_logits: Mapping[str, Tensor] | None,
         max_precision: float,
         width: int,
+        device: torch.device,
     ):
         names = [name for name in sorted(latents) if len(latents[name].values)]
         self.paths = [crops[name] for name in names]
         self.series = [latents[name] for name in names]
-        self.state_logits = None if state_logits is None else [state_logits[name] for name in names]
-        self.observed = [torch.from_numpy(np.asarray(each.observed)) for each in self.series]
+        self.state_logits = (
+            None if state_logits is None else [state_logits[name].to(device) for name in names]
+        )
+        self.observed = [torch.from_numpy(np.asarray(each.observed)).to(device) for each in self.series]
         self.frames = sum(int(observed.sum()) for observed in self.observed)
         self.ticks = sum(len(each.values) for each in self.series)
-        self.width = width
-        self.reduced = [latent_evidence.reduced(each, max_precision) for each in self.series]
-        self.subject_offsets = [latent_evidence.subject_offset(each) for each in self.series]
+        self.width, self.device = width, device
+        self.reduced = [
+            moved(latent_evidence.reduced(each, max_precision), device) for each in self.series
+        ]
+        self.subject_offsets = [latent_evidence.subject_offset(each).to(device) for each in self.series]
         self.open = lru_cache(maxsize=OPEN_FILES)(self._open)
 
     def _open(self, index: int) -> Crops:
@@ -97,9 +104,9 @@ class TrainingRecordings:
         for window in group:
             crops = self.open(window.recording)
             raw = crops.heights(window.begin, window.stop)
-            heights.append(torch.from_numpy(raw).float() * crops.height_step_mm)
-            observed.append(torch.from_numpy(crops.observed(window.begin, window.stop)))
-            frames = torch.arange(window.begin, window.stop)
+            heights.append(torch.from_numpy(raw).to(self.device).float() * crops.height_step_mm)
+            observed.append(torch.from_numpy(crops.observed(window.begin, window.stop)).to(self.device))
+            frames = torch.arange(window.begin, window.stop, device=self.device)
             regions.append((frames >= window.scored[0]) & (frames < window.scored[1]))
             states.append(starts[window.recording][window.begin : window.stop].double())
         scored = torch.stack(regions)
@@ -109,10 +116,14 @@ class TrainingRecordings:
             scored=scored,
             starts=torch.stack(states),
             boundary=windows.join([boundary[window] for window in group]),
-            normals=torch.from_numpy(rng.standard_normal((*scored.shape, self.width))),
+            normals=self._normals(rng, *scored.shape),
             subject_offset=torch.stack([self.subject_offsets[w.recording] for w in group])[:, None],
             state_logits=self._logits(group),
         )
+
+    def _normals(self, rng: np.random.Generator, *shape: int) -> Tensor:
+        """Draw for the latents that are decoded."""
+        return torch.from_numpy(rng.standard_normal((*shape, self.width))).to(self.device)
 
     def _logits(self, group: list[Window]) -> Tensor | None:
         """Log evidence of the states of a batch, (B, T, K)."""
@@ -171,11 +182,11 @@ class TrainingRecordings:
         log_likelihood = 0.0
         for start, heights, observed in crops.blocks(latent_evidence.BLOCK):
             rows = slice(start, start + len(heights))
-            normals = torch.from_numpy(rng.standard_normal(tuple(means[rows].shape)))
+            normals = self._normals(rng, len(means[rows]))
             drawn = likelihood.sample_marginals(means[rows], covariances[rows], normals)
             of_frames = likelihood.log_likelihood(
-                torch.from_numpy(heights).float() * crops.height_step_mm,
-                torch.from_numpy(observed),
+                torch.from_numpy(heights).to(self.device).float() * crops.height_step_mm,
+                torch.from_numpy(observed).to(self.device),
                 decoder(drawn + self.subject_offsets[index]),
                 decoder.log_variance(),
                 decoder.used,
