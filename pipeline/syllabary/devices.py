@@ -63,7 +63,12 @@ def look() -> Machine:
     driver, cards = _driver()
     numba_cuda = _version(NUMBA_CUDA) if find_spec("numba_cuda") else None
     return Machine(
-        cards, driver, torch.__version__, torch.version.cuda, numba_cuda, bool(numba_cuda and _compiler())
+        cards,
+        driver,
+        torch.__version__,
+        torch.version.cuda,
+        numba_cuda,
+        bool(numba_cuda and _compiler()),
     )
 
 

@@ -5,9 +5,11 @@ refuses: operations with tensors of the processor, NumPy's view, and sums that a
 order. Values are those of the processor, so that whole steps can be compared bit for bit.
 """
 
+from functools import partial
 from types import SimpleNamespace
 
 import torch
+from torch.nn.utils.stateless import _reparametrize_module
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -37,6 +39,8 @@ class Far(torch.Tensor):
             storage_offset=inner.storage_offset(),
             dtype=inner.dtype,
             device=DEVICE,
+            # Asked of the tensor within, for some operations change it.
+            dispatch_sizes_strides_policy="sizes",
         )
         result.inner = inner
         return result
@@ -48,6 +52,9 @@ class Far(torch.Tensor):
         raise MixedDevices("NumPy sees no memory of another device; use .cpu() first")
 
     __array__ = numpy
+
+    def new_tensor(self, data, **options):
+        return torch.tensor(data, **{"dtype": self.dtype, **options}).to(DEVICE)
 
     def tolist(self):
         return self.cpu().tolist()
@@ -69,20 +76,25 @@ def near(value):
     return value.inner if isinstance(value, Far) else value
 
 
+def far(value):
+    """An ordinary tensor as a far one; anything else as it is."""
+    return Far(value) if isinstance(value, torch.Tensor) else value
+
+
 def computed(function, args, kwargs):
     """Run an operation on the ordinary tensors within, and claim its results for the device."""
     leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-    far = [leaf for leaf in leaves if isinstance(leaf, Far)]
-    is_far = bool(far)
+    inside = [leaf for leaf in leaves if isinstance(leaf, Far)]
+    is_far = bool(inside)
     if kwargs.get("device") is not None:
         is_far = kwargs["device"].type == DEVICE.type
         kwargs = {**kwargs, "device": torch.device("cpu")} if is_far else kwargs
-    elif far:
+    elif inside:
         _require_together(function, args, leaves)
     result = function(*tree_map(near, args), **tree_map(near, kwargs))
     if not is_far:
         return result
-    known = {id(leaf.inner): leaf for leaf in far}
+    known = {id(leaf.inner): leaf for leaf in inside}
 
     def claimed(value):
         if not isinstance(value, torch.Tensor):
@@ -121,13 +133,26 @@ class Inline:
     map = staticmethod(map)
 
 
+def _slopes(original, expected, around):
+    """Derivatives by torch.func, which knows no such tensors, on the ordinary ones within."""
+    if not isinstance(around, Far):
+        return original(expected, around)
+    view = expected.__self__
+    state = dict(view.decoder.named_parameters()) | dict(view.decoder.named_buffers())
+    view = view._replace(**{name: near(part) for name, part in view._asdict().items()})
+    with _reparametrize_module(view.decoder, {name: near(part) for name, part in state.items()}):
+        return tree_map(far, original(view.expected, near(around)))
+
+
 def install(monkeypatch):
     """Let kernels run on the tensors within, and steps take ``DEVICE``; return the mode to enter."""
     from syllabary import devices
     from syllabary.messages import dispatch
+    from syllabary.priors.blocks import filtering
+    from syllabary.svae.scores import observation_models
     from syllabary.svae.training import clamped, em
 
-    find, sum_rows, zeros = dispatch._find, dispatch.sum_rows, dispatch.zeros
+    find, sum_rows = dispatch._find, dispatch.sum_rows
 
     def backend(folder, name):
         module = find(folder, "cpu" if name == "reference" else name)
@@ -138,12 +163,20 @@ def install(monkeypatch):
         names = [name for name in dir(module) if callable(getattr(module, name))]
         return SimpleNamespace(**{name: unwrapped(getattr(module, name)) for name in names})
 
+    def whole(function):
+        return lambda *args: tree_map(far, function(*tree_map(near, args)))
+
     def summed(array):
         return Far(sum_rows(array.inner)) if isinstance(array, Far) else sum_rows(array)
 
     monkeypatch.setattr(dispatch, "_find", backend)
     monkeypatch.setattr(dispatch, "sum_rows", summed)
+    monkeypatch.setattr(observation_models, "_slopes", partial(_slopes, observation_models._slopes))
+    # A loop over frames, outside the backends.
+    monkeypatch.setattr(filtering, "filter", whole(filtering.filter))
     for module in (clamped, em):
         monkeypatch.setattr(module, "ThreadPoolExecutor", Inline)
-    monkeypatch.setattr(devices, "use", lambda setting: DEVICE if setting == "cuda" else torch.device("cpu"))
+    monkeypatch.setattr(
+        devices, "use", lambda setting: DEVICE if setting == "cuda" else torch.device("cpu")
+    )
     return FarDevice()

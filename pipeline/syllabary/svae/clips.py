@@ -146,7 +146,9 @@ def _heights(model: Model, latents: npt.NDArray[np.floating]) -> npt.NDArray[np.
     decoder = model.networks().decoder
     pose = latents[..., : len(decoder.scale)]
     flat = torch.from_numpy(np.asarray(pose, np.float32)).flatten(0, 1).to(model.device)
-    parts = [decoder(block).clamp(0, 255).round().byte().cpu().numpy() for block in torch.split(flat, BLOCK)]
+    parts = [
+        decoder(block).clamp(0, 255).round().byte().cpu().numpy() for block in torch.split(flat, BLOCK)
+    ]
     size = model.pca().mean.shape
     whole = np.concatenate(parts) if parts else np.zeros((0, *size), np.uint8)
     return whole.reshape(*latents.shape[:2], *size)

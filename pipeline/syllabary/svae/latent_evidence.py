@@ -141,7 +141,9 @@ def of_crops(encoder: Encoder, crops: Crops, series: LatentSeries) -> GaussianEv
     for start, heights, observed in crops.blocks(BLOCK):
         rows = slice(start, start + len(heights))
         height_mm = torch.from_numpy(heights).to(device).float() * crops.height_step_mm
-        encoded = encoder(height_mm, torch.from_numpy(observed).to(device), values[rows], information[rows])
+        encoded = encoder(
+            height_mm, torch.from_numpy(observed).to(device), values[rows], information[rows]
+        )
         mean[rows], precision[rows] = (part.double() for part in encoded)
     return GaussianEvidence(torch.cat([mean, motion], -1), torch.cat([precision, motion_precision], -1))
 

@@ -143,9 +143,9 @@ class Model:
 
     def networks(self) -> Networks:
         """Return encoder and decoder with their trained weights."""
-        networks = create(self.settings, self.pca(), np.random.default_rng(0))
+        networks = create(self.settings, self.pca(), np.random.default_rng(0)).to(self.device)
         networks.load(self.weights)
-        return networks.to(self.device)
+        return networks
 
     def save(self, path: Path | str, provenance: Provenance) -> None:
         """Write the model whole or not at all; the same model makes the same bytes."""

@@ -112,7 +112,9 @@ def find(
     """
 
     def fit(chosen: Mapping[str, LatentSeries], people: Mapping[str, F64] | None, name: str) -> Trained:
-        checkpoint = None if folder is None else Checkpoint(folder / f"{name}.safetensors", identity, device)
+        checkpoint = (
+            None if folder is None else Checkpoint(folder / f"{name}.safetensors", identity, device)
+        )
         return train(
             chosen, people, settings, target_duration_s=target_duration_s, fps=fps, seed=seed,
             device=device, checkpoint=checkpoint,
@@ -162,7 +164,9 @@ def _tracked(path: Iterator[Coarse], states: int, what: str) -> Iterator[Coarse]
 
 
 def _compared(
-    latents: Mapping[str, LatentSeries], divided: list[list[reproducibility.Part]], bridge: int,
+    latents: Mapping[str, LatentSeries],
+    divided: list[list[reproducibility.Part]],
+    bridge: int,
     device: torch.device,
 ) -> list[Compared]:
     """Latents of the animals that one of two fits has not seen."""

@@ -73,7 +73,13 @@ def terms(generative_process: GenerativeProcess) -> Terms:
     """Return the log density of a frame as coefficients of itself and its past."""
     size = generative_process.size
     factor = torch.linalg.cholesky(generative_process.noise)
-    residual = torch.cat([torch.eye(size, device=factor.device).to(factor).expand_as(factor), -generative_process.weights], -1)
+    residual = torch.cat(
+        [
+            torch.eye(size, device=factor.device).to(factor).expand_as(factor),
+            -generative_process.weights,
+        ],
+        -1,
+    )
     whitened = torch.linalg.solve_triangular(factor, residual, upper=False)
     offset = torch.linalg.solve_triangular(factor, generative_process.offsets[..., None], upper=False)
     log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)

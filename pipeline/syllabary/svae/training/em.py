@@ -269,7 +269,9 @@ class EMTrainer:
             bound += visit.bound
             usage = usage + visit.usage
             runs.append(
-                durations.of_path(np.zeros(0, np.int64) if visit.path is None else visit.path.cpu().numpy())
+                durations.of_path(
+                    np.zeros(0, np.int64) if visit.path is None else visit.path.cpu().numpy()
+                )
             )
             starts.append(visit.start)
         assert statistics is not None

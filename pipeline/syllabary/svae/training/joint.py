@@ -122,7 +122,9 @@ def fit(
     if not settings.training.epochs or not list(networks.encoder.parameters()):
         return fitted, networks
     width = len(reduction.scale)
-    recordings = TrainingRecordings(crops, latents, state_logits, networks.encoder.max_precision, width, device)
+    recordings = TrainingRecordings(
+        crops, latents, state_logits, networks.encoder.max_precision, width, device
+    )
     with one_thread("torch"):
         trainer = JointTrainer(networks, recordings, settings, fps, seed)
         state = None if checkpoint is None else checkpoint.resume(JointState)

@@ -123,7 +123,8 @@ class Checkpoint(NamedTuple):
             return None
         if metadata.get("identity") != self.identity or metadata.get("kind") != kind.__name__:
             log.warning(
-                "%s is of another training (data, settings, code, seed or device differ): not used.", self.path
+                "%s is of another training (data, settings, code, seed or device differ): not used.",
+                self.path,
             )
             return None
 
