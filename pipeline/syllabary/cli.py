@@ -152,6 +152,12 @@ def score(
     typer.echo(steps.compare(labels, truth))
 
 
+@app.command()
+def doctor() -> None:
+    """Show what this machine has, whether message passing works on it, and what to install."""
+    typer.echo(steps.doctor())
+
+
 @app.command(name="compare-results")
 def compare_results(
     first: Annotated[Path, typer.Argument(help="Results of a study.")],

@@ -1,7 +1,7 @@
 """The device that networks and message passing run on: a GPU if there is a working one.
 
-A GPU works if its driver, torch's build and numba-cuda go together. What is there is asked of the driver
-itself, so that it can be told without torch too. A GPU rounds otherwise than the processor: results agree
+A GPU works if its driver, torch's build and numba-cuda go together. The driver itself is asked,
+for a build of torch without CUDA sees no card. A GPU rounds otherwise than the processor: results agree
 to a tolerance, not bit for bit. On one device the same command gives the same bits twice.
 """
 
@@ -19,7 +19,7 @@ from .errors import BadSetting
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Card", "Machine", "choose", "describe", "fault", "look", "use", "wants_gpu"]
+__all__ = ["Card", "Machine", "choose", "describe", "faults", "look", "use", "wants_gpu"]
 
 log = logging.getLogger(__name__)
 LIBRARIES: Final = ("libcuda.so.1", "nvcuda.dll")
@@ -68,12 +68,12 @@ def look() -> Machine:
         torch.__version__,
         torch.version.cuda,
         numba_cuda,
-        bool(numba_cuda and _compiler()),
+        bool(numba_cuda and _has_compiler()),
     )
 
 
-def fault(machine: Machine, index: int = 0) -> str | None:
-    """Return what keeps a GPU from working, and the way out; None if nothing does.
+def faults(machine: Machine, index: int = 0) -> Iterator[str]:
+    """Yield all that keeps a GPU from working, each with the way out; nothing if it works.
 
     Parameters
     ----------
@@ -81,37 +81,37 @@ def fault(machine: Machine, index: int = 0) -> str | None:
     index : int
         Number of the card.
     """
+    known = "" if machine.driver is None else _point(machine.driver)
     if machine.driver is None:
-        return "there is no NVIDIA driver; install one (nvidia.com/drivers), or run on the processor"
-    if not machine.cards:
-        return "the NVIDIA driver finds no GPU; see what 'nvidia-smi' lists"
-    if index >= len(machine.cards):
-        return f"there is no GPU number {index}; they are numbered from 0 to {len(machine.cards) - 1}"
-    known = ".".join(map(str, machine.driver))
+        yield "there is no NVIDIA driver; install one (nvidia.com/drivers), or run on the processor"
+    elif not machine.cards:
+        yield "the NVIDIA driver finds no GPU; see what 'nvidia-smi' lists"
+    elif index >= len(machine.cards):
+        yield f"there is no GPU number {index}; they are numbered from 0 to {len(machine.cards) - 1}"
+    elif machine.cards[index].capability < OLDEST_CARD:
+        name, capability = machine.cards[index].name, _point(machine.cards[index].capability)
+        yield (
+            f"{name} is too old, for its compute capability is {capability} and kernels need "
+            f"{_point(OLDEST_CARD)}; run on the processor"
+        )
     if machine.torch_cuda is None:
-        return (
-            f"torch {machine.torch} is a build for the processor; install one for CUDA {known} "
+        wanted = f"CUDA {known}" if known else "CUDA"
+        yield (
+            f"torch {machine.torch} is a build for the processor; install one for {wanted} "
             "(pytorch.org/get-started)"
         )
-    if int(machine.torch_cuda.partition(".")[0]) > machine.driver[0]:
-        return (
+    elif machine.driver and int(machine.torch_cuda.partition(".")[0]) > machine.driver[0]:
+        yield (
             f"the NVIDIA driver is too old, for it knows CUDA {known} and torch was built with "
             f"{machine.torch_cuda}; update the driver, or install torch for CUDA {known}"
         )
-    card = machine.cards[index]
-    if card.capability < OLDEST_CARD:
-        return (
-            f"{card.name} is too old, for its compute capability is {_point(card.capability)} and kernels "
-            f"need {_point(OLDEST_CARD)}; run on the processor"
-        )
     if machine.numba_cuda is None:
-        return "numba-cuda is not installed; pip install 'syllabary[gpu]'"
-    if not machine.has_compiler:
-        return (
-            f"numba-cuda {machine.numba_cuda} finds no compiler (libNVVM); pip install 'syllabary[gpu]', or "
-            "set CUDA_HOME to a CUDA toolkit"
+        yield "numba-cuda is not installed; pip install 'syllabary[gpu]'"
+    elif not machine.has_compiler:
+        yield (
+            f"numba-cuda {machine.numba_cuda} finds no compiler (libNVVM); pip install "
+            "'syllabary[gpu]', or set CUDA_HOME to a CUDA toolkit"
         )
-    return None
 
 
 def wants_gpu(setting: str) -> bool:
@@ -125,7 +125,7 @@ def wants_gpu(setting: str) -> bool:
     if setting != "auto":
         return setting != "cpu"
     # The driver is asked first: torch takes a second to import.
-    return bool(_driver()[1]) and fault(look()) is None
+    return bool(_driver()[1]) and not any(faults(look()))
 
 
 def choose(setting: str) -> "torch.device":
@@ -149,7 +149,7 @@ def choose(setting: str) -> "torch.device":
     if not re.fullmatch(r"auto|cuda(:\d+)?", setting):
         raise BadSetting(f"machine.device = {setting!r}: wanted auto, cpu, cuda or cuda:N.")
     index = int(setting.partition(":")[2] or 0)
-    why = fault(look(), index)
+    why = next(faults(look(), index), None)
     if why is None and not torch.cuda.is_available():
         why = "torch cannot use the GPU, though all it needs is there; see what 'nvidia-smi' prints"
     if why is None:
@@ -236,7 +236,7 @@ def _cards(library: ctypes.CDLL) -> Iterator[Card]:
         yield Card(name.value.decode(errors="replace"), memory.value, (capability[0], capability[1]))
 
 
-def _compiler() -> bool:
+def _has_compiler() -> bool:
     """Whether libNVVM is there: from a wheel, or from a toolkit."""
     try:
         from cuda.pathfinder import load_nvidia_dynamic_lib

@@ -19,6 +19,8 @@ __all__ = [
     "TensorRecord",
     "add",
     "moved",
+    "pinned",
+    "placed",
     "rebuilt",
     "recordings",
     "scaled",
@@ -181,10 +183,19 @@ def moved(record: R, device: torch.device) -> R:
 
 def _moved(part: Any, device: torch.device) -> Any:
     if isinstance(part, Tensor):
-        # Memory that the device can read by itself is copied while the processor goes on.
-        is_pinned = device.type == "cuda" and part.device.type == "cpu"
-        return part.pin_memory().to(device, non_blocking=True) if is_pinned else part.to(device)
+        return placed(part, device)
     return moved(part, device) if hasattr(part, "_asdict") else part
+
+
+def placed(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of any shape on a device; a GPU copies while the processor goes on."""
+    return pinned(tensor, device).to(device, non_blocking=device.type == "cuda")
+
+
+def pinned(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of any shape in memory that a GPU reads by itself, if it is to go to one."""
+    is_pageable = device.type == "cuda" and tensor.device.type == "cpu" and not tensor.is_pinned()
+    return tensor.pin_memory() if is_pageable else tensor
 
 
 def add(left: R, right: R) -> R:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "extract_settings",
     "fits",
+    "gpus",
     "open_study",
     "parameters",
     "recording_rows",
@@ -154,6 +155,20 @@ def fits(config: "Config") -> "Mapping[str, Candidate]":
     from .. import study
 
     return study.fits(config)
+
+
+def gpus(config: "Config") -> int:
+    """Return the cards that a job needs which can use one: 1 or 0.
+
+    Parameters
+    ----------
+    config : study.Config
+        With ``machine.device``. ``auto`` needs a card where this machine has a working one; from a
+        machine without one that sends jobs to others, ``cuda`` asks for theirs.
+    """
+    from .. import devices
+
+    return int(devices.wants_gpu(config.machine.device))
 
 
 def extract_settings(config: "Config", recording: str) -> "ExtractSettings":

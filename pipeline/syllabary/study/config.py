@@ -52,8 +52,8 @@ class MachineSettings(Settings):
     device: str = Field(
         "auto",
         pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$",
-        description="Where models are fitted and used: auto, cpu, cuda or cuda:N; auto = a GPU if there is"
-        " a working one. A GPU rounds otherwise than the processor, so results differ in their last digits.",
+        description="Where models are fitted and used: auto, cpu, cuda or cuda:N; auto = a GPU if there"
+        " is a working one. A GPU rounds otherwise than the processor, so last digits differ.",
     )
     scratch: str | None = Field(
         None,

@@ -10,7 +10,6 @@ from torch import Tensor
 from ...expfam import mniw
 from ...priors.blocks import merging
 from ...priors.types import PROCESSOR, moved
-from ...priors.types import PROCESSOR, moved
 
 __all__ = ["linkage"]
 

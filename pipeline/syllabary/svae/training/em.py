@@ -120,14 +120,13 @@ def fit(
     """
     if not latents:
         raise BadInput("there is no training recording; give at least one the role 'train'.")
+    target = target_duration_s * fps
     with one_thread("torch"), ThreadPoolExecutor(workers) as pool:
         state = None if checkpoint is None else checkpoint.resume(EMState)
         for stage in stages(settings):
             if state is not None and state.stage == LATENTS and stage == POINTS:
                 continue
-            trainer = EMTrainer(
-                latents, settings, stage, target_duration_s * fps, fps, seed, max_kappa, device
-            )
+            trainer = EMTrainer(latents, settings, stage, target, fps, seed, max_kappa, device)
             if state is None or state.stage != stage:
                 state = trainer.begin(state)
             iterations, limit = trainer.iterations(state), trainer.max_iterations()
@@ -268,11 +267,8 @@ class EMTrainer:
             statistics = visit.statistics if statistics is None else add(statistics, visit.statistics)
             bound += visit.bound
             usage = usage + visit.usage
-            runs.append(
-                durations.of_path(
-                    np.zeros(0, np.int64) if visit.path is None else visit.path.cpu().numpy()
-                )
-            )
+            path = np.zeros(0, np.int64) if visit.path is None else visit.path.cpu().numpy()
+            runs.append(durations.of_path(path))
             starts.append(visit.start)
         assert statistics is not None
         bound -= float(self.prior.divergence(state.parameters, self.settings))

@@ -38,13 +38,14 @@ from ...progress import track
 from ...provenance import generator
 from ...reduction.latents import LatentSeries
 from ...reduction.pca import Pca
+from .. import memory
 from ..choices import prior_settings
 from ..networks import likelihood
 from ..networks.autoencoder import Networks, create
 from ..settings import ModelSettings
 from . import durations, gradients, windows
 from .fitted import COLUMNS, FIRST_ITERATIONS, START_TYPE, USED_SHARE, Fitted, Row, row
-from .gradients import Gradient
+from .gradients import Batch, Gradient
 from .recordings import TrainingRecordings
 from .schedule import learning_rate
 from .state import Checkpoint, JointState
@@ -190,6 +191,7 @@ class JointTrainer:
         self.settings, self.training = prior_settings(settings), settings.training
         self.networks, self.recordings, self.fps, self.seed = networks, recordings, fps, seed
         weights = [*networks.encoder.parameters(), *networks.decoder.parameters()]
+        self.at_once = BATCH_WINDOWS
         self.optimizer = torch.optim.Adam(weights, lr=self.training.learning_rate)
 
     def begin(self, fitted: Fitted) -> JointState:
@@ -304,29 +306,51 @@ class JointTrainer:
         rng = generator(self.seed, "fit", "steps", state.epoch)
         groups = windows.batches(cuts, BATCH_WINDOWS, rng)
         count = self.training.epochs * max(1, len(groups))
-        measures: list[tuple[float, float, float]] = []
-        error = math.nan
-        for group in track(groups, f"fit: epoch {state.epoch + 1}", unit="steps"):
-            batch = self.recordings.load(state.starts, group, boundary, rng)
-            self.optimizer.zero_grad(set_to_none=True)
-            mean, precision = self.recordings.encode_batch(self.networks.encoder, group, batch)
-            evidence = GaussianEvidence(
-                mean.detach().double(), precision.detach().double(), batch.state_logits
-            )
-            arguments = (self.prior, state.parameters, self.networks.decoder, evidence, batch)
-            if not measures:
-                exact = gradients.through_optimum(*arguments, exact=True)
-                self.optimizer.zero_grad(set_to_none=True)
-            gradient = gradients.through_optimum(*arguments)
-            if not measures:
-                error = gradients.relative_error(gradient, exact, evidence.precision)
-            self._step(state, gradient, (mean, precision), count)
-            tangent = gradient.tangent
-            each = (tangent.iterations, tangent.indefinite, gradient.local.iterations)
-            a, b, c = (float(part.double().mean()) for part in each)
-            measures.append((a, b, c))
+        measures, error = list[list[float]](), math.nan
+        recordings, what = self.recordings, f"fit: epoch {state.epoch + 1}"
+        for group, crops in track(recordings.each(groups), what, total=len(groups), unit="steps"):
+            waiting = [(group, crops)]
+            while waiting:
+                part, read = waiting.pop()
+                if len(part) > self.at_once:
+                    at = self.at_once
+                    waiting += [(part[at:], read[at:]), (part[:at], read[:at])]
+                    continue
+                try:
+                    batch = recordings.load(state.starts, part, read, boundary, rng)
+                    gradient, encoded, first_error = self._gradient(state, part, batch, not measures)
+                    self._step(state, gradient, encoded, count)
+                except torch.OutOfMemoryError:
+                    if len(part) == 1:
+                        raise
+                    self.at_once = memory.half(len(part), "windows")
+                    waiting.append((part, read))
+                    continue
+                error = error if measures else first_error
+                tangent = gradient.tangent
+                each = (tangent.iterations, tangent.indefinite, gradient.local.iterations)
+                measures.append([float(values.double().mean()) for values in each])
         means = np.mean(measures, 0) if measures else np.full(3, math.nan)
         return dict(zip(MEASURES, (*map(float, means), error), strict=True))
+
+    def _gradient(
+        self, state: JointState, group: list[Window], batch: Batch, is_first: bool
+    ) -> tuple[Gradient, tuple[Tensor, Tensor], float]:
+        """Gradient of a batch, what was encoded, and the gradient's error if it is the first."""
+        self.optimizer.zero_grad(set_to_none=True)
+        mean, precision = self.recordings.encode_batch(self.networks.encoder, group, batch)
+        evidence = GaussianEvidence(
+            mean.detach().double(), precision.detach().double(), batch.state_logits
+        )
+        arguments = (self.prior, state.parameters, self.networks.decoder, evidence, batch)
+        error = math.nan
+        if is_first:
+            exact = gradients.through_optimum(*arguments, exact=True)
+            self.optimizer.zero_grad(set_to_none=True)
+        gradient = gradients.through_optimum(*arguments)
+        if is_first:
+            error = gradients.relative_error(gradient, exact, evidence.precision)
+        return gradient, (mean, precision), error
 
     def _step(
         self, state: JointState, gradient: Gradient, encoded: tuple[Tensor, Tensor], count: int

@@ -1,28 +1,50 @@
 """Recordings as joint training reads them: their crops, latents and evidence of the states."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...messages.meanfield import BoundaryMessages
-from ...priors.types import GaussianEvidence, Local, TensorRecord, moved
+from ...priors.types import PROCESSOR, GaussianEvidence, Local, TensorRecord, moved, pinned, placed
 from ...records.crops import Crops
 from ...reduction import registration
 from ...reduction.latents import LatentSeries
-from .. import latent_evidence
+from .. import latent_evidence, memory
 from ..networks import likelihood
 from ..networks.interface import Decoder, Encoder
 from . import windows
 from .gradients import AT_ONCE, Batch
 from .windows import Window
 
-__all__ = ["TrainingRecordings"]
+__all__ = ["TrainingRecordings", "read_ahead"]
 
 OPEN_FILES = 32
+Item = TypeVar("Item")
+Read = TypeVar("Read")
+
+
+def read_ahead(read: Callable[[Item], Read], items: Sequence[Item]) -> Iterator[tuple[Item, Read]]:
+    """Yield items with what is read of them, each read while the one before is in use.
+
+    Parameters
+    ----------
+    read : callable
+        Runs on another thread.
+    items : sequence
+    """
+    with ThreadPoolExecutor(1) as pool:
+        waiting = [pool.submit(read, item) for item in items[:1]]
+        for number, item in enumerate(items):
+            ready = waiting.pop().result()
+            waiting += [pool.submit(read, coming) for coming in items[number + 1 : number + 2]]
+            yield item, ready
 
 
 class TrainingRecordings:
@@ -48,7 +70,7 @@ class TrainingRecordings:
         state_logits: Mapping[str, Tensor] | None,
         max_precision: float,
         width: int,
-        device: torch.device,
+        device: torch.device = PROCESSOR,
     ):
         names = [name for name in sorted(latents) if len(latents[name].values)]
         self.paths = [crops[name] for name in names]
@@ -81,14 +103,34 @@ class TrainingRecordings:
             return evidence
         return evidence._replace(states=self.state_logits[index])
 
+    def read(self, group: list[Window]) -> list[tuple[Tensor, Tensor]]:
+        """Read the crops of windows: (T, H, W) uint8 counts, and bool where they are observed."""
+        crops = [(self.open(window.recording), slice(window.begin, window.stop)) for window in group]
+        return [
+            (
+                pinned(torch.from_numpy(each.heights(rows.start, rows.stop)), self.device),
+                pinned(torch.from_numpy(each.observed(rows.start, rows.stop)), self.device),
+            )
+            for each, rows in crops
+        ]
+
+    def each(
+        self, groups: Sequence[list[Window]]
+    ) -> Iterator[tuple[list[Window], list[tuple[Tensor, Tensor]]]]:
+        """Yield groups of windows with what ``read`` returns of them; ahead, beside a GPU."""
+        if self.device.type == "cuda":
+            return read_ahead(self.read, groups)
+        return zip(groups, map(self.read, groups), strict=True)
+
     def load(
         self,
         starts: Sequence[Tensor],
         group: list[Window],
+        crops: Sequence[tuple[Tensor, Tensor]],
         boundary: Mapping[Window, BoundaryMessages],
         rng: np.random.Generator,
     ) -> Batch:
-        """Read a batch of windows.
+        """Return a batch of windows.
 
         Parameters
         ----------
@@ -96,16 +138,17 @@ class TrainingRecordings:
             Probabilities of the states of every recording at its last visit.
         group : list of Window
             Of one length.
+        crops : sequence of (T, H, W) uint8 and bool
+            Of each window, by ``read``.
         boundary : mapping of Window to BoundaryMessages
         rng : numpy Generator
             Draws the latents that are decoded.
         """
         heights, observed, regions, states = [], [], [], []
-        for window in group:
-            crops = self.open(window.recording)
-            raw = crops.heights(window.begin, window.stop)
-            heights.append(torch.from_numpy(raw).to(self.device).float() * crops.height_step_mm)
-            observed.append(torch.from_numpy(crops.observed(window.begin, window.stop)).to(self.device))
+        for window, parts in zip(group, crops, strict=True):
+            raw, seen = (placed(part, self.device) for part in parts)
+            heights.append(raw.float() * self.open(window.recording).height_step_mm)
+            observed.append(seen)
             frames = torch.arange(window.begin, window.stop, device=self.device)
             regions.append((frames >= window.scored[0]) & (frames < window.scored[1]))
             states.append(starts[window.recording][window.begin : window.stop].double())
@@ -123,7 +166,7 @@ class TrainingRecordings:
 
     def _normals(self, rng: np.random.Generator, *shape: int) -> Tensor:
         """Draw for the latents that are decoded."""
-        return torch.from_numpy(rng.standard_normal((*shape, self.width))).to(self.device)
+        return placed(torch.from_numpy(rng.standard_normal((*shape, self.width))), self.device)
 
     def _logits(self, group: list[Window]) -> Tensor | None:
         """Log evidence of the states of a batch, (B, T, K)."""
@@ -179,18 +222,24 @@ class TrainingRecordings:
         means = local.means[:, : self.width]
         covariances = local.covariances[:, : self.width, : self.width]
         crops = self.open(index)
-        log_likelihood = 0.0
-        for start, heights, observed in crops.blocks(latent_evidence.BLOCK):
-            rows = slice(start, start + len(heights))
-            normals = self._normals(rng, len(means[rows]))
-            drawn = likelihood.sample_marginals(means[rows], covariances[rows], normals)
+        normals = self._normals(rng, len(means))
+
+        def scored(frames: int) -> float:
+            return sum(map(of_block, crops.blocks(frames)), 0.0)
+
+        def of_block(block: tuple[int, NDArray[np.uint8], NDArray[np.bool_]]) -> float:
+            start, raw, seen = block
+            rows = slice(start, start + len(raw))
+            heights, observed = (placed(torch.from_numpy(part), self.device) for part in (raw, seen))
+            drawn = likelihood.sample_marginals(means[rows], covariances[rows], normals[rows])
             of_frames = likelihood.log_likelihood(
-                torch.from_numpy(heights).to(self.device).float() * crops.height_step_mm,
-                torch.from_numpy(observed).to(self.device),
+                heights.float() * crops.height_step_mm,
+                observed,
                 decoder(drawn + self.subject_offsets[index]),
                 decoder.log_variance(),
                 decoder.used,
                 decoder.outliers,
             )
-            log_likelihood += float(of_frames.sum())
-        return log_likelihood
+            return float(of_frames.sum())
+
+        return memory.halved(scored, latent_evidence.BLOCK, "frames")

@@ -8,7 +8,7 @@ import torch
 from ...errors import ShapeError
 from ...priors.interface import ChosenPrior
 from ...priors.lookup import as_network_prior, find_prior
-from ...priors.types import Evidence, moved
+from ...priors.types import PROCESSOR, Evidence, moved
 from ...reduction.latents import LatentSeries
 from ...settings import Settings
 from .. import latent_evidence
@@ -44,7 +44,7 @@ def stage_of(
     stage: str,
     latents: Mapping[str, LatentSeries],
     fps: float,
-    device: torch.device,
+    device: torch.device = PROCESSOR,
 ) -> Stage:
     """Return the prior of a stage, and its evidence.
 
