@@ -140,8 +140,7 @@ def fit(
                     progress(values)
         assert state is not None
         visits = pool.map(partial(trainer.visit, state, timed=True), range(len(trainer.evidence)))
-        parameters = trainer.numbered(state, visits)
-        return Fitted(parameters, pd.DataFrame(state.history, columns=COLUMNS))
+        return Fitted(trainer.numbered(state, visits), pd.DataFrame(state.history, columns=COLUMNS))
 
 
 class EMTrainer:
@@ -158,14 +157,13 @@ class EMTrainer:
         max_kappa: float = math.inf,
         device: torch.device = PROCESSOR,
     ):
-        self.model, self.stage, self.max_kappa = settings, stage, max_kappa
-        self.device = device
+        self.model, self.stage, self.max_kappa, self.device = settings, stage, max_kappa, device
         self.prior_name, self.prior, self.settings, self.evidence = stage_of(
             settings, stage, latents, fps, device
         )
         self.training = settings.training
-        if settings.training.target_duration_s is not None:
-            target_frames = settings.training.target_duration_s * fps
+        if self.training.target_duration_s is not None:
+            target_frames = self.training.target_duration_s * fps
         if not 0 < target_frames < math.inf:
             raise BadSetting(
                 f"target duration is {target_frames / fps} s, because no change points were found; set "
@@ -267,8 +265,8 @@ class EMTrainer:
             statistics = visit.statistics if statistics is None else add(statistics, visit.statistics)
             bound += visit.bound
             usage = usage + visit.usage
-            path = np.zeros(0, np.int64) if visit.path is None else visit.path.cpu().numpy()
-            runs.append(durations.of_path(path))
+            if visit.path is not None:
+                runs.append(durations.of_path(visit.path.cpu().numpy()))
             starts.append(visit.start)
         assert statistics is not None
         bound -= float(self.prior.divergence(state.parameters, self.settings))
@@ -284,14 +282,9 @@ class EMTrainer:
     def advance(self, state: EMState, result: Iteration) -> Row:
         """Record an iteration in the history, and set ``state`` to where the next one begins."""
         values = row(
-            state.restart,
-            state.phase,
-            state.iteration,
-            result.bound / self.frames,
-            state.kappa,
-            result.states_used,
-            result.duration / self.fps,
-        )
+            state.restart, state.phase, state.iteration, result.bound / self.frames, state.kappa,
+            result.states_used, result.duration / self.fps,
+        )  # fmt: skip
         state.history.append(values)
         gain = (result.bound - state.bound) / self.frames
         state.iteration += 1
