@@ -44,7 +44,7 @@ class ReduceSection(ReduceSettings):
 
 
 class MachineSettings(Settings):
-    """How steps run on this machine. None changes a result, but for the last digits by ``device``."""
+    """How steps run on this machine. Only the device changes a result, in its last digits."""
 
     log_level: Literal["debug", "info", "warning"] = Field(
         "info", description="Detail of the log files of the steps: debug, info or warning."
