@@ -17,11 +17,11 @@ WHOLE = Machine((H200,), (13, 0), "2.13.0", "13.0", "0.30.4", True)
 BARE = Machine(torch="2.13.0+cpu")
 
 
-def machine(monkeypatch, found):
+def machine(monkeypatch, parts):
     """A machine that has these things, as far as it is asked."""
-    monkeypatch.setattr(devices, "look", lambda: found)
-    monkeypatch.setattr(devices, "_driver", lambda: (found.driver, found.cards))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: not any(devices.faults(found)))
+    monkeypatch.setattr(devices, "look", lambda: parts)
+    monkeypatch.setattr(devices, "_driver", lambda: (parts.driver, parts.cards))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: not any(devices.faults(parts)))
 
 
 @pytest.mark.parametrize(
@@ -113,10 +113,10 @@ def test_sums_keep_one_order_and_float32_its_bits(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("found", "cards", "needed"), [(BARE, 0, 1), (WHOLE, 1, 1), (WHOLE._replace(driver=(12, 4)), 0, 1)]
+    ("parts", "cards", "needed"), [(BARE, 0, 1), (WHOLE, 1, 1), (WHOLE._replace(driver=(12, 4)), 0, 1)]
 )
-def test_jobs_ask_for_a_card_where_there_is_one_or_it_is_declared(monkeypatch, found, cards, needed):
-    machine(monkeypatch, found)
+def test_jobs_ask_for_a_card_where_there_is_one_or_it_is_declared(monkeypatch, parts, cards, needed):
+    machine(monkeypatch, parts)
     assert steps.gpus(study.read_config({})) == cards
     assert steps.gpus(study.read_config({"machine": {"device": "cuda"}})) == needed
     assert steps.gpus(study.read_config({"machine": {"device": "cpu"}})) == 0

@@ -81,7 +81,7 @@ def faults(machine: Machine, index: int = 0) -> Iterator[str]:
     index : int
         Number of the card.
     """
-    known = "" if machine.driver is None else _point(machine.driver)
+    newest = "" if machine.driver is None else _point(machine.driver)
     if machine.driver is None:
         yield "there is no NVIDIA driver; install one (nvidia.com/drivers), or run on the processor"
     elif not machine.cards:
@@ -95,15 +95,15 @@ def faults(machine: Machine, index: int = 0) -> Iterator[str]:
             f"{_point(OLDEST_CARD)}; run on the processor"
         )
     if machine.torch_cuda is None:
-        wanted = f"CUDA {known}" if known else "CUDA"
+        wanted = f"CUDA {newest}" if newest else "CUDA"
         yield (
             f"torch {machine.torch} is a build for the processor; install one for {wanted} "
             "(pytorch.org/get-started)"
         )
     elif machine.driver and int(machine.torch_cuda.partition(".")[0]) > machine.driver[0]:
         yield (
-            f"the NVIDIA driver is too old, for it knows CUDA {known} and torch was built with "
-            f"{machine.torch_cuda}; update the driver, or install torch for CUDA {known}"
+            f"the NVIDIA driver is too old, for it knows CUDA {newest} and torch was built with "
+            f"{machine.torch_cuda}; update the driver, or install torch for CUDA {newest}"
         )
     if machine.numba_cuda is None:
         yield "numba-cuda is not installed; pip install 'syllabary[gpu]'"
@@ -214,8 +214,8 @@ def _driver() -> tuple[tuple[int, int] | None, tuple[Card, ...]]:
         version = ctypes.c_int()
         if library.cuDriverGetVersion(ctypes.byref(version)) != 0:
             continue
-        known = (version.value // 1000, version.value % 1000 // 10)
-        return known, tuple(_cards(library)) if library.cuInit(0) == 0 else ()
+        newest = (version.value // 1000, version.value % 1000 // 10)
+        return newest, tuple(_cards(library)) if library.cuInit(0) == 0 else ()
     return None, ()
 
 

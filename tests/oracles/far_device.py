@@ -94,12 +94,12 @@ def computed(function, args, kwargs):
     result = function(*tree_map(near, args), **tree_map(near, kwargs))
     if not is_far:
         return result
-    known = {id(leaf.inner): leaf for leaf in inside}
+    claimed_before = {id(leaf.inner): leaf for leaf in inside}
 
     def claimed(value):
         if not isinstance(value, torch.Tensor):
             return value
-        return known[id(value)] if id(value) in known else Far(value)
+        return claimed_before[id(value)] if id(value) in claimed_before else Far(value)
 
     return tree_map(claimed, result)
 

@@ -89,10 +89,10 @@ def run(study, folder, settings, device):
 def test_a_model_on_another_device_is_that_of_the_processor(study, tmp_path, monkeypatch, name):
     expected = run(study, tmp_path / "near", MODELS[name], "cpu")
     with far_device.install(monkeypatch):
-        found = run(study, tmp_path / "far", MODELS[name], "cuda")
+        result = run(study, tmp_path / "far", MODELS[name], "cuda")
     # torch computes convolutions of the processor's own tensors by another library, float32.
     rtol = 1e-4 if "network" in MODELS[name] else 0.0
     for key, value in expected[0].items():
-        np.testing.assert_allclose(found[0][key], value, rtol, rtol, err_msg=key)
-    for table, wanted in zip(found[1:], expected[1:], strict=True):
+        np.testing.assert_allclose(result[0][key], value, rtol, rtol, err_msg=key)
+    for table, wanted in zip(result[1:], expected[1:], strict=True):
         pd.testing.assert_frame_equal(table, wanted, rtol=rtol, atol=rtol)

@@ -184,16 +184,29 @@ def moved(record: R, device: torch.device) -> R:
 def _moved(part: Any, device: torch.device) -> Any:
     if isinstance(part, Tensor):
         return placed(part, device)
-    return moved(part, device) if hasattr(part, "_asdict") else part
+    return part if part is None else moved(part, device)
 
 
 def placed(tensor: Tensor, device: torch.device) -> Tensor:
-    """Return a tensor of any shape on a device; a GPU copies while the processor goes on."""
+    """Return a tensor on a device; a GPU copies while the processor goes on.
+
+    Parameters
+    ----------
+    tensor : (...)
+    device : torch.device
+    """
     return pinned(tensor, device).to(device, non_blocking=device.type == "cuda")
 
 
 def pinned(tensor: Tensor, device: torch.device) -> Tensor:
-    """Return a tensor of any shape in memory that a GPU reads by itself, if it is to go to one."""
+    """Return a tensor in memory that a GPU reads by itself, if it is to go to one.
+
+    Parameters
+    ----------
+    tensor : (...)
+    device : torch.device
+        Where it is to go.
+    """
     is_pageable = device.type == "cuda" and tensor.device.type == "cpu" and not tensor.is_pinned()
     return tensor.pin_memory() if is_pageable else tensor
 

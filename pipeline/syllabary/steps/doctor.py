@@ -93,8 +93,8 @@ def _worst(backend: str, device: "torch.device") -> float:
     import torch
 
     return max(
-        float((found - expected).abs().max() / expected.abs().max())
-        for found, expected in zip(
+        float((result - expected).abs().max() / expected.abs().max())
+        for result, expected in zip(
             _marginals(backend, device), _marginals("reference", torch.device("cpu")), strict=True
         )
     )

@@ -53,19 +53,18 @@ def fit(
     from ..reduction import reduction
     from ..svae import clips, fitting
     from ..svae.settings import ModelSettings
+    from ..svae.training.state import Place
     from ..syllables.changepoints import median_duration_s
 
-    folder, place = Path(folder), devices.use(device)
+    folder, chosen_device = Path(folder), devices.use(device)
     chosen = read(ModelSettings, settings, "model")
     used = accepted(crops, quality)
     inputs = [*used, pca, changepoints, *([human_labels] if human_labels else [])]
-    provenance = made_by("fit", chosen, inputs, seed=seed, device=devices.describe(place))
+    provenance = made_by("fit", chosen, inputs, seed=seed, device=devices.describe(chosen_device))
     fitted = reduction.load(
-        pca,
-        registration=chosen.registration,
-        kinematics=chosen.kinematics,
+        pca, registration=chosen.registration, kinematics=chosen.kinematics,
         subject_offset=chosen.subject_offset,
-    )
+    )  # fmt: skip
     latents, places, times = {}, {}, {}
     subjects = {row["recording"]: row["subject"] for row in recordings}
     for path in used:
@@ -78,19 +77,12 @@ def fit(
             latents[name] = fitted.latents(recording)._replace(subject=subjects.get(name, ""))
     for name, labels in labeled.items():
         log.info("%s: people labeled %d ticks", name, labels.labeled.sum())
+    identity = provenance.to_json() + json.dumps([series.subject for series in latents.values()])
     model, history = fitting.learn(
-        latents,
-        places,
-        chosen,
-        fitted,
+        latents, places, chosen, fitted, labels=labeled, fps=fitted.fps, seed=seed,
         target_duration_s=median_duration_s(tables.read(changepoints, {"duration_s": "float64"})),
-        fps=fitted.fps,
-        seed=seed,
-        device=place,
-        labels=labeled,
-        folder=folder,
-        identity=provenance.to_json() + json.dumps([series.subject for series in latents.values()]),
-    )
+        place=Place(chosen_device, folder, identity),
+    )  # fmt: skip
     with files.together():
         clips.decode(model, seed=seed).save(folder / "clips.h5", provenance)
         model.save(folder / "model.safetensors", provenance)

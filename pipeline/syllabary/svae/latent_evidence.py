@@ -141,9 +141,11 @@ def of_crops(encoder: Encoder, crops: Crops, series: LatentSeries) -> GaussianEv
 
     def encoded(frames: int) -> tuple[torch.Tensor, torch.Tensor]:
         mean, precision = torch.zeros_like(values), torch.zeros_like(values)
-        for start, raw, seen in crops.blocks(frames):
-            rows = slice(start, start + len(raw))
-            heights, observed = (placed(torch.from_numpy(part), device) for part in (raw, seen))
+        for start, counts, is_observed in crops.blocks(frames):
+            rows = slice(start, start + len(counts))
+            heights, observed = (
+                placed(torch.from_numpy(part), device) for part in (counts, is_observed)
+            )
             heights = heights.float() * crops.height_step_mm
             parts = encoder(heights, observed, values[rows], information[rows])
             mean[rows], precision[rows] = (part.double() for part in parts)

@@ -301,9 +301,9 @@ def test_encoding_in_smaller_blocks_changes_nothing(study, monkeypatch):
             return forward(self, heights, *rest)
 
         monkeypatch.setattr(type(encoder), "forward", limited)
-        found = latent_evidence.of_crops(encoder, crops, latents["m1"])
-    torch.testing.assert_close(found.mean, expected.mean)
-    torch.testing.assert_close(found.precision, expected.precision)
+        result = latent_evidence.of_crops(encoder, crops, latents["m1"])
+    torch.testing.assert_close(result.mean, expected.mean)
+    torch.testing.assert_close(result.precision, expected.precision)
 
 
 def test_crops_are_read_while_the_last_ones_are_in_use():

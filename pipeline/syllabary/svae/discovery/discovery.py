@@ -15,7 +15,6 @@ The same dynamics, with latents that are uncertain, are those of the trained mod
 
 import logging
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -26,13 +25,13 @@ from torch import Tensor
 
 from ...machine import one_thread
 from ...priors import arhmm
-from ...priors.types import PROCESSOR, PointEvidence, moved
+from ...priors.types import PointEvidence, moved
 from ...progress import track
 from ...records.annotations import Annotations
 from ...reduction.latents import LatentSeries
 from .. import latent_evidence
 from ..settings import DiscoverySettings
-from ..training.state import Checkpoint
+from ..training.state import Place
 from . import reproducibility
 from .coarsening import Coarse, Trained, coarsen, infer, train
 from .linkage import linkage
@@ -44,6 +43,7 @@ log = logging.getLogger(__name__)
 MIN_LABELED_FRAMES = 15.0
 # Frames on which independent fits are compared, at most, in whole recordings.
 COMPARED_FRAMES = 500_000
+HERE = Place()
 
 F64 = npt.NDArray[np.float64]
 
@@ -91,9 +91,7 @@ def find(
     fps: float,
     seed: int,
     labels: Mapping[str, Annotations] | None = None,
-    device: torch.device = PROCESSOR,
-    folder: Path | None = None,
-    identity: str = "",
+    place: Place = HERE,
 ) -> Discovered:
     """Find the syllables of the training recordings.
 
@@ -105,19 +103,14 @@ def find(
         Of the AR-HMM, see ``training.em.fit``.
     labels : mapping of recording to Annotations, optional
         Labels of people for some of the ticks.
-    device : torch.device
-        Where messages pass.
-    folder, identity
-        Of the checkpoints, see ``training.state.Checkpoint``.
+    place : Place
+        Where messages pass, and of the checkpoints.
     """
 
     def fit(chosen: Mapping[str, LatentSeries], people: Mapping[str, F64] | None, name: str) -> Trained:
-        checkpoint = (
-            None if folder is None else Checkpoint(folder / f"{name}.safetensors", identity, device)
-        )
         return train(
             chosen, people, settings, target_duration_s=target_duration_s, fps=fps, seed=seed,
-            device=device, checkpoint=checkpoint,
+            device=place.device, checkpoint=place.checkpoint(name),
         )  # fmt: skip
 
     people = None
@@ -133,7 +126,7 @@ def find(
         number, fits, compared = settings.syllables, [], []
         if number is None:
             divided = reproducibility.parts(latents)
-            compared = _compared(latents, divided, round(settings.bridge_s * fps), device)
+            compared = _compared(latents, divided, round(settings.bridge_s * fps), place.device)
             for left_out in (0, 1):
                 part = reproducibility.without(latents, divided, left_out)
                 fits.append(_labels(fit(part, None, f"without-{left_out}"), compared))
@@ -155,7 +148,7 @@ def find(
             for part in compared
         ]
         return result._replace(
-            agreement=_agreement(paths, fits, compared, len(result.classes)).to(device)
+            agreement=_agreement(paths, fits, compared, len(result.classes)).to(place.device)
         )
 
 

@@ -146,9 +146,9 @@ class TrainingRecordings:
         """
         heights, observed, regions, states = [], [], [], []
         for window, parts in zip(group, crops, strict=True):
-            raw, seen = (placed(part, self.device) for part in parts)
-            heights.append(raw.float() * self.open(window.recording).height_step_mm)
-            observed.append(seen)
+            counts, is_observed = (placed(part, self.device) for part in parts)
+            heights.append(counts.float() * self.open(window.recording).height_step_mm)
+            observed.append(is_observed)
             frames = torch.arange(window.begin, window.stop, device=self.device)
             regions.append((frames >= window.scored[0]) & (frames < window.scored[1]))
             states.append(starts[window.recording][window.begin : window.stop].double())
@@ -228,9 +228,11 @@ class TrainingRecordings:
             return sum(map(of_block, crops.blocks(frames)), 0.0)
 
         def of_block(block: tuple[int, NDArray[np.uint8], NDArray[np.bool_]]) -> float:
-            start, raw, seen = block
-            rows = slice(start, start + len(raw))
-            heights, observed = (placed(torch.from_numpy(part), self.device) for part in (raw, seen))
+            start, counts, is_observed = block
+            rows = slice(start, start + len(counts))
+            heights, observed = (
+                placed(torch.from_numpy(part), self.device) for part in (counts, is_observed)
+            )
             drawn = likelihood.sample_marginals(means[rows], covariances[rows], normals[rows])
             of_frames = likelihood.log_likelihood(
                 heights.float() * crops.height_step_mm,

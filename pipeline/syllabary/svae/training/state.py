@@ -16,7 +16,7 @@ from ...priors.types import PROCESSOR
 from .. import checkpoint
 from .fitted import Row
 
-__all__ = ["Checkpoint", "EMState", "JointState", "TrainingState"]
+__all__ = ["Checkpoint", "EMState", "JointState", "Place", "TrainingState"]
 
 log = logging.getLogger(__name__)
 Probe: TypeAlias = list[float]
@@ -141,3 +141,19 @@ class Checkpoint(NamedTuple):
         state = kind(**values)
         log.info("training goes on after %s.", state.progress())
         return state
+
+
+class Place(NamedTuple):
+    """Where training runs, and where it keeps its checkpoints until the end."""
+
+    device: torch.device = PROCESSOR
+    folder: Path | None = None
+    """No checkpoints without one."""
+    identity: str = ""
+    """Digest of all that decides the result."""
+
+    def checkpoint(self, name: str) -> Checkpoint | None:
+        """Return the checkpoint of a part of training."""
+        if self.folder is None:
+            return None
+        return Checkpoint(self.folder / f"{name}.safetensors", self.identity, self.device)
