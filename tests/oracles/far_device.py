@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import torch
 from torch.nn.utils.stateless import _reparametrize_module
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 # A device of torch that needs no library of its own and that nothing here uses.
 DEVICE = torch.device("lazy")
@@ -83,25 +82,40 @@ def far(value):
 
 def computed(function, args, kwargs):
     """Run an operation on the ordinary tensors within, and claim its results for the device."""
-    leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-    inside = [leaf for leaf in leaves if isinstance(leaf, Far)]
+    leaves = []
+    inner = [each(partial(_noted, leaves), part) for part in args]
+    options = {name: each(partial(_noted, leaves), part) for name, part in kwargs.items()}
+    inside = {id(leaf.inner): leaf for leaf in leaves if isinstance(leaf, Far)}
     is_far = bool(inside)
     if kwargs.get("device") is not None:
         is_far = kwargs["device"].type == DEVICE.type
-        kwargs = {**kwargs, "device": torch.device("cpu")} if is_far else kwargs
+        options["device"] = torch.device("cpu") if is_far else kwargs["device"]
     elif inside:
         _require_together(function, args, leaves)
-    result = function(*tree_map(near, args), **tree_map(near, kwargs))
+    result = function(*inner, **options)
     if not is_far:
         return result
-    claimed_before = {id(leaf.inner): leaf for leaf in inside}
 
     def claimed(value):
-        if not isinstance(value, torch.Tensor):
-            return value
-        return claimed_before[id(value)] if id(value) in claimed_before else Far(value)
+        return inside[id(value)] if id(value) in inside else far(value)
 
-    return tree_map(claimed, result)
+    return each(claimed, result)
+
+
+def each(function, value):
+    """Apply a function to all values in lists, tuples and records."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(each(function, part) for part in value))
+    if isinstance(value, (list, tuple)):
+        return type(value)(each(function, part) for part in value)
+    return function(value)
+
+
+def _noted(leaves, value):
+    """Note a tensor, and return the ordinary one within."""
+    if isinstance(value, torch.Tensor):
+        leaves.append(value)
+    return near(value)
 
 
 def _require_together(function, args, leaves):
@@ -141,7 +155,7 @@ def _slopes(original, expected, around):
     state = dict(view.decoder.named_parameters()) | dict(view.decoder.named_buffers())
     view = view._replace(**{name: near(part) for name, part in view._asdict().items()})
     with _reparametrize_module(view.decoder, {name: near(part) for name, part in state.items()}):
-        return tree_map(far, original(view.expected, near(around)))
+        return each(far, original(view.expected, near(around)))
 
 
 def install(monkeypatch):
@@ -158,13 +172,13 @@ def install(monkeypatch):
         module = find(folder, "cpu" if name == "reference" else name)
 
         def unwrapped(kernel):
-            return lambda *args: kernel(*tree_map(near, args))
+            return lambda *args: kernel(*each(near, args))
 
         names = [name for name in dir(module) if callable(getattr(module, name))]
         return SimpleNamespace(**{name: unwrapped(getattr(module, name)) for name in names})
 
     def whole(function):
-        return lambda *args: tree_map(far, function(*tree_map(near, args)))
+        return lambda *args: each(far, function(*each(near, args)))
 
     def summed(array):
         return Far(sum_rows(array.inner)) if isinstance(array, Far) else sum_rows(array)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from oracles import far_device
 from reduction import registered
@@ -96,3 +97,20 @@ def test_a_model_on_another_device_is_that_of_the_processor(study, tmp_path, mon
         np.testing.assert_allclose(result[0][key], value, rtol, rtol, err_msg=key)
     for table, wanted in zip(result[1:], expected[1:], strict=True):
         pd.testing.assert_frame_equal(table, wanted, rtol=rtol, atol=rtol)
+
+
+def test_the_device_refuses_what_a_gpu_refuses():
+    with far_device.FarDevice():
+        far = torch.arange(3.0).to(far_device.DEVICE)
+        assert torch.equal((far + 1)[torch.tensor([2])].cpu(), torch.tensor([3.0]))
+        for refused in (
+            lambda: far + torch.ones(3),
+            lambda: torch.zeros(3)[far.long()],
+            lambda: torch.zeros(3).copy_(far),
+            lambda: torch.where(far > 1, far, torch.zeros(3)),
+            lambda: far.numpy(),
+            lambda: far.cumsum(0),
+            lambda: torch.bincount(far.long(), far),
+        ):
+            with pytest.raises(far_device.MixedDevices):
+                refused()
