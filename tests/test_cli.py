@@ -20,7 +20,9 @@ from syllabary.records import tables
 MADE = Provenance("test", {}, None, {}, "")
 
 
-@pytest.mark.parametrize("verb", [*cli.VERBS, "run", "new", "convert", "score", "compare-results"])
+@pytest.mark.parametrize(
+    "verb", [*cli.VERBS, "run", "new", "convert", "score", "compare-results", "doctor"]
+)
 def test_every_verb_explains_itself(verb):
     result = CliRunner().invoke(cli.app, [verb, "--help"])
     assert result.exit_code == 0, result.output

@@ -167,6 +167,12 @@ def score_people(
     typer.echo(steps.score_people(people, labels, training_labels))
 
 
+@app.command()
+def doctor() -> None:
+    """Show what this machine has, whether message passing works on it, and what to install."""
+    typer.echo(steps.doctor())
+
+
 @app.command(name="compare-results")
 def compare_results(
     first: Annotated[Path, typer.Argument(help="Results of a study.")],
@@ -267,8 +273,8 @@ def _command(step: Callable[..., None]) -> Callable[..., None]:
             if config
             else {}
         )
-        # What is left out is the step's own default, which is not always None.
-        step(**{name: value for name, value in arguments.items() if value is not None}, **configured)
+        # What is left out is the config's, or the step's own default, which is not always None.
+        step(**configured | {name: value for name, value in arguments.items() if value is not None})
 
     command.__name__ = step.__name__
     command.__doc__ = (inspect.getdoc(step) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")

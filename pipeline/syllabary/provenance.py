@@ -29,7 +29,7 @@ SAMPLED_BLOCKS = 64
 
 
 class Provenance(NamedTuple):
-    """The step, settings, seed, inputs and code that a file was made with."""
+    """The step, settings, seed, inputs, code and device that a file was made with."""
 
     step: str
     settings: Mapping[str, object]
@@ -37,6 +37,8 @@ class Provenance(NamedTuple):
     inputs: Mapping[str, str]
     code: str
     version: str = __version__
+    device: str = "cpu"
+    """``cpu``, or the model of the GPU that computed it."""
 
     def to_json(self) -> str:
         """Return the record as JSON with sorted keys."""

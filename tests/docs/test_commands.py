@@ -134,7 +134,7 @@ RUNNERS = {
     r"make (demo|test|docs)": make,
     r"cd \S+": change_folder,
     r"syllabary run .*|syllabary run|snakemake.*": workflow,
-    r"syllabary (new|score|compare-results) .*": syllabary,
+    r"syllabary doctor|syllabary (new|score|compare-results) .*": syllabary,
     r"syllabary (suggest|score-people) .*": by_hand,
 }
 

@@ -47,3 +47,13 @@ def test_a_step_gets_the_files_and_parameters_that_it_names(run, machine):
 
 def test_what_the_machine_offers_reaches_a_step_that_names_it(run):
     assert run({"scratch": "/big/disk", "log_level": "info"})["scratch"] == "/big/disk"
+
+
+def test_the_device_of_the_config_reaches_the_steps_that_compute(monkeypatch, run):
+    accepted = [
+        name
+        for name in steps.__all__
+        if "device" in getattr(getattr(steps, name), "__annotations__", {})
+    ]
+    assert sorted(accepted) == ["evaluate", "fit", "segment"]
+    assert "device" not in run({"device": "cuda:1"}), "extract has no device"

@@ -21,6 +21,8 @@ UNSEEN = [r for r in RECORDINGS.index if RECORDINGS.role[r] == "held_out"] or li
 MODELS = list(STUDY.models)
 # Settings and seed of every model: those of the study, and the candidates of `select`.
 FITS = steps.fits(STUDY)
+# Cards for a job that can use one; see docs/how-to/gpu-cluster.md.
+GPUS = steps.gpus(STUDY)
 CANDIDATES = [name for name in FITS if name not in MODELS]
 FITTED = [name for name, model in STUDY.models.items() if model.path is None]
 

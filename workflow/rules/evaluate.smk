@@ -14,6 +14,7 @@ rule evaluate:
         "results/timing/evaluate/{model}.tsv"
     resources:
         mem_mb=2000,
+        gpu=GPUS,
     params:
         recordings=rows(UNSEEN),
         settings=settings_of("evaluate"),

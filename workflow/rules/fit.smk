@@ -19,6 +19,7 @@ rule fit:
         "results/timing/fit/{model}.tsv"
     resources:
         mem_mb=4000,
+        gpu=GPUS,
     params:
         folder="results/models/{model}",
         recordings=subjects(TRAIN),

@@ -13,6 +13,7 @@ rule segment:
         "results/timing/segment/{recording}.{model}.tsv"
     resources:
         mem_mb=2000,
+        gpu=GPUS,
     params:
         code=steps.code_of("segment"),
     script:

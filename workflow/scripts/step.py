@@ -28,7 +28,7 @@ def paths(value):
 step = getattr(steps, job.rule)
 files = {name: paths(value) for part in (job.input, job.output) for name, value in part.items()}
 accepted = inspect.signature(step).parameters
-# Settings of the machine are not parameters of the rule, because they change no result.
+# Settings of the machine are not parameters of the rule: they change no more than last digits.
 machine = job.config.get("machine") or {}
 arguments = {k: v for k, v in {**machine, **job.params, **files}.items() if k in accepted}
 keep_freed()

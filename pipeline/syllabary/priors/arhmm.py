@@ -241,13 +241,13 @@ def sample(
         Frames to draw.
     """
     standard = mniw.to_standard(parameters.dynamics)
-    rows = sticky.counted(parameters.transition, parameters.kappa).numpy()
+    rows = sticky.counted(parameters.transition, parameters.kappa).cpu().numpy()
     if local is None:
         past = np.zeros((lags(parameters), dimensions(parameters)))
-        first = sticky.mean(parameters.initial).numpy()
+        first = sticky.mean(parameters.initial).cpu().numpy()
     else:
-        past = local.means[-lags(parameters) :].flip(0).double().numpy()
-        first = local.states[-1].double().numpy() @ rows
+        past = local.means[-lags(parameters) :].flip(0).double().cpu().numpy()
+        first = local.states[-1].double().cpu().numpy() @ rows
     return autoregression.draw(standard, first / first.sum(), rows, past, rng, T)
 
 
@@ -276,7 +276,7 @@ def merge(
     counts = statistics.transition.concentration
     into = merging.proposed_merges(counts, statistics.dynamics, rows, parameters.hyperprior, share)
     dropped = torch.zeros_like(into, dtype=torch.bool)
-    if torch.equal(into, torch.arange(len(into))):
+    if torch.equal(into, torch.arange(len(into), device=into.device)):
         dropped = merging.unused(statistics.dynamics)
         if not dropped.any():
             return None

@@ -79,7 +79,7 @@ def initial(
         noise_floor=settings.noise_floor,
     )
     prior, statistics = initialization.guess(sticky_settings, 0, latents, lengths, rng)
-    start = Parameters(_shares(settings), prior.dynamics, prior.hyperprior)
+    start = Parameters(_shares(settings, prior.weights), prior.dynamics, prior.hyperprior)
     counts = dirichlet.Natural(statistics.dynamics.observations)
     return update(start, Statistics(counts, statistics.dynamics), settings)
 
@@ -167,7 +167,7 @@ def sample(
     T: int,
 ) -> Sample:
     """Draw T frames, the parameters at their means; frames are independent of the past."""
-    shares = sticky.mean(parameters.shares).numpy()
+    shares = sticky.mean(parameters.shares).cpu().numpy()
     past = np.zeros((0, dimensions(parameters)))
     rows = np.broadcast_to(shares, (len(shares), len(shares)))
     return autoregression.draw(mniw.to_standard(parameters.dynamics), shares, rows, past, rng, T)
@@ -177,7 +177,7 @@ def divergence(parameters: Parameters, settings: Settings) -> Tensor:
     """Return the divergence of the global parameters from their prior, () nats."""
     prior = mniw.Natural(*(part[None] for part in parameters.hyperprior))
     return (
-        dirichlet.divergence(parameters.shares, _shares(settings))
+        dirichlet.divergence(parameters.shares, _shares(settings, parameters.shares.concentration))
         + mniw.divergence(parameters.dynamics, prior).sum()
     )
 
@@ -191,7 +191,7 @@ def update(
     cotangent: Statistics | None = None,
 ) -> Parameters:
     """Step along the natural gradient; a full step is the conjugate posterior. See ``slds.update``."""
-    prior = Statistics(_shares(settings), parameters.hyperprior)
+    prior = Statistics(_shares(settings, parameters.shares.concentration), parameters.hyperprior)
     current = Statistics(*parameters[:2])
     posterior = natural_gradient.step(current, add(prior, statistics), rate, cotangent)
     return parameters._replace(shares=posterior.shares, dynamics=posterior.dynamics)
@@ -223,10 +223,9 @@ def _statistics(solution: switching.Solution, change: meanfield.Derivative | Non
     return Statistics(dirichlet.Natural(sums.observations), sums)
 
 
-def _shares(settings: Settings) -> dirichlet.Natural:
-    """Prior of the shares."""
-    even = torch.full((settings.states,), settings.alpha / settings.states, dtype=torch.float64)
-    return dirichlet.Natural(even)
+def _shares(settings: Settings, like: Tensor) -> dirichlet.Natural:
+    """Prior of the shares (K,), on the device of other ones."""
+    return dirichlet.Natural(torch.full_like(like, settings.alpha / settings.states))
 
 
 if TYPE_CHECKING:  # mypy checks that the module satisfies the interface

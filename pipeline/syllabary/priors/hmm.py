@@ -146,11 +146,11 @@ def sample(
     T: int,
 ) -> Sample:
     """Draw a sequence of T frames, the parameters at their means; see ``slds.sample``."""
-    rows = sticky.counted(parameters.transition, parameters.kappa).numpy()
+    rows = sticky.counted(parameters.transition, parameters.kappa).cpu().numpy()
     if local is None:
-        first = sticky.mean(parameters.initial).numpy()
+        first = sticky.mean(parameters.initial).cpu().numpy()
     else:
-        first = local.states[-1].double().numpy() @ rows
+        first = local.states[-1].double().cpu().numpy() @ rows
     past = np.zeros((0, dimensions(parameters)))
     standard = mniw.to_standard(parameters.dynamics)
     return autoregression.draw(standard, first / first.sum(), rows, past, rng, T)

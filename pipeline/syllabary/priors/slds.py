@@ -143,13 +143,13 @@ def from_autoregression(parameters: GlobalParameters) -> Parameters:
     """
     assert isinstance(parameters, global_parameters.Parameters)
     size = dimensions(parameters)
-    unit = torch.eye(size, dtype=torch.float64)
+    like = parameters.weights
     start = niw.from_standard(
         niw.Standard(
-            mean=torch.zeros(size, dtype=torch.float64),
-            mean_count=torch.tensor(START_COUNT, dtype=torch.float64),
-            scale=unit,
-            degrees=torch.tensor(size + 2.0, dtype=torch.float64),
+            mean=like.new_zeros(size),
+            mean_count=like.new_tensor(START_COUNT),
+            scale=torch.eye(size, dtype=like.dtype, device=like.device),
+            degrees=like.new_tensor(size + 2.0),
         )
     )
     return Parameters(start, *parameters, start_hyperprior=start)
@@ -289,14 +289,14 @@ def sample(
     T : int
         Frames to draw.
     """
-    rows = sticky.counted(parameters.transition, parameters.kappa).numpy()
+    rows = sticky.counted(parameters.transition, parameters.kappa).cpu().numpy()
     lags = global_parameters.lags(parameters)
     if local is None:
-        past = niw.to_standard(parameters.start).mean.expand(lags, -1).numpy()
-        first = sticky.mean(parameters.initial).numpy()
+        past = niw.to_standard(parameters.start).mean.expand(lags, -1).cpu().numpy()
+        first = sticky.mean(parameters.initial).cpu().numpy()
     else:
-        past = local.means[-lags:].flip(0).double().numpy()
-        first = local.states[-1].double().numpy() @ rows
+        past = local.means[-lags:].flip(0).double().cpu().numpy()
+        first = local.states[-1].double().cpu().numpy() @ rows
     standard = mniw.to_standard(parameters.dynamics)
     return autoregression.draw(standard, first / first.sum(), rows, past, rng, T)
 

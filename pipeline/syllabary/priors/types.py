@@ -1,12 +1,13 @@
 """Records that pass through a prior: its evidence, the posterior, gradients, and drawn sequences."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
 __all__ = [
+    "PROCESSOR",
     "Cotangent",
     "Evidence",
     "Filtered",
@@ -17,6 +18,9 @@ __all__ = [
     "Tangent",
     "TensorRecord",
     "add",
+    "moved",
+    "pinned",
+    "placed",
     "rebuilt",
     "recordings",
     "scaled",
@@ -30,6 +34,7 @@ class TensorRecord(Protocol):
     def _asdict(self) -> "dict[str, Tensor | TensorRecord]": ...
 
 
+PROCESSOR = torch.device("cpu")
 S = TypeVar("S", bound=TensorRecord)
 E = TypeVar("E")
 R = TypeVar("R", bound=TensorRecord)
@@ -169,6 +174,41 @@ def rebuilt(kind: type[R], parts: "Iterable[Tensor | TensorRecord]") -> R:
     """Return a record of a type, a NamedTuple, with these parts in the order of its fields."""
     make: Callable[..., R] = kind
     return make(*parts)
+
+
+def moved(record: R, device: torch.device) -> R:
+    """Return a record of tensors, and of records inside it, on a device; what is None stays None."""
+    return rebuilt(type(record), (_moved(part, device) for part in record._asdict().values()))
+
+
+def _moved(part: Any, device: torch.device) -> Any:
+    if isinstance(part, Tensor):
+        return placed(part, device)
+    return part if part is None else moved(part, device)
+
+
+def placed(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor on a device; a GPU copies while the processor goes on.
+
+    Parameters
+    ----------
+    tensor : (...)
+    device : torch.device
+    """
+    return pinned(tensor, device).to(device, non_blocking=device.type == "cuda")
+
+
+def pinned(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor in memory that a GPU reads by itself, if it is to go to one.
+
+    Parameters
+    ----------
+    tensor : (...)
+    device : torch.device
+        Where it is to go.
+    """
+    is_pageable = device.type == "cuda" and tensor.device.type == "cpu" and not tensor.is_pinned()
+    return tensor.pin_memory() if is_pageable else tensor
 
 
 def add(left: R, right: R) -> R:

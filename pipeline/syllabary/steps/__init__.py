@@ -4,8 +4,8 @@ A step reads its settings, calls the modules that do the work, and records the p
 file it writes. In the order of the data: ``simulate``, ``train_heading``, ``extract``, ``check``,
 ``reduce``, ``fit``, ``segment``, ``label``, ``evaluate``, ``summarize``, ``score``, ``suggest``,
 ``select``, ``export``, ``draw``. The command line alone calls ``new_study``, ``convert``,
-``compare``, ``score_people`` and ``compare_results``. ``study`` answers what the workflow asks before
-it runs a step.
+``compare``, ``score_people``, ``compare_results`` and ``doctor``. ``study`` answers what the workflow asks
+before it runs a step.
 
 Steps import modules inside their functions. ``code_of`` then finds the code that a step depends
 on, and importing this package is quick.
@@ -19,6 +19,7 @@ from .check import check
 from .compare import compare
 from .compare_results import compare_results
 from .convert import convert
+from .doctor import doctor
 from .draw import draw
 from .evaluate import evaluate
 from .export import export
@@ -35,6 +36,7 @@ from .simulate import simulate
 from .study import (
     extract_settings,
     fits,
+    gpus,
     open_study,
     parameters,
     recording_rows,
@@ -55,6 +57,7 @@ __all__ = [
     "compare",
     "compare_results",
     "convert",
+    "doctor",
     "draw",
     "evaluate",
     "export",
@@ -63,6 +66,7 @@ __all__ = [
     "fit",
     "fits",
     "follow",
+    "gpus",
     "label",
     "new_study",
     "open_study",

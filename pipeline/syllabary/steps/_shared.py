@@ -63,6 +63,7 @@ def made_by(
     inputs: Sequence[Path] = (),
     *,
     seed: int | None = None,
+    device: str = "cpu",
 ) -> Provenance:
     """Return the provenance of a step's outputs.
 
@@ -76,6 +77,8 @@ def made_by(
         Files that the step reads; recorded by the name of their folder and their own.
     seed
         The study's seed, if the step draws random numbers.
+    device
+        What it runs on, by ``devices.describe``.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def made_by(
             files.require(path, MADE_BY.get(path.name) or MADE_BY.get(path.parent.name, "STEP"))
     values = settings.model_dump(mode="json") if isinstance(settings, Settings) else dict(settings)
     digests = {"/".join(path.parts[-2:]): digest(path) for path in inputs}
-    return Provenance(step, values, seed, digests, code_of(step))
+    return Provenance(step, values, seed, digests, code_of(step), device=device)
 
 
 def syllable_of_states(labels: Sequence[Path]) -> "npt.NDArray[np.int64]":

@@ -18,6 +18,7 @@ def evaluate(
     settings: Section,
     seed: int,
     quality: Sequence[Path] = (),
+    device: str = "auto",
 ) -> None:
     """Score a model by the log likelihood of recordings, in units that all models share.
 
@@ -31,9 +32,12 @@ def evaluate(
         Table to write: ``likelihood.parquet``.
     quality
         Optional ``quality.json`` of the recordings; recordings that it leaves out are not scored.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; by default ``machine.device`` of the config.
     """
     import pandas as pd
 
+    from .. import devices
     from ..progress import track
     from ..provenance import generator
     from ..records import tables
@@ -42,10 +46,11 @@ def evaluate(
     from ..svae.model import Model
     from ..svae.settings import EvaluateSettings
 
+    place = devices.use(device)
     chosen = read(EvaluateSettings, settings, "evaluate")
     rows = each_row("evaluate", recordings, crops=crops)
-    provenance = made_by("evaluate", chosen, [*crops, model], seed=seed)
-    fitted = Model.load(model)
+    provenance = made_by("evaluate", chosen, [*crops, model], seed=seed, device=devices.describe(place))
+    fitted = Model.load(model).to(place)
     parts = []
     judged = judge(rows, quality)
     pairs = [(path, each.row) for path, each in zip(crops, judged, strict=True) if each.is_used]

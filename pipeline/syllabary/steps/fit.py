@@ -24,6 +24,7 @@ def fit(
     seed: int,
     human_labels: Path | None = None,
     recordings: Rows = (),
+    device: str = "auto",
 ) -> None:
     """Train a model on the training recordings; a killed fit resumes at its last checkpoint.
 
@@ -43,25 +44,27 @@ def fit(
         ``clips.h5`` into.
     human_labels
         Optional table of behaviors that people labeled (``labels.csv``, or an export of BORIS).
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; by default ``machine.device`` of the config.
     """
+    from .. import devices
     from ..records import annotations, clock, files, tables
     from ..records.crops import Crops
     from ..reduction import reduction
     from ..svae import clips, fitting
     from ..svae.settings import ModelSettings
+    from ..svae.training.state import Place
     from ..syllables.changepoints import median_duration_s
 
-    folder = Path(folder)
+    folder, chosen_device = Path(folder), devices.use(device)
     chosen = read(ModelSettings, settings, "model")
     used = accepted(crops, quality)
     inputs = [*used, pca, changepoints, *([human_labels] if human_labels else [])]
-    provenance = made_by("fit", chosen, inputs, seed=seed)
+    provenance = made_by("fit", chosen, inputs, seed=seed, device=devices.describe(chosen_device))
     fitted = reduction.load(
-        pca,
-        registration=chosen.registration,
-        kinematics=chosen.kinematics,
+        pca, registration=chosen.registration, kinematics=chosen.kinematics,
         subject_offset=chosen.subject_offset,
-    )
+    )  # fmt: skip
     latents, places, times = {}, {}, {}
     subjects = {row["recording"]: row["subject"] for row in recordings}
     for path in used:
@@ -74,18 +77,12 @@ def fit(
             latents[name] = fitted.latents(recording)._replace(subject=subjects.get(name, ""))
     for name, labels in labeled.items():
         log.info("%s: people labeled %d ticks", name, labels.labeled.sum())
+    identity = provenance.to_json() + json.dumps([series.subject for series in latents.values()])
     model, history = fitting.learn(
-        latents,
-        places,
-        chosen,
-        fitted,
+        latents, places, chosen, fitted, labels=labeled, fps=fitted.fps, seed=seed,
         target_duration_s=median_duration_s(tables.read(changepoints, {"duration_s": "float64"})),
-        fps=fitted.fps,
-        seed=seed,
-        labels=labeled,
-        folder=folder,
-        identity=provenance.to_json() + json.dumps([series.subject for series in latents.values()]),
-    )
+        place=Place(chosen_device, folder, identity),
+    )  # fmt: skip
     with files.together():
         clips.decode(model, seed=seed).save(folder / "clips.h5", provenance)
         model.save(folder / "model.safetensors", provenance)

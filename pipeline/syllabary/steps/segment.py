@@ -10,7 +10,7 @@ __all__ = ["segment"]
 log = logging.getLogger(__name__)
 
 
-def segment(*, crops: Path, model: Path, posterior: Path) -> None:
+def segment(*, crops: Path, model: Path, posterior: Path, device: str = "auto") -> None:
     """Infer states and latents of every tick of a recording.
 
     Parameters
@@ -21,14 +21,18 @@ def segment(*, crops: Path, model: Path, posterior: Path) -> None:
         ``model.safetensors``.
     posterior
         File to write: ``.h5`` with the posterior of states and latents.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; by default ``machine.device`` of the config.
     """
+    from .. import devices
     from ..records.crops import Crops
     from ..records.posterior import Posterior
     from ..svae import segmentation
     from ..svae.model import Model
 
-    provenance = made_by("segment", {}, [crops, model])
-    fitted = Model.load(model)
+    place = devices.use(device)
+    provenance = made_by("segment", {}, [crops, model], device=devices.describe(place))
+    fitted = Model.load(model).to(place)
     with Crops(crops) as recording:
         latents = fitted.latents(recording)
         result = segmentation.segment(fitted, latents, recording)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "extract_settings",
     "fits",
+    "gpus",
     "open_study",
     "parameters",
     "recording_rows",
@@ -156,6 +157,20 @@ def fits(config: "Config") -> "Mapping[str, Candidate]":
     return study.fits(config)
 
 
+def gpus(config: "Config") -> int:
+    """Return the cards that a job needs which can use one: 1 or 0.
+
+    Parameters
+    ----------
+    config : study.Config
+        With ``machine.device``. ``auto`` needs a card where this machine has a working one; from a
+        machine without one that sends jobs to others, ``cuda`` asks for theirs.
+    """
+    from .. import devices
+
+    return int(devices.wants_gpu(config.machine.device))
+
+
 def extract_settings(config: "Config", recording: str) -> "ExtractSettings":
     """Return the settings of ``extract`` for one recording of a checked config.
 
@@ -204,8 +219,8 @@ def source_files(source: Path | str) -> list[Path]:
 
 def parameters(
     config: Path, section: str, *, wanted: Sequence[str], recording: str | None = None
-) -> dict[str, Section | Rows | int]:
-    """Return the settings, seed and recordings that a step takes from a config.
+) -> dict[str, Section | Rows | int | str]:
+    """Return the settings, seed, recordings and device that a step takes from a config.
 
     Parameters
     ----------
@@ -214,7 +229,7 @@ def parameters(
     section
         Name of a section of the config, or of a model.
     wanted
-        Names of the step's parameters; those of ``settings``, ``seed`` and ``recordings``
+        Names of the step's parameters; those of ``settings``, ``seed``, ``recordings`` and ``device``
         among them are returned.
     recording
         Recording whose own settings of ``extract`` count.
@@ -230,7 +245,7 @@ def parameters(
 
     checked = study.read_file(config)
     models = study.fits(checked)
-    values: dict[str, Section | Rows | int] = {}
+    values: dict[str, Section | Rows | int | str] = {}
     if "settings" in wanted:
         chosen = models[section].settings if section in models else getattr(checked, section, None)
         if section == "extract" and recording is not None:
@@ -240,6 +255,8 @@ def parameters(
         values["settings"] = chosen.model_dump(mode="json")
     if "seed" in wanted:
         values["seed"] = models[section].seed if section in models else checked.seed
+    if "device" in wanted:
+        values["device"] = checked.machine.device
     # A model can be fitted by hand without a table; each recording is an animal then.
     has_table = section not in models or Path(checked.recordings).is_file()
     if "recordings" in wanted and has_table:

@@ -44,10 +44,16 @@ class ReduceSection(ReduceSettings):
 
 
 class MachineSettings(Settings):
-    """How steps run on this machine. No setting here changes a result."""
+    """How steps run on this machine. Only the device changes a result, in its last digits."""
 
     log_level: Literal["debug", "info", "warning"] = Field(
         "info", description="Detail of the log files of the steps: debug, info or warning."
+    )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$",
+        description="Where models are fitted and used: auto, cpu, cuda or cuda:N; auto = a GPU if there"
+        " is a working one. A GPU rounds otherwise than the processor, so last digits differ.",
     )
     scratch: str | None = Field(
         None,

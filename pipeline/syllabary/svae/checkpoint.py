@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from ..errors import BadInput
-from ..priors.types import TensorRecord, rebuilt
+from ..priors.types import PROCESSOR, TensorRecord, rebuilt
 from ..records import files
 
 __all__ = ["flatten", "load", "restore", "save"]
@@ -47,8 +47,16 @@ def save(
         temporary.write_bytes(content)
 
 
-def load(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def load(
+    path: Path | str, device: torch.device = PROCESSOR
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Read back the tensors and the metadata that ``save`` wrote.
+
+    Parameters
+    ----------
+    path : path
+    device : torch.device
+        Of the tensors; a file is of no device.
 
     Raises
     ------
@@ -59,7 +67,7 @@ def load(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).to(device) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise BadInput(
             f"{path}: not a whole safetensors file ({error}); make it again or copy it again."

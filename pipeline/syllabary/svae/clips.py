@@ -17,6 +17,7 @@ from ..machine import one_thread
 from ..priors.blocks import sticky
 from ..priors.interface import GlobalParameters, StickyParameters
 from ..priors.lookup import find_prior
+from ..priors.types import PROCESSOR, moved
 from ..provenance import generator
 from ..records.clips import Clips
 from .latent_evidence import BLOCK
@@ -50,7 +51,8 @@ def decode(model: Model, *, seed: int) -> Clips:
 
 def _decode(model: Model, seed: int) -> Clips:
     prior = find_prior(model.settings.prior)
-    parameters = model.parameters
+    # The movies' few numbers are NumPy's; the decoder stays where it is.
+    parameters = moved(model.parameters, PROCESSOR)
     hyperprior = mniw.Natural(*(part[None] for part in parameters.hyperprior))
     differences = (a - b for a, b in zip(parameters.dynamics, hyperprior, strict=True))
     sums = mniw.Natural(*differences)
@@ -143,8 +145,10 @@ def _heights(model: Model, latents: npt.NDArray[np.floating]) -> npt.NDArray[np.
     """Decode latents (n, T, D), of which the pose is first, to heights (n, T, H, W), mm."""
     decoder = model.networks().decoder
     pose = latents[..., : len(decoder.scale)]
-    flat = torch.from_numpy(np.asarray(pose, np.float32)).flatten(0, 1)
-    parts = [decoder(block).clamp(0, 255).round().byte().numpy() for block in torch.split(flat, BLOCK)]
+    flat = torch.from_numpy(np.asarray(pose, np.float32)).flatten(0, 1).to(model.device)
+    parts = [
+        decoder(block).clamp(0, 255).round().byte().cpu().numpy() for block in torch.split(flat, BLOCK)
+    ]
     size = model.pca().mean.shape
     whole = np.concatenate(parts) if parts else np.zeros((0, *size), np.uint8)
     return whole.reshape(*latents.shape[:2], *size)

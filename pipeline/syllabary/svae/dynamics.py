@@ -68,7 +68,7 @@ def fit(
         for name in sorted(latents):
             with Crops(crops[name]) as recording:
                 evidence.append(segmentation.evidence_of(model, latents[name], recording))
-        clamped = [states[name] for name in sorted(latents)]
+        clamped = [states[name].to(model.device) for name in sorted(latents)]
         lags = global_parameters.lags(model.parameters)
         return refit(model.parameters, evidence, clamped, lags, settings)
 

@@ -21,13 +21,14 @@ from .networks.autoencoder import create
 from .settings import ModelSettings
 from .training import clamped, em, joint
 from .training.fitted import Fitted
-from .training.state import Checkpoint
+from .training.state import Place
 
 __all__ = ["learn"]
 
 log = logging.getLogger(__name__)
 # Smallest probability of a state that networks are trained with.
 SMALLEST = 1e-6
+HERE = Place()
 
 
 def learn(
@@ -40,8 +41,7 @@ def learn(
     fps: float,
     seed: int,
     labels: Mapping[str, Annotations] | None = None,
-    folder: Path | None = None,
-    identity: str = "",
+    place: Place = HERE,
 ) -> tuple[Model, pd.DataFrame]:
     """Train a model. Training that was stopped continues from its checkpoint.
 
@@ -59,10 +59,8 @@ def learn(
         The same seed and data give the same model, bit for bit.
     labels : mapping of recording to Annotations, optional
         People's labels of some ticks; only a model with ``discovery`` uses them.
-    folder : path, optional
-        Of the checkpoints, until the end.
-    identity : str
-        Digest of all that decides the result.
+    place : Place
+        Where networks and messages compute, and of the checkpoints; the model is there too.
 
     Returns
     -------
@@ -70,16 +68,13 @@ def learn(
         And the history of its training, a row per iteration.
     """
     require_choices(settings, "model")
-    alone, together = (
-        None if folder is None else Checkpoint(folder / f"{name}.safetensors", identity)
-        for name in ("checkpoint", "joint")
-    )
+    device, together = place.device, place.checkpoint("joint")
     if settings.discovery is None:
         if labels:
             log.warning("labels of people are used by models with 'discovery' alone.")
         fitted = em.fit(
             latents, settings, target_duration_s=target_duration_s, fps=fps, seed=seed,
-            checkpoint=alone,
+            device=device, checkpoint=place.checkpoint("checkpoint"),
         )  # fmt: skip
         trained, networks = joint.fit(
             fitted, crops, latents, settings, reduction.pca, fps=fps, seed=seed, checkpoint=together
@@ -88,13 +83,13 @@ def learn(
         return pixel_noise.fit(model, crops, generator(seed, "fit", "noise")), trained.history
     discovered = discovery.find(
         latents, settings.discovery, labels=labels, target_duration_s=target_duration_s, fps=fps,
-        seed=seed, folder=folder, identity=identity,
+        seed=seed, place=place,
     )  # fmt: skip
     history = discovered.history
-    networks = create(settings, reduction.pca, generator(seed, "fit", "networks"))
+    networks = create(settings, reduction.pca, generator(seed, "fit", "networks")).to(device)
     if settings.training.epochs and list(networks.encoder.parameters()):
         logits = {name: _logits(states) for name, states in discovered.states.items()}
-        fitted = clamped.fit(latents, logits, settings, fps=fps, seed=seed)
+        fitted = clamped.fit(latents, logits, settings, fps=fps, seed=seed, device=device)
         # The prior numbers the states by the frames in its own paths.
         assert fitted.order is not None
         logits = {name: each[:, fitted.order] for name, each in logits.items()}

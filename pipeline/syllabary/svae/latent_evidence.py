@@ -9,10 +9,11 @@ import numpy.typing as npt
 import torch
 
 from ..errors import ShapeError
-from ..priors.types import GaussianEvidence, PointEvidence
+from ..priors.types import GaussianEvidence, PointEvidence, placed
 from ..records.crops import Crops
 from ..reduction import registration
 from ..reduction.latents import LatentSeries
+from . import memory
 from .networks.base import capped
 from .networks.interface import Encoder
 
@@ -133,12 +134,24 @@ def of_crops(encoder: Encoder, crops: Crops, series: LatentSeries) -> GaussianEv
     values, information, motion, motion_precision = reduced(
         series, encoder.max_precision, crops.recording
     )
-    mean, precision = torch.zeros_like(values), torch.zeros_like(values)
-    for start, heights, observed in crops.blocks(BLOCK):
-        rows = slice(start, start + len(heights))
-        height_mm = torch.from_numpy(heights).float() * crops.height_step_mm
-        encoded = encoder(height_mm, torch.from_numpy(observed), values[rows], information[rows])
-        mean[rows], precision[rows] = (part.double() for part in encoded)
+    device = encoder.used.device
+    values, information, motion, motion_precision = (
+        placed(part, device) for part in (values, information, motion, motion_precision)
+    )
+
+    def encoded(frames: int) -> tuple[torch.Tensor, torch.Tensor]:
+        mean, precision = torch.zeros_like(values), torch.zeros_like(values)
+        for start, counts, is_observed in crops.blocks(frames):
+            rows = slice(start, start + len(counts))
+            heights, observed = (
+                placed(torch.from_numpy(part), device) for part in (counts, is_observed)
+            )
+            heights = heights.float() * crops.height_step_mm
+            parts = encoder(heights, observed, values[rows], information[rows])
+            mean[rows], precision[rows] = (part.double() for part in parts)
+        return mean, precision
+
+    mean, precision = memory.halved(encoded, BLOCK, "frames")
     return GaussianEvidence(torch.cat([mean, motion], -1), torch.cat([precision, motion_precision], -1))
 
 

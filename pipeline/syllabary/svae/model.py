@@ -11,6 +11,7 @@ import torch
 from ..errors import BadInput
 from ..priors.interface import GlobalParameters
 from ..priors.lookup import find_prior
+from ..priors.types import moved
 from ..provenance import Provenance
 from ..records.crops import Crops
 from ..records.merge_tree import LINKAGE
@@ -114,6 +115,20 @@ class Model:
             agreement=discovered.agreement,
         )
 
+    @property
+    def device(self) -> torch.device:
+        """Where its networks and its prior compute; the map from crops to latents is NumPy's."""
+        return self.parameters.dynamics.observations.device
+
+    def to(self, device: torch.device) -> "Model":
+        """Return the model on a device."""
+        return dataclasses.replace(
+            self,
+            weights={name: value.to(device) for name, value in self.weights.items()},
+            parameters=moved(self.parameters, device),
+            agreement=self.agreement.to(device),
+        )
+
     def reducer(self) -> Reduction:
         """Return the map from crops to latents."""
         return Reduction.from_tensors({name: tensor.numpy() for name, tensor in self.reduction.items()})
@@ -128,7 +143,7 @@ class Model:
 
     def networks(self) -> Networks:
         """Return encoder and decoder with their trained weights."""
-        networks = create(self.settings, self.pca(), np.random.default_rng(0))
+        networks = create(self.settings, self.pca(), np.random.default_rng(0)).to(self.device)
         networks.load(self.weights)
         return networks
 

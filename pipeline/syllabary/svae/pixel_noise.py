@@ -82,7 +82,7 @@ def fit(model: Model, crops: Mapping[str, Path], rng: np.random.Generator) -> Mo
                 samples.append(_sample(model, recording, each))
         for _ in track(range(ITERATIONS), "fit: noise", unit="iterations"):
             decoder = model.networks().decoder.requires_grad_(False)
-            squares = shares = torch.zeros(decoder.used.shape, dtype=torch.float64)
+            squares = shares = decoder.scale.new_zeros(decoder.used.shape, dtype=torch.float64)
             for sample in samples:
                 square, share = _sums(decoder, sample, rng)
                 squares, shares = squares + square, shares + share
@@ -101,7 +101,8 @@ def _sample(model: Model, crops: Crops, frames: int) -> Sample:
     begin = max(0, (length - frames) // 2)
     ticks = torch.arange(begin, min(begin + frames, length))
     size = recording.generative_process.size
-    means, covariances = torch.zeros((0, size)), torch.zeros((0, size, size))
+    means = recording.states.new_zeros((0, size))
+    covariances = means.new_zeros((0, size, size))
     if len(ticks):
         posterior = optimum(
             recording.generative_process,
@@ -111,8 +112,8 @@ def _sample(model: Model, crops: Crops, frames: int) -> Sample:
         means, covariances = posterior.means[0], posterior.covariances[0]
     stop = begin + len(ticks)
     return Sample(
-        torch.from_numpy(recording.crops.heights(begin, stop)),
-        torch.from_numpy(recording.crops.observed(begin, stop)),
+        torch.from_numpy(recording.crops.heights(begin, stop)).to(model.device),
+        torch.from_numpy(recording.crops.observed(begin, stop)).to(model.device),
         recording.crops.height_step_mm,
         recording.subject_offset(),
         means,
@@ -123,14 +124,14 @@ def _sample(model: Model, crops: Crops, frames: int) -> Sample:
 @torch.no_grad()
 def _sums(decoder: Decoder, sample: Sample, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Squares and shares of each pixel, (H, W), summed over a sample."""
-    squares = torch.zeros(decoder.used.shape, dtype=torch.float64)
+    squares = decoder.scale.new_zeros(decoder.used.shape, dtype=torch.float64)
     shares = torch.zeros_like(squares)
     for first in range(0, len(sample.means), BLOCK):
         rows = slice(first, first + BLOCK)
         heights = sample.heights[rows].float() * sample.height_step_mm
         view = Pixels(decoder, heights, sample.observed[rows], sample.subject_offset)
         means, covariances = sample.means[rows], sample.covariances[rows]
-        normals = torch.from_numpy(rng.standard_normal(tuple(means.shape)))
+        normals = torch.from_numpy(rng.standard_normal(tuple(means.shape))).to(means)
         drawn = likelihood.sample_marginals(means, covariances, normals)[:, : view.size]
         scored = view.observed & decoder.used
         expected = view.expected(drawn).view_as(view.heights)

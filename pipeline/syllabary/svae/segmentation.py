@@ -12,7 +12,7 @@ from ..machine import one_thread
 from ..priors import slds
 from ..priors.interface import ChosenPrior
 from ..priors.lookup import find_prior
-from ..priors.types import Evidence, GaussianEvidence
+from ..priors.types import Evidence, GaussianEvidence, moved
 from ..records.crops import Crops
 from ..reduction.latents import LatentSeries
 from . import latent_evidence
@@ -107,7 +107,7 @@ def evidence_of(model: Model, series: LatentSeries, crops: Crops | None) -> Gaus
     """
     encoder = model.networks().encoder
     if not list(encoder.parameters()):
-        return latent_evidence.linear(series, encoder.max_precision)
+        return moved(latent_evidence.linear(series, encoder.max_precision), model.device)
     if crops is None:
         raise BadInput(
             f"network {model.settings.network!r} looks at the crops themselves; give crops, not latents."
@@ -119,13 +119,14 @@ def _of_points(prior: ChosenPrior, model: Model, series: LatentSeries) -> Segmen
     """Segment with latents taken as points; missing ones stay unknown."""
     bridge = round(model.settings.bridge_s * model.fps)
     evidence = latent_evidence.points(series, bridge=bridge)
-    local = prior.infer(model.parameters, evidence, paths=True)
-    assert local.path is not None
     mean = evidence.latents.numpy().astype(np.float32)
     sd = np.where(evidence.observed[:, None], np.float32(0), np.float32(np.nan))
+    evidence = moved(evidence, model.device)
+    local = prior.infer(model.parameters, evidence, paths=True)
+    assert local.path is not None
     return Segmentation(
-        local.path.numpy(),
-        local.states.float().numpy(),
+        local.path.cpu().numpy(),
+        local.states.float().cpu().numpy(),
         _surprise(prior, model, evidence),
         mean,
         np.broadcast_to(sd, mean.shape).copy(),
@@ -146,11 +147,11 @@ def _of_frames(prior: ChosenPrior, model: Model, evidence: GaussianEvidence) -> 
     if not bool(local.converged):
         log.warning("latents and states had not converged after %d iterations.", MAX_ITERATIONS)
     return Segmentation(
-        local.path.numpy(),
-        local.states.float().numpy(),
+        local.path.cpu().numpy(),
+        local.states.float().cpu().numpy(),
         _surprise(prior, model, evidence),
-        local.means.float().numpy(),
-        local.covariances.diagonal(dim1=-2, dim2=-1).sqrt().float().numpy(),
+        local.means.float().cpu().numpy(),
+        local.covariances.diagonal(dim1=-2, dim2=-1).sqrt().float().cpu().numpy(),
     )
 
 
@@ -160,15 +161,15 @@ def _of_lags(model: Model, evidence: GaussianEvidence) -> Segmentation:
     result = posterior.infer(model.parameters, evidence)
     states = result.states @ model.agreement if len(model.agreement) else result.states
     return Segmentation(
-        result.path.numpy(),
-        states.float().numpy(),
-        -result.log_density.numpy(),
-        result.means.float().numpy(),
-        result.sd.float().numpy(),
+        result.path.cpu().numpy(),
+        states.float().cpu().numpy(),
+        -result.log_density.cpu().numpy(),
+        result.means.float().cpu().numpy(),
+        result.sd.float().cpu().numpy(),
     )
 
 
 def _surprise(prior: ChosenPrior, model: Model, evidence: Evidence) -> npt.NDArray[np.float64]:
     predicted = prior.filter(model.parameters, evidence)
     surprise = torch.where(predicted.usable, -predicted.log_density, torch.nan)
-    return surprise.numpy()
+    return surprise.cpu().numpy()

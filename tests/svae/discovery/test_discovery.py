@@ -20,6 +20,7 @@ from syllabary.svae.choices import require_choices
 from syllabary.svae.discovery import coarsening, discovery
 from syllabary.svae.settings import ModelSettings
 from syllabary.svae.training import clamped
+from syllabary.svae.training.state import Place
 
 
 def find(series, settings=QUICK, **rest):
@@ -131,7 +132,7 @@ def test_the_same_seed_gives_the_same_result(study, discovered):
 
 
 def test_the_number_of_syllables_can_be_given(study, discovered, tmp_path):
-    two = find(study[0], with_states(2), folder=tmp_path)
+    two = find(study[0], with_states(2), place=Place(folder=tmp_path))
     assert len(two.parameters.weights) == 2 and two.agreement.shape == (0, 0)
     # Nothing is compared then, so there is one fit.
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
@@ -155,10 +156,10 @@ def test_fits_that_were_stopped_continue(study, discovered, tmp_path, monkeypatc
 
     monkeypatch.setattr(discovery, "train", killed)
     with pytest.raises(Killed):
-        find(study[0], folder=tmp_path, identity="a")
+        find(study[0], place=Place(folder=tmp_path, identity="a"))
     assert calls == ["without-0.safetensors", "without-1.safetensors", "checkpoint.safetensors"]
     assert {path.name for path in tmp_path.iterdir()} == set(calls[:2])
-    assert_same(find(study[0], folder=tmp_path, identity="a"), discovered)
+    assert_same(find(study[0], place=Place(folder=tmp_path, identity="a")), discovered)
 
 
 def test_labels_of_people_give_syllables_their_names(study):

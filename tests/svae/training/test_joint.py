@@ -17,7 +17,7 @@ from syllabary.svae.model import Model
 from syllabary.svae.networks import likelihood
 from syllabary.svae.networks.autoencoder import create
 from syllabary.svae.settings import ModelSettings
-from syllabary.svae.training import em, gradients, joint, windows
+from syllabary.svae.training import em, gradients, joint, recordings, windows
 from syllabary.svae.training.state import Checkpoint
 
 MADE = Provenance("test", {}, None, {}, "")
@@ -268,3 +268,55 @@ def test_windows_inferred_with_their_boundary_messages_are_as_in_the_whole(study
         # Where the first frame's own potential is kept as it was, and all others found again.
         torch.testing.assert_close(result.states[0], whole.states[rows], rtol=1e-5, atol=1e-5)
     assert (covered == 1).all(), "every frame is scored once"
+
+
+def test_memory_that_is_full_halves_what_is_done_at_once(study, monkeypatch, caplog):
+    sizes, gradient = [], joint.JointTrainer._gradient
+
+    def limited(self, state, group, batch, is_first):
+        sizes.append(len(group))
+        if len(group) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return gradient(self, state, group, batch, is_first)
+
+    monkeypatch.setattr(joint.JointTrainer, "_gradient", limited)
+    fitted, _ = train(study, settings(epochs=1))
+    whole = [size for size in sizes if size > 1]
+    assert whole == sorted(whole, reverse=True) and len(whole) <= 2, "it stays halved"
+    assert sizes.count(1) >= 8, "every window is learned from"
+    assert "the GPU's memory is full: goes on with 1 windows at once, not 2" in caplog.text
+    assert np.isfinite(fitted.history["bound_nats_per_frame"]).all()
+
+
+def test_encoding_in_smaller_blocks_changes_nothing(study, monkeypatch):
+    paths, components, latents, _ = study
+    encoder = create(settings(), components, np.random.default_rng(0)).encoder
+    with Crops(paths["m1"]) as crops:
+        expected = latent_evidence.of_crops(encoder, crops, latents["m1"])
+        forward = type(encoder).forward
+
+        def limited(self, heights, *rest):
+            if len(heights) > 40:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return forward(self, heights, *rest)
+
+        monkeypatch.setattr(type(encoder), "forward", limited)
+        result = latent_evidence.of_crops(encoder, crops, latents["m1"])
+    torch.testing.assert_close(result.mean, expected.mean)
+    torch.testing.assert_close(result.precision, expected.precision)
+
+
+def test_crops_are_read_while_the_last_ones_are_in_use():
+    log = []
+
+    def read(item):
+        log.append(("read", item))
+        return 10 * item
+
+    for item, value in recordings.read_ahead(read, [1, 2, 3]):
+        while item < 3 and ("read", item + 1) not in log:
+            pass  # the next one is read before this one is done with
+        log.append(("used", item))
+        assert value == 10 * item
+    assert [item for what, item in log if what == "used"] == [1, 2, 3]
+    assert list(recordings.read_ahead(read, [])) == []

@@ -220,8 +220,8 @@ def draw(
     rng : numpy Generator
     frames : int
     """
-    mean = standard.mean.numpy()
-    spread = torch.linalg.cholesky(noise(standard)).numpy()
+    mean = standard.mean.cpu().numpy()
+    spread = torch.linalg.cholesky(noise(standard)).cpu().numpy()
     count, size = mean.shape[:2]
     states = np.empty(frames, np.int64)
     latents = np.empty((frames, size))

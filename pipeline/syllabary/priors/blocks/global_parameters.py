@@ -93,10 +93,9 @@ def with_kappa(parameters: AnySticky, kappa: float) -> AnySticky:
     """
     change = kappa - parameters.kappa
     states = len(parameters.weights)
-    rows = parameters.transition.concentration + change * torch.eye(states, dtype=torch.float64)
-    return parameters._replace(
-        transition=dirichlet.Natural(rows), kappa=torch.tensor(kappa, dtype=torch.float64)
-    )
+    before = parameters.transition.concentration
+    rows = before + change * torch.eye(states, dtype=before.dtype, device=before.device)
+    return parameters._replace(transition=dirichlet.Natural(rows), kappa=before.new_tensor(kappa))
 
 
 def kappa_of(parameters: StickyParameters) -> float:

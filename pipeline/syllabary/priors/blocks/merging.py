@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...expfam import dirichlet, mniw
+from ..types import PROCESSOR, moved
 
 __all__ = ["best_merge", "gather", "proposed_merges", "unused"]
 
@@ -41,6 +42,7 @@ def proposed_merges(
     (K,) int64
         The state that each state becomes part of: itself without a gain.
     """
+    device, (counts, sums, rows, hyperprior) = counts.device, _near(counts, sums, rows, hyperprior)
     alive = [int(k) for k in torch.nonzero(sums.observations > EMPTY).flatten()]
     counts, sums = counts.clone(), mniw.Natural(*(part.clone() for part in sums))
     single = _evidence(sums, hyperprior)
@@ -76,7 +78,7 @@ def proposed_merges(
         alive.remove(drop)
         gains = {p: g for p, g in gains.items() if keep not in p and drop not in p}
         weigh([(min(keep, k), max(keep, k)) for k in alive if k != keep])
-    return into
+    return into.to(device)
 
 
 def best_merge(
@@ -108,12 +110,13 @@ def best_merge(
     gain : float
         Change of the bound, nats.
     """
+    counts, sums, rows, hyperprior = _near(counts, sums, rows, hyperprior)
     single = _evidence(sums, hyperprior)
     first, second = torch.triu_indices(len(counts), len(counts), 1)
     union = mniw.Natural(*(part[first] + part[second] for part in sums))
     gains = _evidence(union, hyperprior) - single[first] - single[second]
     if extra is not None:
-        gains = gains + extra[first, second]
+        gains = gains + extra.cpu()[first, second]
     now = _transitions(counts, rows)
     weighed = []
     for place in gains.argsort(descending=True, stable=True)[:CANDIDATES].tolist():
@@ -161,6 +164,13 @@ def gather(
         dirichlet.Natural(steps),
         mniw.Natural(*(rows(part) for part in dynamics)),
     )
+
+
+def _near(
+    counts: Tensor, sums: mniw.Natural, rows: Tensor, hyperprior: mniw.Natural
+) -> tuple[Tensor, mniw.Natural, Tensor, mniw.Natural]:
+    """Bring the few numbers that merges are weighed by to the processor, which looks at each."""
+    return counts.cpu(), moved(sums, PROCESSOR), rows.cpu(), moved(hyperprior, PROCESSOR)
 
 
 def _merged(counts: Tensor, keep: int, drop: int) -> Tensor:

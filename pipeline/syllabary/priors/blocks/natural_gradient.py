@@ -92,7 +92,7 @@ def _proper(moved: RegressionFamily, plain: RegressionFamily) -> Tensor:
         plain = niw.as_regression(plain)
     rows, columns = moved.precision_mean.shape[-2:]
     is_precise = _definite(moved.precision - MIN_SHARE * plain.precision)
-    identity = torch.eye(columns, dtype=moved.precision.dtype)
+    identity = torch.eye(columns, dtype=moved.precision.dtype, device=moved.precision.device)
     precision = torch.where(is_precise[..., None, None], moved.precision, identity)
     mean = torch.linalg.solve(precision, moved.precision_mean.mT).mT
     scale = moved.scatter - mean @ moved.precision_mean.mT

@@ -68,13 +68,13 @@ def learn(hyperprior: mniw.Natural, dynamics: mniw.Natural) -> mniw.Natural:
     spread = size * standard.column_covariance + apart.mT @ precision @ apart
     variance = spread.diagonal(dim1=-2, dim2=-1).sum(0) / (count * size)
     pooled = torch.linalg.inv(precision.mean(0))
-    degrees = _degrees(torch.linalg.slogdet(pooled).logabsdet, log_det.mean(), size)
+    degrees = _degrees(torch.linalg.slogdet(pooled).logabsdet.cpu(), log_det.mean().cpu(), size)
     fitted = mniw.from_standard(
         mniw.Standard(
             mean=mean,
             column_covariance=torch.diag(variance),
             scale=degrees * (pooled + pooled.mT) / 2,
-            degrees=torch.tensor(degrees, dtype=torch.float64),
+            degrees=mean.new_tensor(degrees),
         )
     )
     sums = mniw.Natural(*(a - b for a, b in zip(dynamics, hyperprior, strict=True)))
@@ -86,7 +86,7 @@ def _degrees(log_scale: Tensor, log_det: Tensor, size: int) -> float:
     half_dims = size / 2
 
     def cost(log_extra: float) -> float:
-        degrees = torch.tensor(size + 1 + math.exp(log_extra), dtype=torch.float64)
+        degrees = log_scale.new_tensor(size + 1 + math.exp(log_extra))
         density = (
             degrees / 2 * (size * torch.log(degrees) + log_scale + log_det - size)
             - degrees * half_dims * math.log(2)

@@ -26,7 +26,12 @@ def concentrations(weights: torch.Tensor, alpha: float, kappa: torch.Tensor) -> 
         Pseudo-count of staying.
     """
     states = weights.shape[-1]
-    return (alpha * weights).expand(states, states) + kappa * torch.eye(states, dtype=weights.dtype)
+    return (alpha * weights).expand(states, states) + kappa * _unit(weights)
+
+
+def _unit(weights: torch.Tensor) -> torch.Tensor:
+    """Identity (K, K) beside weights (K,)."""
+    return torch.eye(weights.shape[-1], dtype=weights.dtype, device=weights.device)
 
 
 def mean(rows: dirichlet.Natural) -> torch.Tensor:
@@ -47,8 +52,7 @@ def counted(rows: dirichlet.Natural, kappa: torch.Tensor) -> torch.Tensor:
     kappa : () float64
         Pseudo-count of staying.
     """
-    states = rows.concentration.shape[-1]
-    return mean(dirichlet.Natural(rows.concentration - kappa * torch.eye(states, dtype=torch.float64)))
+    return mean(dirichlet.Natural(rows.concentration - kappa * _unit(rows.concentration[0])))
 
 
 def divergence(
@@ -89,7 +93,7 @@ def log_prior(weights: torch.Tensor, gamma: float) -> torch.Tensor:
     gamma : float
     """
     states = weights.shape[-1]
-    share = torch.as_tensor(gamma / states, dtype=weights.dtype)
+    share = weights.new_tensor(gamma / states)
     constant = torch.lgamma(share * states) - states * torch.lgamma(share)
     return constant + (share - 1) * weights.log().sum()
 
@@ -126,7 +130,7 @@ def update_weights(
         A beta whose bound is no lower.
     """
     states = len(weights)
-    stay = kappa * torch.eye(states, dtype=weights.dtype)
+    stay = kappa * _unit(weights)
     pull = gamma / states - 1
 
     def bound(beta: torch.Tensor) -> torch.Tensor:

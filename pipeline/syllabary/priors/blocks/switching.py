@@ -177,7 +177,7 @@ def _path(solution: Solution) -> Tensor:
         return hmm.path(potentials.initial, potentials.transition, nodes, lengths=lengths)
     path = (nodes + potentials.initial).argmax(-1)
     if lengths is not None:
-        path = torch.where(torch.arange(path.shape[1]) < lengths[:, None], path, -1)
+        path = torch.where(torch.arange(path.shape[1], device=path.device) < lengths[:, None], path, -1)
     return path
 
 
@@ -213,7 +213,7 @@ def start_sums(solution: Solution, change: meanfield.Derivative | None = None) -
     """Return sums for the distribution of x_1 over sequences with a frame, or their derivative."""
     _, flat, optimum = solution
     means, covariances = (part[:, :1].double() for part in optimum.latents[:2])
-    has_frame = torch.ones(len(means), dtype=torch.float64)
+    has_frame = means.new_ones(len(means))
     if flat.lengths is not None:
         has_frame = (flat.lengths > 0).double()
     if not flat.evidence.mean.shape[1]:

@@ -24,7 +24,7 @@ from torch import Tensor
 from ...expfam import dirichlet, mniw
 from ...priors import arhmm
 from ...priors.blocks import global_parameters, merging, sticky
-from ...priors.types import PointEvidence, total
+from ...priors.types import PROCESSOR, PointEvidence, moved, total
 from ...reduction.latents import LatentSeries
 from .. import latent_evidence
 from ..settings import DiscoverySettings, ModelSettings, TrainingSettings
@@ -75,6 +75,7 @@ def train(
     target_duration_s: float,
     fps: float,
     seed: int,
+    device: torch.device = PROCESSOR,
     checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Train the AR-HMM with which the path begins.
@@ -85,7 +86,7 @@ def train(
     people : mapping of recording to (T, C) float64, optional
         Share of each class in each tick; zeros where nobody labeled.
     settings : DiscoverySettings
-    target_duration_s, fps, seed, checkpoint
+    target_duration_s, fps, seed, device, checkpoint
         See ``training.em.fit``.
     """
     model = ModelSettings(
@@ -97,13 +98,15 @@ def train(
     frames = sum(int(np.sum(series.observed)) for series in latents.values())
     fitted = em.fit(
         latents, model, target_duration_s=target_duration_s, fps=fps, seed=seed,
-        checkpoint=checkpoint, max_kappa=settings.max_stickiness * frames,
+        device=device, checkpoint=checkpoint, max_kappa=settings.max_stickiness * frames,
     )  # fmt: skip
     assert isinstance(fitted.parameters, arhmm.Parameters)
     names = sorted(latents)
     bridge = round(settings.bridge_s * fps)
-    evidence = [latent_evidence.points(latents[name], name, bridge=bridge) for name in names]
-    labels = [None if people is None else torch.from_numpy(people[name]) for name in names]
+    evidence = [
+        moved(latent_evidence.points(latents[name], name, bridge=bridge), device) for name in names
+    ]
+    labels = [None if people is None else torch.from_numpy(people[name]).to(device) for name in names]
     return Trained(fitted.parameters, evidence, labels, fitted.history)
 
 
@@ -116,7 +119,7 @@ def coarsen(trained: Trained) -> Iterator[Coarse]:
     """
     columns = next((part.shape[1] for part in trained.people if part is not None), 0)
     states = len(trained.parameters.weights)
-    flat = torch.full((states, columns), CLASS_COUNT, dtype=torch.float64)
+    flat = trained.parameters.weights.new_full((states, columns), CLASS_COUNT)
     model = Coarse(trained.parameters, dirichlet.Natural(flat), _no_statistics(trained.parameters), 0.0)
     model = _iterate(model, trained)
     used = model.statistics.dynamics.observations > MIN_FRAMES
@@ -194,9 +197,9 @@ def _updated(model: Coarse, statistics: arhmm.Statistics, classes: Tensor) -> Co
 def _merged(model: Coarse, keep: int, drop: int) -> Coarse:
     """The model with two states as one, whose statistics add."""
     states = len(model.parameters.weights)
-    into = torch.arange(states)
+    into = torch.arange(states, device=model.parameters.weights.device)
     into[drop] = keep
-    nothing_dropped = torch.zeros(states, dtype=torch.bool)
+    nothing_dropped = torch.zeros_like(into, dtype=torch.bool)
     statistics = arhmm.Statistics(*merging.gather(*model.statistics, into, nothing_dropped))
     classes = model.classes.concentration.clone()
     classes[keep] += classes[drop] - CLASS_COUNT
@@ -207,7 +210,7 @@ def _merged(model: Coarse, keep: int, drop: int) -> Coarse:
         statistics=statistics,
         classes=dirichlet.Natural(classes),
     )
-    kept = _kept(whole, torch.tensor([k for k in range(states) if k != drop]))
+    kept = _kept(whole, into[torch.arange(states) != drop])
     return _updated(kept, kept.statistics, kept.classes.concentration)
 
 
@@ -230,7 +233,7 @@ def _class_gains(classes: dirichlet.Natural) -> Tensor:
     """Change of the log evidence of people's labels if two states merge, (K, K) nats."""
     counts = classes.concentration
     if not counts.shape[1]:
-        return torch.zeros((len(counts), len(counts)), dtype=torch.float64)
+        return counts.new_zeros((len(counts), len(counts)))
 
     def evidence(each: Tensor) -> Tensor:
         prior = torch.full_like(each, CLASS_COUNT)

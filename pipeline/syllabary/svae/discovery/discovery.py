@@ -15,7 +15,6 @@ The same dynamics, with latents that are uncertain, are those of the trained mod
 
 import logging
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -26,13 +25,13 @@ from torch import Tensor
 
 from ...machine import one_thread
 from ...priors import arhmm
-from ...priors.types import PointEvidence
+from ...priors.types import PointEvidence, moved
 from ...progress import track
 from ...records.annotations import Annotations
 from ...reduction.latents import LatentSeries
 from .. import latent_evidence
 from ..settings import DiscoverySettings
-from ..training.state import Checkpoint
+from ..training.state import Place
 from . import reproducibility
 from .coarsening import Coarse, Trained, coarsen, infer, train
 from .linkage import linkage
@@ -44,6 +43,7 @@ log = logging.getLogger(__name__)
 MIN_LABELED_FRAMES = 15.0
 # Frames on which independent fits are compared, at most, in whole recordings.
 COMPARED_FRAMES = 500_000
+HERE = Place()
 
 F64 = npt.NDArray[np.float64]
 
@@ -91,8 +91,7 @@ def find(
     fps: float,
     seed: int,
     labels: Mapping[str, Annotations] | None = None,
-    folder: Path | None = None,
-    identity: str = "",
+    place: Place = HERE,
 ) -> Discovered:
     """Find the syllables of the training recordings.
 
@@ -104,15 +103,14 @@ def find(
         Of the AR-HMM, see ``training.em.fit``.
     labels : mapping of recording to Annotations, optional
         Labels of people for some of the ticks.
-    folder, identity
-        Of the checkpoints, see ``training.state.Checkpoint``.
+    place : Place
+        Where messages pass, and of the checkpoints.
     """
 
     def fit(chosen: Mapping[str, LatentSeries], people: Mapping[str, F64] | None, name: str) -> Trained:
-        checkpoint = None if folder is None else Checkpoint(folder / f"{name}.safetensors", identity)
         return train(
             chosen, people, settings, target_duration_s=target_duration_s, fps=fps, seed=seed,
-            checkpoint=checkpoint,
+            device=place.device, checkpoint=place.checkpoint(name),
         )  # fmt: skip
 
     people = None
@@ -128,7 +126,7 @@ def find(
         number, fits, compared = settings.syllables, [], []
         if number is None:
             divided = reproducibility.parts(latents)
-            compared = _compared(latents, divided, round(settings.bridge_s * fps))
+            compared = _compared(latents, divided, round(settings.bridge_s * fps), place.device)
             for left_out in (0, 1):
                 part = reproducibility.without(latents, divided, left_out)
                 fits.append(_labels(fit(part, None, f"without-{left_out}"), compared))
@@ -149,7 +147,9 @@ def find(
             arhmm.infer(result.parameters, part.evidence, cache=False).states.argmax(-1)
             for part in compared
         ]
-        return result._replace(agreement=_agreement(paths, fits, compared, len(result.classes)))
+        return result._replace(
+            agreement=_agreement(paths, fits, compared, len(result.classes)).to(place.device)
+        )
 
 
 def _tracked(path: Iterator[Coarse], states: int, what: str) -> Iterator[Coarse]:
@@ -157,7 +157,10 @@ def _tracked(path: Iterator[Coarse], states: int, what: str) -> Iterator[Coarse]
 
 
 def _compared(
-    latents: Mapping[str, LatentSeries], divided: list[list[reproducibility.Part]], bridge: int
+    latents: Mapping[str, LatentSeries],
+    divided: list[list[reproducibility.Part]],
+    bridge: int,
+    device: torch.device,
 ) -> list[Compared]:
     """Latents of the animals that one of two fits has not seen."""
     chosen, frames = [], 0
@@ -169,7 +172,7 @@ def _compared(
         ticks = slice(part.start, part.stop)
         if part.stop > part.start:
             evidence = PointEvidence(whole.latents[ticks], whole.observed[ticks])
-            chosen.append(Compared(evidence, fit))
+            chosen.append(Compared(moved(evidence, device), fit))
             frames += part.stop - part.start
     return chosen
 
@@ -180,7 +183,7 @@ def _labels(trained: Trained, compared: list[Compared]) -> dict[int, list[npt.ND
     for model in _tracked(coarsen(trained), len(trained.parameters.weights), "number of syllables"):
         pairs = zip(infer(model, [part.evidence for part in compared]), compared, strict=True)
         labels[len(model.parameters.weights)] = [
-            states.argmax(-1)[part.evidence.observed].numpy().astype(np.int16)
+            states.argmax(-1)[part.evidence.observed].cpu().numpy().astype(np.int16)
             for (_, states), part in pairs
         ]
     return labels
@@ -194,7 +197,7 @@ def _agreement(
 ) -> Tensor:
     """Agreement of the states with those of the fits, in the animals that each fit has not seen."""
     labels = [
-        part.numpy()[each.evidence.observed.numpy()] for part, each in zip(paths, compared, strict=True)
+        part[each.evidence.observed].cpu().numpy() for part, each in zip(paths, compared, strict=True)
     ]
     total = np.zeros((states, states))
     for number, fit in enumerate(fits):
@@ -223,13 +226,13 @@ def _discovered(
     classes: tuple[str, ...] = ("",) * len(order)
     if labels and model.classes.concentration.shape[1]:
         behaviors = next(iter(labels.values())).classes
-        classes = _named(model.classes.concentration[order].numpy(), behaviors)
+        classes = _named(model.classes.concentration[order].cpu().numpy(), behaviors)
     return Discovered(
         arhmm.reorder(model.parameters, order),
         {name: part[:, order] for name, part in zip(names, states, strict=True)},
         classes,
         tree,
-        torch.zeros((0, 0), dtype=torch.float64),
+        model.parameters.weights.new_zeros((0, 0)),
         trained.history,
     )
 

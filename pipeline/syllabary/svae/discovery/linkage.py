@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...expfam import mniw
 from ...priors.blocks import merging
+from ...priors.types import PROCESSOR, moved
 
 __all__ = ["linkage"]
 
@@ -33,7 +34,7 @@ def linkage(sums: mniw.Natural, hyperprior: mniw.Natural, order: Tensor, frames:
         Of each merge: the two nodes (leaves are 0 to K - 1, merge i is node K + i), the height, which
         is the evidence lost by this merge and all before it, nats per frame, and the number of leaves.
     """
-    sums = mniw.Natural(*(part[order].clone() for part in sums))
+    sums = moved(mniw.Natural(*(part[order].clone() for part in sums)), PROCESSOR)
     states = len(order)
     nodes, leaves, rows = list(range(states)), [1] * states, []
     no_steps = torch.zeros((states, states), dtype=torch.float64)

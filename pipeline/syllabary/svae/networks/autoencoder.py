@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ... import registry
@@ -29,6 +30,12 @@ class Networks(NamedTuple):
             for part, network in (("encoder", self.encoder), ("decoder", self.decoder))
             for name, value in network.state_dict().items()
         }
+
+    def to(self, device: torch.device) -> "Networks":
+        """Move all weights to a device, in place."""
+        for network in self:
+            network.to(device)
+        return self
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Replace all weights by those in ``tensors``."""

@@ -31,12 +31,19 @@ class Trainable(Protocol):
     def load_state_dict(self, state_dict: Mapping[str, torch.Tensor]) -> object:
         """Replace all tensors, by name."""
 
+    def to(self, device: torch.device) -> Self:
+        """Move all tensors to a device, in place."""
+
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set whether autograd records operations on the parameters."""
 
 
 class Encoder(Trainable, Protocol):
     """From crops to a Gaussian potential on the latents of each frame."""
+
+    @property
+    def used(self) -> torch.Tensor:
+        """(H, W) bool, pixels that are modeled; on the device of the weights."""
 
     @property
     def max_precision(self) -> float:

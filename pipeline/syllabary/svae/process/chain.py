@@ -73,7 +73,13 @@ def terms(generative_process: GenerativeProcess) -> Terms:
     """Return the log density of a frame as coefficients of itself and its past."""
     size = generative_process.size
     factor = torch.linalg.cholesky(generative_process.noise)
-    residual = torch.cat([torch.eye(size).to(factor).expand_as(factor), -generative_process.weights], -1)
+    residual = torch.cat(
+        [
+            torch.eye(size, device=factor.device).to(factor).expand_as(factor),
+            -generative_process.weights,
+        ],
+        -1,
+    )
     whitened = torch.linalg.solve_triangular(factor, residual, upper=False)
     offset = torch.linalg.solve_triangular(factor, generative_process.offsets[..., None], upper=False)
     log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
@@ -104,7 +110,7 @@ def chain(
     quadratic = coefficients.quadratic.reshape(components, lags + 1, size, lags + 1, size)
     linear = coefficients.linear.reshape(components, lags + 1, size)
     # Column block a: shares of the states of the frame a later, zeros beyond the last frame.
-    shares = states if states.is_floating_point() else torch.eye(components).to(quadratic)[states]
+    shares = states if states.is_floating_point() else torch.eye(components, device=quadratic.device).to(quadratic)[states]
     later = shares.new_zeros((count, blocks * lags, lags + 1, components))
     for a in range(min(lags + 1, frames)):
         first = max(begin - a, 0)
@@ -142,7 +148,7 @@ def chain(
         total = total - 0.5 * (start.mean @ precision @ start.mean + log_det + size * LOG_2PI)
     # The last block is filled up with standard normal latents, which couple to nothing.
     for row in range(frames - (blocks - 1) * lags, lags):
-        inside[:, -1, row, :, row] += torch.eye(size).to(inside)
+        inside[:, -1, row, :, row] += torch.eye(size, device=inside.device).to(inside)
     total = total - 0.5 * (blocks * lags - frames) * size * LOG_2PI
 
     return Chain(
@@ -189,7 +195,7 @@ def optimum(
     count, frames = states.shape[:2]
     size, lags = generative_process.size, generative_process.lags
     padded = -(-frames // lags) * lags - frames
-    before = torch.full((count,), -math.inf, dtype=torch.float64)
+    before = states.new_full((count,), -math.inf, dtype=torch.float64)
     for _ in range(max_iterations):
         latent_chain = chain(generative_process, coefficients, states, potential)
         marginals = lds.marginals(*latent_chain[:3])
@@ -245,7 +251,7 @@ def moments(
     means = marginals.means.reshape(count, -1, size)
     inside = marginals.covariances.reshape(count, -1, lags, size, lags, size)
     below = marginals.cross.reshape(count, -1, lags, size, lags, size)
-    time = torch.arange(frames)
+    time = torch.arange(frames, device=means.device)
     past = [(time - lag).clamp(min=0) for lag in range(lags + 1)]
     stacked = torch.cat([means[:, rows] for rows in past], -1)
     whole = means.new_zeros((count, frames, lags + 1, size, lags + 1, size))

@@ -76,7 +76,8 @@ def generative_process(parameters: GlobalParameters) -> GenerativeProcess:
     size = offsets.shape[-1]
     start = None
     if weights.shape[-1]:
-        start = Gaussian(torch.zeros(size, dtype=torch.float64), torch.eye(size, dtype=torch.float64))
+        unit = torch.eye(size, dtype=offsets.dtype, device=offsets.device)
+        start = Gaussian(offsets.new_zeros(size), unit)
         if isinstance(parameters, StartParameters):
             start_distribution = niw.to_standard(parameters.start_hyperprior)
             start = Gaussian(

@@ -97,8 +97,8 @@ def predict(process: GenerativeProcess, evidence: GaussianEvidence) -> Filtered:
     observed = precision > 0
     means = torch.where(observed, evidence.mean.double(), 0.0)
     root = precision.sqrt()
-    nodes = torch.zeros((frames, len(process.rows)), dtype=torch.float64)
-    density = torch.zeros(frames, dtype=torch.float64)
+    nodes = process.rows.new_zeros((frames, len(process.rows)))
+    density = nodes.new_zeros(frames)
     starts = torch.arange(0, frames, FILTER_WINDOW)
     length = min(FILTER_WINDOW + FILTER_MARGIN, frames)
     # All windows have one length; the last ones begin earlier, so that they end with the recording.
@@ -130,7 +130,7 @@ def _latents(
     """Means and SDs of the latents (T, D) given the probabilities of the states."""
     coefficients = chain.terms(process)
     frames, size = potential.precision_mean.shape
-    means, sd = torch.zeros((2, frames, size), dtype=torch.float64)
+    means, sd = potential.precision_mean.new_zeros((2, frames, size))
     windows = [
         (begin, slice(max(begin - MARGIN, 0), min(begin + WINDOW + MARGIN, frames)))
         for begin in range(0, frames, WINDOW)

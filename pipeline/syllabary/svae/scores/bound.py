@@ -79,7 +79,7 @@ def bound(model: Model, crops: Crops | Recording, *, rng: np.random.Generator, d
             pixels += int(counts.sum())
             means = posterior.means[0, rows].repeat(draws, 1)
             spread = posterior.covariances[0, rows].repeat(draws, 1, 1)
-            normals = torch.from_numpy(rng.standard_normal(tuple(means.shape)))
+            normals = torch.from_numpy(rng.standard_normal(tuple(means.shape))).to(means)
             drawn = sample_marginals(means, spread, normals)
             total += (
                 float(log_density(view, drawn, torch.arange(len(counts)).repeat(draws)).sum()) / draws

@@ -113,7 +113,7 @@ def clips_of(observed: Tensor, clips: int, frames: int) -> Tensor:
     # In the middle of as many equal parts.
     begin = ((torch.arange(number) + 0.5) * length / number - frames / 2).long()
     ticks = begin[:, None] + torch.arange(frames)
-    return ticks[observed[ticks].any(-1)]
+    return ticks[observed.cpu()[ticks].any(-1)]
 
 
 def propose(
@@ -173,7 +173,7 @@ def log_weights(
     first, rows = generative_process.first.log(), generative_process.rows.log()
     frames = proposal.nodes.shape[1]
     time = torch.arange(frames)
-    weights = torch.empty((len(models), samples), dtype=torch.float64)
+    weights = proposal.nodes.new_empty((len(models), samples))
     for n, view in enumerate(models):
         nodes = proposal.nodes[n]
         for begin in range(0, samples, CHUNK):

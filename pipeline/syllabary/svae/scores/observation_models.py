@@ -133,7 +133,7 @@ def log_density(view: View, latents: Tensor, rows: Tensor) -> Tensor:
     rows : (N,) int64
     """
     pose = latents[:, : view.size]
-    result = torch.empty(len(rows), dtype=torch.float64)
+    result = latents.new_empty(len(rows), dtype=torch.float64)
     for begin in range(0, len(rows), CHUNK):
         at = slice(begin, begin + CHUNK)
         result[at] = view.score(pose[at], rows[at])

@@ -110,9 +110,9 @@ def ahead(
 ) -> Future:
     """Roll states so many frames out, and follow the latents along each path."""
     count, size = len(belief.states), generative_process.size
-    rows = generative_process.rows.cumsum(-1)
-    uniform = torch.from_numpy(rng.random((frames + 1, count, rollouts)))
-    states = _choose(belief.states.cumsum(-1)[:, None].expand(-1, rollouts, -1), uniform[0])
+    rows = _cumulative(generative_process.rows)
+    uniform = torch.from_numpy(rng.random((frames + 1, count, rollouts))).to(rows.device)
+    states = _choose(_cumulative(belief.states)[:, None].expand(-1, rollouts, -1), uniform[0])
     means = belief.means[:, None].expand(-1, rollouts, -1)
     covariances = belief.covariances[:, None].expand(-1, rollouts, -1, -1)
     for t in range(frames):
@@ -132,7 +132,7 @@ def linearized(view: View, around: Tensor) -> Potential:
     """
     rows = torch.arange(len(around))
     evidence = potential(view, around, rows)
-    unit = torch.eye(around.shape[-1]).to(evidence.precision)
+    unit = torch.eye(around.shape[-1], device=around.device).to(evidence.precision)
     return potential(view, torch.linalg.solve(evidence.precision + unit, evidence.precision_mean), rows)
 
 
@@ -155,7 +155,7 @@ def predictive_density(
     factor = torch.linalg.cholesky(inverse + evidence.precision[:, None])
     pull = (inverse @ future.means[..., None])[..., 0] + evidence.precision_mean[:, None]
     center = torch.cholesky_solve(pull[..., None], factor)[..., 0]
-    normals = torch.from_numpy(rng.standard_normal((count, rollouts, size)))
+    normals = torch.from_numpy(rng.standard_normal((count, rollouts, size))).to(prior)
     latents = center + torch.linalg.solve_triangular(factor.mT, normals[..., None], upper=True)[..., 0]
     away = torch.linalg.solve_triangular(prior, (latents - future.means)[..., None], upper=False)
     weight = 0.5 * (normals.square().sum(-1) - away.square().sum((-2, -1)))
@@ -164,6 +164,11 @@ def predictive_density(
     rows = torch.arange(count).repeat_interleave(rollouts)
     density = log_density(view, latents.flatten(0, 1), rows).reshape(count, rollouts)
     return torch.logsumexp(density + weight, -1) - math.log(rollouts)
+
+
+def _cumulative(probabilities: Tensor) -> Tensor:
+    """Sum along the last axis, on the processor: a GPU has no cumulative sum of one order."""
+    return probabilities.cpu().cumsum(-1).to(probabilities.device)
 
 
 def _choose(cumulative: Tensor, uniform: Tensor) -> Tensor:

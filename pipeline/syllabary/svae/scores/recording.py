@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -49,8 +50,8 @@ class Recording(NamedTuple):
         size = (0, *self.crops.size)
         return Pixels(
             self.decoder,
-            torch.from_numpy(np.concatenate([np.zeros(size, np.uint8), *heights])).float() * step_mm,
-            torch.from_numpy(np.concatenate([np.zeros(size, bool), *observed])),
+            self._of(np.concatenate([np.zeros(size, np.uint8), *heights])).float() * step_mm,
+            self._of(np.concatenate([np.zeros(size, bool), *observed])),
             self.subject_offset(),
         )
 
@@ -63,14 +64,18 @@ class Recording(NamedTuple):
         return Components(
             self.decoder,
             self.pca,
-            torch.from_numpy(np.where(observed, self.series.values[rows, :pose], 0.0)),
-            torch.from_numpy(np.where(observed, self.series.information[rows, :pose], 0.0)),
+            self._of(np.where(observed, self.series.values[rows, :pose], 0.0)),
+            self._of(np.where(observed, self.series.information[rows, :pose], 0.0)),
             self.subject_offset(),
         )
 
     def subject_offset(self) -> Tensor:
         """Return the animal's mean pose (pose,), which was subtracted from the latents."""
-        return latent_evidence.subject_offset(self.series)
+        return latent_evidence.subject_offset(self.series).to(self.states.device)
+
+    def _of(self, values: npt.NDArray[np.generic]) -> Tensor:
+        """Return an array on the model's device."""
+        return torch.from_numpy(values).to(self.states.device)
 
     def potential(self, ticks: Tensor, *, motion: bool = True) -> Potential:
         """Return the encoder's potentials of ticks (...): (..., D, D) and (..., D).

@@ -18,7 +18,7 @@ from torch import Tensor
 from ...errors import BadSetting
 from ...machine import one_thread
 from ...priors.lookup import as_network_prior, find_prior
-from ...priors.types import total
+from ...priors.types import PROCESSOR, moved, total
 from ...progress import track
 from ...provenance import generator
 from ...reduction.latents import LatentSeries
@@ -43,6 +43,7 @@ def fit(
     *,
     fps: float,
     seed: int,
+    device: torch.device = PROCESSOR,
     workers: int = 1,
 ) -> Fitted:
     """Fit a prior of K states to latents and to evidence of the states.
@@ -56,6 +57,8 @@ def fit(
     fps : float
         Ticks per second.
     seed : int
+    device : torch.device
+        Where messages pass.
     workers : int
         Threads over recordings; without influence on the result.
 
@@ -73,25 +76,26 @@ def fit(
     max_precision = float(network_settings(settings).max_precision)
     observed = [torch.from_numpy(np.asarray(latents[name].observed, bool)) for name in names]
     frames = sum(int(flags.sum()) for flags in observed)
+    linear = [latent_evidence.linear(latents[name], max_precision, name) for name in names]
+    points = [torch.where(each.precision > 0, each.mean, torch.nan) for each in linear]
     evidence = [
-        latent_evidence.linear(latents[name], max_precision, name)._replace(states=state_logits[name])
-        for name in names
+        moved(each._replace(states=state_logits[name]), device)
+        for name, each in zip(names, linear, strict=True)
     ]
-    points = [torch.where(each.precision > 0, each.mean, torch.nan) for each in evidence]
     with one_thread("torch"), ThreadPoolExecutor(workers) as pool:
-        parameters = prior.blank(chosen, points, None, generator(seed, "settle"))
+        parameters = moved(prior.blank(chosen, points, None, generator(seed, "settle")), device)
         history: list[Row] = []
         training, before = settings.training, -math.inf
         passes = range(training.clamped_iterations + 1)
         for iteration in track(passes, "fit: dynamics of the states", unit="iterations"):
             infer = partial(prior.infer, parameters, paths=True, cache=False)
             parts, bound, runs = [], -float(prior.divergence(parameters, chosen)), []
-            usage = torch.zeros(states, dtype=torch.int64)
+            usage = torch.zeros(states, dtype=torch.int64, device=device)
             for local, flags in zip(pool.map(infer, evidence), observed, strict=True):
                 assert local.path is not None
                 parts.append(local.statistics)
                 bound += float(local.bound)
-                runs.append(durations.of_path(local.path.numpy()))
+                runs.append(durations.of_path(local.path.cpu().numpy()))
                 usage += torch.bincount(local.path[flags], minlength=states)
             used = int((usage >= USED_SHARE * usage.sum()).sum())
             duration_s = durations.median(np.concatenate(runs)) / fps

@@ -27,7 +27,7 @@ from ...machine import one_thread
 from ...priors.blocks import global_parameters
 from ...priors.interface import GlobalParameters, Merging, Sticky
 from ...priors.lookup import as_network_prior
-from ...priors.types import TensorRecord, add
+from ...priors.types import PROCESSOR, TensorRecord, add, moved
 from ...progress import track
 from ...provenance import generator
 from ...reduction.latents import LatentSeries
@@ -84,6 +84,7 @@ def fit(
     target_duration_s: float,
     fps: float,
     seed: int,
+    device: torch.device = PROCESSOR,
     checkpoint: Checkpoint | None = None,
     workers: int = 1,
     progress: Callable[[Row], None] | None = None,
@@ -101,6 +102,8 @@ def fit(
         Ticks per second.
     seed : int
         The same seed and latents give the same parameters, bit for bit.
+    device : torch.device
+        Where messages pass.
     checkpoint : Checkpoint, optional
         Where the state is kept; training that was stopped continues from there.
     workers : int
@@ -117,12 +120,13 @@ def fit(
     """
     if not latents:
         raise BadInput("there is no training recording; give at least one the role 'train'.")
+    target = target_duration_s * fps
     with one_thread("torch"), ThreadPoolExecutor(workers) as pool:
         state = None if checkpoint is None else checkpoint.resume(EMState)
         for stage in stages(settings):
             if state is not None and state.stage == LATENTS and stage == POINTS:
                 continue
-            trainer = EMTrainer(latents, settings, stage, target_duration_s * fps, fps, seed, max_kappa)
+            trainer = EMTrainer(latents, settings, stage, target, fps, seed, max_kappa, device)
             if state is None or state.stage != stage:
                 state = trainer.begin(state)
             iterations, limit = trainer.iterations(state), trainer.max_iterations()
@@ -136,8 +140,7 @@ def fit(
                     progress(values)
         assert state is not None
         visits = pool.map(partial(trainer.visit, state, timed=True), range(len(trainer.evidence)))
-        parameters = trainer.numbered(state, visits)
-        return Fitted(parameters, pd.DataFrame(state.history, columns=COLUMNS))
+        return Fitted(trainer.numbered(state, visits), pd.DataFrame(state.history, columns=COLUMNS))
 
 
 class EMTrainer:
@@ -152,14 +155,15 @@ class EMTrainer:
         fps: float,
         seed: int,
         max_kappa: float = math.inf,
+        device: torch.device = PROCESSOR,
     ):
-        self.model, self.stage, self.max_kappa = settings, stage, max_kappa
+        self.model, self.stage, self.max_kappa, self.device = settings, stage, max_kappa, device
         self.prior_name, self.prior, self.settings, self.evidence = stage_of(
-            settings, stage, latents, fps
+            settings, stage, latents, fps, device
         )
         self.training = settings.training
-        if settings.training.target_duration_s is not None:
-            target_frames = settings.training.target_duration_s * fps
+        if self.training.target_duration_s is not None:
+            target_frames = self.training.target_duration_s * fps
         if not 0 < target_frames < math.inf:
             raise BadSetting(
                 f"target duration is {target_frames / fps} s, because no change points were found; set "
@@ -209,10 +213,11 @@ class EMTrainer:
         """Return the parameters that one restart begins with."""
         rng = generator(self.seed, "fit", "restart", restart)
         points = [
-            torch.where(observed[:, None], evidence.values, math.nan)
+            torch.where(observed[:, None], evidence.values, math.nan).cpu()
             for evidence, observed in zip(self.evidence, self.observed, strict=True)
         ]
-        return self.prior.initial(self.settings, points, None, rng)
+        # On the processor, so that training begins with the same bits on every device.
+        return moved(self.prior.initial(self.settings, points, None, rng), self.device)
 
     def max_iterations(self) -> int:
         """Return the upper limit of iterations of this stage."""
@@ -255,14 +260,13 @@ class EMTrainer:
 
     def combine(self, state: EMState, visits: Iterable[Visit]) -> Iteration:
         """Sum the visits in order of the recordings' names, and keep their starts in ``state``."""
-        statistics, bound, usage, runs, starts = None, 0.0, torch.zeros(()), [], []
+        statistics, bound, usage, runs, starts = None, 0.0, torch.zeros((), device=self.device), [], []
         for visit in visits:
             statistics = visit.statistics if statistics is None else add(statistics, visit.statistics)
             bound += visit.bound
             usage = usage + visit.usage
-            runs.append(
-                durations.of_path(np.zeros(0, np.int64) if visit.path is None else visit.path.numpy())
-            )
+            if visit.path is not None:
+                runs.append(durations.of_path(visit.path.cpu().numpy()))
             starts.append(visit.start)
         assert statistics is not None
         bound -= float(self.prior.divergence(state.parameters, self.settings))
@@ -278,14 +282,9 @@ class EMTrainer:
     def advance(self, state: EMState, result: Iteration) -> Row:
         """Record an iteration in the history, and set ``state`` to where the next one begins."""
         values = row(
-            state.restart,
-            state.phase,
-            state.iteration,
-            result.bound / self.frames,
-            state.kappa,
-            result.states_used,
-            result.duration / self.fps,
-        )
+            state.restart, state.phase, state.iteration, result.bound / self.frames, state.kappa,
+            result.states_used, result.duration / self.fps,
+        )  # fmt: skip
         state.history.append(values)
         gain = (result.bound - state.bound) / self.frames
         state.iteration += 1

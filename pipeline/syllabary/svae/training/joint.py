@@ -38,13 +38,14 @@ from ...progress import track
 from ...provenance import generator
 from ...reduction.latents import LatentSeries
 from ...reduction.pca import Pca
+from .. import memory
 from ..choices import prior_settings
 from ..networks import likelihood
 from ..networks.autoencoder import Networks, create
 from ..settings import ModelSettings
 from . import durations, gradients, windows
 from .fitted import COLUMNS, FIRST_ITERATIONS, START_TYPE, USED_SHARE, Fitted, Row, row
-from .gradients import Gradient
+from .gradients import Batch, Gradient
 from .recordings import TrainingRecordings
 from .schedule import learning_rate
 from .state import Checkpoint, JointState
@@ -117,11 +118,14 @@ def fit(
     BadSetting
         Networks cannot be trained with this prior.
     """
-    networks = create(settings, reduction, generator(seed, "fit", "networks"))
+    device = fitted.parameters.dynamics.observations.device
+    networks = create(settings, reduction, generator(seed, "fit", "networks")).to(device)
     if not settings.training.epochs or not list(networks.encoder.parameters()):
         return fitted, networks
     width = len(reduction.scale)
-    recordings = TrainingRecordings(crops, latents, state_logits, networks.encoder.max_precision, width)
+    recordings = TrainingRecordings(
+        crops, latents, state_logits, networks.encoder.max_precision, width, device
+    )
     with one_thread("torch"):
         trainer = JointTrainer(networks, recordings, settings, fps, seed)
         state = None if checkpoint is None else checkpoint.resume(JointState)
@@ -187,6 +191,7 @@ class JointTrainer:
         self.settings, self.training = prior_settings(settings), settings.training
         self.networks, self.recordings, self.fps, self.seed = networks, recordings, fps, seed
         weights = [*networks.encoder.parameters(), *networks.decoder.parameters()]
+        self.at_once = BATCH_WINDOWS
         self.optimizer = torch.optim.Adam(weights, lr=self.training.learning_rate)
 
     def begin(self, fitted: Fitted) -> JointState:
@@ -219,7 +224,8 @@ class JointTrainer:
         parts, pixels, motion, divergence = [], 0.0, 0.0, 0.0
         boundary: dict[Window, BoundaryMessages] = {}
         states = len(state.parameters.dynamics.observations)
-        usage, paths = torch.zeros(states, dtype=torch.float64), torch.zeros(states, dtype=torch.int64)
+        counts = state.parameters.dynamics.observations
+        usage, paths = counts.new_zeros(states), counts.new_zeros(states, dtype=torch.int64)
         starts, runs = [], []
         for index, observed in enumerate(recordings.observed):
             local = self.prior.infer(
@@ -238,7 +244,7 @@ class JointTrainer:
             divergence += float(local.divergence)
             parts.append(local.statistics)
             starts.append(local.states.to(START_TYPE))
-            runs.append(durations.of_path(local.path.numpy()))
+            runs.append(durations.of_path(local.path.cpu().numpy()))
             usage += local.states[observed].double().sum(0)
             paths += torch.bincount(local.path[observed], minlength=states)
             of_recording = [window for window in cuts if window.recording == index]
@@ -300,29 +306,51 @@ class JointTrainer:
         rng = generator(self.seed, "fit", "steps", state.epoch)
         groups = windows.batches(cuts, BATCH_WINDOWS, rng)
         count = self.training.epochs * max(1, len(groups))
-        measures: list[tuple[float, float, float]] = []
-        error = math.nan
-        for group in track(groups, f"fit: epoch {state.epoch + 1}", unit="steps"):
-            batch = self.recordings.load(state.starts, group, boundary, rng)
-            self.optimizer.zero_grad(set_to_none=True)
-            mean, precision = self.recordings.encode_batch(self.networks.encoder, group, batch)
-            evidence = GaussianEvidence(
-                mean.detach().double(), precision.detach().double(), batch.state_logits
-            )
-            arguments = (self.prior, state.parameters, self.networks.decoder, evidence, batch)
-            if not measures:
-                exact = gradients.through_optimum(*arguments, exact=True)
-                self.optimizer.zero_grad(set_to_none=True)
-            gradient = gradients.through_optimum(*arguments)
-            if not measures:
-                error = gradients.relative_error(gradient, exact, evidence.precision)
-            self._step(state, gradient, (mean, precision), count)
-            tangent = gradient.tangent
-            each = (tangent.iterations, tangent.indefinite, gradient.local.iterations)
-            a, b, c = (float(part.double().mean()) for part in each)
-            measures.append((a, b, c))
+        measures, error = list[list[float]](), math.nan
+        recordings, what = self.recordings, f"fit: epoch {state.epoch + 1}"
+        for group, crops in track(recordings.each(groups), what, total=len(groups), unit="steps"):
+            waiting = [(group, crops)]
+            while waiting:
+                part, read = waiting.pop()
+                if len(part) > self.at_once:
+                    at = self.at_once
+                    waiting += [(part[at:], read[at:]), (part[:at], read[:at])]
+                    continue
+                try:
+                    batch = recordings.load(state.starts, part, read, boundary, rng)
+                    gradient, encoded, first_error = self._gradient(state, part, batch, not measures)
+                    self._step(state, gradient, encoded, count)
+                except torch.OutOfMemoryError:
+                    if len(part) == 1:
+                        raise
+                    self.at_once = memory.half(len(part), "windows")
+                    waiting.append((part, read))
+                    continue
+                error = error if measures else first_error
+                tangent = gradient.tangent
+                each = (tangent.iterations, tangent.indefinite, gradient.local.iterations)
+                measures.append([float(values.double().mean()) for values in each])
         means = np.mean(measures, 0) if measures else np.full(3, math.nan)
         return dict(zip(MEASURES, (*map(float, means), error), strict=True))
+
+    def _gradient(
+        self, state: JointState, group: list[Window], batch: Batch, is_first: bool
+    ) -> tuple[Gradient, tuple[Tensor, Tensor], float]:
+        """Gradient of a batch, what was encoded, and the gradient's error if it is the first."""
+        self.optimizer.zero_grad(set_to_none=True)
+        mean, precision = self.recordings.encode_batch(self.networks.encoder, group, batch)
+        evidence = GaussianEvidence(
+            mean.detach().double(), precision.detach().double(), batch.state_logits
+        )
+        arguments = (self.prior, state.parameters, self.networks.decoder, evidence, batch)
+        error = math.nan
+        if is_first:
+            exact = gradients.through_optimum(*arguments, exact=True)
+            self.optimizer.zero_grad(set_to_none=True)
+        gradient = gradients.through_optimum(*arguments)
+        if is_first:
+            error = gradients.relative_error(gradient, exact, evidence.precision)
+        return gradient, (mean, precision), error
 
     def _step(
         self, state: JointState, gradient: Gradient, encoded: tuple[Tensor, Tensor], count: int
@@ -367,6 +395,6 @@ class JointTrainer:
         memory: dict[int, dict[str, Tensor]] = {}
         for key, value in state.moments.items():
             number, name = key.split(".")
-            memory.setdefault(int(number), {})[name] = value.clone()
+            memory.setdefault(int(number), {})[name] = value.cpu().clone()
         current = self.optimizer.state_dict()
         self.optimizer.load_state_dict({**current, "state": memory})

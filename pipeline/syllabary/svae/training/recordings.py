@@ -1,28 +1,50 @@
 """Recordings as joint training reads them: their crops, latents and evidence of the states."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...messages.meanfield import BoundaryMessages
-from ...priors.types import GaussianEvidence, Local, TensorRecord
+from ...priors.types import PROCESSOR, GaussianEvidence, Local, TensorRecord, moved, pinned, placed
 from ...records.crops import Crops
 from ...reduction import registration
 from ...reduction.latents import LatentSeries
-from .. import latent_evidence
+from .. import latent_evidence, memory
 from ..networks import likelihood
 from ..networks.interface import Decoder, Encoder
 from . import windows
 from .gradients import AT_ONCE, Batch
 from .windows import Window
 
-__all__ = ["TrainingRecordings"]
+__all__ = ["TrainingRecordings", "read_ahead"]
 
 OPEN_FILES = 32
+Item = TypeVar("Item")
+Read = TypeVar("Read")
+
+
+def read_ahead(read: Callable[[Item], Read], items: Sequence[Item]) -> Iterator[tuple[Item, Read]]:
+    """Yield items with what is read of them, each read while the one before is in use.
+
+    Parameters
+    ----------
+    read : callable
+        Runs on another thread.
+    items : sequence
+    """
+    with ThreadPoolExecutor(1) as pool:
+        waiting = [pool.submit(read, item) for item in items[:1]]
+        for number, item in enumerate(items):
+            ready = waiting.pop().result()
+            waiting += [pool.submit(read, coming) for coming in items[number + 1 : number + 2]]
+            yield item, ready
 
 
 class TrainingRecordings:
@@ -37,6 +59,8 @@ class TrainingRecordings:
         Of the encoder.
     width : int
         Latents that are decoded: the first ones.
+    device : torch.device
+        Of all tensors.
     """
 
     def __init__(
@@ -46,17 +70,22 @@ class TrainingRecordings:
         state_logits: Mapping[str, Tensor] | None,
         max_precision: float,
         width: int,
+        device: torch.device = PROCESSOR,
     ):
         names = [name for name in sorted(latents) if len(latents[name].values)]
         self.paths = [crops[name] for name in names]
         self.series = [latents[name] for name in names]
-        self.state_logits = None if state_logits is None else [state_logits[name] for name in names]
-        self.observed = [torch.from_numpy(np.asarray(each.observed)) for each in self.series]
+        self.state_logits = (
+            None if state_logits is None else [state_logits[name].to(device) for name in names]
+        )
+        self.observed = [torch.from_numpy(np.asarray(each.observed)).to(device) for each in self.series]
         self.frames = sum(int(observed.sum()) for observed in self.observed)
         self.ticks = sum(len(each.values) for each in self.series)
-        self.width = width
-        self.reduced = [latent_evidence.reduced(each, max_precision) for each in self.series]
-        self.subject_offsets = [latent_evidence.subject_offset(each) for each in self.series]
+        self.width, self.device = width, device
+        self.reduced = [
+            moved(latent_evidence.reduced(each, max_precision), device) for each in self.series
+        ]
+        self.subject_offsets = [latent_evidence.subject_offset(each).to(device) for each in self.series]
         self.open = lru_cache(maxsize=OPEN_FILES)(self._open)
 
     def _open(self, index: int) -> Crops:
@@ -74,14 +103,34 @@ class TrainingRecordings:
             return evidence
         return evidence._replace(states=self.state_logits[index])
 
+    def read(self, group: list[Window]) -> list[tuple[Tensor, Tensor]]:
+        """Read the crops of windows: (T, H, W) uint8 counts, and bool where they are observed."""
+        crops = [(self.open(window.recording), slice(window.begin, window.stop)) for window in group]
+        return [
+            (
+                pinned(torch.from_numpy(each.heights(rows.start, rows.stop)), self.device),
+                pinned(torch.from_numpy(each.observed(rows.start, rows.stop)), self.device),
+            )
+            for each, rows in crops
+        ]
+
+    def each(
+        self, groups: Sequence[list[Window]]
+    ) -> Iterator[tuple[list[Window], list[tuple[Tensor, Tensor]]]]:
+        """Yield groups of windows with what ``read`` returns of them; ahead, beside a GPU."""
+        if self.device.type == "cuda":
+            return read_ahead(self.read, groups)
+        return zip(groups, map(self.read, groups), strict=True)
+
     def load(
         self,
         starts: Sequence[Tensor],
         group: list[Window],
+        crops: Sequence[tuple[Tensor, Tensor]],
         boundary: Mapping[Window, BoundaryMessages],
         rng: np.random.Generator,
     ) -> Batch:
-        """Read a batch of windows.
+        """Return a batch of windows.
 
         Parameters
         ----------
@@ -89,17 +138,18 @@ class TrainingRecordings:
             Probabilities of the states of every recording at its last visit.
         group : list of Window
             Of one length.
+        crops : sequence of (T, H, W) uint8 and bool
+            Of each window, by ``read``.
         boundary : mapping of Window to BoundaryMessages
         rng : numpy Generator
             Draws the latents that are decoded.
         """
         heights, observed, regions, states = [], [], [], []
-        for window in group:
-            crops = self.open(window.recording)
-            raw = crops.heights(window.begin, window.stop)
-            heights.append(torch.from_numpy(raw).float() * crops.height_step_mm)
-            observed.append(torch.from_numpy(crops.observed(window.begin, window.stop)))
-            frames = torch.arange(window.begin, window.stop)
+        for window, parts in zip(group, crops, strict=True):
+            counts, is_observed = (placed(part, self.device) for part in parts)
+            heights.append(counts.float() * self.open(window.recording).height_step_mm)
+            observed.append(is_observed)
+            frames = torch.arange(window.begin, window.stop, device=self.device)
             regions.append((frames >= window.scored[0]) & (frames < window.scored[1]))
             states.append(starts[window.recording][window.begin : window.stop].double())
         scored = torch.stack(regions)
@@ -109,10 +159,14 @@ class TrainingRecordings:
             scored=scored,
             starts=torch.stack(states),
             boundary=windows.join([boundary[window] for window in group]),
-            normals=torch.from_numpy(rng.standard_normal((*scored.shape, self.width))),
+            normals=self._normals(rng, *scored.shape),
             subject_offset=torch.stack([self.subject_offsets[w.recording] for w in group])[:, None],
             state_logits=self._logits(group),
         )
+
+    def _normals(self, rng: np.random.Generator, *shape: int) -> Tensor:
+        """Draw for the latents that are decoded."""
+        return placed(torch.from_numpy(rng.standard_normal((*shape, self.width))), self.device)
 
     def _logits(self, group: list[Window]) -> Tensor | None:
         """Log evidence of the states of a batch, (B, T, K)."""
@@ -168,18 +222,26 @@ class TrainingRecordings:
         means = local.means[:, : self.width]
         covariances = local.covariances[:, : self.width, : self.width]
         crops = self.open(index)
-        log_likelihood = 0.0
-        for start, heights, observed in crops.blocks(latent_evidence.BLOCK):
-            rows = slice(start, start + len(heights))
-            normals = torch.from_numpy(rng.standard_normal(tuple(means[rows].shape)))
-            drawn = likelihood.sample_marginals(means[rows], covariances[rows], normals)
+        normals = self._normals(rng, len(means))
+
+        def scored(frames: int) -> float:
+            return sum(map(of_block, crops.blocks(frames)), 0.0)
+
+        def of_block(block: tuple[int, NDArray[np.uint8], NDArray[np.bool_]]) -> float:
+            start, counts, is_observed = block
+            rows = slice(start, start + len(counts))
+            heights, observed = (
+                placed(torch.from_numpy(part), self.device) for part in (counts, is_observed)
+            )
+            drawn = likelihood.sample_marginals(means[rows], covariances[rows], normals[rows])
             of_frames = likelihood.log_likelihood(
-                torch.from_numpy(heights).float() * crops.height_step_mm,
-                torch.from_numpy(observed),
+                heights.float() * crops.height_step_mm,
+                observed,
                 decoder(drawn + self.subject_offsets[index]),
                 decoder.log_variance(),
                 decoder.used,
                 decoder.outliers,
             )
-            log_likelihood += float(of_frames.sum())
-        return log_likelihood
+            return float(of_frames.sum())
+
+        return memory.halved(scored, latent_evidence.BLOCK, "frames")

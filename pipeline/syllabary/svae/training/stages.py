@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import torch
+
 from ...errors import ShapeError
 from ...priors.interface import ChosenPrior
 from ...priors.lookup import as_network_prior, find_prior
-from ...priors.types import Evidence
+from ...priors.types import PROCESSOR, Evidence, moved
 from ...reduction.latents import LatentSeries
 from ...settings import Settings
 from .. import latent_evidence
@@ -38,7 +40,11 @@ def stages(settings: ModelSettings) -> list[str]:
 
 
 def stage_of(
-    settings: ModelSettings, stage: str, latents: Mapping[str, LatentSeries], fps: float
+    settings: ModelSettings,
+    stage: str,
+    latents: Mapping[str, LatentSeries],
+    fps: float,
+    device: torch.device = PROCESSOR,
 ) -> Stage:
     """Return the prior of a stage, and its evidence.
 
@@ -50,6 +56,8 @@ def stage_of(
     latents : mapping of recording to LatentSeries
     fps : float
         Ticks per second of the latents.
+    device : torch.device
+        Of the evidence.
 
     Raises
     ------
@@ -75,5 +83,5 @@ def stage_of(
                 f"latents of the same D, here {series[0].values.shape[1]}."
             )
         if len(evidence.values):
-            series.append(evidence)
+            series.append(moved(evidence, device))
     return Stage(name, prior, checked, series)

@@ -6,15 +6,17 @@ import math
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar
 
+import torch
 from torch import Tensor
 
 from ...errors import BadInput
 from ...priors.interface import GlobalParameters
 from ...priors.lookup import find_prior
+from ...priors.types import PROCESSOR
 from .. import checkpoint
 from .fitted import Row
 
-__all__ = ["Checkpoint", "EMState", "JointState", "TrainingState"]
+__all__ = ["Checkpoint", "EMState", "JointState", "Place", "TrainingState"]
 
 log = logging.getLogger(__name__)
 Probe: TypeAlias = list[float]
@@ -89,6 +91,8 @@ class Checkpoint(NamedTuple):
     path: Path
     identity: str = ""
     """Digest of all that decides the result; a file with another one is not used."""
+    device: torch.device = PROCESSOR
+    """Of the state; a file is of no device."""
 
     def keep(self, state: TrainingState) -> None:
         """Write the state whole or not at all."""
@@ -113,13 +117,14 @@ class Checkpoint(NamedTuple):
         if not self.path.is_file():
             return None
         try:
-            tensors, metadata = checkpoint.load(self.path)
+            tensors, metadata = checkpoint.load(self.path, self.device)
         except BadInput as error:
             log.warning("%s Training starts afresh.", error)
             return None
         if metadata.get("identity") != self.identity or metadata.get("kind") != kind.__name__:
             log.warning(
-                "%s is of another training (data, settings, code or seed differ): not used.", self.path
+                "%s is of another training (data, settings, code, seed or device differ): not used.",
+                self.path,
             )
             return None
 
@@ -136,3 +141,19 @@ class Checkpoint(NamedTuple):
         state = kind(**values)
         log.info("training goes on after %s.", state.progress())
         return state
+
+
+class Place(NamedTuple):
+    """Where training runs, and where it keeps its checkpoints until the end."""
+
+    device: torch.device = PROCESSOR
+    folder: Path | None = None
+    """No checkpoints without one."""
+    identity: str = ""
+    """Digest of all that decides the result."""
+
+    def checkpoint(self, name: str) -> Checkpoint | None:
+        """Return the checkpoint of a part of training."""
+        if self.folder is None:
+            return None
+        return Checkpoint(self.folder / f"{name}.safetensors", self.identity, self.device)

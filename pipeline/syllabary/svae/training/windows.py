@@ -71,8 +71,8 @@ def boundary_of(
     """
     if not windows:
         return {}
-    begin = torch.tensor([window.begin for window in windows])
-    stop = torch.tensor([window.stop for window in windows])
+    begin = torch.tensor([window.begin for window in windows]).to(local.means.device)
+    stop = torch.tensor([window.stop for window in windows]).to(local.means.device)
     messages = prior.boundary_messages(local, begin, stop)
     return {
         window: BoundaryMessages(
