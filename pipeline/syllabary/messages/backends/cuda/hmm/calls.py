@@ -191,7 +191,7 @@ def _scaled(
         smallest = step.flatten(1).amin(1).double().expand(count)
         needed = torch.where(smallest < floor, math.inf, floor / smallest)
         floors = torch.where(lengths > 1, needed, floors)
-    first, plan = torch.zeros_like(floors), strips.layout(evidence.shape[2])
+    first, plan = torch.ones_like(floors), strips.layout(evidence.shape[2])
     forward, backward = scaled.passes(plan, NUMBERS[dtype])
     observed = evidence.flatten(1), evidence.amax(2), lengths
     there = start, _padded(step, plan.width), shifts, floors, observed
@@ -255,7 +255,8 @@ def _exponential(log: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
 def _padded(matrices: Tensor, width: int) -> Tensor:
     """Flat matrices of so many rows and columns, filled up with zeros."""
     more = width - matrices.shape[-1]
-    return torch.nn.functional.pad(matrices, (0, more, 0, more)).flatten(1)
+    whole = torch.nn.functional.pad(matrices, (0, more, 0, more)) if more else matrices
+    return whole.flatten(1)
 
 
 def _per_chain(evidence: Tensor, vectors: int, dtype: torch.dtype | None = None) -> tuple[int, int, int]:

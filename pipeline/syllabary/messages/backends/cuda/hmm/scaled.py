@@ -54,8 +54,8 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
         """a_1 = π₀ b_1 / c_1, a_{t+1} = (a_t P) b_{t+1} / c_{t+1}.
 
         ``shifts`` (B, 2) are the logs that were taken out of π₀ and P, ``observed`` the evidence, its
-        largest entry of every frame, and lengths. ``first`` receives c_1, or 0 where a c_t is less
-        than its ``floors``.
+        largest entry of every frame, and lengths. ``first`` holds 1 and receives c_1, or 0 where a c_t
+        is less than its ``floors``.
         """
         i, thread, last = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x - 1
         evidence, peaks, length = observed[0][i], observed[1][i], observed[2][i]
@@ -129,8 +129,6 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
                 target[k, thread] = mass
             k += 1
             cuda.syncthreads()
-        if thread == 0 and warm_up > 0 and length == 0:
-            first[i] = 1
         if cuda.gridDim.y == 1 and forgotten(target, number) and thread == 0:
             first[i] = 0
 
