@@ -130,6 +130,10 @@ CUresult cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *active) {
 }
 CUresult cuCtxGetCurrent(void **context) { *context = depth ? stack[depth - 1] : NULL; return SUCCESS; }
 CUresult cuCtxSetCurrent(void *context) {
+    if (!context) {
+        depth -= depth > 0;
+        return SUCCESS;
+    }
     if (!depth) depth = 1;
     stack[depth - 1] = context;
     return SUCCESS;
@@ -183,6 +187,11 @@ CUresult cuEventRecord(void *event, void *stream) { (void)event; (void)stream; r
 CUresult cuEventSynchronize(void *event) { (void)event; waits++; return SUCCESS; }
 CUresult cuMemAlloc_v2(void **memory, size_t bytes) { *memory = calloc(bytes, 1); return SUCCESS; }
 CUresult cuMemFree_v2(void *memory) { free(memory); return SUCCESS; }
+CUresult cuPointerGetAttribute(void *value, int attribute, void *pointer) {
+    (void)attribute;
+    memcpy(value, &pointer, sizeof pointer);
+    return SUCCESS;
+}
 CUresult cuMemcpyHtoD_v2(void *to, const void *from, size_t bytes) {
     copies++;
     waits++;

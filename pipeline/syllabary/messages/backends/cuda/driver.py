@@ -4,6 +4,8 @@ import ctypes
 import importlib
 import struct
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -11,7 +13,7 @@ from ....errors import BadInput
 from .arguments import Kind, Word, words_format
 from .binaries import Binary
 
-__all__ = ["Loaded", "capability"]
+__all__ = ["Loaded", "capability", "undisturbed"]
 
 MAJOR, MINOR = 75, 76  # attributes of a device
 
@@ -78,6 +80,16 @@ def capability(ordinal: int) -> tuple[int, int]:
     device = call(driver.cuDeviceGet(ordinal))
     attribute = driver.CUdevice_attribute
     return tuple(call(driver.cuDeviceGetAttribute(attribute(n), device)) for n in (MAJOR, MINOR))
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Give the thread back the context that it has: the compiler makes its own current."""
+    before = call(_driver().cuCtxGetCurrent())
+    try:
+        yield
+    finally:
+        call(_driver().cuCtxSetCurrent(before))
 
 
 def call(answer: tuple[Any, ...]) -> Any:

@@ -16,7 +16,7 @@ from ....errors import BadInput
 from .arguments import Kind, Word, first_tensor, flatten
 from .binaries import binary_for
 from .compiler import PACKAGE, SIMULATED, WARP_SIZE, Kernel, cuda
-from .driver import Loaded, capability
+from .driver import Loaded, capability, undisturbed
 
 __all__ = ["NUMBERS", "THREADS", "available", "launch", "place", "shared_memory", "threads_for"]
 
@@ -72,7 +72,7 @@ def launch(kernel: Kernel, spec: tuple[Grid, int, int], *arguments: object) -> N
     key = kernel, ordinal, kinds
     loaded = _loaded.get(key)
     if loaded is None:
-        with cuda.gpus[ordinal]:
+        with undisturbed(), cuda.gpus[ordinal]:
             binary = binary_for(kernel, kinds, capability(ordinal))
         loaded = _loaded[key] = Loaded(ordinal, binary, kinds)
     loaded.launch(blocks, threads, shared, stream, words)
