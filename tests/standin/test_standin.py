@@ -1,6 +1,6 @@
 """The whole launch path without a GPU: real compiler and bindings, and a driver that runs no kernel.
 
-The driver is compiled here and found through LD_LIBRARY_PATH, so its tests run in a process of their own.
+The driver is compiled here and found through LD_LIBRARY_PATH, so that tests need a process of their own.
 """
 
 import os
@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 COMPILER = shutil.which("gcc") or shutil.which("cc")
 
 pytestmark = [
-    pytest.mark.skipif(find_spec("numba_cuda") is None, reason="no numba-cuda; 'make test-standin' has it"),
+    pytest.mark.skipif(find_spec("numba_cuda") is None, reason="no numba-cuda: make test-standin"),
     pytest.mark.skipif(COMPILER is None, reason="no C compiler for the stand-in driver"),
     pytest.mark.skipif(sys.platform != "linux", reason="the stand-in driver is for Linux"),
 ]

@@ -63,7 +63,9 @@ def test_frames_with_a_mouse_are_handed_on_in_turn(arena):
     for frame, depth, heights, mouse, where in kept:
         assert where is arena
         assert_array_equal(depth, video.frames[frame])
-        assert_array_equal(heights, foreground(arena.reference_mm, depth, TrackingSettings())[arena.window])
+        assert_array_equal(
+            heights, foreground(arena.reference_mm, depth, TrackingSettings())[arena.window]
+        )
         assert (mouse.x_px, mouse.y_px) == (track.x_px[frame], track.y_px[frame])
 
 

@@ -37,19 +37,20 @@ def call(name, dtype=torch.float32):
     rng, cuda = np.random.default_rng(0), {"backend": "cuda"}
     kind, _, what = name.partition(" ")
     chain = discrete(dtype) if kind == "hmm" else gaussian(dtype)
-    room = hmm if kind == "hmm" else lds
+    module = hmm if kind == "hmm" else lds
     if what == "tangent":
-        posterior = room.marginals(*chain, cache=True, **cuda)
+        posterior = module.marginals(*chain, cache=True, **cuda)
         if kind == "hmm":
             return lambda: hmm.tangent(chain[1], posterior, chain[2], **cuda)
         return lambda: lds.tangent(posterior, *chain, **cuda)
     if what == "path":
         return lambda: hmm.path(*chain, **cuda)
     if what == "sample":
-        return lambda: room.sample(*chain, rng, **cuda)
-    return lambda: room.marginals(*chain, keep=what.split()[-1], cache=what == "marginals all", **cuda)
+        return lambda: module.sample(*chain, rng, **cuda)
+    return lambda: module.marginals(*chain, keep=what.split()[-1], cache=what == "marginals all", **cuda)
 
 
+SMOOTHED = {"lds.passes.passes.filter_forward": 4, "lds.passes.passes.smooth_backward": 4}
 # What each call launches, in order: kernels, and how often one after the other.
 KERNELS = {
     "hmm marginals all": {
@@ -75,8 +76,11 @@ KERNELS = {
     },
     "hmm path": {"hmm.paths.best": 1},
     "hmm sample": {"hmm.scaled.passes.forward": 4, "hmm.paths.draw": 1},
-    "lds marginals all": {"lds.passes.passes.filter_forward": 4, "lds.passes.passes.smooth_backward": 4},
-    "lds marginals sums": {"lds.passes.passes.filter_forward": 4, "lds.passes.passes.smooth_backward": 4},
+    "lds marginals all": SMOOTHED,
+    "lds marginals sums": {
+        "lds.passes.passes.filter_forward": 4,
+        "lds.passes.passes.smooth_backward": 4,
+    },
     "lds marginals filter": {"lds.passes.passes.filter_forward": 4},
     "lds sample": {"lds.passes.passes.filter_forward": 4, "lds.tangent.draw": 1},
     "lds tangent": {"lds.tangent.tangent_forward": 1, "lds.tangent.tangent_backward": 1},
@@ -89,7 +93,7 @@ def test_a_call_launches_its_kernels(name, driver):
     driver.reset()
     run()
     expected = [kernel.split()[0] for kernel, times in KERNELS[name].items() for _ in range(times)]
-    assert [one.kernel for one in driver.launches()] == expected
+    assert [launched.kernel for launched in driver.launches()] == expected
     assert driver.count("waits") == driver.count("copies") == 0
 
 
@@ -97,7 +101,7 @@ def test_double_precision_has_kernels_of_its_own(driver):
     for name in ("hmm marginals all", "lds marginals all"):
         for dtype in (torch.float32, torch.float64):
             call(name, dtype)()
-    shared = [one.shared for one in driver.launches()]
+    shared = [launched.shared for launched in driver.launches()]
     assert shared[0] * 2 == shared[10]
     assert shared[20] * 2 == shared[28]
 
@@ -109,9 +113,9 @@ def test_double_precision_has_kernels_of_its_own(driver):
 def test_a_pass_has_a_block_for_each_chunk_and_then_one_in_order(name, longest, driver):
     call(name)()
     chunks = max_chunks(T, longest)
-    grids = [one.grid for one in driver.launches()]
+    grids = [launched.grid for launched in driver.launches()]
     assert grids == [(B, chunks, 1)] * 3 + [(B, 1, 1)]
-    assert {one.threads for one in driver.launches()} == {(32, 1, 1)}
+    assert {launched.threads for launched in driver.launches()} == {(32, 1, 1)}
 
 
 @pytest.mark.parametrize(
@@ -166,11 +170,11 @@ def test_a_second_process_compiles_nothing(driver, monkeypatch):
     assert seconds < 1
 
 
-def test_a_change_of_the_sources_compiles_again(driver, monkeypatch):
+def test_a_change_of_the_sources_compiles_again(driver, monkeypatch, tmp_path):
     run = call("hmm path")
     run()
     monkeypatch.setattr(launch, "_loaded", {})
-    monkeypatch.setattr(binaries, "_sources", lambda: b"other")
+    monkeypatch.setattr(binaries, "_sources", lambda: bytes(tmp_path))
     before = set(binaries.folder().iterdir())
     run()
     (made,) = set(binaries.folder().iterdir()) - before

@@ -50,16 +50,16 @@ class Driver:
     def launches(self):
         kept = []
         for i in range(self.count("launches")):
-            one = self.library.standin_launch(i).contents
+            launched = self.library.standin_launch(i).contents
             kept.append(
                 Launch(
-                    name_of(one.name.decode()),
-                    tuple(one.grid),
-                    tuple(one.block),
-                    one.shared,
-                    one.stream or 0,
-                    one.context,
-                    bytes(one.params[: one.bytes]),
+                    name_of(launched.name.decode()),
+                    tuple(launched.grid),
+                    tuple(launched.block),
+                    launched.shared,
+                    launched.stream or 0,
+                    launched.context,
+                    bytes(launched.params[: launched.bytes]),
                 )
             )
         return kept

@@ -33,7 +33,7 @@ def two(a, b):
     pass
 
 
-def one(a):
+def single(a):
     pass
 
 
@@ -45,17 +45,17 @@ F32, F64, I64 = (
     torch.zeros(3, 4, 5, 6, dtype=kind) for kind in (torch.float32, torch.float64, torch.int64)
 )
 CASES = {
-    "one axis": (one, (F32[0, 0, 0],)),
-    "float64, two axes": (one, (F64[0, 0],)),
-    "integers, three axes": (one, (I64[0],)),
-    "four axes": (one, (F32,)),
-    "no entries": (one, (F32[:0],)),
-    "every second": (one, (F32[0, 0, 0, ::2],)),
-    "transposed": (one, (F64[0, 0].mT,)),
-    "transposed matrices": (one, (F64[0].mT,)),
-    "a middle axis of a batch": (one, (F32[:, 1:3],)),
-    "shared by all": (one, (F32[:1, 0].expand(7, 5, 6),)),
-    "an axis of one entry": (one, (F32[:1, :, :1],)),
+    "one axis": (single, (F32[0, 0, 0],)),
+    "float64, two axes": (single, (F64[0, 0],)),
+    "integers, three axes": (single, (I64[0],)),
+    "four axes": (single, (F32,)),
+    "no entries": (single, (F32[:0],)),
+    "every second": (single, (F32[0, 0, 0, ::2],)),
+    "transposed": (single, (F64[0, 0].mT,)),
+    "transposed matrices": (single, (F64[0].mT,)),
+    "a middle axis of a batch": (single, (F32[:, 1:3],)),
+    "shared by all": (single, (F32[:1, 0].expand(7, 5, 6),)),
+    "an axis of one entry": (single, (F32[:1, :, :1],)),
     "numbers": (two, (F32[0, 0, 0], (7, 2.5))),
     "negative numbers": (two, (F32[0, 0, 0], (-(2**40), -1e-300))),
     "a tuple of like arrays": (two, ((F32[0], F32[1]), 1)),
@@ -80,9 +80,9 @@ def test_a_launch_sends_the_bytes_that_numba_sends(case, driver):
 def test_a_kernel_is_compiled_for_the_types_that_numba_finds(case):
     """But for arrays whose first axis is dense, which numba may compile apart from others with gaps."""
     values = CASES[case][1]
-    kinds = arguments.flatten(values, -1, [])
+    signature = arguments.flatten(values, -1, [])
     theirs = tuple(numba.typeof(as_numba_sees(part)) for part in values)
-    assert str(arguments.types_of(kinds, cuda.types)) == str(theirs).replace("'F'", "'A'")
+    assert str(arguments.types_of(signature, cuda.types)) == str(theirs).replace("'F'", "'A'")
 
 
 def test_numbers_land_where_the_kernel_reads_them(driver):
@@ -97,7 +97,7 @@ def test_numbers_land_where_the_kernel_reads_them(driver):
 def test_a_launch_goes_to_the_stream_and_the_device_of_its_tensors(driver, monkeypatch):
     from cuda.bindings import driver as calls
 
-    kernel = cuda.jit(one)
+    kernel = cuda.jit(single)
     launch.launch(kernel, (1, 32, 0), F32)
     before = calls.cuCtxGetCurrent()
     monkeypatch.setattr(launch, "place", lambda tensor: (1, 0xABC0))
@@ -115,4 +115,4 @@ def test_tensors_of_another_device_are_refused():
 
 def test_tensors_of_the_processor_are_refused():
     with pytest.raises(BadInput, match="needs tensors of an NVIDIA GPU"):
-        launch.launch(cuda.jit(one), (1, 32, 0), F32)
+        launch.launch(cuda.jit(single), (1, 32, 0), F32)

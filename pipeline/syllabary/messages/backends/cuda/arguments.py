@@ -2,8 +2,8 @@
 
 An array is two references that only host code uses, the number of its entries, bytes of an entry,
 its address, its shape, and its strides in bytes. A tuple is its parts, one after the other. A kernel
-is compiled for the kinds of its arguments: ``"int"``, ``"float"``, an array's dtype, axes and layout as
-in ``"float32 2 C"`` (``A`` if it has gaps), or a tuple of kinds.
+is compiled for a signature, the kinds of its arguments in a tuple: ``"int"``, ``"float"``, an array's
+dtype, axes and layout as in ``"float32 2 C"`` (``A`` if it has gaps), or a tuple of them.
 """
 
 import math
@@ -15,9 +15,10 @@ from torch import Tensor
 
 from ....errors import BadInput
 
-__all__ = ["Kind", "Word", "first_tensor", "flatten", "types_of", "words_format"]
+__all__ = ["Signature", "Word", "first_tensor", "flatten", "types_of", "words_format"]
 
 Kind: TypeAlias = "str | tuple[Kind, ...]"
+Signature: TypeAlias = tuple[Kind, ...]
 Word: TypeAlias = int | float
 
 
@@ -33,8 +34,8 @@ def first_tensor(arguments: tuple[object, ...]) -> Tensor | None:
     return None
 
 
-def flatten(arguments: tuple[object, ...], device: int, words: list[Word]) -> tuple[Kind, ...]:
-    """Append the words of the arguments; return their kinds.
+def flatten(arguments: tuple[object, ...], device: int, words: list[Word]) -> Signature:
+    """Append the words of the arguments; return their signature.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def flatten(arguments: tuple[object, ...], device: int, words: list[Word]) -> tu
     BadInput
         A tensor is elsewhere.
     """
-    kinds: list[Kind] = []
+    parts: list[Kind] = []
     for part in arguments:
         if isinstance(part, Tensor):
             if part.get_device() != device:
@@ -60,28 +61,28 @@ def flatten(arguments: tuple[object, ...], device: int, words: list[Word]) -> tu
             words += before
             words.append(part.data_ptr())
             words += after
-            kinds.append(kind)
+            parts.append(kind)
         elif isinstance(part, tuple):
-            kinds.append(flatten(part, device, words))
+            parts.append(flatten(part, device, words))
         else:
             assert isinstance(part, int | float) and not isinstance(part, bool)
             words.append(part)
-            kinds.append(type(part).__name__)
-    return tuple(kinds)
+            parts.append(type(part).__name__)
+    return tuple(parts)
 
 
-def words_format(kinds: tuple[Kind, ...]) -> str:
-    """Format of ``struct`` for the words of arguments of such kinds."""
+def words_format(signature: Signature) -> str:
+    """Format of ``struct`` for the words of arguments of a signature."""
     return "".join(
         words_format(kind)
         if isinstance(kind, tuple)
         else {"int": "q", "float": "d"}.get(kind) or "q" * (5 + 2 * int(kind.split()[1]))
-        for kind in kinds
+        for kind in signature
     )
 
 
-def types_of(kinds: tuple[Kind, ...], types: Any) -> tuple[Any, ...]:
-    """Types of the compiler, whose module of types is given, for arguments of such kinds."""
+def types_of(signature: Signature, types: Any) -> tuple[Any, ...]:
+    """Types of the compiler, whose module of types is given, for arguments of a signature."""
 
     def type_of(kind: Kind) -> Any:
         if isinstance(kind, tuple):
@@ -91,12 +92,12 @@ def types_of(kinds: tuple[Kind, ...], types: Any) -> tuple[Any, ...]:
         dtype, axes, layout = kind.split()
         return types.Array(getattr(types, dtype), int(axes), layout)
 
-    return tuple(map(type_of, kinds))
+    return tuple(map(type_of, signature))
 
 
 @lru_cache(maxsize=4096)
 def _described(
-    dtype: torch.dtype, shape: torch.Size, strides: tuple[int, ...]
+    dtype: torch.dtype, shape: tuple[int, ...], strides: tuple[int, ...]
 ) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
     """Kind of an array, and its words before and after the address."""
     has_gaps, step = False, 1

@@ -1,7 +1,7 @@
 """Compiled kernels on disk: a process that needs a kernel compiles it only if none has before.
 
 A file is named by a digest of everything that its code follows from: the sources of this backend, what
-the kernel was made for, the kinds of its arguments, the device's generation, and the compiler's
+the kernel was made for, its signature, the device's generation, and the compiler's
 versions. Files lie in ``NUMBA_CACHE_DIR``, or else in the user's folder for caches; all of them may be
 deleted at any time.
 """
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from numba import config
 
 from . import compiler
-from .arguments import Kind, types_of
+from .arguments import Signature, types_of
 
 __all__ = ["Binary", "binary_for", "folder"]
 
@@ -39,19 +39,26 @@ class Binary(NamedTuple):
     image: bytes
 
 
-def binary_for(kernel: compiler.Kernel, kinds: tuple[Kind, ...], capability: tuple[int, int]) -> Binary:
-    """Read a kernel for arguments of such kinds from disk; compile and keep it if it is not there.
+def binary_for(kernel: compiler.Kernel, signature: Signature, capability: tuple[int, int]) -> Binary:
+    """Read a kernel for arguments of a signature from disk; compile and keep it if it is not there.
 
     Parameters
     ----------
     kernel : dispatcher of the compiler
-    kinds : tuple
+    signature : tuple
         See ``arguments``.
     capability : (int, int)
         Of the device, as NVIDIA counts generations.
     """
     function = kernel.py_func
-    wanted = compiler.PACKAGE, _identity(function), kernel.targetoptions, kinds, capability, _versions()
+    wanted = (
+        compiler.PACKAGE,
+        _identity(function),
+        kernel.targetoptions,
+        signature,
+        capability,
+        _versions(),
+    )
     name = hashlib.sha256(repr(wanted).encode() + _sources()).hexdigest()[:32]
     path = folder() / f"{function.__name__}-{name}.cubin"
     try:
@@ -59,7 +66,7 @@ def binary_for(kernel: compiler.Kernel, kinds: tuple[Kind, ...], capability: tup
         return Binary(entry.decode(), image)
     except OSError:
         pass
-    binary = _compile(kernel, kinds, capability)
+    binary = _compile(kernel, signature, capability)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Many processes may compile the same; each replaces the whole file.
@@ -77,12 +84,12 @@ def folder() -> Path:
     return Path(config.CACHE_DIR or Path(home).expanduser() / "syllabary") / "cuda"
 
 
-def _compile(kernel: compiler.Kernel, kinds: tuple[Kind, ...], capability: tuple[int, int]) -> Binary:
+def _compile(kernel: compiler.Kernel, signature: Signature, capability: tuple[int, int]) -> Binary:
     linking: Any = importlib.import_module("cuda.core")
     options = {
         key: value for key, value in kernel.targetoptions.items() if key in ("fastmath", "launch_bounds")
     }
-    types = types_of(kinds, compiler.cuda.types)
+    types = types_of(signature, compiler.cuda.types)
     text, _ = compiler.cuda.compile_ptx(kernel.py_func, types, cc=capability, **options)
     architecture = f"sm_{capability[0]}{capability[1]}"
     linker = linking.Linker(
@@ -114,10 +121,10 @@ def _sources() -> bytes:
 
 @cache
 def _versions() -> tuple[str, ...]:
-    found = []
+    tools = []
     for name in TOOLS:
         try:
-            found.append(f"{name} {version(name)}")
+            tools.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return tuple(found)
+    return tuple(tools)

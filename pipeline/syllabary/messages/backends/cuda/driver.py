@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from ....errors import BadInput
-from .arguments import Kind, Word, words_format
+from .arguments import Signature, Word, words_format
 from .binaries import Binary
 
 __all__ = ["Loaded", "capability", "undisturbed"]
@@ -19,18 +19,18 @@ MAJOR, MINOR = 75, 76  # attributes of a device
 
 
 class Loaded:
-    """A kernel on one device, for arguments of certain kinds.
+    """A kernel on one device, for arguments of one signature.
 
     Parameters
     ----------
     ordinal : int
         Number of the device.
     binary : Binary
-    kinds : tuple
+    signature : tuple
         See ``arguments``.
     """
 
-    def __init__(self, ordinal: int, binary: Binary, kinds: tuple[Kind, ...]) -> None:
+    def __init__(self, ordinal: int, binary: Binary, signature: Signature) -> None:
         self._driver, self._context = _driver(), _context(ordinal)
         call(self._driver.cuCtxPushCurrent(self._context))
         try:
@@ -38,7 +38,7 @@ class Loaded:
             self._function = call(self._driver.cuModuleGetFunction(self._module, binary.entry.encode()))
         finally:
             call(self._driver.cuCtxPopCurrent())
-        layout = struct.Struct(words_format(kinds))
+        layout = struct.Struct(words_format(signature))
         self._pack, count = layout.pack_into, layout.size // 8
         self._words = ctypes.create_string_buffer(max(layout.size, 8))
         first = ctypes.addressof(self._words)

@@ -1,6 +1,6 @@
 """How kernels are launched on a GPU, if there is one, or in numba's simulator.
 
-A launch costs a few microseconds: compiled code is looked up by the kinds of the arguments, and their
+A launch costs a few microseconds: compiled code is looked up by the arguments' signature, and their
 numbers go to the driver as they are.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ....errors import BadInput
-from .arguments import Kind, Word, first_tensor, flatten
+from .arguments import Signature, Word, first_tensor, flatten
 from .binaries import binary_for
 from .compiler import PACKAGE, SIMULATED, WARP_SIZE, Kernel, cuda
 from .driver import Loaded, capability, undisturbed
@@ -29,7 +29,7 @@ MAX_THREADS, MAX_GRID = 1024, (2**31 - 1, 65535, 65535)
 Grid = int | tuple[int, ...]
 NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}
 
-_loaded: dict[tuple[Kernel, int, tuple[Kind, ...]], Loaded] = {}
+_loaded: dict[tuple[Kernel, int, Signature], Loaded] = {}
 
 
 @cache
@@ -62,19 +62,20 @@ def launch(kernel: Kernel, spec: tuple[Grid, int, int], *arguments: object) -> N
     assert tensor is not None
     ordinal, stream = place(tensor)
     words: list[Word] = []
-    kinds = flatten(arguments, tensor.get_device(), words)
-    blocks = (grid, 1, 1) if isinstance(grid, int) else (*grid, 1, 1)[:3]
+    signature = flatten(arguments, tensor.get_device(), words)
+    x, y, z = (grid, 1, 1) if isinstance(grid, int) else (*grid, 1, 1)[:3]
+    blocks = x, y, z
     if threads > MAX_THREADS or any(map(int.__gt__, blocks, MAX_GRID)):
         raise BadInput(
             f"a call this large needs {blocks} blocks of {threads} threads, and a GPU takes at most "
             f"{MAX_GRID} of {MAX_THREADS}; give it fewer sequences at once, or move them to the CPU."
         )
-    key = kernel, ordinal, kinds
+    key = kernel, ordinal, signature
     loaded = _loaded.get(key)
     if loaded is None:
         with undisturbed(), cuda.gpus[ordinal]:
-            binary = binary_for(kernel, kinds, capability(ordinal))
-        loaded = _loaded[key] = Loaded(ordinal, binary, kinds)
+            binary = binary_for(kernel, signature, capability(ordinal))
+        loaded = _loaded[key] = Loaded(ordinal, binary, signature)
     loaded.launch(blocks, threads, shared, stream, words)
 
 
