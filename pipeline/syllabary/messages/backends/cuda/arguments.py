@@ -6,7 +6,6 @@ is compiled for a signature, the kinds of its arguments in a tuple: ``"int"``, `
 dtype, axes and layout as in ``"float32 2 C"`` (``A`` if it has gaps), or a tuple of them.
 """
 
-import math
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -100,11 +99,11 @@ def _described(
     dtype: torch.dtype, shape: tuple[int, ...], strides: tuple[int, ...]
 ) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
     """Kind of an array, and its words before and after the address."""
-    has_gaps, step = False, 1
+    has_gaps, entries = False, 1
     for length, stride in zip(reversed(shape), reversed(strides), strict=True):
-        has_gaps |= length > 1 and stride != step
-        step *= length
-    layout = "A" if has_gaps and math.prod(shape) else "C"
+        has_gaps |= length > 1 and stride != entries
+        entries *= length
+    layout = "A" if has_gaps and entries else "C"
     kind = f"{str(dtype).removeprefix('torch.')} {len(shape)} {layout}"
     size = dtype.itemsize
-    return kind, (0, 0, math.prod(shape), size), (*shape, *(stride * size for stride in strides))
+    return kind, (0, 0, entries, size), (*shape, *(stride * size for stride in strides))

@@ -25,8 +25,8 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
     """Make ``forward`` and ``backward`` for numbers of ``dtype`` and matrices of one layout."""
     width, _, rows = layout
     hold, multiply, gather = strips(*layout)
-    # Two blocks share a multiprocessor; its registers hold one matrix of float64.
-    kernel = bounded(layout.threads, 2 if rows <= HELD // 4 and dtype == np.float32 else 1)
+    # Two blocks share a multiprocessor where its registers hold two matrices.
+    kernel = bounded(layout.threads, 2 if 0 < rows <= HELD // 4 and dtype == np.float32 else 1)
     relative, tiny = (dtype(x) for x in (ROUNDINGS * np.finfo(dtype).eps, np.finfo(dtype).tiny))
     zero, unity, lost, endless = (dtype(x) for x in (0, 1, math.nan, math.inf))
     held = max(1, 2 * rows)
