@@ -21,6 +21,7 @@ __all__ = [
     "flatten",
     "has_padding",
     "name_of",
+    "no_fault",
     "sum_rows",
     "zeros",
 ]
@@ -78,8 +79,10 @@ def flatten(array: Tensor, leading: tuple[int, ...], inner_axes: int, name: str)
         ) from None
 
 
-def as_lengths(lengths: Array | None, leading: tuple[int, ...], frames: int) -> Tensor:
-    """Check and flatten ``lengths``: (B) int64, all ``frames`` by default.
+def as_lengths(
+    lengths: Array | None, leading: tuple[int, ...], frames: int, device: torch.device
+) -> Tensor:
+    """Check and flatten ``lengths``: (B) int64 on a device, all ``frames`` by default.
 
     Raises
     ------
@@ -87,19 +90,22 @@ def as_lengths(lengths: Array | None, leading: tuple[int, ...], frames: int) -> 
         Their shape is not that of the leading axes, or one lies outside 0..T.
     """
     if lengths is None:
-        return torch.full((math.prod(leading),), frames, dtype=torch.int64)
+        return torch.full((math.prod(leading),), frames, dtype=torch.int64, device=device)
     result = torch.as_tensor(lengths)
     if tuple(result.shape) != leading:
         raise ShapeError(
             f"lengths has shape {tuple(result.shape)} but the sequences have leading axes {leading}; "
             "give one length per sequence."
         )
-    if result.numel() and (int(result.min()) < 0 or int(result.max()) > frames):
-        raise ShapeError(
-            f"lengths runs from {int(result.min())} to {int(result.max())} but sequences have "
-            f"T={frames} frames; a length counts the frames from the first, 0 to T."
-        )
-    return result.reshape(-1).to(torch.int64).contiguous()
+    if result.numel():
+        # One read, for those of a GPU are waited for.
+        least, most = torch.stack(result.aminmax()).tolist()
+        if least < 0 or most > frames:
+            raise ShapeError(
+                f"lengths runs from {least} to {most} but sequences have T={frames} frames; a length "
+                "counts the frames from the first, 0 to T."
+            )
+    return result.reshape(-1).to(device, torch.int64, non_blocking=True).contiguous()
 
 
 def zeros(
@@ -152,6 +158,14 @@ def sum_rows(array: Tensor) -> Tensor:
     whole = np.zeros((count, blocks * BLOCK))
     whole[:, :frames] = array.numpy()
     return torch.from_numpy(whole.reshape(count, blocks, BLOCK).sum(-1).cumsum(-1)[:, -1].copy())
+
+
+def no_fault(count: int) -> Tensor:
+    """Faults of so many sequences before a kernel reports any, (B) int64.
+
+    On the processor whatever the device, so that a backend's report is the one thing that waits for it.
+    """
+    return torch.full((count,), -1, dtype=torch.int64)
 
 
 def name_of(sequence: int, leading: tuple[int, ...]) -> str:

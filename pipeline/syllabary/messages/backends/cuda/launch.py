@@ -5,8 +5,9 @@ numbers go to the driver as they are.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from importlib.util import find_spec
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +19,16 @@ from .binaries import binary_for
 from .compiler import PACKAGE, SIMULATED, WARP_SIZE, Kernel, cuda
 from .driver import Loaded, capability, undisturbed
 
-__all__ = ["NUMBERS", "THREADS", "available", "launch", "place", "shared_memory", "threads_for"]
+__all__ = [
+    "NUMBERS",
+    "THREADS",
+    "available",
+    "launch",
+    "place",
+    "reporting",
+    "shared_memory",
+    "threads_for",
+]
 
 # Threads of a block at most; the simulator's cost milliseconds each, and two show what sharing breaks.
 THREADS = 2 if SIMULATED else 256
@@ -27,6 +37,7 @@ SHARED_BYTES = 48 * 1024 - 1024
 # What every device allows: threads of a block, and blocks of a grid along its axes.
 MAX_THREADS, MAX_GRID = 1024, (2**31 - 1, 65535, 65535)
 Grid = int | tuple[int, ...]
+Result = TypeVar("Result")
 NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}
 
 _loaded: dict[tuple[Kernel, int, Signature], Loaded] = {}
@@ -94,6 +105,20 @@ def place(tensor: Tensor) -> tuple[int, int]:
             "move them with .to('cuda'), and install syllabary[gpu]."
         )
     return tensor.get_device(), torch.cuda.current_stream(tensor.device).cuda_stream
+
+
+def reporting(call: Callable[..., Result]) -> Callable[..., Result]:
+    """Let a function fill its last argument, ``fault``, on the device, and read it once at its end."""
+
+    @wraps(call)
+    def with_report(*arguments: Any) -> Result:
+        *inputs, fault = arguments
+        there = torch.full_like(fault, -1, device=inputs[-1].device)
+        result = call(*inputs, there)
+        fault.copy_(there)
+        return result
+
+    return with_report
 
 
 def threads_for(entries: int) -> int:

@@ -17,8 +17,8 @@ from .block import SIMULATED, WARP_SIZE, Number, cuda, device
 
 __all__ = ["Layout", "Strips", "layout", "strips"]
 
-# States whose transitions fit into registers, and that a warp has to itself. Threads of a block that leave
-# each the registers it needs; more than these have a state each, up to what a device allows.
+# States whose transitions fit into registers, and that a warp has to itself. Threads of a block that
+# leave each the registers it needs, and of a device's largest block, for more states than those.
 HELD, WARP, AMPLE_THREADS, MAX_THREADS = (4, 2, 8, 1024) if SIMULATED else (128, 32, 512, 1024)
 
 

@@ -11,7 +11,7 @@ from ...cpu.hmm import tangent as cpu_tangent
 from .. import strips
 from ..block import WARPS
 from ..chunks import Reruns, in_chunks
-from ..launch import NUMBERS, THREADS, launch, shared_memory, threads_for
+from ..launch import NUMBERS, THREADS, launch, reporting, shared_memory, threads_for
 from . import logs, paths, scaled, tangent
 from . import pairs as pair_kernels
 
@@ -92,7 +92,7 @@ def hmm_tangent(
     # Pairs a_t(j) P(j, k) r_{t+1}(k), each times f_t(j) + h_{t+1}(k).
     for before, after in ((filtered * ahead, ratio), (filtered, ratio * back)):
         _add_pairs(before.double(), after.double(), lengths, step.double(), d_transitions)
-    left = (lost > cpu_tangent.LOST * numbers.eps).nonzero()[:, 0]
+    left = (~(lost <= cpu_tangent.LOST * numbers.eps)).nonzero()[:, 0]  # NaN too
     if len(left):
         # They are so few and so rare that the processor runs them, instead of a kernel in logs.
         start, matrix = (part if len(part) == 1 else part[left] for part in (initial, transition))
@@ -102,6 +102,7 @@ def hmm_tangent(
         d_states[left], d_transitions[left] = (part.to(states.device) for part in again[-2:])
 
 
+@reporting
 def hmm_path(
     initial: Tensor,
     transition: Tensor,
@@ -119,6 +120,7 @@ def hmm_path(
     launch(paths.best, spec, *potentials, evidence, lengths, scores, path, fault)
 
 
+@reporting
 def hmm_sample(
     initial: Tensor,
     transition: Tensor,
@@ -152,7 +154,7 @@ def _in_rising_precision(
     ``in_logs`` makes ``outputs.filtered`` logs, which do not underflow.
     """
     first, reruns = _scaled(initial, transition, evidence, lengths, outputs, in_logs)
-    fault.copy_(first)
+    fault.copy_(first)  # the one read of a call, where ``fault`` lies on the processor
     for attempt in (_logs,) if evidence.dtype == torch.float64 else (_scaled, _logs):
         left = (fault >= 0).nonzero()[:, 0]
         if not len(left):

@@ -93,8 +93,9 @@ def backward(
             if t + 1 < length:
                 missed += abs(states[i, t, k] - filtered[i, t, k] * predicted)
         mean, missed = block_sum(mean, scratch), block_sum(missed, scratch)
-        if thread == 0:
-            lost[i] = max(lost[i], missed)
+        # NaN counts as most, and stays.
+        if thread == 0 and lost[i] == lost[i] and not missed <= lost[i]:
+            lost[i] = missed
         for k in range(thread, size, threads):
             back[i, t, k] -= mean
             sure[k] = ratio[i, t, k]

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..block import Kernel
 from ..chunks import Boundaries, Reruns, in_chunks, max_chunks
-from ..launch import NUMBERS, launch, shared_memory, threads_for
+from ..launch import NUMBERS, launch, reporting, shared_memory, threads_for
 from . import passes, tangent
 
 __all__ = ["lds_marginals", "lds_sample", "lds_tangent"]
@@ -16,6 +16,7 @@ LONGEST = 128
 Tensors = tuple[Tensor, ...]
 
 
+@reporting
 def lds_marginals(
     precision: Tensor,
     lower: Tensor,
@@ -78,6 +79,7 @@ def lds_tangent(
     launch(tangent.tangent_backward, spec, before, steps, spread, lengths, *moved)
 
 
+@reporting
 def lds_sample(
     precision: Tensor,
     lower: Tensor,

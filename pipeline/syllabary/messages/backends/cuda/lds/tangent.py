@@ -3,6 +3,8 @@
 Matrices are flat in their last axis, (B, T, D²), as in ``block``.
 """
 
+import math
+
 from ...compiled import Floats
 from ..block import cholesky, cuda, kernel, multiply
 
@@ -31,7 +33,11 @@ def draw(
     for t in range(length - 1, -1, -1):
         for entry in range(thread, size * size, threads):
             factor[entry] = covariances[b, t, entry]
-        cholesky(factor, size)
+        # All threads know whether it failed, and leave at the same frame.
+        if not cholesky(factor, size) < math.inf:
+            if thread == 0:
+                fault[b] = t
+            return
         for i in range(thread, size, threads):
             value = means[b, t, i]
             for k in range(i + 1):
