@@ -376,8 +376,7 @@ def _checked(initial: Array, transition: Array, evidence: Array, lengths: Array 
     initial = flatten(initial, leading, 1, "initial")
     transition = flatten(transition, leading, 2, "transition")
     if evidence.device.type != "cpu":
-        # A look would wait. So no state is possible where one is no number, and ``_refuse`` looks.
-        initial = torch.where(transition.amax((1, 2)) < math.inf, initial.mT, math.nan).mT.contiguous()
+        initial = _spoiled(initial, transition)
     return _Chain(
         initial=initial,
         transition=transition,
@@ -385,6 +384,15 @@ def _checked(initial: Array, transition: Array, evidence: Array, lengths: Array 
         lengths=as_lengths(lengths, leading, frames, evidence.device),
         leading=leading,
     )
+
+
+def _spoiled(initial: Tensor, transition: Tensor) -> Tensor:
+    """Initial potentials, NaN where transitions are no numbers: then no state is possible.
+
+    So a GPU's potentials are looked at, which waits for it, only when a sequence was refused.
+    """
+    is_good = transition.amax((1, 2)) < math.inf
+    return torch.where(is_good[:, None], initial, math.nan)
 
 
 def _refuse_endless(name: str, potential: Tensor) -> None:
@@ -398,8 +406,8 @@ def _refuse(fault: Tensor, chain: _Chain) -> None:
         _refuse_endless("transition", chain.transition)
         _refuse_endless("initial", chain.initial)
         sequence = int((fault >= 0).nonzero()[0, 0])
+        frame = f"{name_of(sequence, chain.leading)}frame {int(fault[sequence])}"
         raise ImpossibleEvidence(
-            f"{name_of(sequence, chain.leading)}frame {int(fault[sequence])}: no state is possible given "
-            "the frames before it; give a state a finite potential (a missing frame is a row of zeros), "
-            "and check for NaN."
+            f"{frame}: no state is possible given the frames before it; give a state a finite potential "
+            "(a missing frame is a row of zeros), and check for NaN."
         )

@@ -85,6 +85,15 @@ def test_a_kernel_is_compiled_for_the_types_that_numba_finds(case):
     assert str(arguments.types_of(signature, cuda.types)) == str(theirs).replace("'F'", "'A'")
 
 
+def test_arguments_that_are_packed_once_are_the_same_arguments(driver):
+    function, values = CASES["all together"]
+    kernel = cuda.jit(function)
+    launch.launch(kernel, (1, 32, 0), *values)
+    launch.launch(kernel, (1, 32, 0), *launch.packed(values[:2]), values[2], *launch.packed(values[3:]))
+    plain, packed = driver.launches()
+    assert packed == plain
+
+
 def test_numbers_land_where_the_kernel_reads_them(driver):
     launch.launch(cuda.jit(two), (1, 32, 0), F32[:, 1:3], 2.5)
     words = memoryview(driver.launches()[0].params).cast("q")

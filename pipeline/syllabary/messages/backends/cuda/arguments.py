@@ -7,18 +7,27 @@ dtype, axes and layout as in ``"float32 2 C"`` (``A`` if it has gaps), or a tupl
 """
 
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from ....errors import BadInput
 
-__all__ = ["Signature", "Word", "first_tensor", "flatten", "types_of", "words_format"]
+__all__ = ["Packed", "Signature", "Word", "first_tensor", "flatten", "types_of", "words_format"]
 
 Kind: TypeAlias = "str | tuple[Kind, ...]"
 Signature: TypeAlias = tuple[Kind, ...]
 Word: TypeAlias = int | float
+
+
+class Packed(NamedTuple):
+    """Arguments that several launches share, flattened once; they stand for themselves among others."""
+
+    arguments: tuple[object, ...]
+    """Kept, for the words are addresses."""
+    signature: Signature
+    words: list[Word]
 
 
 def first_tensor(arguments: tuple[object, ...]) -> Tensor | None:
@@ -38,7 +47,7 @@ def flatten(arguments: tuple[object, ...], device: int, words: list[Word]) -> Si
 
     Parameters
     ----------
-    arguments : tuple of tensors, int, float, and tuples of them
+    arguments : tuple of tensors, int, float, tuples of them, and ``Packed``
     device : int
         Number of the device that has all tensors.
     words : list
@@ -61,6 +70,9 @@ def flatten(arguments: tuple[object, ...], device: int, words: list[Word]) -> Si
             words.append(part.data_ptr())
             words += after
             parts.append(kind)
+        elif isinstance(part, Packed):
+            words += part.words
+            parts += part.signature
         elif isinstance(part, tuple):
             parts.append(flatten(part, device, words))
         else:

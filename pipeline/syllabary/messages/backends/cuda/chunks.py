@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..compiled import Floats
 from .block import Kernel, block_max, cuda, device
-from .launch import launch
+from .launch import launch, packed
 
 __all__ = [
     "Boundaries",
@@ -99,6 +99,7 @@ def in_chunks(
     """
     threads, shared, numbers, longest = layout
     boundaries = boundaries_for(like, numbers, longest)
+    inputs, outputs = packed(inputs), packed(outputs)
     for blocks, messages, warm_up in boundaries.launches():
         spec = (len(like), blocks), threads, shared
         launch(kernel, spec, *inputs, messages, (warm_up, longest), *outputs)

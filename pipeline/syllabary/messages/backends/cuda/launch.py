@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ....errors import BadInput
-from .arguments import Signature, Word, first_tensor, flatten
+from .arguments import Packed, Signature, Word, first_tensor, flatten
 from .binaries import binary_for
 from .compiler import PACKAGE, SIMULATED, WARP_SIZE, Kernel, cuda
 from .driver import Loaded, capability, undisturbed
@@ -24,6 +24,7 @@ __all__ = [
     "THREADS",
     "available",
     "launch",
+    "packed",
     "place",
     "reporting",
     "shared_memory",
@@ -90,6 +91,15 @@ def launch(kernel: Kernel, spec: tuple[Grid, int, int], *arguments: object) -> N
     loaded.launch(blocks, threads, shared, stream, words)
 
 
+def packed(arguments: tuple[object, ...]) -> tuple[object, ...]:
+    """Flatten arguments that several launches share; the result stands among theirs."""
+    tensor = first_tensor(arguments)
+    if SIMULATED or tensor is None:
+        return arguments
+    words: list[Word] = []
+    return (Packed(arguments, flatten(arguments, tensor.get_device(), words), words),)
+
+
 def place(tensor: Tensor) -> tuple[int, int]:
     """Return the number of the GPU that has a tensor, and torch's current stream there.
 
@@ -113,7 +123,7 @@ def reporting(call: Callable[..., Result]) -> Callable[..., Result]:
     @wraps(call)
     def with_report(*arguments: Any) -> Result:
         *inputs, fault = arguments
-        there = torch.full_like(fault, -1, device=inputs[-1].device)
+        there = inputs[-1].new_full(fault.shape, -1, dtype=torch.int64)
         result = call(*inputs, there)
         fault.copy_(there)
         return result

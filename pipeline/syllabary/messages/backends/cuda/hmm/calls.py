@@ -210,7 +210,7 @@ def _scaled(
         _add_pairs(outputs.filtered, weights, lengths, step, outputs.transitions)
     if in_logs:
         outputs.filtered.log_()
-    return torch.where(first > 0, -1, 0), Reruns(*(part.reruns for part in passes))
+    return -(first > 0).long(), Reruns(*(part.reruns for part in passes))
 
 
 def _logs(
@@ -249,8 +249,7 @@ def _add_pairs(before: Tensor, after: Tensor, lengths: Tensor, step: Tensor, pai
 
 def _exponential(log: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Exponential over its largest entry, and the log of that entry, (B or 1)."""
-    shift = log.flatten(1).amax(1)
-    shift = torch.where(shift.isfinite(), shift, 0.0)
+    shift = log.flatten(1).amax(1).nan_to_num(0.0, 0.0, 0.0)
     return (log - shift.reshape(-1, *(1,) * (log.ndim - 1))).exp().to(dtype), shift
 
 
