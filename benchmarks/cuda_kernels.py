@@ -126,25 +126,25 @@ def main() -> None:
                 continue
             kind = "float32" if "float32" in str(types) else "float64"
             for architecture in given.architectures.split(","):
-                key = name, kind, threads, architecture
+                key = name, kind, threads, dynamic, architecture
                 if key not in rows:
-                    rows[key] = report(kernel, types, architecture) | {"dynamic shared memory": dynamic}
+                    rows[key] = report(kernel, types, architecture)
     print("| kernel | numbers | threads | registers | spilled | stack | shared memory |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for name, kind, threads in sorted({key[:3] for key in rows}):
-        each = [row for key, row in rows.items() if key[:3] == (name, kind, threads)]
+    for name, kind, threads, dynamic in sorted({key[:4] for key in rows}):
+        each = [row for key, row in rows.items() if key[:4] == (name, kind, threads, dynamic)]
         registers = ", ".join(str(row["registers"]) for row in each)
         spilled = ", ".join(f"{row['spill stores']}/{row['spill loads']}" for row in each)
-        shared = f"{each[0]['static shared memory']} + {each[0]['dynamic shared memory']}"
+        shared = f"{each[0]['static shared memory']} + {dynamic}"
         stack = ", ".join(str(row["stack"]) for row in each)
         print(f"| `{name}` | {kind} | {threads} | {registers} | {spilled} | {stack} | {shared} |")
-    for (name, kind, threads, architecture), row in rows.items():
-        case = f"{name}, {kind}, {threads} threads, {architecture}"
+    for (name, kind, threads, dynamic, architecture), row in rows.items():
+        case = f"{name}, {kind}, {threads} threads, {dynamic} bytes, {architecture}"
         kept = {
             "registers": (row["registers"], "per thread"),
             "stack": (row["stack"], "bytes"),
             "spilled": (row["spill stores"] + row["spill loads"], "bytes"),
-            "shared memory": (row["static shared memory"] + row["dynamic shared memory"], "bytes"),
+            "shared memory": (row["static shared memory"] + dynamic, "bytes"),
         }
         for measure, (value, unit) in kept.items():
             if not given.dry:
