@@ -122,6 +122,15 @@ def test_tensors_of_another_device_are_refused():
         arguments.flatten((3, (F32,)), 1, [])
 
 
+def test_a_kernel_that_reads_other_words_is_refused(driver, monkeypatch):
+    """As one of the compiler's successor does, whose arrays are two words shorter."""
+    kernel = cuda.jit(two)
+    monkeypatch.setattr("syllabary.messages.backends.cuda.driver.words_format", lambda signature: "qqqqqq")
+    with pytest.raises(BadInput, match=r"other than the 6 words .* SYLLABARY_CUDA_COMPILER"):
+        launch.launch(kernel, (1, 32, 0), F32, 3)
+    assert driver.count("launches") == 0
+
+
 def test_tensors_of_the_processor_are_refused():
     with pytest.raises(BadInput, match="needs tensors of an NVIDIA GPU"):
         launch.launch(cuda.jit(single), (1, 32, 0), F32)

@@ -40,11 +40,21 @@ class Loaded:
             call(self._driver.cuCtxPopCurrent())
         layout = struct.Struct(words_format(signature))
         self._pack, count = layout.pack_into, layout.size // 8
+        self._require_words(count)
         self._words = ctypes.create_string_buffer(max(layout.size, 8))
         first = ctypes.addressof(self._words)
         self._places = (ctypes.c_void_p * max(count, 1))(*(first + 8 * i for i in range(count)))
         self._address = ctypes.addressof(self._places)
         self._lock = threading.Lock()
+
+    def _require_words(self, count: int) -> None:
+        """Refuse a kernel that reads other words than are sent: its compiler lays arrays out otherwise."""
+        last, beyond = (self._driver.cuFuncGetParamInfo(self._function, n) for n in (count - 1, count))
+        if last[0] != 0 or last[1:] != (8 * count - 8, 8) or beyond[0] == 0:
+            raise BadInput(
+                f"a kernel takes other than the {count} words of its arguments; install the version of "
+                "numba-cuda that constraints.txt names, and unset SYLLABARY_CUDA_COMPILER."
+            )
 
     def launch(
         self,
