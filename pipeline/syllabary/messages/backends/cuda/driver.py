@@ -48,7 +48,7 @@ class Loaded:
         self._lock = threading.Lock()
 
     def _require_words(self, count: int) -> None:
-        """Refuse a kernel that reads other words than are sent: its compiler lays arrays out otherwise."""
+        """Refuse a kernel of a compiler that lays arrays out in other words."""
         last, beyond = (self._driver.cuFuncGetParamInfo(self._function, n) for n in (count - 1, count))
         if last[0] != 0 or last[1:] != (8 * count - 8, 8) or beyond[0] == 0:
             raise BadInput(

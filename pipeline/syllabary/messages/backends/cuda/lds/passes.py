@@ -209,7 +209,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
         if cuda.gridDim.y == 1:
             # The first fault, for later results are void.
             energy, volume, early = 0.0, 0.0, -math.inf
-            ledger = cuda.shared.array(0, np.float64)  # the same memory
+            ledger = cuda.shared.array(0, totals.dtype)  # the same memory
             cuda.syncthreads()
             for k in range(thread, number, threads):
                 energy += parts[0][b, k, 0]
