@@ -117,15 +117,15 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="print the table and keep no rows")
     parser.add_argument("--only", default="", help="part of the names of kernels")
     parser.add_argument("--architectures", default=",".join(ARCHITECTURES), help="with commas")
-    given = parser.parse_args()
+    options = parser.parse_args()
     peer = f"numba-cuda {version('numba-cuda')}, nvcc {version('nvidia-cuda-nvcc')}"
     rows = {}
     for dtype in (torch.float32, torch.float64):
         for (name, kernel), (types, threads, dynamic) in launches(dtype).items():
-            if given.only not in name:
+            if options.only not in name:
                 continue
             kind = "float32" if "float32" in str(types) else "float64"
-            for architecture in given.architectures.split(","):
+            for architecture in options.architectures.split(","):
                 key = name, kind, threads, dynamic, architecture
                 if key not in rows:
                     rows[key] = report(kernel, types, architecture)
@@ -147,7 +147,7 @@ def main() -> None:
             "shared memory": (row["static shared memory"] + dynamic, "bytes"),
         }
         for measure, (value, unit) in kept.items():
-            if not given.dry:
+            if not options.dry:
                 results.add("cuda_kernels", case, measure, value, unit, peer)
 
 

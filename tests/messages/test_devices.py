@@ -32,13 +32,13 @@ def test_faults_are_read_where_they_lie():
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_transitions_that_are_no_numbers_make_every_state_impossible(bad, frames, monkeypatch):
     """That is how a GPU, whose potentials nobody looks at first, comes to refuse them."""
-    monkeypatch.setattr(hmm, "_refuse_endless", lambda name, potential: None)
+    monkeypatch.setattr(dispatch, "refuse_endless", lambda name, potential: None)
     transition, initial = (
         torch.zeros(2, 3, 3, dtype=torch.float64),
         torch.zeros(1, 3, dtype=torch.float64),
     )
     transition[1, 2, 0] = bad
-    spoiled = hmm._spoiled(initial, transition)
+    spoiled = dispatch.spoiled(initial, transition)
     assert torch.equal(spoiled[0], initial[0])
     assert spoiled[1].isnan().all()
     with pytest.raises(ImpossibleEvidence, match="sequence 1, frame 0"):

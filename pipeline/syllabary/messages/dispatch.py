@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import registry
-from ..errors import ShapeError
+from ..errors import BadInput, ShapeError
 
 __all__ = [
     "KEEP",
@@ -22,6 +22,8 @@ __all__ = [
     "has_padding",
     "name_of",
     "no_fault",
+    "refuse_endless",
+    "spoiled",
     "sum_rows",
     "zeros",
 ]
@@ -99,11 +101,11 @@ def as_lengths(
         )
     if result.numel():
         # One read, for those of a GPU are waited for.
-        least, most = torch.stack(result.aminmax()).tolist()
-        if least < 0 or most > frames:
+        shortest, longest = torch.stack(result.aminmax()).tolist()
+        if shortest < 0 or longest > frames:
             raise ShapeError(
-                f"lengths runs from {least} to {most} but sequences have T={frames} frames; a length "
-                "counts the frames from the first, 0 to T."
+                f"lengths runs from {shortest} to {longest} but sequences have T={frames} frames; a "
+                "length counts the frames from the first, 0 to T."
             )
     return result.reshape(-1).to(device, torch.int64, non_blocking=True).contiguous()
 
@@ -166,6 +168,39 @@ def no_fault(count: int) -> Tensor:
     On the processor whatever the device, so that a backend's report is the one thing that waits for it.
     """
     return torch.full((count,), -1, dtype=torch.int64)
+
+
+def spoiled(initial: Tensor, transition: Tensor) -> Tensor:
+    """Initial potentials, NaN where transitions are no numbers: then no state is possible.
+
+    So a GPU's potentials are looked at, which waits for it, only when a sequence was refused.
+
+    Parameters
+    ----------
+    initial : (B or 1, K)
+    transition : (B or 1, K, K)
+    """
+    is_good = transition.amax((1, 2)) < math.inf
+    return torch.where(is_good[:, None], initial, math.nan)
+
+
+def refuse_endless(name: str, potential: Tensor) -> None:
+    """Look for NaN and +inf, which waits for the device.
+
+    Parameters
+    ----------
+    name : str
+        Of the potential, for the message.
+    potential : (...)
+        Logs, of a discrete chain.
+
+    Raises
+    ------
+    BadInput
+        It holds one.
+    """
+    if potential.numel() and not float(potential.max()) < math.inf:
+        raise BadInput(f"{name} holds NaN or +inf; a log potential is a finite number or -inf.")
 
 
 def name_of(sequence: int, leading: tuple[int, ...]) -> str:

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import BadInput, ImpossibleEvidence, ShapeError, UnknownName
+from ..errors import ImpossibleEvidence, ShapeError, UnknownName
 from . import dispatch
 from .dispatch import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of, no_fault
 
@@ -370,13 +370,13 @@ def _checked(initial: Array, transition: Array, evidence: Array, lengths: Array 
         )
     for name, potential in (("initial", initial), ("transition", transition)):
         if potential.device.type == "cpu":
-            _refuse_endless(name, potential)
+            dispatch.refuse_endless(name, potential)
     leading = tuple(evidence.shape[:-2])
     initial, transition = (part.to(evidence.device, torch.float64) for part in (initial, transition))
     initial = flatten(initial, leading, 1, "initial")
     transition = flatten(transition, leading, 2, "transition")
     if evidence.device.type != "cpu":
-        initial = _spoiled(initial, transition)
+        initial = dispatch.spoiled(initial, transition)
     return _Chain(
         initial=initial,
         transition=transition,
@@ -386,25 +386,11 @@ def _checked(initial: Array, transition: Array, evidence: Array, lengths: Array 
     )
 
 
-def _spoiled(initial: Tensor, transition: Tensor) -> Tensor:
-    """Initial potentials, NaN where transitions are no numbers: then no state is possible.
-
-    So a GPU's potentials are looked at, which waits for it, only when a sequence was refused.
-    """
-    is_good = transition.amax((1, 2)) < math.inf
-    return torch.where(is_good[:, None], initial, math.nan)
-
-
-def _refuse_endless(name: str, potential: Tensor) -> None:
-    if potential.numel() and not float(potential.max()) < math.inf:
-        raise BadInput(f"{name} holds NaN or +inf; a log potential is a finite number or -inf.")
-
-
 def _refuse(fault: Tensor, chain: _Chain) -> None:
     """Raise for the first sequence that has a frame at which no state is possible."""
     if fault.numel() and int(fault.max()) >= 0:
-        _refuse_endless("transition", chain.transition)
-        _refuse_endless("initial", chain.initial)
+        dispatch.refuse_endless("transition", chain.transition)
+        dispatch.refuse_endless("initial", chain.initial)
         sequence = int((fault >= 0).nonzero()[0, 0])
         frame = f"{name_of(sequence, chain.leading)}frame {int(fault[sequence])}"
         raise ImpossibleEvidence(

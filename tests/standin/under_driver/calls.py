@@ -241,7 +241,7 @@ def counted(monkeypatch):
 
     for module in (hmm, lds):
         monkeypatch.setattr(module, "no_fault", no_fault)
-    monkeypatch.setattr(hmm, "_refuse_endless", lambda name, potential: None)
+    monkeypatch.setattr(dispatch, "refuse_endless", lambda name, potential: None)
     return mode
 
 

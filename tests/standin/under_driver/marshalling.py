@@ -7,6 +7,7 @@ from numba import cuda
 
 from syllabary.errors import BadInput
 from syllabary.messages.backends.cuda import arguments, launch
+from syllabary.messages.backends.cuda import driver as driver_module
 
 
 class Exposed:
@@ -125,7 +126,7 @@ def test_tensors_of_another_device_are_refused():
 def test_a_kernel_that_reads_other_words_is_refused(driver, monkeypatch):
     """As one of the compiler's successor does, whose arrays are two words shorter."""
     kernel = cuda.jit(two)
-    monkeypatch.setattr("syllabary.messages.backends.cuda.driver.words_format", lambda signature: "qqqqqq")
+    monkeypatch.setattr(driver_module, "words_format", lambda signature: "qqqqqq")
     with pytest.raises(BadInput, match=r"other than the 6 words .* SYLLABARY_CUDA_COMPILER"):
         launch.launch(kernel, (1, 32, 0), F32, 3)
     assert driver.count("launches") == 0

@@ -42,7 +42,7 @@ __all__ = [
 # go from one buffer to the other and end in the first.
 WARM_UP, REPAIRS = 64, 2
 # Chunks of a sequence at most, which are blocks along a grid's second axis; they become longer instead.
-MOST = 65535
+MAX_CHUNKS = 65535
 # Numbers of messages that a thread compares before the block exchanges whether any was wrong.
 AT_ONCE = 8
 
@@ -108,13 +108,13 @@ def in_chunks(
 
 def max_chunks(frames: int, longest: int) -> int:
     """Chunks that a sequence may have, at least one."""
-    return max(1, min(MOST, -(-frames // longest)))
+    return max(1, min(MAX_CHUNKS, -(-frames // longest)))
 
 
 @device
 def number_of(length: int, longest: int) -> int:
     """Chunks of a sequence, as equal as possible."""
-    return min(MOST, (length + longest - 1) // longest)
+    return min(MAX_CHUNKS, (length + longest - 1) // longest)
 
 
 @device
