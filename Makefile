@@ -4,6 +4,7 @@
 #   make test        the tests that a fresh clone on this machine allows
 #   make test-all    the same and those for which chromium or the extra 'peers' is installed
 #   make test-gpu    on a machine with an NVIDIA GPU: contracts, sizes, bits and times, in nine minutes
+#   make test-standin  the launches of GPU kernels, on a driver that runs none (installs numba-cuda, 0.3 GB)
 #   make lint        formatters, linters, types, layers
 #   make docs        the documentation, as pages in site/
 #   make benchmark   what is recovered on fresh seeds (benchmarks/README.md has the others)
@@ -31,7 +32,7 @@ SIMULATE = NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -q -k cuda $(CONTRACTS
 # Tests that fork: threads that others began in a process are not there after a fork, but their locks are.
 ALONE = $(BIN)/python -m pytest -q -m alone tests/depth/test_damaged_inputs.py
 
-.PHONY: demo test test-all test-gpu lint format schema docs picture benchmark clean
+.PHONY: demo test test-all test-gpu test-standin lint format schema docs picture benchmark clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.run
@@ -53,6 +54,9 @@ test-all: $(VENV)/.test
 
 test-gpu: $(VENV)/.test
 	PYTHON=$(abspath $(BIN))/python bash benchmarks/gpu.sh
+
+test-standin: $(VENV)/.gpu
+	$(BIN)/python -m pytest -q tests/standin
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -90,7 +94,8 @@ $(VENV)/.run: EXTRAS =
 $(VENV)/.test: EXTRAS = [test]
 $(VENV)/.dev: EXTRAS = [dev,docs,test]
 $(VENV)/.docs: EXTRAS = [docs]
-$(VENV)/.run $(VENV)/.test $(VENV)/.dev $(VENV)/.docs: pyproject.toml constraints.txt
+$(VENV)/.gpu: EXTRAS = [test,gpu]
+$(VENV)/.run $(VENV)/.test $(VENV)/.dev $(VENV)/.docs $(VENV)/.gpu: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed and '$(PYTHON)' is not one: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -3,7 +3,7 @@
     pip install -c constraints.txt -e ".[gpu]" nvidia-cuda-nvcc
     python benchmarks/cuda_kernels.py
 
-No GPU is needed. Every kernel that a backend function launches is compiled for two generations of
+No GPU is needed. Every kernel that a backend function launches is compiled for three generations of
 GPUs by NVVM and ptxas, whose reports are rows of results.csv. The functions are called with tensors
 of the CPU and a launch that records kernels, so that no list of kernels can be outdated.
 """
@@ -16,31 +16,29 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
-import numba
 import numba.cuda.dispatcher
 import numpy as np
 import results
 import torch
 from numba import cuda as compiler
-from numba.core.types import BaseTuple
 
 from syllabary.messages import hmm, lds
-from syllabary.messages.backends.cuda import chunks, launch
+from syllabary.messages.backends.cuda import arguments, chunks, launch
 from syllabary.messages.backends.cuda.hmm import calls as hmm_calls
 from syllabary.messages.backends.cuda.lds import calls as lds_calls
 from syllabary.messages.regression import ar_log_likelihood
 
-ARCHITECTURES = {"sm_80": (8, 0), "sm_90": (9, 0)}
-# Sizes of chains, largest first; a kernel is compiled for some of them.
-SIZES, FRAMES = ((128, 32), (64, 16), (25, 10)), 3
+ARCHITECTURES = {"sm_80": (8, 0), "sm_90": (9, 0), "sm_100": (10, 0)}
+# Sizes of chains: states and dimensions. A kernel that is the same for all is compiled once.
+SIZES, FRAMES = ((512, 32), (256, 16), (200, 10), (128, 8), (64, 4), (25, 3)), 3
 
 
 def launches(dtype: torch.dtype) -> dict:
     """Return every launched kernel with the types of its arguments, threads and bytes."""
     kernels = {}
 
-    def note(kernel, spec, *arguments):
-        types = tuple(numba.typeof(launch._each(part, torch.Tensor.numpy)) for part in arguments)
+    def note(kernel, spec, *parts):
+        types = arguments.types_of(arguments.flatten(parts, -1, []), compiler.types)
         function = kernel.py_func
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
         kernels.setdefault((name, kernel), (types, *spec[1:]))
@@ -99,14 +97,9 @@ def report(kernel, types: tuple, architecture: str) -> dict[str, int]:
         "registers": number(r"Used (\d+) registers"),
         "spill stores": number(r"(\d+) bytes spill stores"),
         "spill loads": number(r"(\d+) bytes spill loads"),
+        "stack": number(r"(\d+) bytes stack frame"),
         "static shared memory": number(r"(\d+) bytes smem"),
     }
-
-
-def number_types(types: tuple) -> list:
-    """Return the types of the numbers in arguments, some of which are tuples."""
-    parts = [number_types(kind) if isinstance(kind, BaseTuple) else [kind] for kind in types]
-    return [getattr(kind, "dtype", kind) for part in parts for kind in part]
 
 
 def ptxas() -> Path:
@@ -123,35 +116,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dry", action="store_true", help="print the table and keep no rows")
     parser.add_argument("--only", default="", help="part of the names of kernels")
-    arguments = parser.parse_args()
+    parser.add_argument("--architectures", default=",".join(ARCHITECTURES), help="with commas")
+    options = parser.parse_args()
     peer = f"numba-cuda {version('numba-cuda')}, nvcc {version('nvidia-cuda-nvcc')}"
     rows = {}
     for dtype in (torch.float32, torch.float64):
         for (name, kernel), (types, threads, dynamic) in launches(dtype).items():
-            if arguments.only not in name:
+            if options.only not in name:
                 continue
-            kind = "float32" if numba.float32 in set(number_types(types)) else "float64"
-            for architecture in ARCHITECTURES:
-                key = name, kind, threads, architecture
+            kind = "float32" if "float32" in str(types) else "float64"
+            for architecture in options.architectures.split(","):
+                key = name, kind, threads, dynamic, architecture
                 if key not in rows:
-                    rows[key] = report(kernel, types, architecture) | {"dynamic shared memory": dynamic}
-    print("| kernel | numbers | threads | registers | spilled | shared memory |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for name, kind, threads in sorted({key[:3] for key in rows}):
-        both = [rows[name, kind, threads, architecture] for architecture in ARCHITECTURES]
-        registers = ", ".join(str(row["registers"]) for row in both)
-        spilled = ", ".join(f"{row['spill stores']}/{row['spill loads']}" for row in both)
-        shared = f"{both[0]['static shared memory']} + {both[0]['dynamic shared memory']}"
-        print(f"| `{name}` | {kind} | {threads} | {registers} | {spilled} | {shared} |")
-    for (name, kind, threads, architecture), row in rows.items():
-        case = f"{name}, {kind}, {threads} threads, {architecture}"
+                    rows[key] = report(kernel, types, architecture)
+    print("| kernel | numbers | threads | registers | spilled | stack | shared memory |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name, kind, threads, dynamic in sorted({key[:4] for key in rows}):
+        each = [row for key, row in rows.items() if key[:4] == (name, kind, threads, dynamic)]
+        registers = ", ".join(str(row["registers"]) for row in each)
+        spilled = ", ".join(f"{row['spill stores']}/{row['spill loads']}" for row in each)
+        shared = f"{each[0]['static shared memory']} + {dynamic}"
+        stack = ", ".join(str(row["stack"]) for row in each)
+        print(f"| `{name}` | {kind} | {threads} | {registers} | {spilled} | {stack} | {shared} |")
+    for (name, kind, threads, dynamic, architecture), row in rows.items():
+        case = f"{name}, {kind}, {threads} threads, {dynamic} bytes, {architecture}"
         kept = {
             "registers": (row["registers"], "per thread"),
+            "stack": (row["stack"], "bytes"),
             "spilled": (row["spill stores"] + row["spill loads"], "bytes"),
-            "shared memory": (row["static shared memory"] + row["dynamic shared memory"], "bytes"),
+            "shared memory": (row["static shared memory"] + dynamic, "bytes"),
         }
         for measure, (value, unit) in kept.items():
-            if not arguments.dry:
+            if not options.dry:
                 results.add("cuda_kernels", case, measure, value, unit, peer)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import registry
-from ..errors import ShapeError
+from ..errors import BadInput, ShapeError
 
 __all__ = [
     "KEEP",
@@ -21,6 +21,9 @@ __all__ = [
     "flatten",
     "has_padding",
     "name_of",
+    "no_fault",
+    "refuse_endless",
+    "spoiled",
     "sum_rows",
     "zeros",
 ]
@@ -78,8 +81,10 @@ def flatten(array: Tensor, leading: tuple[int, ...], inner_axes: int, name: str)
         ) from None
 
 
-def as_lengths(lengths: Array | None, leading: tuple[int, ...], frames: int) -> Tensor:
-    """Check and flatten ``lengths``: (B) int64, all ``frames`` by default.
+def as_lengths(
+    lengths: Array | None, leading: tuple[int, ...], frames: int, device: torch.device
+) -> Tensor:
+    """Check and flatten ``lengths``: (B) int64 on a device, all ``frames`` by default.
 
     Raises
     ------
@@ -87,19 +92,22 @@ def as_lengths(lengths: Array | None, leading: tuple[int, ...], frames: int) -> 
         Their shape is not that of the leading axes, or one lies outside 0..T.
     """
     if lengths is None:
-        return torch.full((math.prod(leading),), frames, dtype=torch.int64)
+        return torch.full((math.prod(leading),), frames, dtype=torch.int64, device=device)
     result = torch.as_tensor(lengths)
     if tuple(result.shape) != leading:
         raise ShapeError(
             f"lengths has shape {tuple(result.shape)} but the sequences have leading axes {leading}; "
             "give one length per sequence."
         )
-    if result.numel() and (int(result.min()) < 0 or int(result.max()) > frames):
-        raise ShapeError(
-            f"lengths runs from {int(result.min())} to {int(result.max())} but sequences have "
-            f"T={frames} frames; a length counts the frames from the first, 0 to T."
-        )
-    return result.reshape(-1).to(torch.int64).contiguous()
+    if result.numel():
+        # One read, for those of a GPU are waited for.
+        shortest, longest = torch.stack(result.aminmax()).tolist()
+        if shortest < 0 or longest > frames:
+            raise ShapeError(
+                f"lengths runs from {shortest} to {longest} but sequences have T={frames} frames; a "
+                "length counts the frames from the first, 0 to T."
+            )
+    return result.reshape(-1).to(device, torch.int64, non_blocking=True).contiguous()
 
 
 def zeros(
@@ -152,6 +160,47 @@ def sum_rows(array: Tensor) -> Tensor:
     whole = np.zeros((count, blocks * BLOCK))
     whole[:, :frames] = array.numpy()
     return torch.from_numpy(whole.reshape(count, blocks, BLOCK).sum(-1).cumsum(-1)[:, -1].copy())
+
+
+def no_fault(count: int) -> Tensor:
+    """Faults of so many sequences before a kernel reports any, (B) int64.
+
+    On the processor whatever the device, so that a backend's report is the one thing that waits for it.
+    """
+    return torch.full((count,), -1, dtype=torch.int64)
+
+
+def spoiled(initial: Tensor, transition: Tensor) -> Tensor:
+    """Initial potentials, NaN where transitions are no numbers: then no state is possible.
+
+    So a GPU's potentials are looked at, which waits for it, only when a sequence was refused.
+
+    Parameters
+    ----------
+    initial : (B or 1, K)
+    transition : (B or 1, K, K)
+    """
+    is_good = transition.amax((1, 2)) < math.inf
+    return torch.where(is_good[:, None], initial, math.nan)
+
+
+def refuse_endless(name: str, potential: Tensor) -> None:
+    """Look for NaN and +inf, which waits for the device.
+
+    Parameters
+    ----------
+    name : str
+        Of the potential, for the message.
+    potential : (...)
+        Logs, of a discrete chain.
+
+    Raises
+    ------
+    BadInput
+        It holds one.
+    """
+    if potential.numel() and not float(potential.max()) < math.inf:
+        raise BadInput(f"{name} holds NaN or +inf; a log potential is a finite number or -inf.")
 
 
 def name_of(sequence: int, leading: tuple[int, ...]) -> str:

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import BadInput, ImpossibleEvidence, ShapeError, UnknownName
+from ..errors import ImpossibleEvidence, ShapeError, UnknownName
 from . import dispatch
-from .dispatch import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of
+from .dispatch import KEEP, Array, as_lengths, as_tensor, backend_for, flatten, name_of, no_fault
 
 __all__ = [
     "ChainMarginals",
@@ -153,11 +153,11 @@ def marginals(
     first = zeros((count, size), dtype=torch.float64) if smoothed else None
     log_scales = zeros((count, frames), dtype=torch.float64, padded=padded)
     filtered = zeros((count, frames, size), padded=padded) if cache and keep == "all" else None
-    fault = torch.full_like(chain.lengths, -1)
+    fault = no_fault(len(chain.evidence))
     backend_for(backend, chain.evidence).hmm_marginals(
         *chain[:4], keep, states, filtered, sums, first, log_scales, fault
     )
-    _refuse(fault, chain.leading)
+    _refuse(fault, chain)
     potentials = None
     if filtered is not None:
         initial_logs = chain.initial.expand(count, size).clone().reshape(*chain.leading, size)
@@ -206,8 +206,8 @@ def tangent(
     if posterior.filtered is None or posterior.states is None or posterior.potentials is None:
         raise ShapeError("the marginals were found without cache=True, which their tangent needs.")
     leading, (frames, size) = tuple(posterior.states.shape[:-2]), posterior.states.shape[-2:]
-    steps = as_tensor(transition).double()
-    change = as_tensor(direction).to(posterior.states.dtype)
+    steps = as_tensor(transition).to(posterior.states.device, torch.float64)
+    change = as_tensor(direction).to(posterior.states)
     if change.shape != posterior.states.shape or tuple(steps.shape[-2:]) != (size, size):
         raise ShapeError(
             f"direction is {tuple(change.shape)} and transition {tuple(steps.shape)}, but the marginals "
@@ -226,7 +226,7 @@ def tangent(
         evidence,
         *flat,
         change.reshape(count, frames, size).contiguous(),
-        as_lengths(lengths, leading, frames).to(d_states.device),
+        as_lengths(lengths, leading, frames, d_states.device),
         d_states,
         d_transitions,
     )
@@ -302,9 +302,9 @@ def path(
     """
     chain = _checked(initial, transition, evidence, lengths)
     states = torch.full(chain.evidence.shape[:2], -1, dtype=torch.int64, device=chain.evidence.device)
-    fault = torch.full_like(chain.lengths, -1)
+    fault = no_fault(len(chain.evidence))
     backend_for(backend, chain.evidence).hmm_path(*chain[:4], states, fault)
-    _refuse(fault, chain.leading)
+    _refuse(fault, chain)
     return states.reshape(*chain.leading, states.shape[1])
 
 
@@ -347,9 +347,9 @@ def sample(
     device = chain.evidence.device
     uniform = torch.from_numpy(rng.random(tuple(chain.evidence.shape[:2]))).to(device)
     states = torch.full(chain.evidence.shape[:2], -1, dtype=torch.int64, device=device)
-    fault = torch.full_like(chain.lengths, -1)
+    fault = no_fault(len(chain.evidence))
     backend_for(backend, chain.evidence).hmm_sample(*chain[:4], uniform, states, fault)
-    _refuse(fault, chain.leading)
+    _refuse(fault, chain)
     return states.reshape(*chain.leading, states.shape[1])
 
 
@@ -369,24 +369,31 @@ def _checked(initial: Array, transition: Array, evidence: Array, lengths: Array 
             "potentials of one chain share K."
         )
     for name, potential in (("initial", initial), ("transition", transition)):
-        if potential.numel() and not float(potential.max()) < math.inf:
-            raise BadInput(f"{name} holds NaN or +inf; a log potential is a finite number or -inf.")
+        if potential.device.type == "cpu":
+            dispatch.refuse_endless(name, potential)
     leading = tuple(evidence.shape[:-2])
+    initial, transition = (part.to(evidence.device, torch.float64) for part in (initial, transition))
+    initial = flatten(initial, leading, 1, "initial")
+    transition = flatten(transition, leading, 2, "transition")
+    if evidence.device.type != "cpu":
+        initial = dispatch.spoiled(initial, transition)
     return _Chain(
-        initial=flatten(initial.double(), leading, 1, "initial"),
-        transition=flatten(transition.double(), leading, 2, "transition"),
+        initial=initial,
+        transition=transition,
         evidence=evidence.reshape(math.prod(leading), frames, size).contiguous(),
-        lengths=as_lengths(lengths, leading, frames).to(evidence.device),
+        lengths=as_lengths(lengths, leading, frames, evidence.device),
         leading=leading,
     )
 
 
-def _refuse(fault: Tensor, leading: tuple[int, ...]) -> None:
+def _refuse(fault: Tensor, chain: _Chain) -> None:
     """Raise for the first sequence that has a frame at which no state is possible."""
     if fault.numel() and int(fault.max()) >= 0:
+        dispatch.refuse_endless("transition", chain.transition)
+        dispatch.refuse_endless("initial", chain.initial)
         sequence = int((fault >= 0).nonzero()[0, 0])
+        frame = f"{name_of(sequence, chain.leading)}frame {int(fault[sequence])}"
         raise ImpossibleEvidence(
-            f"{name_of(sequence, leading)}frame {int(fault[sequence])}: no state is possible given the "
-            "frames before it; give a state a finite potential (a missing frame is a row of zeros), "
-            "and check for NaN."
+            f"{frame}: no state is possible given the frames before it; give a state a finite potential "
+            "(a missing frame is a row of zeros), and check for NaN."
         )

@@ -32,6 +32,7 @@ from .dispatch import (
     flatten,
     has_padding,
     name_of,
+    no_fault,
     zeros,
 )
 
@@ -143,8 +144,7 @@ def marginals(
     filtered, gain = (
         (zeros_of(frames, size, size), zeros_of(pairs, size, size)) if cached else (None, None)
     )
-    totals = like.new_zeros((count, 2), dtype=torch.float64)
-    fault = torch.full_like(chain.lengths, -1)
+    totals, fault = like.new_zeros((count, 2), dtype=torch.float64), no_fault(count)
     backend_for(backend, like).lds_marginals(
         *chain[:4], keep, means, covariances, cross, filtered, gain, sums, totals, fault
     )
@@ -211,7 +211,7 @@ def tangent(
     count = math.prod(leading)
 
     def flat(array: Array, *shape: int, name: str) -> Tensor:
-        tensor = as_tensor(array).to(like.dtype)
+        tensor = as_tensor(array).to(like)
         if tuple(tensor.shape) != (*leading, *shape):
             raise ShapeError(f"{name} has shape {tuple(tensor.shape)}; wanted {(*leading, *shape)}.")
         return tensor.reshape(count, *shape).contiguous()
@@ -230,7 +230,7 @@ def tangent(
         zeros((count, frames, size, size), like),
         zeros((count, pairs, size, size), like),
     )
-    spans = as_lengths(lengths, leading, frames).to(like.device)
+    spans = as_lengths(lengths, leading, frames, like.device)
     backend_for(backend, like).lds_tangent(*parts, spans, *result)
     return GaussianTangent(*(part.reshape(*leading, *part.shape[1:]) for part in result))
 
@@ -270,7 +270,7 @@ def sample(
     like = chain.precision_mean
     normals = torch.from_numpy(rng.standard_normal(tuple(like.shape))).to(like)
     samples = torch.zeros_like(like)
-    fault = torch.full_like(chain.lengths, -1)
+    fault = no_fault(len(like))
     backend_for(backend, like).lds_sample(*chain[:4], normals, samples, fault)
     _refuse(fault, chain.leading)
     return samples.reshape(*chain.leading, *samples.shape[1:])
@@ -297,7 +297,7 @@ def _checked(precision: Array, lower: Array, precision_mean: Array, lengths: Arr
         ("precision", precision, (frames, size, size)),
         ("lower", lower, (max(frames - 1, 0), size, size)),
     ):
-        tensor = as_tensor(array).to(mean.dtype)
+        tensor = as_tensor(array).to(mean)
         if tensor.ndim < 3 or tuple(tensor.shape[-3:]) != wanted:
             raise ShapeError(
                 f"{name} has shape {tuple(tensor.shape)} but precision_mean is {tuple(mean.shape)}; "
@@ -309,7 +309,7 @@ def _checked(precision: Array, lower: Array, precision_mean: Array, lengths: Arr
         flat[0],
         flat[1],
         mean.reshape(math.prod(leading), frames, size).contiguous(),
-        as_lengths(lengths, leading, frames).to(mean.device),
+        as_lengths(lengths, leading, frames, mean.device),
         leading,
     )
 

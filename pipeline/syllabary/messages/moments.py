@@ -50,6 +50,6 @@ def weighted_moments(
     totals = joint.new_zeros((weights.shape[2], width, width), dtype=torch.float64)
     spread, pairs = (None if part is None else part.contiguous() for part in (covariances, cross))
     backend_for(backend, joint).weighted_moments(
-        joint.contiguous(), weights.to(joint.dtype).contiguous(), negligible, spread, pairs, totals
+        joint.contiguous(), weights.to(joint).contiguous(), negligible, spread, pairs, totals
     )
     return totals.triu() + totals.triu(1).mT

@@ -35,7 +35,7 @@ def add_products(out: Tensor, *terms: Term, backend: str = "auto") -> Tensor:
         As for ``hmm.marginals``.
     """
     inputs = [
-        (term.rows.flatten(2).contiguous(), term.matrix.to(out.dtype).contiguous(), term.skipped)
+        (term.rows.flatten(2).contiguous(), term.matrix.to(out).contiguous(), term.skipped)
         for term in terms
     ]
     target = out.view(*out.shape[:2], inputs[0][1].shape[1])

@@ -52,9 +52,11 @@ def ar_log_likelihood(
     ShapeError
         The arrays disagree about T, D, p or K.
     """
-    latents, weights_mean = as_tensor(latents), as_tensor(weights_mean).double()
-    regressors = as_tensor(regressors).to(latents.dtype)
-    precision, log_det = as_tensor(precision).double(), as_tensor(log_det).double()
+    latents = as_tensor(latents)
+    regressors, device = as_tensor(regressors).to(latents), latents.device
+    weights_mean, precision, log_det = (
+        as_tensor(part).to(device, torch.float64) for part in (weights_mean, precision, log_det)
+    )
     size, dimensions, width = weights_mean.shape
     for name, shape, wanted in (
         ("latents", latents.shape[-1:], (dimensions,)),
@@ -71,7 +73,9 @@ def ar_log_likelihood(
     factor = torch.linalg.cholesky(precision).mT
     parts = [torch.cat([factor, -factor @ weights_mean], -1)]
     if weights_cov is not None:
-        spread = torch.linalg.cholesky(as_tensor(weights_cov).double()).mT * math.sqrt(dimensions)
+        spread = torch.linalg.cholesky(as_tensor(weights_cov).to(device, torch.float64)).mT * math.sqrt(
+            dimensions
+        )
         parts.append(torch.cat([spread.new_zeros((size, width, dimensions)), spread], -1))
     # Rows that square and add up to one state's score, with the state as the fastest axis.
     whitener = torch.cat(parts, 1).permute(2, 1, 0).to(latents.dtype).contiguous()

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ImpossibleEvidence, ShapeError
-from .dispatch import Array, as_lengths, as_tensor, backend_for, flatten, name_of, zeros
+from .dispatch import Array, as_lengths, as_tensor, backend_for, flatten, name_of, no_fault, zeros
 
 __all__ = ["Start", "SwitchingBelief", "SwitchingModel", "filter"]
 
@@ -119,7 +119,7 @@ def filter(
         flatten(linear.expand_as(means), leading, 2, "linear"),
     )
     count, states, reach = math.prod(leading), len(parts[0]), len(parts[5])
-    counts = as_lengths(lengths, leading, frames).to(means.device)
+    counts = as_lengths(lengths, leading, frames, means.device)
     results = (
         zeros((count, frames, states), means),
         zeros((count, frames), means),
@@ -127,7 +127,7 @@ def filter(
         zeros((count, reach), means),
         zeros((count, reach, reach), means),
     )
-    fault = torch.full_like(counts, -1)
+    fault = no_fault(len(counts))
     if count:
         backend_for(backend, means).switching_filter(parts, evidence, counts, results, fault)
     if bool((fault >= 0).any()):

@@ -4,8 +4,8 @@ A step reads its settings, calls the modules that do the work, and records the p
 file it writes. In the order of the data: ``simulate``, ``train_heading``, ``extract``, ``check``,
 ``reduce``, ``fit``, ``segment``, ``label``, ``evaluate``, ``summarize``, ``score``, ``suggest``,
 ``select``, ``export``, ``draw``. The command line alone calls ``new_study``, ``convert``,
-``compare``, ``score_people``, ``compare_results`` and ``doctor``. ``study`` answers what the workflow asks
-before it runs a step.
+``compare``, ``score_people``, ``compare_results`` and ``doctor``. ``study`` answers what the workflow
+asks before it runs a step.
 
 Steps import modules inside their functions. ``code_of`` then finds the code that a step depends
 on, and importing this package is quick.

@@ -34,8 +34,9 @@ is not computed.
 
 ``initial (B or 1, K)`` and ``transition (B or 1, K, K)`` are float64 and may be shared by all
 sequences; everything with a frame axis is float32 or float64, sums over frames are float64.
-``fault (B)`` receives the frame at which no state is possible, or at which the precision is not
-positive definite, or whose density is no finite number; or −1.
+``fault (B)`` lies on the processor, whatever the device of the rest. It receives the frame at which no
+state is possible, or at which the precision is not positive definite, or whose density is no finite
+number; or −1.
 """
 
 # Modules that serve the others; every other file of the folder is one that users name.

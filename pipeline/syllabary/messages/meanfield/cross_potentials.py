@@ -350,5 +350,5 @@ def within(part: Tensor, lengths: Tensor | None) -> Tensor:
     """
     if lengths is None:
         return part
-    inside = torch.arange(part.shape[1], device=part.device) < lengths[:, None]
+    inside = torch.arange(part.shape[1], device=part.device) < lengths.to(part.device)[:, None]
     return torch.where(inside.reshape(*inside.shape, *[1] * (part.ndim - 2)), part, 0.0)

@@ -157,12 +157,12 @@ def best_number(first: Labels, second: Labels) -> tuple[int, dict[int, float]]:
         Of the same frames, in the same parts: animals, as a rule.
     """
     finest = first[max(first)], second[max(second)]
-    parts_of, most = {}, 0
+    parts_of, max_in_use = {}, 0
     for number in sorted(set(first) & set(second)):
         in_use = _labels_in_use(first[number]) + _labels_in_use(second[number])
-        if in_use <= most:
+        if in_use <= max_in_use:
             continue
-        most = in_use
+        max_in_use = in_use
         both = zip((first[number], second[number]), reversed(finest), strict=True)
         parts_of[number] = np.mean(
             [

@@ -110,7 +110,8 @@ def chain(
     quadratic = coefficients.quadratic.reshape(components, lags + 1, size, lags + 1, size)
     linear = coefficients.linear.reshape(components, lags + 1, size)
     # Column block a: shares of the states of the frame a later, zeros beyond the last frame.
-    shares = states if states.is_floating_point() else torch.eye(components, device=quadratic.device).to(quadratic)[states]
+    certain = torch.eye(components, dtype=quadratic.dtype, device=quadratic.device)
+    shares = states if states.is_floating_point() else certain[states]
     later = shares.new_zeros((count, blocks * lags, lags + 1, components))
     for a in range(min(lags + 1, frames)):
         first = max(begin - a, 0)

@@ -2,11 +2,12 @@
 
 In reading order: ``hmm`` and ``lds`` (the two chains), ``links`` (what links them), ``switching``
 (their filter), ``chunks`` (long sequences in chunks), ``strips`` (a vector times a matrix), ``block``
-(sums and small matrices of the threads of a block) and ``launch``. A block of threads has a chunk of
-a chain and loops over its frames. States, or the entries of a matrix, are divided among its threads,
-and messages stay in shared memory. The arithmetic is the processor's: a discrete chain runs in
-probabilities, and sequences that lost too much precision run again in float64 and, if that is not
-enough, in logs. Derivatives of such sequences go straight to logs, on the processor.
+(sums and small matrices of the threads of a block), ``launch``, which needs ``arguments``, ``binaries``
+(compiled code on disk) and ``driver``, and ``compiler``. A block of threads has a chunk of a chain and
+loops over its frames. States, or the entries of a matrix, are divided among its threads, and messages
+stay in shared memory. The arithmetic is the processor's: a discrete chain runs in probabilities, and
+sequences that lost too much precision run again in float64 and, if that is not enough, in logs.
+Derivatives of such sequences go straight to logs, on the processor.
 
 Kernels run on torch's current stream and see the tensors' own memory. With
 ``NUMBA_ENABLE_CUDASIM=1`` they run in numba's simulator, on tensors of the processor.

@@ -11,15 +11,15 @@ Everything here is called by all threads of a block at once. ``scratch`` is a sh
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
-from numba import config, cuda
 
 from ..compiled import Floats, Indices
+from .compiler import SIMULATED, WARP_SIZE, Kernel, bounded, cuda, device, kernel
 
 __all__ = [
+    "DOUBLE",
     "SIMULATED",
     "WARPS",
     "WARP_SIZE",
@@ -41,45 +41,18 @@ __all__ = [
     "wide",
 ]
 
-# A compiled kernel, or a function of the simulator; neither has types.
-Kernel: TypeAlias = Any
 # A float32 or float64, as the arrays of a call are.
 Number: TypeAlias = Any
-Function = TypeVar("Function", bound=Callable[..., object])
 
-SIMULATED = bool(config.ENABLE_CUDASIM)
-WARP_SIZE = 1 if SIMULATED else 32
 WARPS = 32
 EVERYONE = 0xFFFFFFFF
+# Type of all shared memory as float64; the simulator takes no class there.
+DOUBLE = np.dtype(np.float64) if SIMULATED else np.float64
 # Indices that cannot be negative, so that no access asks whether one counts from the end; the second is
 # for numbers of all frames.
 unsigned, wide = (int, int) if SIMULATED else (np.uint32, np.uint64)
 
-# No fastmath, which would let the compiler forget infinities and NaN. No cache on disk: it knows a
-# kernel by its own file, and would miss a change in this one.
-kernel = cuda.jit
-device = cuda.jit(device=True)
-
-
-def bounded(threads: int, blocks: int) -> Callable[[Callable[..., None]], Kernel]:
-    """Compile a kernel for so many threads, ``blocks`` of whose blocks share a multiprocessor."""
-    return kernel if SIMULATED else cuda.jit(launch_bounds=(threads, blocks))
-
-
 if SIMULATED:
-    # The simulator swaps a function's ``cuda`` for the running block's and swaps it back when the
-    # first thread leaves, under the feet of the others. So here it is looked up at every use.
-    from numba.cuda.simulator.kernel import _get_kernel_context
-
-    class _RunningBlock:
-        def __getattr__(self, name: str) -> object:
-            return getattr(_get_kernel_context(), name)
-
-    cuda = _RunningBlock()
-
-    def device(function: Function) -> Function:
-        """Leave a function as it is."""
-        return function
 
     def memory_for(like: Floats) -> Floats:
         """All shared memory of a launch, as numbers like these."""
@@ -87,7 +60,7 @@ if SIMULATED:
 
 else:
 
-    @cuda.jit(device=True, inline="always")
+    @kernel(device=True, inline="always")
     def memory_for(like: Floats) -> Floats:
         """All shared memory of a launch, as numbers like these, of which four are read at a time."""
         return cuda.shared.array(0, like.dtype, 16)

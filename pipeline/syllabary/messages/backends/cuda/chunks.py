@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..compiled import Floats, Indices
 from .block import WARP_SIZE, Kernel, cuda, device
-from .launch import launch
+from .launch import launch, packed
 
 __all__ = [
     "Boundaries",
@@ -48,6 +48,8 @@ SHORTEST = 32
 # Warps that keep a multiprocessor busy with the kernels' dependent steps; more only share its time.
 # Multiprocessors of a device that cannot be asked, an H200's.
 BUSY, MULTIPROCESSORS = 10, 132
+# Chunks of a sequence at most, which are blocks along a grid's second axis; they become longer instead.
+MAX_CHUNKS = 65535
 
 
 class Boundaries(NamedTuple):
@@ -102,6 +104,7 @@ def in_chunks(
     """
     threads, shared, numbers, longest = layout
     boundaries = boundaries_for(like, numbers, longest)
+    inputs, outputs = packed(inputs), packed(outputs)
     for blocks, messages, warm_up in boundaries.launches():
         spec = (len(like), blocks), threads, shared
         launch(kernel, spec, *inputs, messages, (warm_up, longest), *outputs)
@@ -153,13 +156,13 @@ def multiprocessors(device: torch.device) -> int:
 
 def max_chunks(frames: int, longest: int) -> int:
     """Chunks that a sequence may have, at least one."""
-    return max(1, -(-frames // longest))
+    return max(1, min(MAX_CHUNKS, -(-frames // longest)))
 
 
 @device
 def number_of(length: int, longest: int) -> int:
     """Chunks of a sequence, as equal as possible."""
-    return (length + longest - 1) // longest
+    return min(MAX_CHUNKS, (length + longest - 1) // longest)
 
 
 @device

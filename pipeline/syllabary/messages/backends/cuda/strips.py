@@ -12,13 +12,15 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+from ....errors import BadInput
 from ..compiled import Floats
 from .block import EVERYONE, SIMULATED, WARP_SIZE, Number, cuda, device, unsigned, warp_sum
 
 __all__ = ["Layout", "Reaches", "Strips", "layout", "reaches", "strips", "warp_max"]
 
-# States whose transitions fit into registers, and that a warp has to itself; threads of a block.
-HELD, WARP, MAX_THREADS = (4, 2, 8) if SIMULATED else (128, 32, 1024)
+# States whose transitions fit into registers, and that a warp has to itself. Threads of a block that
+# leave each the registers it needs, and of a device's largest block, for more states than those.
+HELD, WARP, AMPLE_THREADS, MAX_THREADS = (4, 2, 8, 1024) if SIMULATED else (128, 32, 512, 1024)
 
 
 class Layout(NamedTuple):
@@ -43,10 +45,21 @@ class Layout(NamedTuple):
 
 
 def layout(size: int) -> Layout:
-    """Whole warps for ``size`` states; strips of fours, so that similar sizes share a kernel."""
+    """Whole warps for ``size`` states; strips of fours, so that similar sizes share a kernel.
+
+    Raises
+    ------
+    BadInput
+        A block has no thread for every state.
+    """
+    if size > MAX_THREADS:
+        raise BadInput(
+            f"a chain has {size} states, and a GPU's kernels take {MAX_THREADS} at most; "
+            "move the arrays to the CPU."
+        )
     whole = max(2, WARP_SIZE)
     width = -(-size // whole) * whole
-    groups = 2 if size <= WARP or 2 * width > MAX_THREADS else 4
+    groups = 2 if size <= WARP or 2 * width > AMPLE_THREADS else 4
     rows = -(-size // (4 * groups)) * 4 if size <= HELD else 0
     return Layout(width, groups, min(rows, width // groups))
 

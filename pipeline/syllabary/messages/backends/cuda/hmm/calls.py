@@ -12,7 +12,7 @@ from ...cpu.hmm import tangent as cpu_tangent
 from .. import strips
 from ..block import WARPS
 from ..chunks import Reruns, first_faults, in_chunks, length_for, max_chunks
-from ..launch import NUMBERS, THREADS, launch, shared_memory, threads_for
+from ..launch import NUMBERS, THREADS, launch, reporting, shared_memory, threads_for
 from . import logs, paths, scaled, tangent
 from . import pairs as pair_kernels
 
@@ -95,7 +95,7 @@ def hmm_tangent(
     # Pairs a_t(j) P(j, k) r_{t+1}(k), each times f_t(j) + h_{t+1}(k).
     for before, after in ((filtered * ahead, ratio), (filtered, ratio * back)):
         _add_pairs(before.double(), after.double(), lengths, step.double(), d_transitions)
-    left = (lost > cpu_tangent.LOST * numbers.eps).nonzero()[:, 0]
+    left = (~(lost <= cpu_tangent.LOST * numbers.eps)).nonzero()[:, 0]  # NaN too
     if len(left):
         # They are so few and so rare that the processor runs them, instead of a kernel in logs.
         start, matrix = (part if len(part) == 1 else part[left] for part in (initial, transition))
@@ -105,6 +105,7 @@ def hmm_tangent(
         d_states[left], d_transitions[left] = (part.to(states.device) for part in again[-2:])
 
 
+@reporting
 def hmm_path(
     initial: Tensor,
     transition: Tensor,
@@ -130,6 +131,7 @@ def hmm_path(
     _walk(paths.likeliest, (step.mT.contiguous(), scores, none, lengths, fault), WARPS, path)
 
 
+@reporting
 def hmm_sample(
     initial: Tensor,
     transition: Tensor,
@@ -177,7 +179,7 @@ def _in_rising_precision(
     ``in_logs`` makes ``outputs.filtered`` logs, which do not underflow.
     """
     first, reruns = _scaled(initial, transition, evidence, lengths, outputs, in_logs)
-    fault.copy_(first)
+    fault.copy_(first)  # the one read of a call, where ``fault`` lies on the processor
     for attempt in (_logs,) if evidence.dtype == torch.float64 else (_scaled, _logs):
         left = (fault >= 0).nonzero()[:, 0]
         if not len(left):
@@ -216,7 +218,7 @@ def _scaled(
         smallest = step.flatten(1).amin(1).double().expand(count)
         needed = torch.where(smallest < floor, math.inf, floor / smallest)
         floors = torch.where(lengths > 1, needed, floors)
-    first, plan = torch.zeros_like(floors), strips.layout(evidence.shape[2])
+    first, plan = torch.ones_like(floors), strips.layout(evidence.shape[2])
     forward, backward = scaled.passes(plan, NUMBERS[dtype])
     observed = evidence.flatten(1), evidence.amax(2), lengths
     there = start, _padded(step, plan.width), shifts, floors, observed
@@ -234,7 +236,7 @@ def _scaled(
         _add_pairs(outputs.filtered, weights, lengths, step, outputs.transitions)
     if in_logs:
         outputs.filtered.log_()
-    return torch.where(first > 0, -1, 0), Reruns(*(part.reruns for part in passes))
+    return -(first > 0).long(), Reruns(*(part.reruns for part in passes))
 
 
 def _logs(
@@ -273,15 +275,16 @@ def _add_pairs(before: Tensor, after: Tensor, lengths: Tensor, step: Tensor, pai
 
 def _exponential(log: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Exponential over its largest entry, and the log of that entry, (B or 1)."""
-    shift = log.flatten(1).amax(1)
-    shift = torch.where(shift.isfinite(), shift, 0.0)
+    shift = log.flatten(1).amax(1).nan_to_num(0.0, 0.0, 0.0)
     return (log - shift.reshape(-1, *(1,) * (log.ndim - 1))).exp().to(dtype), shift
 
 
 def _padded(matrices: Tensor, width: int, value: float = 0.0) -> Tensor:
     """Flat matrices of so many rows and columns, filled up."""
     more = width - matrices.shape[-1]
-    return torch.nn.functional.pad(matrices, (0, more, 0, more), value=value).flatten(1)
+    pad = torch.nn.functional.pad
+    whole = pad(matrices, (0, more, 0, more), value=value) if more else matrices
+    return whole.flatten(1)
 
 
 def _blocks(plan: strips.Layout, dtype: torch.dtype) -> int:

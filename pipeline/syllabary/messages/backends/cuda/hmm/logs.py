@@ -2,10 +2,8 @@
 
 import math
 
-from numba import cuda, float64
-
 from ...compiled import Floats
-from ..block import WARPS, block_max, block_sum, kernel
+from ..block import WARPS, block_max, block_sum, cuda, kernel
 
 __all__ = ["WORKSPACE", "backward", "forward"]
 
@@ -27,7 +25,8 @@ def forward(
     i, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     size = evidence.shape[2]
     start, step = initial[i % initial.shape[0]], transition[i % transition.shape[0]]
-    scratch, workspace = cuda.shared.array(WARPS, float64), cuda.shared.array(0, float64)
+    scratch = cuda.shared.array(WARPS, log_scales.dtype)
+    workspace = cuda.shared.array(0, log_scales.dtype)
     before, after = workspace[:size], workspace[size:]
     for t in range(lengths[i]):
         peak = -math.inf
@@ -81,7 +80,8 @@ def backward(
     i, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     size, wanted, last = evidence.shape[2], states.shape[1], lengths[i] - 1
     step = transition[i % transition.shape[0]]
-    scratch, workspace = cuda.shared.array(WARPS, float64), cuda.shared.array(0, float64)
+    scratch = cuda.shared.array(WARPS, pairs.dtype)
+    workspace = cuda.shared.array(0, pairs.dtype)
     weighted, product = workspace[:size], workspace[size:]
     if last < 0 or fault[i] >= 0:
         return

@@ -9,12 +9,13 @@ scores before it, so paths are the same bit for bit whatever the chunks.
 import math
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
-from numba import float64, int64
 
 from ...compiled import Floats
 from ..block import (
+    DOUBLE,
     SIMULATED,
     WARP_SIZE,
     WARPS,
@@ -183,9 +184,10 @@ def walk(choose: Callable[..., int]) -> Kernel:
                 break
             begin, end = frames_of(length, number, number - 1 - k)
             # The first state chosen is that of this frame.
-            start_frame, into = min(end + warm_up, length) - 1, int64(0)
+            into: Any = np.int64(0)
+            start_frame = min(end + warm_up, length) - 1
             if warm_up == 0:
-                into = int64(source[k - 1, 0])
+                into = np.int64(source[k - 1, 0])
                 if thread == 0:
                     reruns[k] += 1
             for t in range(start_frame, begin - 1, -1):
@@ -206,14 +208,14 @@ def walk(choose: Callable[..., int]) -> Kernel:
 @device
 def likeliest(scores: Floats, step: Floats, is_joined: bool, uniform: Floats, t: int) -> int:
     """Choose the state through which the best path comes, the lowest of equals."""
-    places, scratch = cuda.shared.array(WARPS, int64), cuda.shared.array(0, scores.dtype)
-    highest, state = scores.dtype.type(-math.inf), int64(len(scores))
+    places, scratch = cuda.shared.array(WARPS, np.int64), cuda.shared.array(0, scores.dtype)
+    highest, state = scores.dtype.type(-math.inf), np.int64(len(scores))
     for j in range(cuda.threadIdx.x, len(scores), cuda.blockDim.x):
         score = scores[j]
         if is_joined:
             score += step[j]
         if score > highest:
-            highest, state = score, int64(j)
+            highest, state = score, np.int64(j)
     return block_argmax(highest, state, scratch, places)
 
 
@@ -225,10 +227,10 @@ def drawn(messages: Floats, step: Floats, is_joined: bool, uniform: Floats, t: i
     total. A thread has a run of states, and the one in whose run the sum passes looks for the state.
     """
     # A line each: the simulator knows a shared array by its line.
-    chosen = cuda.shared.array(1, int64)
-    scratch = cuda.shared.array(WARPS, float64)
-    totals = cuda.shared.array(WALKERS, float64)
-    weights = cuda.shared.array(0, float64)
+    chosen = cuda.shared.array(1, np.int64)
+    scratch = cuda.shared.array(WARPS, np.float64)
+    totals = cuda.shared.array(WALKERS, np.float64)
+    weights = cuda.shared.array(0, DOUBLE)
     size, thread, threads = len(messages), cuda.threadIdx.x, cuda.blockDim.x
     share = (size + threads - 1) // threads
     low, high = min(share * thread, size), min(share * (thread + 1), size)

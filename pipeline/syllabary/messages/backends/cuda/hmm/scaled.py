@@ -25,8 +25,8 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
     """Make ``forward`` and ``backward`` for numbers of ``dtype`` and matrices of one layout."""
     width, _, rows = layout
     hold, multiply, gather = strips(*layout)
-    # Two blocks share a multiprocessor; its registers hold one matrix of float64.
-    kernel = bounded(layout.threads, 2 if rows <= HELD // 4 and dtype == np.float32 else 1)
+    # Two blocks share a multiprocessor where its registers hold two matrices.
+    kernel = bounded(layout.threads, 2 if 0 < rows <= HELD // 4 and dtype == np.float32 else 1)
     relative, tiny = (dtype(x) for x in (ROUNDINGS * np.finfo(dtype).eps, np.finfo(dtype).tiny))
     zero, unity, lost, endless = (dtype(x) for x in (0, 1, math.nan, math.inf))
     held = max(1, 2 * rows)
@@ -54,8 +54,8 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
         """a_1 = π₀ b_1 / c_1, a_{t+1} = (a_t P) b_{t+1} / c_{t+1}.
 
         ``shifts`` (B, 2) are the logs that were taken out of π₀ and P, ``observed`` the evidence, its
-        largest entry of every frame, and lengths. ``first`` receives c_1, or 0 where a c_t is less
-        than its ``floors``.
+        largest entry of every frame, and lengths. ``first`` holds 1 and receives c_1, or 0 where a c_t
+        is less than its ``floors``.
         """
         i, thread = unsigned(cuda.blockIdx.x), unsigned(cuda.threadIdx.x)
         last = cuda.blockDim.x - 1
@@ -131,8 +131,6 @@ def passes(layout: Layout, dtype: type[np.float32 | np.float64]) -> tuple[Kernel
                 target[k, thread] = mass
             k += 1
             cuda.syncthreads()
-        if thread == 0 and warm_up > 0 and length == 0:
-            first[i] = 1
         if cuda.gridDim.y == 1 and forgotten(target, number) and thread == 0:
             first[i] = 0
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..block import WARP_SIZE, WARPS, Kernel
 from ..chunks import Boundaries, Reruns, first_faults, in_chunks, length_for, max_chunks
-from ..launch import NUMBERS, THREADS, launch, shared_memory, threads_for
+from ..launch import NUMBERS, THREADS, launch, reporting, shared_memory, threads_for
 from . import passes, tangent
 
 __all__ = ["lds_marginals", "lds_sample", "lds_tangent"]
@@ -16,6 +16,7 @@ FITTING, TANGENTS = 9, 4
 Tensors = tuple[Tensor, ...]
 
 
+@reporting
 def lds_marginals(
     precision: Tensor,
     lower: Tensor,
@@ -85,6 +86,7 @@ def lds_tangent(
     in_chunks(kernels.backward, layout, centered, (inputs,), moved)
 
 
+@reporting
 def lds_sample(
     precision: Tensor,
     lower: Tensor,

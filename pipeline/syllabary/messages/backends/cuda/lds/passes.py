@@ -10,7 +10,6 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import float64
 
 from ...compiled import Floats
 from ..block import (
@@ -54,7 +53,7 @@ def add_chunks(
     ``parts`` is what ``smooth_backward`` fills, and ``ends`` the messages that its chunks left.
     """
     b, m, length = cuda.blockIdx.x, cuda.blockIdx.y, lengths[cuda.blockIdx.x]
-    scratch = cuda.shared.array(WARPS, float64)
+    scratch = cuda.shared.array(WARPS, np.float64)
     if fault[b] >= 0 or length == 0:
         return
     number, total, steps = number_of(length, longest), 0.0, 0.0
@@ -245,7 +244,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
                 cuda.syncthreads()
             for m in range(thread, numbers, threads):
                 target[k, m] = message[m]
-            ledger = cuda.shared.array(0, float64)  # the same memory
+            ledger = cuda.shared.array(0, totals.dtype)  # the same memory
             volume = block_sum(volume + math.log(product), ledger)
             if thread == (side**2 - 1) % threads:
                 parts[0][b, k, 0] = energy
@@ -256,7 +255,7 @@ def passes(size: int, dtype: type[np.float32 | np.float64]) -> Kernels:
         if cuda.gridDim.y == 1:
             # The first fault, for later results are void.
             energy, volume, early = 0.0, 0.0, -math.inf
-            ledger = cuda.shared.array(0, float64)
+            ledger = cuda.shared.array(0, totals.dtype)
             cuda.syncthreads()
             for k in range(thread, number, threads):
                 energy += parts[0][b, k, 0]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,9 +63,14 @@ def weighted_moments(
 @contextmanager
 def _full_precision() -> Iterator[None]:
     """Keep matrix products from rounding float32 to the 10 bits of TF32."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
+    settings: Any = torch.backends.cuda.matmul
+    # Where torch has the newer setting, the older must not be read once a program has used the newer.
+    name, full = (
+        ("fp32_precision", "ieee") if hasattr(settings, "fp32_precision") else ("allow_tf32", False)
+    )
+    before = getattr(settings, name)
+    setattr(settings, name, full)
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
+        setattr(settings, name, before)

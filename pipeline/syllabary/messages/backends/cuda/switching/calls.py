@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from ..block import WARP_SIZE, WARPS
-from ..launch import THREADS, launch, shared_memory
+from ..launch import THREADS, launch, reporting, shared_memory
 from .filtering import filter_forward
 
 __all__ = ["switching_filter"]
@@ -11,6 +11,7 @@ __all__ = ["switching_filter"]
 Tensors = tuple[Tensor, ...]
 
 
+@reporting
 def switching_filter(
     model: Tensors, evidence: Tensors, lengths: Tensor, results: Tensors, fault: Tensor
 ) -> None:
