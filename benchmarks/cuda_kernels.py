@@ -22,10 +22,11 @@ import results
 import torch
 from numba import cuda as compiler
 
-from syllabary.messages import hmm, lds
+from syllabary.messages import hmm, lds, switching
 from syllabary.messages.backends.cuda import arguments, chunks, launch
 from syllabary.messages.backends.cuda.hmm import calls as hmm_calls
 from syllabary.messages.backends.cuda.lds import calls as lds_calls
+from syllabary.messages.backends.cuda.switching import calls as switching_calls
 from syllabary.messages.regression import ar_log_likelihood
 
 ARCHITECTURES = {"sm_80": (8, 0), "sm_90": (9, 0), "sm_100": (10, 0)}
@@ -43,7 +44,7 @@ def launches(dtype: torch.dtype) -> dict:
         name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
         kernels.setdefault((name, kernel), (types, *spec[1:]))
 
-    callers = chunks, hmm_calls, lds_calls
+    callers = chunks, hmm_calls, lds_calls, switching_calls
     for module in callers:
         module.launch = note
     try:
@@ -70,6 +71,16 @@ def call_everything(dtype: torch.dtype, states: int, dimensions: int) -> None:
     lds.marginals(*gaussian, keep="sums", backend=backend)
     lds.tangent(smooth, *gaussian, backend=backend)
     lds.sample(*gaussian, rng, backend=backend)
+    start = switching.Start(torch.zeros(dimensions), torch.eye(dimensions))
+    model = switching.SwitchingModel(
+        torch.ones(states) / states,
+        torch.ones(states, states) / states,
+        torch.zeros(states, dimensions, dimensions),
+        torch.zeros(states, dimensions),
+        torch.eye(dimensions).expand(states, *square),
+        start,
+    )
+    switching.filter(model, torch.ones(FRAMES, dimensions), gaussian[2], backend=backend)
     weights = torch.zeros(states, dimensions, 1)
     precision = torch.eye(dimensions).expand(states, *square)
     inputs = (torch.zeros(FRAMES, 1), weights, None, precision, torch.zeros(states))

@@ -226,7 +226,7 @@ def test_every_setting_changes_the_result(result_of, name):
 
 
 # Another value of every setting of the machine; FOLDER is one that exists.
-MACHINE = {"log_level": "debug", "scratch": "FOLDER"}
+MACHINE = {"log_level": "debug", "scratch": "FOLDER", "device": "cpu"}
 
 
 @pytest.mark.parametrize("name", MachineSettings.model_fields)

@@ -53,7 +53,7 @@ def test_a_recording_in_which_nothing_was_found_has_no_label(trained, tmp_path, 
 
 
 def test_it_sees_neither_names_nor_merges():
-    assert set(inspect.signature(segment).parameters) == {"crops", "model", "posterior"}
+    assert set(inspect.signature(segment).parameters) == {"crops", "device", "model", "posterior"}
 
 
 def test_a_file_that_is_no_model_is_refused(trained, tmp_path):
