@@ -161,5 +161,5 @@ def test_the_doctor_without_numba_cuda(monkeypatch):
 def test_the_doctor_says_which_backend_fails(monkeypatch):
     machine(monkeypatch, WHOLE)
     text = screen()
-    # All is said to be there, and is not: torch itself finds no card.
+    # Every probe answers yes, and yet nothing works: torch itself finds no card.
     assert "cuda: FAILS with " in text and "models run on cuda:0" in text

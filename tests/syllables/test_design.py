@@ -185,3 +185,11 @@ def test_a_wrong_column_gets_one_sentence(changes, sentence):
     table["cage"] = table["subject"].where(table["group"] == "a", "")
     with pytest.raises(BadSetting, match=sentence):
         design.require(table, settings(**changes))
+
+
+def test_a_control_that_is_no_group_is_refused_before_the_run():
+    table = pd.DataFrame({"subject": ["a", "b"], "group": ["saline", "drug"]})
+    table = table.assign(recording=["r0", "r1"], role="train")
+    design.require(table, settings(control="saline"))
+    with pytest.raises(BadSetting, match=r"control = 'salin' is none .* did you mean 'saline'"):
+        design.require(table, settings(control="salin"))

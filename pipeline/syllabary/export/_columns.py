@@ -1,13 +1,14 @@
 """Columns of exported tables: their order, units and meanings."""
 
+import itertools
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 import pandas as pd
 
-from ..errors import ShapeError
+from ..errors import BadInput, ShapeError
 
-__all__ = ["ColumnMeaning", "Tables", "describe", "parts"]
+__all__ = ["ColumnMeaning", "Tables", "describe", "frames", "parts"]
 
 Tables: TypeAlias = Mapping[str, pd.DataFrame | Iterable[pd.DataFrame]]
 
@@ -121,6 +122,32 @@ def describe(columns: Iterable[Hashable]) -> dict[str, ColumnMeaning]:
         )
         for name in columns
     }
+
+
+def frames(form: str, tables: Tables, needed: Iterable[str]) -> Iterator[pd.DataFrame]:
+    """Return the frames of each recording; a missing table or column is told before any is read.
+
+    Parameters
+    ----------
+    form : str
+        Name of the format, for messages.
+    tables : mapping of name to DataFrame or iterable of DataFrames
+    needed : iterable of str
+        Columns that the format reads.
+
+    Raises
+    ------
+    BadInput
+        There is no table ``frames``, or it lacks a column.
+    """
+    divided = parts("frames", tables.get("frames", []))
+    if divided is None:
+        raise BadInput(f"the format {form!r} needs the table 'frames', which has no recording.")
+    first, rest = divided
+    missing = sorted(set(needed) - set(first))
+    if missing:
+        raise BadInput(f"the table 'frames' lacks {', '.join(missing)}, which {form!r} needs.")
+    return itertools.chain([first], rest)
 
 
 def parts(

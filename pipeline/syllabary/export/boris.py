@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import BadInput
 from ..provenance import Provenance
 from ..records import files
-from ._columns import Tables, parts
+from ._columns import Tables, frames
 
 __all__ = ["write"]
 
@@ -42,17 +41,11 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
     BadInput
         There is no table ``frames``, or it lacks a column.
     """
-    divided = parts("frames", tables.get("frames", []))
-    if divided is None:
-        raise BadInput("the format 'boris' needs the table 'frames', which has no recording.")
-    first, rest = divided
-    missing = sorted(set(NEEDED) - set(first))
-    if missing:
-        raise BadInput(f"the table 'frames' lacks {', '.join(missing)}, which 'boris' needs.")
+    recordings = frames("boris", tables, NEEDED)
     observations, codes, subjects = {}, set[str](), set[str]()
-    for frames in _each(first, rest):
-        name, subject = str(frames["recording"].iloc[0]), str(frames["subject"].iloc[0])
-        observations[name] = _observation(name, subject, frames)
+    for table in recordings:
+        name, subject = str(table["recording"].iloc[0]), str(table["subject"].iloc[0])
+        observations[name] = _observation(name, subject, table)
         codes |= {event[2] for event in observations[name]["events"]}
         subjects.add(subject)
     project = {
@@ -96,11 +89,6 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
                 temporary.write_text(text + "\n", encoding="utf-8")
             written.append(Path(folder) / name)
     return written
-
-
-def _each(first: pd.DataFrame, rest: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    yield first
-    yield from rest
 
 
 def _observation(name: str, subject: str, frames: pd.DataFrame) -> dict[str, Any]:

@@ -5,17 +5,15 @@
 keypoints. ``<recording>.csv`` has the same, a row per tick. Unlabeled ticks have syllable -1.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 
-from ..errors import BadInput
 from ..provenance import Provenance
 from ..records import files
-from ._columns import Tables, parts
+from ._columns import Tables, frames
 
 __all__ = ["write"]
 
@@ -42,20 +40,14 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
     BadInput
         There is no table ``frames``, or it lacks a column.
     """
-    divided = parts("frames", tables.get("frames", []))
-    if divided is None:
-        raise BadInput("the format 'keypoint_moseq' needs the table 'frames', which has no recording.")
-    first, rest = divided
-    missing = sorted({"recording", *COLUMNS.values()} - set(first))
-    if missing:
-        raise BadInput(f"the table 'frames' lacks {', '.join(missing)}, which 'keypoint_moseq' needs.")
+    recordings = frames("keypoint_moseq", tables, ("recording", *COLUMNS.values()))
     folder = Path(folder)
     written = [folder / "results.h5", folder / "provenance.json"]
     with files.together():
         with files.create(written[0]) as temporary, h5py.File(temporary, "w") as results:
-            for frames in _each(first, rest):
-                name = str(frames["recording"].iloc[0])
-                table = _renamed(frames)
+            for each in recordings:
+                name = str(each["recording"].iloc[0])
+                table = _renamed(each)
                 _store(results.create_group(name), table)
                 written.append(folder / f"{name}.csv")
                 with files.create(written[-1]) as place:
@@ -63,11 +55,6 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
         with files.create(written[1]) as temporary:
             temporary.write_text(provenance.to_json() + "\n", encoding="utf-8")
     return written
-
-
-def _each(first: pd.DataFrame, rest: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    yield first
-    yield from rest
 
 
 def _renamed(frames: pd.DataFrame) -> pd.DataFrame:

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..errors import BadInput
 from ..provenance import Provenance
 from ..records import files
 from . import _moseq_scalars as scalars
-from ._columns import Tables, describe, parts
+from ._columns import Tables, describe, frames
 
 __all__ = ["write"]
 
@@ -47,20 +46,13 @@ def write(folder: Path | str, tables: Tables, provenance: Provenance) -> list[Pa
     BadInput
         There is no table ``frames``, or it lacks a column.
     """
-    divided = parts("frames", tables.get("frames", []))
-    if divided is None:
-        raise BadInput("the format 'moseq' needs the table 'frames', which has no recording.")
-    first, rest = divided
-    missing = sorted({*SAME.values(), *scalars.NEEDED} - set(first))
-    if missing:
-        raise BadInput(f"the table 'frames' lacks {', '.join(missing)}, which 'moseq' needs.")
+    recordings = frames("moseq", tables, (*SAME.values(), *scalars.NEEDED))
     path, meanings, about = (
         Path(folder) / name for name in ("moseq_df.csv", "columns.json", "provenance.json")
     )
-    with files.create(path) as temporary:
-        _renamed(first).to_csv(temporary, index=False, lineterminator="\n")
-        for part in rest:
-            _renamed(part).to_csv(temporary, mode="a", header=False, index=False, lineterminator="\n")
+    with files.create(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        for number, part in enumerate(recordings):
+            _renamed(part).to_csv(file, index=False, header=not number, lineterminator="\n")
     descriptions = {name: scalar._asdict() for name, scalar in scalars.SCALARS.items()}
     with files.create(meanings) as temporary:
         temporary.write_text(json.dumps(descriptions, indent=1) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ import pandas as pd
 from ..errors import BadSetting
 from .settings import SummarizeSettings
 
-__all__ = ["Design", "conditions", "design", "require"]
+__all__ = ["Design", "conditions", "design", "require", "require_control"]
 
 # Columns whose values are no conditions.
 NOT_COMPARED = ("recording", "path", "role", "verdict")
@@ -70,11 +70,13 @@ def require(recordings: pd.DataFrame, settings: SummarizeSettings) -> Design:
     ------
     BadSetting
         As ``design``; or the values of a column are no conditions or no pairs; or some units are in
-        two conditions and others in one of them alone, on both sides.
+        two conditions and others in one of them alone, on both sides; or the control is no condition.
     """
     chosen = design(recordings, settings)
     _require_values(recordings, chosen)
     units = conditions(recordings, chosen).drop_duplicates()
+    if settings.control is not None:
+        require_control(list(units["condition"].unique()), settings.control)
     units_of = {name: set(rows) for name, rows in units.groupby("condition", sort=False)["unit"]}
     has_pair = False
     for a, b in itertools.combinations(units_of, 2):
@@ -101,6 +103,26 @@ def require(recordings: pd.DataFrame, settings: SummarizeSettings) -> Design:
             f"{chosen.compare!r}, so there is no pair; set pair_by: null or name another column."
         )
     return chosen
+
+
+def require_control(groups: list[str], control: str) -> None:
+    """Require a group that others can be compared with.
+
+    Parameters
+    ----------
+    groups : list of str
+        Names of all groups.
+    control : str
+
+    Raises
+    ------
+    BadSetting
+        It is none of them.
+    """
+    if control not in groups:
+        near = difflib.get_close_matches(control, groups, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the groups are {', '.join(groups)}."
+        raise BadSetting(f"summarize.control = {control!r} is none of the groups compared; {hint}")
 
 
 def conditions(recordings: pd.DataFrame, chosen: Design) -> pd.DataFrame:

@@ -5,7 +5,6 @@ Every measure (``measures``) is tested for every syllable, and between all group
 (Benjamini-Hochberg, doi:10.1111/j.2517-6161.1995.tb02031.x).
 """
 
-import difflib
 import itertools
 import logging
 from collections.abc import Iterator
@@ -15,8 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.stats
 
-from ...errors import BadSetting
-from ..design import conditions, design
+from ..design import conditions, design, require_control
 from ..settings import PER_SYLLABLE, SummarizeSettings
 from . import group_tests, permutations
 from .measures import Measure, measured
@@ -169,10 +167,7 @@ def group_means(
 def _pairs(groups: list[str], control: str | None) -> list[tuple[str, str]]:
     if control is None:
         return list(itertools.combinations(groups, 2))
-    if control not in groups:
-        near = difflib.get_close_matches(control, groups, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the groups are {', '.join(groups)}."
-        raise BadSetting(f"summarize.control = {control!r} is none of the groups compared; {hint}")
+    require_control(groups, control)
     return [(control, group) for group in groups if group != control]
 
 
